@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * conf.h - bascule.conf, read and checked (libconfuse behind it, see conf.c).
+ *
+ * The manual page bascule.conf(5) describes the file.  Nothing is guessed: an
+ * unknown key, a bad value, a missing file or a name used twice is an error with
+ * file, line and what is allowed. */
+#ifndef BSC_CONF_H
+#define BSC_CONF_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#define CONF_PATH BSC_SYSCONFDIR "/bascule/bascule.conf"
+#define CONF_MAX_NODES 16
+#define CONF_MAX_SERVICES 64
+#define CONF_MAX_ADDRESSES 8
+#define CONF_MAX_ARGS 64
+#define CONF_MAX_GROUPS 32
+#define CONF_NAME_LEN 32 /* of a cluster, node or service: [a-z0-9-], with the NUL */
+
+enum conf_policy { CONF_COMMIT, CONF_REPLAY, CONF_WARM, CONF_COLD, CONF_NPOLICIES };
+
+struct conf_address {
+    int family;        /* AF_INET or AF_INET6 */
+    uint8_t bytes[16]; /* network order; 4 or 16 used */
+    unsigned prefix;   /* of the network it lives in, bits */
+    char text[64];     /* as written, without the prefix */
+};
+
+struct conf_node {
+    char name[CONF_NAME_LEN];
+    unsigned id;      /* 1.., unique; also Corosync's nodeid */
+    char address[64]; /* numeric, in the cluster network */
+    char snmp[96];    /* where its snmpd answers: udp:ADDRESS:161 by default */
+};
+
+struct conf_service {
+    char name[CONF_NAME_LEN];
+    unsigned index; /* place in the file, from 0: ports and rows derive from it */
+    struct conf_address addresses[CONF_MAX_ADDRESSES];
+    unsigned naddresses; /* >= 1 */
+    char device[16];     /* of the node, where the virtual addresses live */
+    char gateway[64];    /* default router of the virtual network; "": none */
+    char *command[CONF_MAX_ARGS + 1]; /* owned; NULL-terminated; >= 1 */
+    char user[CONF_NAME_LEN];         /* "" = nobody is asked for: root is refused */
+    uid_t uid;                        /* resolved from user */
+    gid_t gid;
+    gid_t groups[CONF_MAX_GROUPS];
+    unsigned ngroups;
+    char directory[256]; /* working directory; default "/" */
+    char log[256];       /* its stdout and stderr; default
+                            /var/log/bascule/NAME.log */
+    enum conf_policy policy;
+    unsigned interval_ms;  /* checkpoint at the latest; 5..60000, default 20 */
+    unsigned spacing_ms;   /* checkpoint at the soonest; 1..interval, default 2 */
+    unsigned max_pause_ms; /* a larger pause is reported; 1..10000, default 50 */
+    char preferred[CONF_NAME_LEN]; /* node to start on; "": lowest id */
+};
+
+struct conf {
+    char path[256]; /* of the file */
+    char cluster[CONF_NAME_LEN];
+    char secret_file[256];         /* 32..4096 bytes, owner only; /etc/bascule/secret */
+    char snmp_user[CONF_NAME_LEN]; /* of the poller: SNMPv3 authPriv, read-only */
+    char snmp_secret_file[256];    /* its pass phrase, 8..64 bytes, one line */
+    char operator_user[CONF_NAME_LEN]; /* may SET; "" = nobody */
+    unsigned port;         /* first of two UDP+TCP ports a service; default 7810 */
+    unsigned lease_ms;     /* 50..10000, default 200 */
+    unsigned heartbeat_ms; /* 5..lease/3, default 40 */
+    unsigned poll_ms;      /* MIBs of all nodes are read this often; 250..60000 */
+    struct conf_node nodes[CONF_MAX_NODES];
+    unsigned nnodes; /* 0: the file has none (lab generates them) */
+    struct conf_service services[CONF_MAX_SERVICES];
+    unsigned nservices;
+};
+
+#define CONF_ERROR_LEN 512
+
+/* conf_load - read and check @path.
+ *
+ * @out    new value, only if true is returned; conf_free() ends it
+ * @error  CONF_ERROR_LEN bytes; "FILE:LINE: what is wrong; what is allowed" lines,
+ *         only if false is returned */
+bool conf_load(const char *path, struct conf **out, char *error);
+void conf_free(struct conf *conf); /* NULL is legal */
+
+const struct conf_service *conf_service(const struct conf *conf, const char *name);
+const struct conf_node *conf_node(const struct conf *conf, const char *name);
+const struct conf_node *conf_node_by_id(const struct conf *conf, unsigned id);
+const char *conf_policy_name(enum conf_policy policy); /* "commit", ... */
+
+/* conf_self - the node whose name is this host's (uname); NULL if there is none. */
+const struct conf_node *conf_self(const struct conf *conf);
+
+#endif

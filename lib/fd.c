@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "lib/fd.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <unistd.h>
+
+void
+fd_close(int fd)
+{
+    int saved = errno;
+
+    if (fd >= 0)
+        close(fd);
+    errno = saved;
+}
+
+int
+fd_write_all(int fd, const void *data, size_t n)
+{
+    const char *at = data;
+
+    while (n > 0) {
+        ssize_t w = write(fd, at, n);
+
+        if (w < 0 && errno == EINTR)
+            continue;
+        if (w < 0)
+            return -errno;
+        at += w;
+        n -= (size_t)w;
+    }
+    return 0;
+}
+
+int
+fd_read_all(int fd, void *data, size_t n)
+{
+    char *at = data;
+
+    while (n > 0) {
+        ssize_t r = read(fd, at, n);
+
+        if (r < 0 && errno == EINTR)
+            continue;
+        if (r < 0)
+            return -errno;
+        if (r == 0)
+            return -ECONNRESET;
+        at += r;
+        n -= (size_t)r;
+    }
+    return 0;
+}
+
+ssize_t
+file_read(const char *path, char *text, size_t size)
+{
+    size_t len = 0;
+    ssize_t r, ret;
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+    if (fd < 0)
+        return -errno;
+    while (len < size && (r = read(fd, text + len, size - len)) != 0) {
+        if (r < 0 && errno == EINTR)
+            continue;
+        if (r < 0) {
+            ret = -errno;
+            goto out;
+        }
+        len += (size_t)r;
+    }
+    if (len == size) {
+        ret = -EFBIG;
+        goto out;
+    }
+    text[len] = '\0';
+    ret = (ssize_t)len;
+out:
+    fd_close(fd);
+    return ret;
+}
+
+int
+file_write(const char *path, const char *text)
+{
+    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644), ret;
+
+    if (fd < 0)
+        return -errno;
+    ret = fd_write_all(fd, text, strlen(text));
+    fd_close(fd);
+    return ret;
+}

@@ -1,0 +1,79 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * target.h - a running process under observation: stop it, take its image, let it go.
+ *
+ * All calls come from one thread (ptrace belongs to a thread), which must call
+ * target_serve() whenever it has nothing else to do: a traced process that gets a
+ * signal stands still until its tracer answers.  That thread never blocks on I/O.
+ *
+ * The order in target_checkpoint() is the correctness of policy commit
+ * (doc/design/checkpoint.md): stop -> mark -> sockets, registers, descriptors -> pages
+ * -> resume.  Nothing is injected into the process in the steady state, and no stolen
+ * descriptor is kept across the resume.
+ *
+ * The engine may die at any moment: the process then runs on, unharmed. */
+#ifndef BSC_TARGET_H
+#define BSC_TARGET_H
+
+#include "lib/core/mono.h"
+#include "sockmig/core/image.h"
+#include "sockmig/pages.h"
+#include "sockmig/refusal.h"
+
+#include <sys/types.h>
+
+struct target;
+
+/* target_attach - seize all threads of @pid (as the engine sees it) and prepare its
+ * memory for tracking.  The process runs on.
+ *
+ * @why  out: what cannot be protected; reset first
+ *
+ * 0 and *out; -EOPNOTSUPP: refused, see @why; -ESRCH: gone; other -errno. */
+int target_attach(pid_t pid, struct target **out, struct refusals *why);
+
+/* target_detach - let the process go, undo what attach left in it; NULL is legal. */
+void target_detach(struct target *t);
+
+/* target_serve - answer its stops until @until, or until @wake_fd (-1: none) is
+ * readable.  0; -ESRCH: the process ended (status in target_exit_status()). */
+int target_serve(struct target *t, struct mono until, int wake_fd);
+int target_exit_status(
+    const struct target *t); /* wait(2) status; -1: runs or unknown */
+pid_t target_pid(const struct target *t);
+
+/* target_precopy - copy the pages written since the last round while the process runs
+ * (all, the first time).  For a first checkpoint with a short pause.
+ * 0, -ENOSPC @pages is too small (what was found is kept: call again), -ESRCH. */
+int target_precopy(struct target *t, struct pages *pages);
+
+struct target_timing { /* microseconds, of one checkpoint */
+    uint32_t stop, mark, threads, fds, sockets, maps, scan, read, resume, pause;
+};
+
+struct target_request {
+    /* called with all threads stopped, before anything is read: the mark */
+    void (*mark)(void *arg);
+    void *arg;
+    unsigned stop_limit_ms; /* give up stopping after this long: -EAGAIN */
+    bool stay_stopped;      /* leave it stopped (handover); target_resume() later */
+};
+
+/* target_checkpoint - image, changed queues and pages written since the last call (or
+ * precopy).  The arrays of @im are reused; entries of unchanged sockets are kept from
+ * the last call, so pass the same @im each time.
+ *
+ * 0.  -EAGAIN: a thread did not stop in time, nothing was taken, the process runs on,
+ * and pages found so far stay pending.  -EOPNOTSUPP: something unsupported has
+ * appeared, see @why; the process runs on.  -ENOSPC: a buffer was too small; call
+ * target_forget() and start over.  -ESRCH: it ended. */
+int target_checkpoint(struct target *t, const struct target_request *req,
+    struct image *im, struct pages *pages, struct parcels *parcels,
+    struct target_timing *timing, struct refusals *why);
+
+/* target_forget - the next call reports every page and every queue again. */
+void target_forget(struct target *t);
+
+void target_resume(struct target *t);
+
+#endif

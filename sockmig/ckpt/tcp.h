@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * tcp.h - one TCP connection, to an image and back (TCP_REPAIR).
+ *
+ * Both families, states ESTABLISHED and half closed.  Source: findings summed up in
+ * doc/design/sockets.md; net/ipv4/tcp.c, do_tcp_setsockopt(). */
+#ifndef BSC_TCP_H
+#define BSC_TCP_H
+
+#include "sockmig/core/image.h"
+#include "sockmig/pages.h"
+
+/* What tells whether a connection moved since its last dump; owned by the caller, one
+ * per descriptor, zeroed for a new socket. */
+struct tcp_watch {
+    uint64_t inode, bytes_acked, bytes_received;
+    uint32_t segs_in, segs_out, notsent, inq, state;
+    uint32_t looks; /* how often options were read: the first few times always */
+};
+
+enum tcp_look { TCP_LOOK_SAME, TCP_LOOK_DUMPED, TCP_LOOK_DEAD, TCP_LOOK_ERROR };
+
+/* tcp_dump - look at the connection @sock (a duplicate of descriptor @fd of the
+ * stopped process; not kept).
+ *
+ * @entry    in: its last image (zeroed: new); out: the present one
+ * @parcels  gets the queues if it is dumped anew
+ *
+ * SAME: nothing moved, @entry is still right.  DEAD: closed or reset.  ERROR: no
+ * consistent state within 20 tries or @parcels is full: the caller gives up this
+ * checkpoint.  Leaves the socket as it was (SO_REUSEADDR, which TCP_REPAIR clears,
+ * included). */
+enum tcp_look tcp_dump(int sock, int fd, uint64_t inode, struct tcp_watch *watch,
+    struct image_tcp *entry, struct parcels *parcels);
+
+/* tcp_restore - make the connection in the caller's network namespace, still in repair
+ * mode: no packet leaves before tcp_release().
+ *
+ * @inq, @outq  the bytes of its queues (entry->inq and entry->outq of them)
+ * @age_ms      since the image was taken, by this host's clock: timestamps go on from
+ *              there and never step back
+ *
+ * The descriptor, or -errno.  *step gets the name of the step that failed. */
+int tcp_restore(const struct image_tcp *entry, const uint8_t *inq, const uint8_t *outq,
+    uint32_t age_ms, const char **step);
+
+/* tcp_release - leave repair mode without a probe, queue what was never sent, bring
+ * half-closed states about.  @raw: raw socket (IPPROTO_RAW / AF_PACKET-free injection
+ * is the caller's) or TUN for the segments that half-closed states need; -1: none at
+ * hand, such a state is then reported as -EOPNOTSUPP.  0 or -errno. */
+int tcp_release(int sock, const struct image_tcp *entry, const uint8_t *outq, int tun,
+    const char **step);
+
+/* tcp_resend - put the data in flight on the wire again through raw socket @raw: the
+ * restored socket has no round-trip time and would wait 1 s.  Packets sent. */
+int tcp_resend(int sock, const struct image_tcp *entry, const uint8_t *outq, int raw);
+
+#endif

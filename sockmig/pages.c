@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "sockmig/pages.h"
+
+#include "sockmig/core/image.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/mman.h>
+
+#define MAX_RUNS (1u << 20)
+
+static void *
+map_buffer(size_t size)
+{
+    void *p = mmap(NULL, size, PROT_READ | PROT_WRITE,
+        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+    if (p == MAP_FAILED)
+        return NULL;
+    madvise(p, size, MADV_HUGEPAGE); /* a wish only */
+    return p;
+}
+
+int
+pages_init(struct pages *p, size_t max_bytes, size_t warm)
+{
+    *p = (struct pages){ .max_runs = MAX_RUNS, .max_size = max_bytes };
+    p->runs = map_buffer(MAX_RUNS * sizeof *p->runs);
+    p->data = map_buffer(max_bytes);
+    if (!p->runs || !p->data) {
+        pages_fini(p);
+        return -ENOMEM;
+    }
+    memset(p->data, 0, warm < max_bytes ? warm : max_bytes);
+    return 0;
+}
+
+void
+pages_fini(struct pages *p)
+{
+    if (p->runs)
+        munmap(p->runs, p->max_runs * sizeof *p->runs);
+    if (p->data)
+        munmap(p->data, p->max_size);
+    *p = (struct pages){ 0 };
+}
+
+void
+pages_reset(struct pages *p)
+{
+    p->nruns = p->size = 0;
+}
+
+static struct page_run *
+last_if_joins(struct pages *p, uint64_t address, uint64_t count, uint32_t dropped)
+{
+    struct page_run *last = p->nruns ? &p->runs[p->nruns - 1] : NULL;
+
+    return last && last->dropped == dropped && last->count + count <= UINT32_MAX &&
+                   last->address + (uint64_t)last->count * IMAGE_PAGE == address
+               ? last
+               : NULL;
+}
+
+uint8_t *
+pages_add(struct pages *p, uint64_t address, uint32_t count)
+{
+    struct page_run *last = last_if_joins(p, address, count, 0);
+    size_t bytes = (size_t)count * IMAGE_PAGE;
+    uint8_t *at;
+
+    if (p->max_size - p->size < bytes || (!last && p->nruns == p->max_runs))
+        return NULL;
+    at = p->data + p->size;
+    if (last)
+        last->count += count;
+    else
+        p->runs[p->nruns++] = (struct page_run){ address, p->size, count, 0 };
+    p->size += bytes;
+    return at;
+}
+
+bool
+pages_drop(struct pages *p, uint64_t address, uint64_t count)
+{
+    while (count > 0) {
+        uint32_t part = count > UINT32_MAX / 2 ? UINT32_MAX / 2 : (uint32_t)count;
+        struct page_run *last = last_if_joins(p, address, part, 1);
+
+        if (last)
+            last->count += part;
+        else if (p->nruns < p->max_runs)
+            p->runs[p->nruns++] = (struct page_run){ address, 0, part, 1 };
+        else
+            return false;
+        address += (uint64_t)part * IMAGE_PAGE;
+        count -= part;
+    }
+    return true;
+}
+
+int
+parcels_init(struct parcels *p, size_t max_bytes)
+{
+    *p = (struct parcels){ .data = map_buffer(max_bytes), .max_size = max_bytes };
+    return p->data ? 0 : -ENOMEM;
+}
+
+void
+parcels_fini(struct parcels *p)
+{
+    if (p->data)
+        munmap(p->data, p->max_size);
+    *p = (struct parcels){ 0 };
+}
+
+void
+parcels_reset(struct parcels *p)
+{
+    p->size = 0;
+}
+
+uint8_t *
+parcels_add(struct parcels *p, int fd, uint32_t size)
+{
+    size_t padded = ((size_t)size + 15) & ~(size_t)15;
+    struct parcel *head;
+
+    if (p->max_size - p->size < sizeof *head + padded)
+        return NULL;
+    head = (struct parcel *)(p->data + p->size);
+    *head = (struct parcel){ .fd = fd, .size = size };
+    p->last = p->size;
+    p->size += sizeof *head + padded;
+    return (uint8_t *)(head + 1);
+}
+
+void
+parcels_undo(struct parcels *p)
+{
+    p->size = p->last;
+}

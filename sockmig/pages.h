@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * pages.h - the part of a checkpoint that is memory and queues: runs of pages with
+ * their content, and parcels (bytes that belong to a descriptor).
+ *
+ * Buffers are mapped once, prefaulted as far as @warm says, and reused for every
+ * checkpoint. */
+#ifndef BSC_PAGES_H
+#define BSC_PAGES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct page_run {
+    uint64_t address; /* of the first page */
+    uint64_t offset;  /* of its content in .data; unused when dropped */
+    uint32_t count;   /* pages, 1.. */
+    uint32_t dropped; /* 1: the pages read as zeroes now (MADV_DONTNEED, unmapped) */
+};
+
+struct pages {
+    struct page_run *runs; /* owned mapping */
+    size_t nruns, max_runs;
+    uint8_t *data; /* owned mapping */
+    size_t size, max_size;
+};
+
+struct parcel {
+    int32_t fd;
+    uint32_t size; /* bytes, right behind this header, padded to 16 */
+    uint32_t pad[2];
+};
+
+struct parcels {
+    uint8_t *data; /* owned mapping: struct parcel, bytes, struct parcel, ... */
+    size_t size, max_size;
+    size_t last; /* where the last parcel begins */
+};
+
+/* pages_init - 0, or -ENOMEM.  @max_bytes of content (address space only), of which
+ * @warm bytes are faulted in at once. */
+int pages_init(struct pages *p, size_t max_bytes, size_t warm);
+void pages_fini(struct pages *p);
+void pages_reset(struct pages *p);
+
+/* pages_add - room for @count pages at @address; joins the last run where it can.
+ * Where their content goes (count * 4096 bytes), or NULL when full. */
+uint8_t *pages_add(struct pages *p, uint64_t address, uint32_t count);
+bool pages_drop(struct pages *p, uint64_t address, uint64_t count); /* false: full */
+
+int parcels_init(struct parcels *p, size_t max_bytes);
+void parcels_fini(struct parcels *p);
+void parcels_reset(struct parcels *p);
+
+/* parcels_add - room for @size bytes of descriptor @fd, or NULL when full.
+ * parcels_undo: take the last one back. */
+uint8_t *parcels_add(struct parcels *p, int fd, uint32_t size);
+void parcels_undo(struct parcels *p);
+
+#endif

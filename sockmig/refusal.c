@@ -1,0 +1,22 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "sockmig/refusal.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+void
+refuse(struct refusals *r, int pid, int fd, const char *cure, const char *fmt, ...)
+{
+    struct refusal *one;
+    va_list ap;
+
+    if (r->n++ >= REFUSALS_MAX)
+        return;
+    one = &r->v[r->n - 1];
+    one->pid = pid;
+    one->fd = fd;
+    snprintf(one->cure, sizeof one->cure, "%s", cure);
+    va_start(ap, fmt);
+    vsnprintf(one->what, sizeof one->what, fmt, ap);
+    va_end(ap);
+}

@@ -82,6 +82,14 @@ bind_local(const struct repair *r)
     return bind(r->sock, (const struct sockaddr *)r->im->local, r->im->address_len);
 }
 
+/* connect() in repair mode computes the segment size once, long before the peer's is
+ * known: it would be 536 bytes (IPv6: 1220) for ever. */
+static int
+segment_size(const struct repair *r)
+{
+    return repair_set(r->sock, SOL_TCP, TCP_MAXSEG, (int)r->im->mss);
+}
+
 static int
 connect_remote(const struct repair *r)
 {
@@ -352,6 +360,7 @@ const struct repair_step repair_restore_steps[] = {
     { "buffer sizes", buffers },
     { "sequence numbers", sequences },
     { "bind", bind_local },
+    { "segment size", segment_size },
     { "connect", connect_remote },
     { "negotiated options", negotiated },
     { "timestamp", timestamp },

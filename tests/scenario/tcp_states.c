@@ -64,6 +64,15 @@ state_of(int sock)
     return getsockopt(sock, SOL_TCP, TCP_INFO, &info, &n) < 0 ? 0 : info.tcpi_state;
 }
 
+static uint32_t
+segment_size(int sock)
+{
+    struct tcp_info info;
+    socklen_t n = sizeof info;
+
+    return getsockopt(sock, SOL_TCP, TCP_INFO, &info, &n) < 0 ? 0 : info.tcpi_snd_mss;
+}
+
 /* Until @sock is in @state and has @size bytes to read, for 3 s at most. */
 static void
 await(int sock, uint32_t state, uint32_t size)
@@ -259,7 +268,7 @@ run_row(const struct row *r, int family, uint16_t port)
     struct image_tcp im;
     const uint8_t *bytes = NULL;
     int client = -1, server = -1, sock = -1;
-    uint32_t sent;
+    uint32_t sent, size;
 
     errno = 0;
     netlab_plug(&lab, "primary");
@@ -268,8 +277,10 @@ run_row(const struct row *r, int family, uint16_t port)
         return;
     }
     sent = arrange(r, client, server);
+    /* as under policy commit: what it sends after the image never gets out */
+    netlab_plug(&lab, "nobody");
+    size = segment_size(server);
     if (dump(r, server, &im, &bytes)) {
-        netlab_plug(&lab, "nobody");
         repair_set(server, SOL_TCP, TCP_REPAIR, TCP_REPAIR_ON); /* dies silently */
         close(server);
         sock = revive(r, &im, bytes);
@@ -277,6 +288,7 @@ run_row(const struct row *r, int family, uint16_t port)
     }
     netlab_deaf(lab.primary, false);
     if (sock >= 0) {
+        expect(segment_size(sock) == size, r->claim, "another segment size");
         expect(
             (tcp_resend(sock, &im, bytes + im.inq, raw) > 0) == (im.outq > im.unsent),
             r->claim, "data in flight were not sent again");

@@ -157,6 +157,7 @@ on_tick(struct loop_timer *timer, void *arg)
     struct engine *e = arg;
 
     peers_tick(e);
+    orders_tick(e);
     beats_refresh(e);
     if (e->status_due
         || mono_us_between(e->status_sent, mono_clock()) > 1000 * 1000)

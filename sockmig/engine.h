@@ -136,6 +136,7 @@ void engine_release(struct engine *e); /* let go what became stable */
 void orders_take(struct engine *e, const struct jv *msg);
 void orders_note(struct engine *e, struct note *note); /* a result from a thread */
 void orders_progress(struct engine *e); /* something an order may wait for moved */
+void orders_tick(struct engine *e);     /* an order may have taken too long */
 void orders_died(struct engine *e);     /* the service's process ended */
 
 int beats_open(struct engine *e); /* 0 or -errno */

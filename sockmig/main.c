@@ -23,6 +23,7 @@
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #define RESTART_MS 1000
@@ -366,7 +367,9 @@ serve(struct daemon *d, const char *run_dir)
     char path[300];
     int ret;
 
-    mkdir(run_dir, 0755);
+    if (mkdir(run_dir, 0775) == 0 && group) /* the supervisor's socket is there too */
+        if (chown(run_dir, 0, group->gr_gid) < 0 || chmod(run_dir, 0775) < 0)
+            log_warn("%s: %s", run_dir, strerror(errno));
     snprintf(path, sizeof path, "%s/sockmigd.sock", run_dir);
     ret = ctl_listen(
         d->loop, path, 0660, group ? group->gr_gid : (gid_t)-1, handler, &d->server);

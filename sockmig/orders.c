@@ -12,6 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define HANDOVER_LIMIT_MS 2000
+
 static void
 answer(struct engine *e, int64_t id, struct jv *fields)
 {
@@ -94,26 +96,34 @@ open_gates(struct engine *e, pid_t pid)
     gate_announce(e->gate);
 }
 
+/* Remove what runs or is cloned here; MAIN_ENDED tells when it is gone. */
+static void
+end_service(struct engine *e)
+{
+    engine_shut(e);
+    engine_watch_pid(e, 0); /* its end is ours, not its own */
+    peers_stop_following(e);
+    peers_drop_all(e);
+    trace(e, TRACE_END);
+}
+
+static const struct conf_node *
+node_to_follow(const struct engine *e, const struct jv *msg)
+{
+    const struct conf_node *n = conf_node(e->conf, jv_str(msg, "active", ""));
+
+    return n != e->self ? n : NULL;
+}
+
 static void
 do_follow(struct engine *e, const struct jv *msg)
 {
-    const char *name = jv_str(msg, "active", "");
-    const struct conf_node *active = conf_node(e->conf, name);
-
-    if (!active || active == e->self) {
-        failed(e, ROLE_FAILED, "follow: `active` must name another node");
-        return;
-    }
-    e->active = active->id;
+    e->active = node_to_follow(e, msg)->id;
     e->acks_from = e->epoch;
-    if (e->state == ROLE_FOLLOWING) {
+    if (e->state == ROLE_FOLLOWING)
         done(e, ROLE_FOLLOWING, NULL);
-        return;
-    }
-    engine_shut(e);
-    peers_stop_following(e);
-    peers_drop_all(e);
-    trace(e, TRACE_END); /* MAIN_ENDED answers */
+    else
+        end_service(e);
 }
 
 static void
@@ -168,10 +178,7 @@ carry_out(struct engine *e, enum role_order order, const struct jv *msg)
         trace(e, TRACE_RESUME);
         break;
     case ORDER_STOP:
-        engine_shut(e);
-        peers_stop_following(e);
-        peers_drop_all(e);
-        trace(e, TRACE_END);
+        end_service(e);
         break;
     case ORDER_SET:
         do_set(e, msg);
@@ -226,6 +233,10 @@ take_order(struct engine *e, enum role_order order, const struct jv *msg)
     uint64_t epoch = (uint64_t)jv_int(msg, "epoch", 0);
     enum role_state next;
 
+    if (order == ORDER_FOLLOW && !node_to_follow(e, msg)) {
+        answer_no(e, id, false, "follow: `active` must name another node");
+        return;
+    }
     switch (role_order(e->state, e->epoch, order, epoch, &next)) {
     case ROLE_DONE:
         answer(e, id, NULL);
@@ -335,12 +346,11 @@ static void
 on_woken(struct engine *e, struct woken *w)
 {
     struct tracer_stats stats;
-    char text[256];
+    char text[384];
     struct jv *a;
 
     e->clone_ready = false;
     if (w->ret < 0) {
-        engine_shut(e);
         if (w->why.n)
             snprintf(text, sizeof text, "the clone does not wake: %s; %s",
                 w->why.v[0].what, w->why.v[0].cure);
@@ -348,7 +358,7 @@ on_woken(struct engine *e, struct woken *w)
             snprintf(text, sizeof text, "no whole clone of the service is here");
         else
             snprintf(text, sizeof text, "the clone does not wake: %s", strerror(-w->ret));
-        trace(e, TRACE_END); /* its end is nobody's answer: see MAIN_ENDED */
+        end_service(e);
         failed(e, ROLE_FAILED, text);
         return;
     }
@@ -388,6 +398,8 @@ on_handed(struct engine *e, const struct note *n)
 static void
 on_resumed(struct engine *e, const struct note *n)
 {
+    if (!e->order.running || e->order.order != ORDER_RESUME)
+        return; /* a handover that took too long was undone */
     if (n->a < 0) {
         failed(e, ROLE_FAILED, "nothing stopped is here to go on");
         return;
@@ -517,6 +529,18 @@ orders_progress(struct engine *e)
 }
 
 void
+orders_tick(struct engine *e)
+{
+    if (!e->order.running || e->order.order != ORDER_HANDOVER
+        || mono_us_between(e->order.began, mono_clock()) < HANDOVER_LIMIT_MS * 1000)
+        return;
+    trace(e, TRACE_RESUME);
+    failed(e, ROLE_RUNNING,
+        "a standby of the set did not acknowledge the last checkpoint in time; the "
+        "service runs on here");
+}
+
+void
 orders_died(struct engine *e)
 {
     struct jv *ev;
@@ -524,9 +548,7 @@ orders_died(struct engine *e)
     if (e->order.running && e->order.order == ORDER_HANDOVER)
         failed(e, ROLE_FAILED, "the service ended while it was handed over");
     state_is(e, ROLE_FAILED, "the service ended");
-    engine_shut(e);
-    peers_drop_all(e);
-    trace(e, TRACE_END);
+    end_service(e);
     ev = jv_object();
     jv_set_str(ev, "event", "failed");
     jv_set_str(ev, "service", e->service->name);

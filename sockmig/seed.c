@@ -2,13 +2,14 @@
 #include "sockmig/seed.h"
 
 #include "lib/fd.h"
-#include "sockmig/ckpt/pagemap.h"
+#include "sockmig/ckpt/kernel.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/uio.h>
 
 #define REGIONS 4096
@@ -56,10 +57,10 @@ scan_vma(struct seed *seed, int pagemap, const struct image_vma *vma)
             .vec_len = REGIONS,
             .category_anyof_mask = WANTED,
             .return_mask = SHOWN };
-        int n = pagemap_scan(pagemap, &arg);
+        int n = ioctl(pagemap, PAGEMAP_SCAN, &arg);
 
         if (n < 0)
-            return n;
+            return -errno;
         for (int i = 0; i < n; i++)
             if (worth_reading(&regions[i], vma->kind == IMAGE_VMA_FILE)
                 && add_range(seed, regions[i].start, regions[i].end) < 0)

@@ -83,7 +83,7 @@ int
 stream_read_frame(int fd, const struct seal_key *key, uint64_t *next, uint8_t *buffer,
     const uint8_t **body, size_t *size)
 {
-    uint8_t head[WIRE_FRAME_HEAD];
+    uint8_t head[WIRE_FRAME_HEAD] = { 0 };
     struct reader r = reader_init(head, sizeof head);
     uint32_t sealed;
     uint64_t number;

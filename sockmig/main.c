@@ -11,6 +11,7 @@
 #include "lib/ctl.h"
 #include "lib/fd.h"
 #include "lib/log.h"
+#include "sockmig/caps.h"
 #include "sockmig/engine.h"
 
 #include <errno.h>
@@ -395,6 +396,8 @@ main(int argc, char **argv)
     if (!conf_self(d.conf))
         log_fatal("%s: no node has this host's name; add one or set the host name",
             o.config);
+    if (caps_keep_needed() < 0)
+        log_warn("capabilities not needed could not be given up");
     signal(SIGPIPE, SIG_IGN);
     d.loop = loop_new();
     serve(&d, o.run_dir);

@@ -300,6 +300,7 @@ engine_main(const struct conf *conf, const char *service, int ctl_fd)
 {
     struct engine *e = calloc(1, sizeof *e);
     struct ctl_handler handler = { on_ctl, on_ctl_closed, e };
+    sigset_t set;
 
     if (!e)
         return 1;
@@ -311,6 +312,10 @@ engine_main(const struct conf *conf, const char *service, int ctl_fd)
     e->last_blackout_ms = -1;
     e->pidfd = -1;
     signal(SIGPIPE, SIG_IGN);
+    /* in all threads to come: the tracer hears of its stops by a signalfd */
+    sigemptyset(&set);
+    sigaddset(&set, SIGCHLD);
+    pthread_sigmask(SIG_BLOCK, &set, NULL);
     e->loop = loop_new();
     if (set_up(e) < 0)
         return 1;

@@ -17,8 +17,10 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
+#define LINK_WAIT_MS 3000
 #define LOOPBACK 1 /* its index in every namespace */
 
 /* The pair between gate and cell is private, so its addresses are the same everywhere.
@@ -217,6 +219,12 @@ set_uplink(struct build *b)
         { "ipv6/neigh/up0/proxy_delay", "0" },
         { "ipv6/conf/up0/proxy_ndp", "1" },
         { "ipv4/conf/up0/arp_ignore", "1" },
+        { "ipv4/neigh/up0/retrans_time_ms", "50" },
+        { "ipv6/neigh/up0/retrans_time_ms", "50" },
+        { "ipv4/neigh/up0/mcast_solicit", "60" },
+        { "ipv6/neigh/up0/mcast_solicit", "60" },
+        { "ipv4/neigh/up0/ucast_solicit", "10" },
+        { "ipv6/neigh/up0/ucast_solicit", "10" },
         { "ipv6/conf/up0/accept_ra", "0" },
     };
 
@@ -435,7 +443,45 @@ open_raw(struct build *b)
     return b->parts->raw < 0 ? -errno : 0;
 }
 
+/* A link passes frames, and a bridge forwards to its port, only some time after it is
+ * up (net/core/link_watch.c): the first announcement would be lost. */
+static int
+await(struct build *b, const char *name)
+{
+    const struct timespec a_while = { .tv_nsec = 1000000 };
+    struct netlink_link link = { 0 };
+    int ret = 0;
+
+    for (int i = 0; i < LINK_WAIT_MS && ret == 0 && !link.operates; i++) {
+        if (i > 0)
+            nanosleep(&a_while, NULL);
+        ret = netlink_link(b->nl, name, &link);
+    }
+    return ret == 0 && !link.operates ? -ETIMEDOUT : ret;
+}
+
+static int
+await_cell(struct build *b)
+{
+    return await(b, "eth0");
+}
+
+static int
+await_gate(struct build *b)
+{
+    int ret = await(b, "vg");
+
+    return ret == 0 ? await(b, "up0") : ret;
+}
+
+static int
+await_port(struct build *b)
+{
+    return await(b, b->parts->outer);
+}
+
 static const char privilege[] = "the engine must run as root";
+static const char slow[] = "is something taking links down?  (ip monitor link)";
 static const char veth[] = "the kernel needs veth devices (CONFIG_VETH)";
 static const char iproute[] = "the kernel needs IPv4 and IPv6 policy routing "
                               "(CONFIG_IP_MULTIPLE_TABLES)";
@@ -468,6 +514,9 @@ static const struct {
     { GATE_IN_NODE, "join the bridge",                  join_bridge,     privilege },
     { GATE_IN_CELL, "bring up the cell's links",        cell_links_up,   privilege },
     { GATE_IN_GATE, "bring up the gate's links",        gate_links_up,   privilege },
+    { GATE_IN_CELL, "see the cell's link come up",      await_cell,      slow },
+    { GATE_IN_GATE, "see the gate's links come up",     await_gate,      slow },
+    { GATE_IN_NODE, "see the bridge's port come up",    await_port,      slow },
     { GATE_IN_CELL, "give the cell its addresses",      cell_addresses,  iproute },
     { GATE_IN_GATE, "route to the cell",                gate_addresses,  iproute },
     { GATE_IN_GATE, "route to the gateway",             gate_default,

@@ -4,45 +4,32 @@
 #include "sockmig/gate_build.h"
 
 #include "lib/fd.h"
+#include "lib/log.h"
 #include "sockmig/gatens.h"
 #include "sockmig/rules.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/if_packet.h>
 #include <linux/if_tun.h>
 #include <net/if.h>
+#include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
+#define LINK_WAIT_MS 3000
 #define LOOPBACK 1 /* its index in every namespace */
-
-/* The pair between gate and cell is private, so its addresses are the same everywhere.
- */
-static const uint8_t gate_mac_inner[6] = { 0x02, 0x42, 0x53, 0x47, 0x00, 0x01 };
-static const uint8_t cell_mac_inner[6] = { 0x02, 0x42, 0x53, 0x43, 0x00, 0x01 };
-static const struct netlink_ip gate_inner4 = { AF_INET, 32, { 169, 254, 1, 1 } };
-static const struct netlink_ip gate_inner6 = { AF_INET6, 128,
-    { 0xfe, 0x80, [15] = 1 } };
-
-struct build {
-    const struct gate_conf *conf;
-    struct gate_parts *parts;
-    struct netlink *nl; /* borrowed: of the namespace that the step runs in */
-    struct netlink_link bridge, port, up0, vg, eth0;
-    char *error; /* a step may fill it; otherwise the table's words are used */
-};
 
 struct setting {
     const char *name, *value;
 };
 
 static int
-apply(struct build *b, const struct setting *settings, unsigned n)
+apply(struct gate_build *b, const struct setting *settings, unsigned n)
 {
     for (unsigned i = 0; i < n; i++) {
         int ret = gatens_sysctl(settings[i].name, settings[i].value);
@@ -60,32 +47,32 @@ apply(struct build *b, const struct setting *settings, unsigned n)
     return 0;
 }
 
-/* Calls @one for each address of the service. */
-static int
-each_address(struct build *b,
-    int (*one)(struct build *, const struct conf_address *, bool first))
+/* With br_netfilter, the node's firewall sees the frames of its bridges. */
+static void
+look_for_firewall(const char *device)
 {
-    bool seen4 = false, seen6 = false;
-    int ret = 0;
+    char flag[16] = "";
 
-    for (unsigned i = 0; i < b->conf->naddresses && ret == 0; i++) {
-        const struct conf_address *a = &b->conf->addresses[i];
-        bool *seen = a->family == AF_INET ? &seen4 : &seen6;
-
-        ret = one(b, a, !*seen);
-        *seen = true;
-    }
-    return ret;
+    if (file_read("/proc/sys/net/bridge/bridge-nf-call-iptables", flag, sizeof flag) >
+            0 &&
+        flag[0] == '1')
+        log_warn(
+            "device %s: the node's iptables rules apply to bridged packets and may "
+            "drop the service's: accept them, or set "
+            "net.bridge.bridge-nf-call-iptables=0 and ...-ip6tables=0",
+            device);
 }
 
 static int
-find_bridge(struct build *b)
+find_bridge(struct gate_build *b)
 {
     const char *device = b->conf->device;
     int ret = netlink_link(b->nl, device, &b->bridge);
 
-    if (ret == 0 && strcmp(b->bridge.kind, "bridge") == 0)
+    if (ret == 0 && strcmp(b->bridge.kind, "bridge") == 0) {
+        look_for_firewall(device);
         return 0;
+    }
     if (ret < 0 && ret != -ENODEV)
         return ret;
     if (ret == -ENODEV)
@@ -101,13 +88,13 @@ find_bridge(struct build *b)
 }
 
 static int
-remove_leftover(struct build *b)
+remove_leftover(struct gate_build *b)
 {
     return netlink_delete(b->nl, b->parts->outer);
 }
 
 static int
-make_namespaces(struct build *b)
+make_namespaces(struct gate_build *b)
 {
     int ret = gatens_new(&b->parts->netns[GATE_IN_GATE]);
 
@@ -117,11 +104,15 @@ make_namespaces(struct build *b)
 }
 
 static int
-set_gate(struct build *b)
+set_gate(struct gate_build *b)
 {
     static const struct setting settings[] = {
         { "ipv4/ip_forward", "1" },
+        { "ipv6/conf/all/disable_ipv6", "0" },
+        { "ipv6/conf/default/disable_ipv6", "0" },
         { "ipv6/conf/all/forwarding", "1" },
+        { "ipv4/conf/all/proxy_arp", "0" }, /* the node's is inherited */
+        { "ipv4/conf/default/proxy_arp", "0" },
         { "ipv4/conf/all/rp_filter", "0" },
         { "ipv4/conf/default/rp_filter", "0" },
         { "ipv4/conf/all/send_redirects", "0" },
@@ -145,7 +136,7 @@ buffer_bytes(unsigned hold_ms)
 }
 
 static int
-set_cell(struct build *b)
+set_cell(struct gate_build *b)
 {
     char wmem[64], rmem[64];
     const struct setting settings[] = {
@@ -155,6 +146,9 @@ set_cell(struct build *b)
         { "ipv6/conf/default/accept_dad", "0" },
         { "ipv6/conf/default/accept_ra", "0" },
         { "ipv6/conf/default/router_solicitations", "0" },
+        { "ipv6/conf/all/disable_ipv6", "0" },
+        { "ipv6/conf/default/disable_ipv6", "0" },
+        { "ipv4/ip_unprivileged_port_start", "0" }, /* all ports are the service's */
         { "ipv4/tcp_timestamps", "1" },
         { "ipv4/tcp_wmem", wmem },
         { "ipv4/tcp_rmem", rmem },
@@ -170,12 +164,12 @@ set_cell(struct build *b)
 }
 
 static int
-make_inner_pair(struct build *b)
+make_inner_pair(struct gate_build *b)
 {
     const struct netlink_veth pair = { .name = "vg",
         .peer_name = "eth0",
-        .mac = gate_mac_inner,
-        .peer_mac = cell_mac_inner,
+        .mac = gate_inner_mac,
+        .peer_mac = cell_inner_mac,
         .mtu = b->bridge.mtu,
         .peer_netns = b->parts->netns[GATE_IN_CELL] };
 
@@ -183,7 +177,7 @@ make_inner_pair(struct build *b)
 }
 
 static int
-make_uplink(struct build *b)
+make_uplink(struct gate_build *b)
 {
     uint8_t port_mac[6];
     const struct netlink_veth pair = { .name = "up0",
@@ -204,19 +198,25 @@ make_uplink(struct build *b)
 }
 
 static int
-attach_fence(struct build *b)
+attach_fence(struct gate_build *b)
 {
     return fence_new(b->up0.index, &b->parts->fence);
 }
 
 static int
-set_uplink(struct build *b)
+set_uplink(struct gate_build *b)
 {
     static const struct setting settings[] = {
         { "ipv4/neigh/up0/proxy_delay", "0" },
         { "ipv6/neigh/up0/proxy_delay", "0" },
         { "ipv6/conf/up0/proxy_ndp", "1" },
         { "ipv4/conf/up0/arp_ignore", "1" },
+        { "ipv4/neigh/up0/retrans_time_ms", "50" },
+        { "ipv6/neigh/up0/retrans_time_ms", "50" },
+        { "ipv4/neigh/up0/mcast_solicit", "60" },
+        { "ipv6/neigh/up0/mcast_solicit", "60" },
+        { "ipv4/neigh/up0/ucast_solicit", "10" },
+        { "ipv6/neigh/up0/ucast_solicit", "10" },
         { "ipv6/conf/up0/accept_ra", "0" },
     };
 
@@ -224,7 +224,7 @@ set_uplink(struct build *b)
 }
 
 static int
-gate_links_up(struct build *b)
+gate_links_up(struct gate_build *b)
 {
     int ret = netlink_link(b->nl, "vg", &b->vg);
 
@@ -238,7 +238,7 @@ gate_links_up(struct build *b)
 }
 
 static int
-cell_links_up(struct build *b)
+cell_links_up(struct gate_build *b)
 {
     int ret = netlink_link(b->nl, "eth0", &b->eth0);
 
@@ -250,7 +250,7 @@ cell_links_up(struct build *b)
 }
 
 static int
-join_bridge(struct build *b)
+join_bridge(struct gate_build *b)
 {
     char setting[64];
     int ret = netlink_link(b->nl, b->parts->outer, &b->port);
@@ -268,108 +268,7 @@ join_bridge(struct build *b)
 }
 
 static int
-cell_address(struct build *b, const struct conf_address *a, bool first)
-{
-    const struct netlink_ip ip = netlink_ip_host(a->family, a->bytes);
-    const struct netlink_ip *gate = a->family == AF_INET ? &gate_inner4 : &gate_inner6;
-    const struct netlink_route out = { .to = { .family = a->family },
-        .via = gate,
-        .source = &ip,
-        .index = b->eth0.index };
-    int ret = netlink_address(b->nl, b->eth0.index, &ip, false);
-
-    if (ret < 0 || !first)
-        return ret;
-    ret = netlink_route(b->nl, &out);
-    if (ret == 0)
-        ret = netlink_neighbour(b->nl, b->eth0.index, gate, gate_mac_inner);
-    return ret;
-}
-
-static int
-cell_addresses(struct build *b)
-{
-    return each_address(b, cell_address);
-}
-
-/* What a first address of IPv4 needs besides: see "ARP source" in gate.md. */
-static int
-gate_ip4(struct build *b)
-{
-    int ret = netlink_local_priority(b->nl, 100);
-
-    if (ret == 0)
-        ret = netlink_address(b->nl, b->vg.index, &gate_inner4, true);
-    return ret;
-}
-
-static int
-gate_address(struct build *b, const struct conf_address *a, bool first)
-{
-    const struct netlink_ip ip = netlink_ip_host(a->family, a->bytes);
-    const struct netlink_route in = { .to = ip, .index = b->vg.index };
-    int ret = 0;
-
-    if (a->family == AF_INET && first)
-        ret = gate_ip4(b);
-    if (a->family == AF_INET && ret == 0)
-        ret = netlink_rule_to(b->nl, 10, &ip);
-    if (a->family == AF_INET && ret == 0)
-        ret = netlink_address(b->nl, b->up0.index, &ip, false);
-    if (ret == 0)
-        ret = netlink_route(b->nl, &in);
-    if (ret == 0)
-        ret = netlink_neighbour(b->nl, b->vg.index, &ip, cell_mac_inner);
-    if (ret == 0)
-        ret = netlink_proxy(b->nl, b->up0.index, &ip);
-    return ret;
-}
-
-/* Several addresses of a service may live in one network: that it is there is no
- * error. */
-static int
-gate_network(struct build *b, const struct conf_address *a, bool first)
-{
-    const struct netlink_route lan = {
-        .to = netlink_ip_network(a->family, a->bytes, a->prefix),
-        .index = b->up0.index,
-    };
-    int ret = netlink_route(b->nl, &lan);
-
-    (void)first;
-    return ret == -EEXIST ? 0 : ret;
-}
-
-static int
-gate_default(struct build *b)
-{
-    struct netlink_ip via = { .family = AF_INET, .bits = 32 };
-    struct netlink_route out = { .via = &via, .index = b->up0.index };
-
-    if (b->conf->gateway[0] == '\0')
-        return 0;
-    if (inet_pton(AF_INET, b->conf->gateway, via.bytes) != 1) {
-        if (inet_pton(AF_INET6, b->conf->gateway, via.bytes) != 1)
-            return -EINVAL;
-        via.family = AF_INET6;
-        via.bits = 128;
-    }
-    out.to.family = via.family;
-    return netlink_route(b->nl, &out);
-}
-
-static int
-gate_addresses(struct build *b)
-{
-    int ret = each_address(b, gate_address);
-
-    if (ret == 0)
-        ret = each_address(b, gate_network);
-    return ret;
-}
-
-static int
-gate_rules(struct build *b)
+gate_rules(struct gate_build *b)
 {
     int ret = rules_egress(b->conf->addresses, b->conf->naddresses, "vg", b->error);
 
@@ -379,7 +278,7 @@ gate_rules(struct build *b)
 }
 
 static int
-cell_rules(struct build *b)
+cell_rules(struct gate_build *b)
 {
     if (!b->conf->ingress_queue)
         return 0;
@@ -387,7 +286,7 @@ cell_rules(struct build *b)
 }
 
 static int
-open_packet(struct build *b)
+open_packet(struct gate_build *b)
 {
     const struct sockaddr_ll where = { .sll_family = AF_PACKET,
         .sll_ifindex = b->up0.index };
@@ -411,7 +310,7 @@ gate_tun_open(int *fd)
 }
 
 static int
-open_tun(struct build *b)
+open_tun(struct gate_build *b)
 {
     struct netlink_link rp0;
     int ret = gate_tun_open(&b->parts->tun);
@@ -428,14 +327,52 @@ open_tun(struct build *b)
 }
 
 static int
-open_raw(struct build *b)
+open_raw(struct gate_build *b)
 {
     b->parts->raw = socket(
         AF_INET, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, IPPROTO_RAW);
     return b->parts->raw < 0 ? -errno : 0;
 }
 
+/* A link passes frames, and a bridge forwards to its port, only some time after it is
+ * up (net/core/link_watch.c): the first announcement would be lost. */
+static int
+await(struct gate_build *b, const char *name)
+{
+    const struct timespec a_while = { .tv_nsec = 1000000 };
+    struct netlink_link link = { 0 };
+    int ret = 0;
+
+    for (int i = 0; i < LINK_WAIT_MS && ret == 0 && !link.operates; i++) {
+        if (i > 0)
+            nanosleep(&a_while, NULL);
+        ret = netlink_link(b->nl, name, &link);
+    }
+    return ret == 0 && !link.operates ? -ETIMEDOUT : ret;
+}
+
+static int
+await_cell(struct gate_build *b)
+{
+    return await(b, "eth0");
+}
+
+static int
+await_gate(struct gate_build *b)
+{
+    int ret = await(b, "vg");
+
+    return ret == 0 ? await(b, "up0") : ret;
+}
+
+static int
+await_port(struct gate_build *b)
+{
+    return await(b, b->parts->outer);
+}
+
 static const char privilege[] = "the engine must run as root";
+static const char slow[] = "is something taking links down?  (ip monitor link)";
 static const char veth[] = "the kernel needs veth devices (CONFIG_VETH)";
 static const char iproute[] = "the kernel needs IPv4 and IPv6 policy routing "
                               "(CONFIG_IP_MULTIPLE_TABLES)";
@@ -451,7 +388,7 @@ static const char packet[] = "the kernel needs packet sockets (CONFIG_PACKET)";
 static const struct {
     enum gate_where where;
     const char *what;
-    int (*step)(struct build *);
+    int (*step)(struct gate_build *);
     const char *cure;
 } steps[] = {
     { GATE_IN_NODE, "look at the device",               find_bridge,     privilege },
@@ -468,9 +405,12 @@ static const struct {
     { GATE_IN_NODE, "join the bridge",                  join_bridge,     privilege },
     { GATE_IN_CELL, "bring up the cell's links",        cell_links_up,   privilege },
     { GATE_IN_GATE, "bring up the gate's links",        gate_links_up,   privilege },
-    { GATE_IN_CELL, "give the cell its addresses",      cell_addresses,  iproute },
-    { GATE_IN_GATE, "route to the cell",                gate_addresses,  iproute },
-    { GATE_IN_GATE, "route to the gateway",             gate_default,
+    { GATE_IN_CELL, "see the cell's link come up",      await_cell,      slow },
+    { GATE_IN_GATE, "see the gate's links come up",     await_gate,      slow },
+    { GATE_IN_NODE, "see the bridge's port come up",    await_port,      slow },
+    { GATE_IN_CELL, "give the cell its addresses",      gate_route_cell,  iproute },
+    { GATE_IN_GATE, "route to the cell",                gate_route_gate,  iproute },
+    { GATE_IN_GATE, "route to the gateway",             gate_route_default,
         "write it as an address of the virtual network" },
     { GATE_IN_GATE, "open the announcing socket",       open_packet,     packet },
     { GATE_IN_CELL, "make the injection device",        open_tun,        tundev },
@@ -480,7 +420,7 @@ static const struct {
 
 /* Runs one step in its namespace, with a netlink handle of that namespace. */
 static int
-run_step(struct build *b, unsigned i)
+run_step(struct gate_build *b, unsigned i)
 {
     enum gate_where where = steps[i].where;
     int back, ret;
@@ -500,7 +440,7 @@ run_step(struct build *b, unsigned i)
 int
 gate_build(const struct gate_conf *conf, struct gate_parts *parts, char *error)
 {
-    struct build b = { .conf = conf, .parts = parts, .error = error };
+    struct gate_build b = { .conf = conf, .parts = parts, .error = error };
     int ret = gatens_self(&parts->netns[GATE_IN_NODE]);
 
     error[0] = '\0';

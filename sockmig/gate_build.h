@@ -21,6 +21,22 @@ struct gate_parts {         /* all owned; -1 and NULL: not made yet */
     int tun, raw;
 };
 
+struct gate_build { /* while it goes on */
+    const struct gate_conf *conf;
+    struct gate_parts *parts;
+    struct netlink *nl; /* borrowed: of the namespace that the step runs in */
+    struct netlink_link bridge, port, up0, vg, eth0;
+    char *error; /* a step may fill it; otherwise the table's words are used */
+};
+
+extern const uint8_t gate_inner_mac[6], cell_inner_mac[6]; /* of vg and its eth0 */
+
+/* gate_route_* - steps: addresses, routes and neighbours of the cell; those of the
+ * gate; the gate's default route, if the service has a gateway.  0 or -errno. */
+int gate_route_cell(struct gate_build *b);
+int gate_route_gate(struct gate_build *b);
+int gate_route_default(struct gate_build *b);
+
 /* gate_build - make everything @conf wants.
  *
  * 0; or -errno and @error says what is missing and what to do: @parts then has what

@@ -3,8 +3,8 @@
 
 #include <errno.h>
 #include <linux/fib_rules.h>
+#include <linux/if.h>
 #include <linux/rtnetlink.h>
-#include <net/if.h>
 #include <netlink/netlink.h>
 #include <netlink/route/addr.h>
 #include <netlink/route/link.h>
@@ -109,6 +109,7 @@ netlink_link(struct netlink *nl, const char *name, struct netlink_link *out)
     memset(out, 0, sizeof *out);
     out->index = rtnl_link_get_ifindex(link);
     out->mtu = rtnl_link_get_mtu(link);
+    out->operates = rtnl_link_get_operstate(link) == IF_OPER_UP;
     kind = rtnl_link_get_type(link);
     if (kind)
         strncpy(out->kind, kind, sizeof out->kind - 1);

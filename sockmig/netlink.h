@@ -30,6 +30,7 @@ struct netlink_ip netlink_ip_network(int family, const uint8_t *bytes, unsigned 
 struct netlink_link {
     int index;
     unsigned mtu;
+    bool operates; /* has been up long enough to carry frames (RFC 2863) */
     char kind[16]; /* "bridge", "veth"; "": a device without a kind */
 };
 

@@ -53,6 +53,7 @@ enum effect_kind {
     DO_JOURNAL,   /* a row .journal about .node, .service, .r.epoch, ... */
     DO_BROADCAST, /* .msg to the group, agreed order */
     DO_ENGINE,    /* order .op to this node's engine */
+    DO_ASK,       /* read the engine's status of .service: a REPORT */
     DO_ARM,       /* replace the timer: a TICK at .at */
     DO_ORDER,     /* order .order is now in .step; .token is of this node's client */
     DO_NKINDS

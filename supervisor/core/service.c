@@ -133,8 +133,14 @@ void
 service_merge(
     struct service *s, const struct cluster *c, struct mono now, struct effects *out)
 {
-    (void)c;
+    bool learned = s->merged.active == c->me && s->merged.epoch > s->own.durable_epoch;
+
     s->r = s->merged;
+    if (learned) { /* others know more of us than we do: ask the engine, be sure */
+        s->own.ordered = s->r.epoch;
+        s->own.engine_known = false;
+        effects_add(out, DO_ASK, s->index);
+    }
     s->state = s->r.phase;
     s->own.since = now;
     persist(s, out);

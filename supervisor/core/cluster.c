@@ -72,12 +72,12 @@ cluster_view(struct cluster *c, uint64_t view, uint64_t members, uint64_t proces
     c->process_left = ((c->process_left & ~members) | process_left) & c->all;
     c->view = view;
     c->members = members;
-    c->synced = c->suspect = 0;
-    c->quorums &= members;
-    c->engines &= members;
+    c->synced = c->suspect = c->quorums = c->engines = 0; /* all is said anew */
     c->ready = false;
     for (unsigned n = 0; n <= PEER_MAX_NODE; n++)
         c->heard[n] = now;
+    for (unsigned n = 0; n <= PEER_MAX_NODE; n++)
+        c->health[n] = HEALTH_UNKNOWN;
     journal_quorum(c, out);
 }
 

@@ -139,7 +139,7 @@ may_add(struct driving *d)
     const struct conduct *own = &d->s->own;
 
     return we_are_active(d) && !service_outvoted(d->s) && cluster_quorate(d->c) &&
-           own->adding && own->required == (d->s->r.set | own->adding);
+           own->adding && !((d->s->r.set | own->adding) & ~own->required);
 }
 
 static bool

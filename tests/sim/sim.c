@@ -367,6 +367,7 @@ sim_super_start(struct sim *s, unsigned node)
         return;
     sim_trace(s, "== supervisor of %u starts", node);
     nd->up = true;
+    nd->joined = false;
     nd->inbox_pos[0] = nd->inbox_pos[1] = 0;
     member_init(&nd->core, node, node_bit(s->n) - 2);
     member_add(&nd->core, KEY, 0, SIM_LEASE_MS, &nd->disk);

@@ -88,6 +88,7 @@ struct sim_row { /* of the journal: what survives a crash */
 struct sim_node {
     struct member core;
     bool up, corosync_up, hung;
+    bool joined; /* this supervisor, not one before it, is in the group */
     uint64_t gen;
     struct reign disk;
     struct sim_row rows[8];

@@ -82,7 +82,7 @@ hand_on(struct sim *s, unsigned node)
 
     ev.view = ring->id; /* for the comparison of records, see sim_feed() */
     ev.epoch = nd->cursor++;
-    if (ring->members & node_bit(node))
+    if (nd->joined)
         group_queue(s, node, &ev);
 }
 
@@ -144,7 +144,7 @@ leave(struct sim *s, unsigned r, uint64_t stay, unsigned into)
     for (unsigned i = 1; i < s->n; i++)
         while (stay & node_bit(i) && s->node[i].cursor < cut)
             hand_on(s, i);
-    for (unsigned k = cut; k < end; k++) {
+    for (unsigned k = cut; k < s->ring[r].n; k++) {
         struct peermsg msg = s->ring[r].log[k];
 
         if (stay & node_bit(msg.from) && s->node[msg.from].up)
@@ -179,6 +179,7 @@ form(struct sim *s, uint64_t nodes, uint64_t members)
             s->node[i].ring = s->nrings;
             s->node[i].cursor = 0;
             s->node[i].delivering = false;
+            s->node[i].joined = members & node_bit(i);
             if (members & node_bit(i))
                 group_queue(s, i, &ev);
             sim_push(s, &(struct sim_event){ .at = s->now + 500 +
@@ -198,6 +199,7 @@ group_reform(struct sim *s)
 
     for (unsigned i = 1; i < s->n; i++) {
         uint64_t nodes = 0, members = 0;
+        bool fresh = false;
         struct sim_ring *ring = &s->ring[s->node[i].ring];
 
         if (done & node_bit(i) || !s->node[i].corosync_up)
@@ -208,9 +210,11 @@ group_reform(struct sim *s)
             nodes |= node_bit(j);
             if (s->node[j].up)
                 members |= node_bit(j);
+            fresh |= s->node[j].up && !s->node[j].joined;
         }
         done |= nodes;
-        if (ring->nodes != nodes || ring->members != members || stalled(s, ring))
+        if (ring->nodes != nodes || ring->members != members || fresh ||
+            stalled(s, ring))
             form(s, nodes, members);
     }
 }

@@ -22,8 +22,9 @@
 #include <net-snmp/library/large_fd_set.h>
 #pragma GCC diagnostic pop
 
-#define PING_S 1 /* keep-alive, and how long after its loss a session is tried again   \
-                  */
+#define PING_S                                                                         \
+    1 /* keep-alive, and how long after its loss a session is tried again              \
+       */
 
 static const oid root[] = { 1, 3, 6, 1, 4, 1, BSC_ENTERPRISE };
 #define NROOT OID_LENGTH(root)

@@ -23,13 +23,15 @@ lab_state_name(enum lab_state state)
 static bool
 set_name(struct lab *lab, const char *name)
 {
+    char copy[LAB_NAME_LEN]; /* @name may be the lab's own */
     size_t n = strlen(name);
 
     if (n < 1 || n >= sizeof lab->name || *name < 'a' || *name > 'z' ||
         strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789-") != n)
         return false;
+    strcpy(copy, name);
     memset(lab, 0, sizeof *lab);
-    strcpy(lab->name, name);
+    strcpy(lab->name, copy);
     snprintf(lab->dir, sizeof lab->dir, "%s/%s", LAB_ROOT, name);
     return true;
 }

@@ -164,22 +164,27 @@ int
 lab_fault_cmd(struct lab *lab, int argc, char **argv)
 {
     size_t f = 0, n = sizeof faults / sizeof faults[0];
-    int lock, code = CLI_OK;
+    int lock, ret, code = CLI_OK;
 
     while (argc > 0 && f < n && strcmp(faults[f].name, argv[0]) != 0)
         f++;
     if (argc < 2 || f == n)
         return cli_usage("lab fault crash|hang|cut|kill|heal|restart NODE ...");
     lock = lab_lock(lab);
-    if (lab_load(lab, lab->name) < 0) /* as the last command left it */
-        code = CLI_UNREACHABLE;
-    else if (faults[f].all && !strcmp(argv[1], "all"))
+    ret = lab_load(lab, lab->name); /* as the last command left it */
+    if (ret < 0)
+        goto out;
+    if (faults[f].all && !strcmp(argv[1], "all"))
         for (unsigned i = 1; i <= lab->nnodes && code == CLI_OK; i++)
             code = act_on(lab, f, lab->hosts[lab->nhosts - i].name, argv + 2);
     else
         code = act_on(lab, f, argv[1], argv + 2);
-    if (lab_save(lab) < 0 && code == CLI_OK)
+    ret = lab_save(lab);
+out:
+    if (ret < 0) {
+        cli_error("lab %s: its record: %s", lab->name, strerror(-ret));
         code = CLI_FAILED;
+    }
     fd_close(lock);
     return code;
 }

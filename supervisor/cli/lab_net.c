@@ -31,6 +31,31 @@ ip_batch(pid_t pid, const char *script)
 }
 
 static int
+rename_port(void *arg)
+{
+    const char *name = arg;
+    struct ifreq ifr = { 0 };
+    int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0), ret = 0;
+
+    if (fd < 0)
+        return -errno;
+    snprintf(ifr.ifr_name, sizeof ifr.ifr_name, "%s", name);
+    snprintf(ifr.ifr_newname, sizeof ifr.ifr_newname, "old%d.%s", (int)getpid(), name);
+    if (ioctl(fd, SIOCSIFNAME, &ifr) < 0)
+        ret = -errno;
+    fd_close(fd);
+    return ret;
+}
+
+/* The last namespace of a host that was killed may still be dying, its ports with it.
+ */
+static void
+free_port(const struct lab_host *sw, const char *name)
+{
+    in_netns(sw->pid, rename_port, (void *)(uintptr_t)name);
+}
+
+static int
 make_switch(const struct lab_host *host)
 {
     return ip_batch(host->pid, "link set lo up\n"
@@ -39,7 +64,6 @@ make_switch(const struct lab_host *host)
                                "link set br0 addrgenmode none up\n");
 }
 
-/* A restarted host meets its old ports only if its last namespace still dies. */
 static int
 plug_in(const struct lab_host *sw, const char *port)
 {
@@ -77,6 +101,8 @@ make_node(struct lab *lab, const struct lab_host *host)
     char script[1024];
     int ret;
 
+    free_port(outside, host->name);
+    free_port(cluster, host->name);
     snprintf(script, sizeof script,
         "link set lo up\n"
         "link add eth0 address 02:0b:01:00:00:%02x type bridge stp_state 0 "
@@ -162,8 +188,8 @@ lab_net_link(struct lab *lab, struct lab_host *host, enum lab_net net, bool up)
 static int
 forward_rule(pid_t sw, const char *how, const char *from, const char *to)
 {
-    const char *const argv[] = { "ebtables", how, "FORWARD", "-i", from, "-o",
-        to, "-j", "DROP", NULL };
+    const char *const argv[] = { "ebtables", how, "FORWARD", "-i", from, "-o", to, "-j",
+        "DROP", NULL };
     char path[64];
     int netns, ret;
 

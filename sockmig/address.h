@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  *
- * address.h - where the engine of a service on a node is found in the cluster network. */
+ * address.h - where the engine of a service on a node is found in the cluster network.
+ */
 #ifndef BSC_ADDRESS_H
 #define BSC_ADDRESS_H
 

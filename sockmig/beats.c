@@ -69,17 +69,17 @@ send_beat(struct engine *e, struct peer *p, const struct wire_beat *beat)
         out + WIRE_BEAT_HEAD);
     if (!address_of_engine(e->conf, e->service, p->node, &to, &to_size))
         return;
-    if (sendto(e->udp, out, sizeof out, MSG_DONTWAIT, (struct sockaddr *)&to, to_size)
-        < 0)
+    if (sendto(e->udp, out, sizeof out, MSG_DONTWAIT, (struct sockaddr *)&to, to_size) <
+        0)
         log_debug("beat to %s: %s", p->node->name, strerror(errno));
 }
 
 static bool
 reigns(const struct engine *e)
 {
-    return e->state == ROLE_RUNNING || e->state == ROLE_STARTING
-        || e->state == ROLE_WAKING || e->state == ROLE_RESUMING
-        || e->state == ROLE_FREEZING;
+    return e->state == ROLE_RUNNING || e->state == ROLE_STARTING ||
+           e->state == ROLE_WAKING || e->state == ROLE_RESUMING ||
+           e->state == ROLE_FREEZING;
 }
 
 void
@@ -136,9 +136,8 @@ take_datagram(struct engine *e, uint8_t *data, size_t size)
     struct seal_key key;
     struct peer *p;
 
-    if (size != DATAGRAM || !wire_get_beat_head(&r, &head) || head.to != e->self->id
-        || head.from < 1 || head.from > CONF_MAX_NODES
-        || !e->peers[head.from - 1].node) {
+    if (size != DATAGRAM || !wire_get_beat_head(&r, &head) || head.to != e->self->id ||
+        head.from < 1 || head.from > CONF_MAX_NODES || !e->peers[head.from - 1].node) {
         e->malformed++;
         return;
     }

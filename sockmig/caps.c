@@ -7,25 +7,23 @@
 
 /* Each with what needs it. */
 static const unsigned needed[] = {
-    CAP_SYS_ADMIN,          /* namespaces, mounts, BPF on older kernels */
-    CAP_NET_ADMIN,          /* links, routes, rules, TCP_REPAIR, queues, TUN */
-    CAP_NET_RAW,            /* announcements, data sent in flight again */
-    CAP_NET_BIND_SERVICE,   /* listeners below 1024 of a clone */
-    CAP_BPF,                /* the fence */
-    CAP_PERFMON,            /* the fence's verifier pass */
-    CAP_SYS_PTRACE,         /* tracing, memory of the service */
-    CAP_CHECKPOINT_RESTORE, /* pids and threads of a clone */
-    CAP_SETUID,             /* the service's user */
-    CAP_SETGID,
-    CAP_SETPCAP,            /* drop the service's capabilities */
-    CAP_KILL,               /* end a cell */
-    CAP_SYS_NICE,           /* real-time threads */
-    CAP_IPC_LOCK,           /* locked buffers */
-    CAP_SYS_RESOURCE,       /* limits of a clone */
-    CAP_DAC_OVERRIDE,       /* files of the service's user */
-    CAP_CHOWN,              /* log files, sockets */
-    CAP_FOWNER,
-    CAP_SYS_TIME,           /* offsets of a time namespace */
+    CAP_SYS_ADMIN,            /* namespaces, mounts, BPF on older kernels */
+    CAP_NET_ADMIN,            /* links, routes, rules, TCP_REPAIR, queues, TUN */
+    CAP_NET_RAW,              /* announcements, data sent in flight again */
+    CAP_NET_BIND_SERVICE,     /* listeners below 1024 of a clone */
+    CAP_BPF,                  /* the fence */
+    CAP_PERFMON,              /* the fence's verifier pass */
+    CAP_SYS_PTRACE,           /* tracing, memory of the service */
+    CAP_CHECKPOINT_RESTORE,   /* pids and threads of a clone */
+    CAP_SETUID,               /* the service's user */
+    CAP_SETGID, CAP_SETPCAP,  /* drop the service's capabilities */
+    CAP_KILL,                 /* end a cell */
+    CAP_SYS_NICE,             /* real-time threads */
+    CAP_IPC_LOCK,             /* locked buffers */
+    CAP_SYS_RESOURCE,         /* limits of a clone */
+    CAP_DAC_OVERRIDE,         /* files of the service's user */
+    CAP_CHOWN,                /* log files, sockets */
+    CAP_FOWNER, CAP_SYS_TIME, /* offsets of a time namespace */
 };
 
 int
@@ -39,8 +37,8 @@ caps_keep_needed(void)
             keep |= needed[i] == c;
         if (!keep)
             capng_update(CAPNG_DROP,
-                CAPNG_EFFECTIVE | CAPNG_PERMITTED | CAPNG_INHERITABLE
-                    | CAPNG_BOUNDING_SET,
+                CAPNG_EFFECTIVE | CAPNG_PERMITTED | CAPNG_INHERITABLE |
+                    CAPNG_BOUNDING_SET,
                 c);
     }
     return capng_apply(CAPNG_SELECT_BOTH) < 0 ? -EPERM : 0;

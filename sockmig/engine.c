@@ -17,10 +17,10 @@
 #include <unistd.h>
 
 #define TICK_MS 100
-#define STATUS_MS 200      /* status is sent at most this often */
+#define STATUS_MS 200 /* status is sent at most this often */
 #define EGRESS_QUEUE 1
 #define QUEUE_PACKETS 65536
-#define HOLD_MS 50         /* output is held about this long at most: buffers */
+#define HOLD_MS 50 /* output is held about this long at most: buffers */
 #define REALTIME_PRIORITY 20
 
 void
@@ -159,8 +159,7 @@ on_tick(struct loop_timer *timer, void *arg)
     peers_tick(e);
     orders_tick(e);
     beats_refresh(e);
-    if (e->status_due
-        || mono_us_between(e->status_sent, mono_clock()) > 1000 * 1000)
+    if (e->status_due || mono_us_between(e->status_sent, mono_clock()) > 1000 * 1000)
         send_status(e);
     loop_timer_in_ms(timer, TICK_MS);
 }
@@ -263,8 +262,8 @@ go_realtime(void)
     struct sched_param p = { .sched_priority = REALTIME_PRIORITY };
 
     if (sched_setscheduler(0, SCHED_FIFO, &p) < 0)
-        log_warn("engine: no real-time priority (%s): latencies will vary",
-            strerror(errno));
+        log_warn(
+            "engine: no real-time priority (%s): latencies will vary", strerror(errno));
     mlockall(MCL_CURRENT);
 }
 
@@ -307,7 +306,7 @@ engine_main(const struct conf *conf, const char *service, int ctl_fd)
     e->conf = conf;
     e->service = conf_service(conf, service);
     e->self = conf_self(conf);
-    e->acks_from = UINT64_MAX; /* nothing is promised before the first order */
+    e->acks_from = UINT64_MAX;  /* nothing is promised before the first order */
     e->last_ack = mono_clock(); /* what a predecessor of this process promised */
     e->last_blackout_ms = -1;
     e->pidfd = -1;

@@ -28,8 +28,8 @@ enum peer_state {
     PEER_CONNECTING,
     PEER_GREETING, /* waiting for its challenge */
     PEER_SEEDING,
-    PEER_READY,    /* has all of a checkpoint and keeps up */
-    PEER_BEHIND,   /* did not acknowledge in time */
+    PEER_READY,  /* has all of a checkpoint and keeps up */
+    PEER_BEHIND, /* did not acknowledge in time */
     PEER_NSTATES
 };
 
@@ -38,16 +38,16 @@ struct peer {
     struct engine *engine;        /* borrowed */
     unsigned bit;                 /* its place in masks: id - 1 */
     enum peer_state state;
-    int fd;                       /* owned; -1 */
-    struct loop_io *io;           /* owned */
+    int fd;             /* owned; -1 */
+    struct loop_io *io; /* owned */
     struct stream_pair pair;
     uint8_t in[STREAM_ACK];
     size_t in_size;
     uint64_t ack_least, whole, applied;
 
     /* beats */
-    struct seal_key beat_key;     /* from here to there */
-    uint64_t session, counter;    /* of theirs, highest seen */
+    struct seal_key beat_key;  /* from here to there */
+    uint64_t session, counter; /* of theirs, highest seen */
 };
 
 struct engine {
@@ -112,6 +112,7 @@ struct engine {
     uint64_t checkpoint_number;
 
     struct refusals refusals;
+    struct mono no_join_before; /* refused: standbys are asked again then */
     bool protected_now, clone_ready;
     char last_error[256];
     int64_t last_blackout_ms; /* -1: none yet */
@@ -143,7 +144,7 @@ int beats_open(struct engine *e); /* 0 or -errno */
 void beats_now(struct engine *e);
 void beats_refresh(struct engine *e); /* store the lease into the fence */
 
-int peers_open(struct engine *e); /* 0 or -errno */
+int peers_open(struct engine *e);   /* 0 or -errno */
 void peers_reign(struct engine *e); /* a new reign of this node begins: new keys */
 void peers_drop_all(struct engine *e);
 void peers_tick(struct engine *e);

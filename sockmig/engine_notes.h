@@ -8,15 +8,15 @@
 #include "sockmig/ckpt/clone.h"
 #include "sockmig/refusal.h"
 
-enum trace_note {    /* to the tracer */
-    TRACE_START,     /* start the command from scratch: MAIN_STARTED */
-    TRACE_JOIN,      /* node, a: descriptor, taken: seed this standby */
-    TRACE_LEAVE,     /* node: it is gone */
-    TRACE_SLOT,      /* p: a received slot, taken */
-    TRACE_WAKE,      /* make the clone the service: MAIN_WOKEN */
-    TRACE_HANDOVER,  /* stop it, take the last checkpoint: MAIN_HANDED */
-    TRACE_RESUME,    /* go on after a handover: MAIN_RESUMED */
-    TRACE_END,       /* nothing of the service stays: MAIN_ENDED */
+enum trace_note {   /* to the tracer */
+    TRACE_START,    /* start the command from scratch: MAIN_STARTED */
+    TRACE_JOIN,     /* node, a: descriptor, taken: seed this standby */
+    TRACE_LEAVE,    /* node: it is gone */
+    TRACE_SLOT,     /* p: a received slot, taken */
+    TRACE_WAKE,     /* make the clone the service: MAIN_WOKEN */
+    TRACE_HANDOVER, /* stop it, take the last checkpoint: MAIN_HANDED */
+    TRACE_RESUME,   /* go on after a handover: MAIN_RESUMED */
+    TRACE_END,      /* nothing of the service stays: MAIN_ENDED */
     TRACE_NNOTES
 };
 
@@ -29,9 +29,9 @@ enum main_note {      /* to the main thread */
     MAIN_HANDED,      /* a: 0 or -errno, b: number of the last checkpoint */
     MAIN_RESUMED,     /* a: 0 or -errno */
     MAIN_ENDED,
-    MAIN_CLONE,       /* a: 0 a clone exists, else -errno: it is broken or refused;
-                         p: struct refusals or NULL, freed by the receiver */
-    MAIN_STREAM_END,  /* a: generation of the stream */
+    MAIN_CLONE,      /* a: 0 a clone exists, else -errno: it is broken or refused;
+                        p: struct refusals or NULL, freed by the receiver */
+    MAIN_STREAM_END, /* a: generation of the stream */
     MAIN_NNOTES
 };
 

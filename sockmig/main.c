@@ -43,9 +43,9 @@ struct child { /* one engine */
 };
 
 struct asked {
-    int64_t id;             /* as sent to the engine; 0: free */
-    int64_t theirs;         /* as the client named it */
-    struct ctl_conn *conn;  /* borrowed: cleared when it closes */
+    int64_t id;            /* as sent to the engine; 0: free */
+    int64_t theirs;        /* as the client named it */
+    struct ctl_conn *conn; /* borrowed: cleared when it closes */
     struct child *child;
 };
 
@@ -221,7 +221,8 @@ answer_status(struct daemon *d, struct ctl_conn *conn, int64_t id)
             jv_set_str(one, "name", c->service->name);
             jv_set_str(one, "role", "none");
             jv_set_str(one, "state", "failed");
-            jv_set_str(one, "last_error", "its engine does not run; see sockmigd's log");
+            jv_set_str(
+                one, "last_error", "its engine does not run; see sockmigd's log");
         }
         jv_push(list, one);
     }
@@ -328,9 +329,9 @@ static void
 parse_options(int argc, char **argv, struct options *o)
 {
     static const struct option longs[] = { { "config", required_argument, NULL, 'c' },
-        { "run-dir", required_argument, NULL, 'r' }, { "verbose", no_argument, NULL, 'v' },
-        { "help", no_argument, NULL, 'h' }, { "version", no_argument, NULL, 'V' },
-        { NULL, 0, NULL, 0 } };
+        { "run-dir", required_argument, NULL, 'r' },
+        { "verbose", no_argument, NULL, 'v' }, { "help", no_argument, NULL, 'h' },
+        { "version", no_argument, NULL, 'V' }, { NULL, 0, NULL, 0 } };
     int c;
 
     while ((c = getopt_long(argc, argv, "c:vh", longs, NULL)) >= 0)
@@ -394,8 +395,8 @@ main(int argc, char **argv)
     if (!conf_load(o.config, &d.conf, error))
         log_fatal("%s", error);
     if (!conf_self(d.conf))
-        log_fatal("%s: no node has this host's name; add one or set the host name",
-            o.config);
+        log_fatal(
+            "%s: no node has this host's name; add one or set the host name", o.config);
     if (caps_keep_needed() < 0)
         log_warn("capabilities not needed could not be given up");
     signal(SIGPIPE, SIG_IGN);

@@ -13,6 +13,7 @@
 #include <string.h>
 
 #define HANDOVER_LIMIT_MS 2000
+#define REFUSED_AGAIN_MS 2000 /* a refused service is looked at again */
 
 static void
 answer(struct engine *e, int64_t id, struct jv *fields)
@@ -148,8 +149,7 @@ do_fence(struct engine *e, const struct jv *msg)
 {
     struct jv *a = jv_object();
 
-    jv_set_int(a, "last_ack_age_ms",
-        mono_us_between(e->last_ack, mono_clock()) / 1000);
+    jv_set_int(a, "last_ack_age_ms", mono_us_between(e->last_ack, mono_clock()) / 1000);
     answer(e, jv_int(msg, "id", 0), a);
 }
 
@@ -357,7 +357,8 @@ on_woken(struct engine *e, struct woken *w)
         else if (w->ret == -ENOENT)
             snprintf(text, sizeof text, "no whole clone of the service is here");
         else
-            snprintf(text, sizeof text, "the clone does not wake: %s", strerror(-w->ret));
+            snprintf(
+                text, sizeof text, "the clone does not wake: %s", strerror(-w->ret));
         end_service(e);
         failed(e, ROLE_FAILED, text);
         return;
@@ -386,9 +387,10 @@ on_handed(struct engine *e, const struct note *n)
         return;
     if (n->a < 0) {
         failed(e, ROLE_RUNNING,
-            n->a == -EAGAIN ? "the service does not stand still: a thread sleeps in the "
-                              "kernel; try again"
-                            : strerror((int)-n->a));
+            n->a == -EAGAIN
+                ? "the service does not stand still: a thread sleeps in the "
+                  "kernel; try again"
+                : strerror((int)-n->a));
         return;
     }
     e->order.wait_for = (uint64_t)n->b;
@@ -434,11 +436,32 @@ protection_event(struct engine *e, const char *event)
     engine_changed(e);
 }
 
+static bool
+same_refusals(const struct refusals *a, const struct refusals *b)
+{
+    bool same = a->n == b->n;
+
+    for (unsigned i = 0; same && i < a->n && i < REFUSALS_MAX; i++)
+        same = a->v[i].pid == b->v[i].pid && a->v[i].fd == b->v[i].fd &&
+               strcmp(a->v[i].what, b->v[i].what) == 0;
+    return same;
+}
+
+/* Promise P8.  The streams end, so that the supervisor takes the standbys out of the
+ * set: until then output is held, since nobody could go on from what caused it. */
 static void
 on_unprotected(struct engine *e, const struct refusals *why)
 {
+    bool news = e->protected_now || !same_refusals(&e->refusals, why);
+
     e->protected_now = false;
     e->refusals = *why;
+    if (e->state == ROLE_RUNNING) {
+        peers_drop_all(e);
+        e->no_join_before = mono_add_ms(mono_clock(), REFUSED_AGAIN_MS);
+    }
+    if (!news)
+        return;
     for (unsigned i = 0; i < why->n && i < REFUSALS_MAX; i++)
         engine_error(e, "cannot be protected: process %d, descriptor %d: %s; %s",
             why->v[i].pid, why->v[i].fd, why->v[i].what, why->v[i].cure);
@@ -519,8 +542,8 @@ orders_progress(struct engine *e)
         answer(e, e->checkpoint_order, a);
         e->checkpoint_order = 0;
     }
-    if (!e->order.running || e->order.order != ORDER_HANDOVER || !e->order.wait_for
-        || e->commit.stable < e->order.wait_for)
+    if (!e->order.running || e->order.order != ORDER_HANDOVER || !e->order.wait_for ||
+        e->commit.stable < e->order.wait_for)
         return;
     engine_shut(e);
     a = jv_object();
@@ -531,8 +554,8 @@ orders_progress(struct engine *e)
 void
 orders_tick(struct engine *e)
 {
-    if (!e->order.running || e->order.order != ORDER_HANDOVER
-        || mono_us_between(e->order.began, mono_clock()) < HANDOVER_LIMIT_MS * 1000)
+    if (!e->order.running || e->order.order != ORDER_HANDOVER ||
+        mono_us_between(e->order.began, mono_clock()) < HANDOVER_LIMIT_MS * 1000)
         return;
     trace(e, TRACE_RESUME);
     failed(e, ROLE_RUNNING,

@@ -37,8 +37,8 @@ peer_is(struct peer *p, enum peer_state state)
         return;
     log_debug("service %s: standby %s: %s -> %s", e->service->name, p->node->name,
         peer_state_name(p->state), peer_state_name(state));
-    if (strcmp(peer_state_name(p->state), peer_state_name(state)) != 0
-        && state != PEER_CONNECTING && !(p->state < PEER_SEEDING && state == PEER_DOWN)) {
+    if (strcmp(peer_state_name(p->state), peer_state_name(state)) != 0 &&
+        state != PEER_CONNECTING && !(p->state < PEER_SEEDING && state == PEER_DOWN)) {
         ev = jv_object();
         jv_set_str(ev, "event", "standby");
         jv_set_str(ev, "service", e->service->name);
@@ -155,8 +155,8 @@ peer_readable(struct peer *p)
     while (queue_get(e->notes, &n)) /* marks of what is acknowledged now */
         orders_note(e, &n);
     while (p->fd >= 0) {
-        ssize_t got =
-            recv(p->fd, p->in + p->in_size, wanted(p) - p->in_size, MSG_DONTWAIT);
+        ssize_t got = recv(
+            p->fd, p->in + p->in_size, wanted(p) - p->in_size, MSG_DONTWAIT);
 
         if (got < 0 && (errno == EAGAIN || errno == EINTR))
             break;
@@ -229,14 +229,14 @@ look_for_laggards(struct engine *e)
 {
     struct mono since;
 
-    if (!commit_waiting_since(&e->commit, &since)
-        || mono_us_between(since, mono_clock()) < BEHIND_MS * 1000)
+    if (!commit_waiting_since(&e->commit, &since) ||
+        mono_us_between(since, mono_clock()) < BEHIND_MS * 1000)
         return;
     for (unsigned i = 0; i < CONF_MAX_NODES; i++) {
         struct peer *p = &e->peers[i];
 
-        if (p->node && e->commit.set & 1u << i && p->state == PEER_READY
-            && e->commit.acked[i] <= e->commit.stable)
+        if (p->node && e->commit.set & 1u << i && p->state == PEER_READY &&
+            e->commit.acked[i] <= e->commit.stable)
             peer_drop(p, PEER_BEHIND);
     }
 }
@@ -248,7 +248,8 @@ peers_tick(struct engine *e)
 {
     if (e->state == ROLE_RUNNING || e->state == ROLE_FREEZING)
         look_for_laggards(e);
-    if (e->state != ROLE_RUNNING || !e->open)
+    if (e->state != ROLE_RUNNING || !e->open ||
+        mono_before(mono_clock(), e->no_join_before))
         return;
     for (unsigned i = 0; i < CONF_MAX_NODES; i++) {
         struct peer *p = &e->peers[i];
@@ -410,8 +411,8 @@ on_accept(struct loop_io *io, int fd, int events, void *arg)
     e->greeting.pair = (struct stream_pair){ &e->secret, e->service->name, e->active,
         e->self->id, { 0 } };
     seal_random(e->greeting.pair.challenge, WIRE_CHALLENGE);
-    if (send(c, e->greeting.pair.challenge, WIRE_CHALLENGE, MSG_NOSIGNAL)
-        != WIRE_CHALLENGE) {
+    if (send(c, e->greeting.pair.challenge, WIRE_CHALLENGE, MSG_NOSIGNAL) !=
+        WIRE_CHALLENGE) {
         greeting_drop(e);
         return;
     }
@@ -432,7 +433,8 @@ peers_open(struct engine *e)
     if (e->listener < 0)
         return -errno;
     setsockopt(e->listener, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
-    if (bind(e->listener, (struct sockaddr *)&sa, size) < 0 || listen(e->listener, 8) < 0)
+    if (bind(e->listener, (struct sockaddr *)&sa, size) < 0 ||
+        listen(e->listener, 8) < 0)
         return -errno;
     e->listener_io = loop_io_new(e->loop, e->listener, LOOP_READ, on_accept, e);
     return 0;

@@ -85,9 +85,9 @@ runs_are_right(const struct pages *p)
     for (size_t i = 0; i < p->nruns; i++) {
         const struct page_run *run = &p->runs[i];
 
-        if (run->count == 0 || run->address % IMAGE_PAGE || run->dropped > 1
-            || run->address >> 47
-            || run->address + (uint64_t)run->count * IMAGE_PAGE > 1ull << 47)
+        if (run->count == 0 || run->address % IMAGE_PAGE || run->dropped > 1 ||
+            run->address >> 47 ||
+            run->address + (uint64_t)run->count * IMAGE_PAGE > 1ull << 47)
             return false;
         if (run->dropped)
             continue;
@@ -107,8 +107,8 @@ parcels_are_right(const struct parcels *p)
         const struct parcel *one = (const struct parcel *)(p->data + at);
         size_t left = p->size - at;
 
-        if (left < sizeof *one || one->fd < 0 || one->fd >= (int)IMAGE_MAX_FDS
-            || (((size_t)one->size + 15) & ~(size_t)15) > left - sizeof *one)
+        if (left < sizeof *one || one->fd < 0 || one->fd >= (int)IMAGE_MAX_FDS ||
+            (((size_t)one->size + 15) & ~(size_t)15) > left - sizeof *one)
             return false;
         at += sizeof *one + (((size_t)one->size + 15) & ~(size_t)15);
     }
@@ -165,9 +165,9 @@ finish(struct receiver *r)
         why = take_image(r);
     if (why)
         return why;
-    slot->kind = r->head.kind == WIRE_IMAGE ? SLOT_IMAGE
-        : r->head.kind == WIRE_BASE         ? SLOT_BASE
-                                            : SLOT_CHECKPOINT;
+    slot->kind = r->head.kind == WIRE_IMAGE  ? SLOT_IMAGE
+                 : r->head.kind == WIRE_BASE ? SLOT_BASE
+                                             : SLOT_CHECKPOINT;
     slot->number = r->head.number;
     slot->received = mono_clock();
     r->slot = NULL;
@@ -195,8 +195,8 @@ begin(struct receiver *r, enum wire_kind kind, struct reader *in)
     if (kind == WIRE_CHECKPOINT && r->base_size == 0)
         return "a checkpoint before the image";
     r->slot = slot_take(r->conf.pool);
-    if (h->runs > r->slot->pages.max_runs || h->page_bytes > r->slot->pages.max_size
-        || h->parcel_bytes > r->slot->parcels.max_size)
+    if (h->runs > r->slot->pages.max_runs || h->page_bytes > r->slot->pages.max_size ||
+        h->parcel_bytes > r->slot->parcels.max_size)
         return "larger than this node can hold";
     r->slot->pages.nruns = h->runs;
     r->slot->pages.size = h->page_bytes;

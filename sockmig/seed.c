@@ -62,8 +62,8 @@ scan_vma(struct seed *seed, int pagemap, const struct image_vma *vma)
         if (n < 0)
             return -errno;
         for (int i = 0; i < n; i++)
-            if (worth_reading(&regions[i], vma->kind == IMAGE_VMA_FILE)
-                && add_range(seed, regions[i].start, regions[i].end) < 0)
+            if (worth_reading(&regions[i], vma->kind == IMAGE_VMA_FILE) &&
+                add_range(seed, regions[i].start, regions[i].end) < 0)
                 return -ENOMEM;
         if (arg.walk_end <= at)
             break;
@@ -87,8 +87,8 @@ seed_begin(struct seed *seed, pid_t pid, const struct image *im)
     for (uint32_t i = 0; i < im->nvmas && ret == 0; i++) {
         const struct image_vma *vma = &im->vmas[i];
 
-        if (vma->kind == IMAGE_VMA_ANON || vma->kind == IMAGE_VMA_FILE
-            || vma->kind == IMAGE_VMA_SHARED_ANON)
+        if (vma->kind == IMAGE_VMA_ANON || vma->kind == IMAGE_VMA_FILE ||
+            vma->kind == IMAGE_VMA_SHARED_ANON)
             ret = scan_vma(seed, fd, vma);
     }
     fd_close(fd);

@@ -16,7 +16,9 @@
 
 struct seed {
     pid_t pid;
-    struct { uint64_t address, pages; } *ranges; /* owned */
+    struct {
+        uint64_t address, pages;
+    } * ranges; /* owned */
     size_t nranges, max_ranges;
     size_t at;        /* next range */
     uint64_t at_page; /* next page in it */

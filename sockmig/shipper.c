@@ -17,7 +17,7 @@
 #define OUT_MAX (2u << 20) /* sealed bytes written in one go */
 #define META_MAX (64u << 20)
 
-struct kept { /* the queue of a descriptor, for standbys that join later */
+struct kept {      /* the queue of a descriptor, for standbys that join later */
     uint8_t *data; /* owned */
     uint32_t size, cap;
 };

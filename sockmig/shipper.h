@@ -25,8 +25,8 @@ struct shipper;
 
 struct shipper *shipper_new(void); /* starts the thread; never NULL */
 struct queue *shipper_queue(struct shipper *s);
-uint64_t shipper_sent_bytes(const struct shipper *s);   /* so far, any thread */
-uint64_t shipper_last_bytes(const struct shipper *s);   /* of the last checkpoint */
-uint64_t shipper_next_frame(const struct shipper *s);   /* no frame before it will come */
+uint64_t shipper_sent_bytes(const struct shipper *s); /* so far, any thread */
+uint64_t shipper_last_bytes(const struct shipper *s); /* of the last checkpoint */
+uint64_t shipper_next_frame(const struct shipper *s); /* no frame before it will come */
 
 #endif

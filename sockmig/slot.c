@@ -24,9 +24,9 @@ slot_init(struct slot *s, size_t max_bytes, size_t warm, bool images)
     s->meta_max = META_MAX;
     s->meta = mmap(NULL, META_MAX, PROT_READ | PROT_WRITE,
         MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (s->meta == MAP_FAILED || pages_init(&s->pages, max_bytes, warm) < 0
-        || parcels_init(&s->parcels, PARCELS_MAX) < 0
-        || (images && image_alloc(&s->image) < 0))
+    if (s->meta == MAP_FAILED || pages_init(&s->pages, max_bytes, warm) < 0 ||
+        parcels_init(&s->parcels, PARCELS_MAX) < 0 ||
+        (images && image_alloc(&s->image) < 0))
         log_fatal("checkpoint buffers: out of memory");
 }
 
@@ -99,7 +99,8 @@ slot_put(struct slot *s)
         return;
     pool = s->pool;
     if (s->pages.size > KEEP_WARM) /* one large checkpoint must not stay resident */
-        madvise(s->pages.data + KEEP_WARM, s->pages.max_size - KEEP_WARM, MADV_DONTNEED);
+        madvise(
+            s->pages.data + KEEP_WARM, s->pages.max_size - KEEP_WARM, MADV_DONTNEED);
     pthread_mutex_lock(&pool->lock);
     s->next = pool->free;
     pool->free = s;

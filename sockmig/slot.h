@@ -14,18 +14,18 @@
 
 enum slot_kind {
     SLOT_CHECKPOINT,
-    SLOT_IMAGE,  /* image and queues a new clone starts from */
-    SLOT_BASE,   /* pages for a standby that is being seeded */
+    SLOT_IMAGE, /* image and queues a new clone starts from */
+    SLOT_BASE,  /* pages for a standby that is being seeded */
     SLOT_NKINDS
 };
 
 struct slot {
     enum slot_kind kind;
-    unsigned node;       /* BASE: for whom */
-    uint64_t number;     /* of the checkpoint */
-    uint8_t *meta;       /* owned mapping: the encoded image */
+    unsigned node;   /* BASE: for whom */
+    uint64_t number; /* of the checkpoint */
+    uint8_t *meta;   /* owned mapping: the encoded image */
     size_t meta_size, meta_max;
-    struct image image;  /* standby: decoded from meta */
+    struct image image; /* standby: decoded from meta */
     struct pages pages;
     struct parcels parcels;
     struct mono received;

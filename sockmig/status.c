@@ -59,8 +59,8 @@ lease_object(const struct engine *e)
     bool held = lease_held(&e->lease, now);
 
     jv_set_bool(l, "held", held);
-    jv_set_int(l, "remaining_ms",
-        held ? mono_us_between(now, e->lease.until) / 1000 : 0);
+    jv_set_int(
+        l, "remaining_ms", held ? mono_us_between(now, e->lease.until) / 1000 : 0);
     jv_set_int(l, "refreshed", (int64_t)e->lease_refreshed);
     jv_set_int(l, "lost", (int64_t)e->lease_lost);
     return l;

@@ -62,15 +62,14 @@ stream_open_small(const struct stream_pair *pair, bool to_standby,
 }
 
 void
-stream_group_key(const struct seal_secret *secret, const char *service,
-    unsigned active, uint64_t epoch, uint64_t session, struct seal_key *key)
+stream_group_key(const struct seal_secret *secret, const char *service, unsigned active,
+    uint64_t epoch, uint64_t session, struct seal_key *key)
 {
     seal_derive(secret, "group", active, 0, service, epoch, session, key);
 }
 
 size_t
-stream_frame(
-    struct stream_group *group, const uint8_t *body, size_t size, uint8_t *out)
+stream_frame(struct stream_group *group, const uint8_t *body, size_t size, uint8_t *out)
 {
     uint64_t number = group->next++;
 

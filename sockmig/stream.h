@@ -13,7 +13,7 @@
 #define STREAM_HELLO (WIRE_FRAME_HEAD + 1 + 4 + 8 + 8 + 8 + SEAL_TAG)
 #define STREAM_ACK (WIRE_FRAME_HEAD + 1 + 8 + 8 + 1 + SEAL_TAG)
 
-struct stream_pair { /* who talks to whom; names the keys */
+struct stream_pair {                  /* who talks to whom; names the keys */
     const struct seal_secret *secret; /* borrowed */
     const char *service;              /* borrowed */
     unsigned active, standby;         /* node ids */

@@ -15,8 +15,8 @@
 void
 tracer_tell(struct tracer *t, enum main_note what, int64_t a, int64_t b, void *p)
 {
-    queue_put(t->conf.to_main,
-        (struct note){ .what = (int)what, .a = a, .b = b, .p = p });
+    queue_put(
+        t->conf.to_main, (struct note){ .what = (int)what, .a = a, .b = b, .p = p });
 }
 
 static void

@@ -14,7 +14,6 @@
 #include <string.h>
 
 #define STOP_LIMIT_MS 20
-#define RETRY_MS 2000  /* a refused service is looked at again */
 #define SEED_PAGES 256 /* read for a joining standby between two checkpoints */
 #define AGAIN_MS 2     /* a thread did not stop: try again soon */
 #define BUSY_US 300    /* the shipper has all buffers */
@@ -97,7 +96,8 @@ checkpoint(struct tracer *t, bool stay_stopped)
         .stay_stopped = stay_stopped };
     struct target_timing timing = { 0 };
     struct refusals why = { .n = 0 };
-    struct slot *slot = stay_stopped ? slot_take(t->checkpoints) : slot_try(t->checkpoints);
+    struct slot *slot = stay_stopped ? slot_take(t->checkpoints)
+                                     : slot_try(t->checkpoints);
     int ret;
 
     if (!slot)
@@ -132,10 +132,10 @@ track(struct tracer *t)
     int ret = target_attach(t->pid, &t->target, &why);
 
     if (ret < 0) {
-        if (ret == -EOPNOTSUPP)
-            tell_refusals(t, &why);
-        else if (ret != -ESRCH)
-            log_error("service %s: cannot be traced: %s", t->cell.name, strerror(-ret));
+        if (ret != -EOPNOTSUPP)
+            refuse(&why, 0, -1, "see whether a debugger holds it; it is tried again",
+                "the process cannot be traced: %s", strerror(-ret));
+        tell_refusals(t, &why);
         return ret;
     }
     slot = slot_take(t->checkpoints);
@@ -195,8 +195,7 @@ void
 active_join(struct tracer *t, unsigned node, int fd)
 {
     if (t->pid == 0 || (!t->target && track(t) < 0)) {
-        fd_close(fd); /* the standby sees the end and is tried again later */
-        t->retry = mono_add_ms(mono_clock(), RETRY_MS);
+        fd_close(fd); /* the main thread was told, and tries again later */
         return;
     }
     to_shipper(t, SHIP_JOIN, node, fd, NULL);

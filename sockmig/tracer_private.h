@@ -14,7 +14,7 @@
 
 struct tracer {
     struct tracer_conf conf;
-    struct queue *queue; /* owned */
+    struct queue *queue;                              /* owned */
     struct slot_pool *checkpoints, *bases, *received; /* owned */
     struct cell_conf cell;
 
@@ -29,17 +29,16 @@ struct tracer {
     struct target *target; /* owned; NULL: not tracked */
     struct image image;    /* of the last checkpoint */
     struct pace pace;
-    uint64_t number;       /* of the last checkpoint of this reign */
-    uint32_t mark;         /* taken while the last checkpoint stood still */
-    uint32_t standbys;     /* bit i: node i has joined */
-    uint32_t to_seed;      /* bit i: node i still needs all pages */
-    int seeding;           /* node being seeded; -1: none */
+    uint64_t number;   /* of the last checkpoint of this reign */
+    uint32_t mark;     /* taken while the last checkpoint stood still */
+    uint32_t standbys; /* bit i: node i has joined */
+    uint32_t to_seed;  /* bit i: node i still needs all pages */
+    int seeding;       /* node being seeded; -1: none */
     struct seed seed;
-    bool handed;           /* stopped by a handover */
-    struct mono retry;     /* refused: look again then */
+    bool handed; /* stopped by a handover */
 
-    struct clone *clone;   /* owned; NULL: none */
-    struct slot *current;  /* owned: what the clone is at; NULL: nothing yet */
+    struct clone *clone;  /* owned; NULL: none */
+    struct slot *current; /* owned: what the clone is at; NULL: nothing yet */
 };
 
 void tracer_tell(struct tracer *t, enum main_note what, int64_t a, int64_t b, void *p);

@@ -17,9 +17,9 @@
 #define COMMIT_WINDOW 16 /* checkpoints that may be taken and not yet stable */
 
 struct commit {
-    uint32_t set;                      /* bit i: node i must acknowledge */
-    uint64_t acked[COMMIT_MAX_NODES];  /* highest checkpoint each node has whole */
-    uint64_t taken, stable;            /* highest numbers; 0: none */
+    uint32_t set;                     /* bit i: node i must acknowledge */
+    uint64_t acked[COMMIT_MAX_NODES]; /* highest checkpoint each node has whole */
+    uint64_t taken, stable;           /* highest numbers; 0: none */
     struct {
         uint64_t number;
         uint32_t mark;

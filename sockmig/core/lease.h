@@ -20,7 +20,7 @@
 #define LEASE_BEATS 64 /* beats whose acknowledgements are still counted */
 
 struct lease {
-    unsigned nodes;    /* in the configuration, this one included */
+    unsigned nodes; /* in the configuration, this one included */
     int64_t length_us;
     uint64_t next;     /* number of the next beat, from 1 */
     struct mono until; /* held before this; 0: not held */

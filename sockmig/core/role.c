@@ -9,8 +9,8 @@ enum when { ANY, SAME, NEWER }; /* the order's epoch, against the newest seen */
 #define ANYWHERE (BIT(ROLE_NSTATES) - 1)
 /* An order that takes time is under way: its end comes first. */
 #define SETTLED                                                                        \
-    (BIT(ROLE_IDLE) | BIT(ROLE_RUNNING) | BIT(ROLE_FROZEN) | BIT(ROLE_FOLLOWING)       \
-        | BIT(ROLE_FAILED))
+    (BIT(ROLE_IDLE) | BIT(ROLE_RUNNING) | BIT(ROLE_FROZEN) | BIT(ROLE_FOLLOWING) |     \
+        BIT(ROLE_FAILED))
 
 /* clang-format off */
 /* First row that matches decides; none: refused. */
@@ -61,8 +61,8 @@ role_order(enum role_state state, uint64_t reign, enum role_order order, uint64_
     if (epoch < reign)
         return ROLE_STALE;
     for (size_t i = 0; i < sizeof rules / sizeof rules[0]; i++) {
-        if (rules[i].order != order || !(rules[i].in & BIT(state))
-            || !fits(rules[i].when, reign, epoch))
+        if (rules[i].order != order || !(rules[i].in & BIT(state)) ||
+            !fits(rules[i].when, reign, epoch))
             continue;
         *next = rules[i].to < 0 ? state : (enum role_state)rules[i].to;
         return rules[i].answer;
@@ -80,8 +80,8 @@ role_state_name(enum role_state state)
     return names[state];
 }
 
-static const char *const order_names[] = { "start", "follow", "fence", "takeover", "set",
-    "handover", "resume", "stop" };
+static const char *const order_names[] = { "start", "follow", "fence", "takeover",
+    "set", "handover", "resume", "stop" };
 
 _Static_assert(
     sizeof order_names / sizeof order_names[0] == ORDER_NORDERS, "a name for each");

@@ -13,14 +13,14 @@
 enum role_state {
     ROLE_IDLE,
     ROLE_STARTING,
-    ROLE_RUNNING,   /* active */
-    ROLE_FREEZING,  /* handover: last checkpoint under way */
-    ROLE_FROZEN,    /* handed over: stopped, gates shut */
+    ROLE_RUNNING,  /* active */
+    ROLE_FREEZING, /* handover: last checkpoint under way */
+    ROLE_FROZEN,   /* handed over: stopped, gates shut */
     ROLE_RESUMING,
     ROLE_FOLLOWING, /* standby */
     ROLE_WAKING,
-    ROLE_ENDING,    /* what ran here is being removed */
-    ROLE_FAILED,    /* the service ended by itself */
+    ROLE_ENDING, /* what ran here is being removed */
+    ROLE_FAILED, /* the service ended by itself */
     ROLE_NSTATES
 };
 
@@ -47,8 +47,8 @@ enum role_answer {
  *
  * @state, @reign  what the engine does and the highest epoch it has seen
  * @next           out: state to be in while it is carried out (DO only) */
-enum role_answer role_order(enum role_state state, uint64_t reign, enum role_order order,
-    uint64_t epoch, enum role_state *next);
+enum role_answer role_order(enum role_state state, uint64_t reign,
+    enum role_order order, uint64_t epoch, enum role_state *next);
 
 const char *role_state_name(enum role_state state);
 const char *role_order_name(enum role_order order); /* as in doc/protocol.md */

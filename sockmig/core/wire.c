@@ -22,8 +22,8 @@ wire_get_hello(struct reader *r, struct wire_hello *h)
     h->epoch = get_u64(r);
     h->session = get_u64(r);
     h->next = get_u64(r);
-    return !r->bad && kind == WIRE_HELLO && version == WIRE_VERSION
-        && reader_left(r) == 0;
+    return !r->bad && kind == WIRE_HELLO && version == WIRE_VERSION &&
+           reader_left(r) == 0;
 }
 
 void
@@ -46,8 +46,8 @@ wire_get_head(struct reader *r, enum wire_kind kind, struct wire_head *h)
     h->runs = get_u64(r);
     h->page_bytes = get_u64(r);
     h->parcel_bytes = get_u64(r);
-    return !r->bad && reader_left(r) == 0 && h->image_bytes <= WIRE_MAX_META
-        && h->page_bytes % IMAGE_PAGE == 0;
+    return !r->bad && reader_left(r) == 0 && h->image_bytes <= WIRE_MAX_META &&
+           h->page_bytes % IMAGE_PAGE == 0;
 }
 
 void
@@ -111,6 +111,6 @@ wire_get_beat(struct reader *r, struct wire_beat *b)
     b->epoch = get_u64(r);
     b->number = get_u64(r);
     b->echo = get_u64(r);
-    return !r->bad && (kind == WIRE_BEAT || kind == WIRE_BEAT_ACK)
-        && reader_left(r) == 0;
+    return !r->bad && (kind == WIRE_BEAT || kind == WIRE_BEAT_ACK) &&
+           reader_left(r) == 0;
 }

@@ -31,11 +31,12 @@
 enum wire_kind {
     WIRE_HELLO = 1, /* version, epoch, session, next */
     WIRE_IMAGE,     /* the image that differences are to; number, size; bytes follow */
-    WIRE_BASE,      /* pages for a standby that is being seeded: runs and bytes follow */
-    WIRE_SEEDED,    /* all pages that had to be there have been sent */
-    WIRE_CHECKPOINT,/* number, sizes of image lines, runs, bytes, parcels; they follow */
-    WIRE_BYTES,     /* the next part of what was announced */
-    WIRE_ACK,       /* checkpoint number whole, number applied */
+    WIRE_BASE,   /* pages for a standby that is being seeded: runs and bytes follow */
+    WIRE_SEEDED, /* all pages that had to be there have been sent */
+    WIRE_CHECKPOINT, /* number, sizes of image lines, runs, bytes, parcels; they follow
+                      */
+    WIRE_BYTES,      /* the next part of what was announced */
+    WIRE_ACK,        /* checkpoint number whole, number applied */
     WIRE_NKINDS
 };
 

@@ -52,6 +52,19 @@ tell_refusals(struct tracer *t, const struct refusals *why)
     tracer_tell(t, MAIN_UNPROTECTED, 0, 0, copy);
 }
 
+/* Why nothing can be tracked, when it is no refusal of the process itself. */
+static void
+tell_trouble(struct tracer *t, const char *what, int ret)
+{
+    struct refusals why = { .n = 0 };
+
+    if (ret == -ESRCH || ret == -EOPNOTSUPP)
+        return; /* its pidfd tells of its end; a refusal has been told */
+    refuse(&why, 0, -1, "see whether a debugger holds it; it is tried again", "%s: %s",
+        what, strerror(-ret));
+    tell_refusals(t, &why);
+}
+
 static void
 take_mark(void *arg)
 {
@@ -132,10 +145,9 @@ track(struct tracer *t)
     int ret = target_attach(t->pid, &t->target, &why);
 
     if (ret < 0) {
-        if (ret != -EOPNOTSUPP)
-            refuse(&why, 0, -1, "see whether a debugger holds it; it is tried again",
-                "the process cannot be traced: %s", strerror(-ret));
-        tell_refusals(t, &why);
+        if (ret == -EOPNOTSUPP)
+            tell_refusals(t, &why);
+        tell_trouble(t, "the process cannot be traced", ret);
         return ret;
     }
     slot = slot_take(t->checkpoints);
@@ -148,10 +160,12 @@ track(struct tracer *t)
         do {
             ret = checkpoint(t, false);
         } while (ret == -EAGAIN || ret == -EBUSY);
-    if (ret < 0)
+    if (ret < 0) {
+        tell_trouble(t, "its memory cannot be tracked", ret);
         untrack(t);
-    else
+    } else {
         tracer_tell(t, MAIN_PROTECTED, 0, 0, NULL);
+    }
     return ret;
 }
 
@@ -262,10 +276,12 @@ may_take(const struct tracer *t)
 static void
 lost_track(struct tracer *t, int ret)
 {
-    if (ret == -ENOSPC)
+    if (ret == -ENOSPC) {
         target_forget(t->target);
-    else if (ret != -EAGAIN)
-        untrack(t); /* the process ended (its pidfd says so) or cannot be protected */
+        return;
+    }
+    tell_trouble(t, "no checkpoint can be taken", ret);
+    untrack(t);
 }
 
 void

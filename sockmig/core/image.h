@@ -77,6 +77,7 @@ struct image_process {
     uint32_t nsignals; /* pending for the whole process */
     struct image_siginfo signals[IMAGE_MAX_SIGNALS];
     uint64_t monotonic_ns, boottime_ns; /* as the service saw them at the freeze */
+    uint64_t clock_ns; /* active node's own monotonic clock then: image_tcp.dumped_ns */
     uint64_t brk;
     char exe[IMAGE_PATH], cwd[IMAGE_PATH];
 };

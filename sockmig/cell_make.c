@@ -63,8 +63,10 @@ __asm__(".pushsection .rodata\n"
 static long
 clone_process(uint64_t flags, pid_t pid)
 {
-    struct clone_args args = { .flags = flags, .exit_signal = SIGCHLD };
+    struct clone_args args = { .flags = flags };
 
+    if (!(flags & CLONE_PARENT)) /* with it the helper's own is used */
+        args.exit_signal = SIGCHLD;
     if (pid > 0) {
         args.set_tid = (uint64_t)(uintptr_t)&pid;
         args.set_tid_size = 1;

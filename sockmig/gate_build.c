@@ -51,16 +51,19 @@ apply(struct gate_build *b, const struct setting *settings, unsigned n)
 static void
 look_for_firewall(const char *device)
 {
+    static bool told;
     char flag[16] = "";
 
-    if (file_read("/proc/sys/net/bridge/bridge-nf-call-iptables", flag, sizeof flag) >
-            0 &&
-        flag[0] == '1')
-        log_warn(
-            "device %s: the node's iptables rules apply to bridged packets and may "
-            "drop the service's: accept them, or set "
-            "net.bridge.bridge-nf-call-iptables=0 and ...-ip6tables=0",
-            device);
+    if (told ||
+        file_read("/proc/sys/net/bridge/bridge-nf-call-iptables", flag, sizeof flag) <=
+            0 ||
+        flag[0] != '1')
+        return;
+    told = true;
+    log_info("device %s: the node's iptables rules apply to bridged packets; if they "
+             "drop the service's, accept them or set "
+             "net.bridge.bridge-nf-call-iptables=0 and ...-ip6tables=0",
+        device);
 }
 
 static int

@@ -95,6 +95,19 @@ udp(int netns, enum lan_family family, const char *address, uint16_t port)
     return fd;
 }
 
+int
+lan_tcp(int netns)
+{
+    int back, fd, on = 1;
+
+    must(gatens_enter(netns, &back) == 0, "setns");
+    fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    must(fd >= 0, "socket");
+    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+    gatens_leave(back);
+    return fd;
+}
+
 static void
 send_to(int fd, enum lan_family family, const char *address, uint16_t port,
     const struct message *m)
@@ -168,8 +181,9 @@ lan_init(struct lan *lan)
         AF_PACKET, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, htons(ETH_P_ALL));
     must(lan->sniffer >= 0, "packet socket");
     gatens_leave(back);
-    lan->client[LAN_V4] = udp(lan->netns, LAN_V4, "10.77.0.50", CLIENT_PORT);
-    lan->client[LAN_V6] = udp(lan->netns, LAN_V6, "fd77::50", CLIENT_PORT);
+    lan->client[LAN_V4] = lan->client[LAN_V6] = -1;
+    lan_client(lan, lan->netns, LAN_V4, "10.77.0.50");
+    lan_client(lan, lan->netns, LAN_V6, "fd77::50");
     for (unsigned n = 0; n < LAN_NODES; n++)
         make_node(lan, n);
     lan->conf = (struct gate_conf){ .service = "echo",
@@ -179,6 +193,13 @@ lan_init(struct lan *lan)
         .gateway = "10.77.0.50",
         .hold_ms = 20 };
     gate_mac("test", "echo", lan->conf.mac);
+}
+
+void
+lan_client(struct lan *lan, int netns, enum lan_family family, const char *address)
+{
+    fd_close(lan->client[family]);
+    lan->client[family] = udp(netns, family, address, CLIENT_PORT);
 }
 
 void

@@ -67,6 +67,12 @@ bool lan_asked(struct lan *lan, enum lan_family family, unsigned ms);
 /* lan_say - the cell of node @n sends datum @number to the client, unasked. */
 void lan_say(struct lan *lan, unsigned n, enum lan_family family, uint32_t number);
 
+/* lan_client - the client is now in @netns, at @address. */
+void lan_client(
+    struct lan *lan, int netns, enum lan_family family, const char *address);
+
+int lan_tcp(int netns); /* a new TCP/IPv4 socket there, not blocking */
+
 /* lan_shell - run a shell command in a namespace; its exit status. */
 int lan_shell(int netns, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 

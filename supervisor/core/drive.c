@@ -506,7 +506,7 @@ drive_report(struct service *s, const struct cluster *c,
 
     own->engine_known = true;
     own->fenced = report->epoch > own->fenced ? report->epoch : own->fenced;
-    own->followed = report->role == ROLE_STANDBY ? report->epoch : 0;
+    own->followed = 0; /* to follow the same epoch again costs nothing */
     own->clone_gone = report->role != ROLE_STANDBY || !report->clone;
     if (!own->acked) { /* an engine that was restarted does not remember: be sure */
         own->acked = true;
@@ -515,8 +515,8 @@ drive_report(struct service *s, const struct cluster *c,
     if (s->r.active == c->me &&
         (s->r.phase == SERVICE_ACTIVE || s->r.phase == SERVICE_TAKING))
         report_of_active(s, report);
-    if (report->epoch > s->r.floor) { /* the engine has seen more than we remember */
-        s->r.floor = report->epoch;
+    if (report->epoch > s->own.durable.floor) { /* the engine has seen more than we remember */
+        s->own.durable.floor = report->epoch;
         if (c->view)
             service_sync(s, c, out);
     }

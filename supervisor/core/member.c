@@ -94,8 +94,12 @@ on_engine(struct member *m, const struct member_event *ev, struct effects *out)
         effects_journal(out, ev->on ? JOURNAL_ENGINE_UP : JOURNAL_ENGINE_DOWN,
             NO_SERVICE, c->me);
     c->own_engine = ev->on;
-    for (unsigned i = 0; !ev->on && i < m->nservices; i++)
-        drive_engine_gone(&m->services[i], c);
+    for (unsigned i = 0; i < m->nservices; i++) {
+        if (ev->on)
+            m->services[i].own.busy = false; /* it knows of no order under way */
+        else
+            drive_engine_gone(&m->services[i], c);
+    }
     cluster_beat(c, out);
 }
 

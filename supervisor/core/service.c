@@ -14,9 +14,8 @@ service_init(struct service *s, unsigned index, uint32_t key, unsigned preferred
     s->margin_us = s->lease_us / 20 + 5000; /* 5 %: far beyond any crystal */
     s->r = *recorded;
     s->state = s->r.phase;
-    s->own.voted = s->own.durable_floor = s->r.floor;
-    s->own.durable_epoch = s->r.epoch;
-    s->own.durable_version = s->r.version;
+    s->own.voted = s->r.floor;
+    s->own.durable = s->r;
     s->own.ordered = s->r.epoch; /* nobody remembers that it was not: be sure */
 }
 
@@ -32,21 +31,30 @@ newer(uint64_t epoch, uint32_t version, uint64_t than_epoch, uint32_t than_versi
     return epoch > than_epoch || (epoch == than_epoch && version > than_version);
 }
 
+/* The newer record wins.  Equal ones differ only by what is not counted as a change:
+ * a clone that was lost, gates that turned out to be shut. */
+static void
+merge(struct reign *into, const struct reign *r)
+{
+    uint64_t floor = into->floor > r->floor ? into->floor : r->floor;
+
+    if (newer(r->epoch, r->version, into->epoch, into->version))
+        *into = *r;
+    else if (r->epoch == into->epoch && r->version == into->version) {
+        into->set &= r->set;
+        into->shut |= r->shut;
+        into->strikes = into->strikes > r->strikes ? into->strikes : r->strikes;
+    }
+    into->floor = floor;
+}
+
 /* What this node has promised must survive it; a record that is older than what is
  * on disk (others merged without us) must not replace it. */
 static void
 persist(struct service *s, struct effects *out)
 {
-    struct conduct *own = &s->own;
-
-    if (newer(own->durable_epoch, own->durable_version, s->r.epoch, s->r.version))
-        return;
-    own->durable_epoch = s->r.epoch;
-    own->durable_version = s->r.version;
-    if (s->r.floor > own->durable_floor)
-        own->durable_floor = s->r.floor;
-    effects_add(out, DO_PERSIST, s->index)->r = s->r;
-    out->v[out->n - 1].r.floor = own->durable_floor;
+    merge(&s->own.durable, &s->r);
+    effects_add(out, DO_PERSIST, s->index)->r = s->own.durable;
 }
 
 static struct effect *
@@ -79,7 +87,7 @@ service_sync(struct service *s, const struct cluster *c, struct effects *out)
     msg->kind = PEER_SYNC;
     msg->service = s->key;
     msg->view = c->view;
-    msg->r = s->r;
+    msg->r = s->own.durable; /* others may have merged without us: see persist() */
     if (s->own.voted > msg->r.floor)
         msg->r.floor = s->own.voted;
 }
@@ -112,28 +120,11 @@ service_view(
         service_sync(s, c, out);
 }
 
-/* The newer record wins.  Equal ones differ only by what is not counted as a change:
- * a clone that was lost, gates that turned out to be shut. */
-static void
-merge(struct reign *into, const struct reign *r)
-{
-    uint64_t floor = into->floor > r->floor ? into->floor : r->floor;
-
-    if (newer(r->epoch, r->version, into->epoch, into->version))
-        *into = *r;
-    else if (r->epoch == into->epoch && r->version == into->version) {
-        into->set &= r->set;
-        into->shut |= r->shut;
-        into->strikes = into->strikes > r->strikes ? into->strikes : r->strikes;
-    }
-    into->floor = floor;
-}
-
 void
 service_merge(
     struct service *s, const struct cluster *c, struct mono now, struct effects *out)
 {
-    bool learned = s->merged.active == c->me && s->merged.epoch > s->own.durable_epoch;
+    bool learned = s->merged.active == c->me && s->merged.epoch > s->own.durable.epoch;
 
     s->r = s->merged;
     if (learned) { /* others know more of us than we do: ask the engine, be sure */
@@ -281,6 +272,8 @@ establish(struct delivery *d)
 {
     struct service *s = d->s;
 
+    if (s->r.doubt) /* of the reign before: nothing of it can be used any more */
+        s->r.set = s->r.kept = 0;
     s->r.epoch = s->claim.epoch;
     s->r.version = 0;
     s->r.phase = SERVICE_TAKING;
@@ -387,7 +380,7 @@ static void
 forgive(struct delivery *d)
 {
     d->s->r.strikes = 0;
-    persist(d->s, d->out);
+    changed(d);
 }
 
 static void

@@ -48,9 +48,9 @@ struct conduct { /* of this node alone: see drive.c */
     bool broken_shut;  /* ... its gates are shut */
     bool unopened;     /* ... and were never open in this epoch */
     bool clone_gone;   /* the set has us, and we have nothing */
-    uint64_t confirmed_epoch, durable_epoch;
-    uint32_t confirmed_version, durable_version;
-    uint64_t durable_floor;
+    uint64_t confirmed_epoch;
+    uint32_t confirmed_version;
+    struct reign durable; /* the newest record this node ever had: never forgotten */
     char text[PEER_TEXT]; /* why it is broken, or why a handover failed */
     bool handover_failed;
     struct mono since;      /* of the state that may call for a claim */

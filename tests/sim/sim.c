@@ -244,7 +244,7 @@ sim_feed(struct sim *s, unsigned node, const struct member_event *ev)
     if (s->mutant && s->mutant->after)
         s->mutant->after(&nd->core, &out);
     s->steps++;
-    if (was.floor > v->own.durable_floor && v->own.durable_floor)
+    if (was.floor > v->own.durable.floor)
         sim_break(s, "floor of node %u went back", node);
     if (ev->kind == MEMBER_MESSAGE && ev->msg.kind != PEER_BEAT)
         sim_trace(s, "  %u <- %s of %u: %s %" PRIu64 ".%u set %" PRIx64 " floor %" PRIu64,
@@ -308,7 +308,7 @@ handle(struct sim *s, const struct sim_event *ev)
         group_queue(s, ev->node, &in);
         break;
     case SIM_TO_SUPER:
-        if (ev->gen == nd->gen)
+        if (ev->gen == nd->gen && ev->epoch == nd->engine.gen)
             group_queue(s, ev->node, &ev->word);
         break;
     case SIM_ENGINE_UP:
@@ -429,11 +429,12 @@ sim_service_fail(struct sim *s, unsigned node)
     if (!e->serving)
         return;
     sim_trace(s, "== the service ends on %u", node);
+    engine_end_order(s, node);
     e->serving = e->frozen = e->taking = false;
     e->role = ROLE_NONE;
     if (e->connected)
         sim_push(s, &(struct sim_event){ .at = s->now + 400, .what = SIM_TO_SUPER,
-                        .node = node, .gen = s->node[node].gen,
+                        .node = node, .gen = s->node[node].gen, .epoch = e->gen,
                         .word = { .kind = MEMBER_FAILED, .epoch = e->epoch,
                             .text = "the service ended" } });
 }

@@ -176,6 +176,7 @@ void group_inbox(struct sim *s, unsigned node);
 void group_queue(struct sim *s, unsigned node, const struct member_event *ev);
 void engine_boot(struct sim *s, unsigned node);
 void engine_event(struct sim *s, const struct sim_event *ev);
+void engine_end_order(struct sim *s, unsigned node); /* the service ended under it */
 void engine_report_to(struct sim *s, unsigned node);
 bool engine_open(const struct sim *s, unsigned node);
 

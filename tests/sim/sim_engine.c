@@ -31,7 +31,8 @@ tell(struct sim *s, unsigned node, const struct member_event *ev)
     if (!s->node[node].engine.connected)
         return;
     sim_push(s, &(struct sim_event){ .at = s->now + REACH_US, .what = SIM_TO_SUPER,
-                    .node = node, .gen = s->node[node].gen, .word = *ev });
+                    .node = node, .gen = s->node[node].gen,
+                    .epoch = s->node[node].engine.gen, .word = *ev });
 }
 
 static void
@@ -354,12 +355,23 @@ on_progress(struct sim *s, const struct sim_event *ev)
     }
 }
 
+void
+engine_end_order(struct sim *s, unsigned node)
+{
+    struct sim_engine *e = &s->node[node].engine;
+
+    if (e->frozen && e->order.op == ENGINE_HANDOVER)
+        answer(s, node, &e->order, false, -1);
+}
+
 static void
 follow(struct sim *s, unsigned node, const struct effect *order)
 {
     struct sim_engine *e = &s->node[node].engine;
 
-    clear(e);
+    if (e->role != ROLE_STANDBY || e->epoch != order->r.epoch ||
+        e->follows != order->node)
+        clear(e);
     e->role = ROLE_STANDBY;
     e->epoch = order->r.epoch;
     e->follows = order->node;

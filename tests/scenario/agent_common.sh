@@ -87,6 +87,7 @@ agentXSocket unix:$d/agentx.sock
 agentXPerms 0660 0755
 agentXTimeout 1
 agentXRetries 1
+dontLogTCPWrappersConnects yes
 exactEngineID 0x80007ed905$id
 rouser bascule-poller authPriv
 rwuser operator authPriv

@@ -240,10 +240,13 @@ on_reply(int operation, netsnmp_session *session, int id, netsnmp_pdu *pdu, void
 
     (void)session;
     (void)id;
-    if (!r || operation == NETSNMP_CALLBACK_OP_RESEND)
+    if (!r || operation == NETSNMP_CALLBACK_OP_RESEND ||
+        operation == NETSNMP_CALLBACK_OP_CONNECT)
         return 1;
     if (operation == NETSNMP_CALLBACK_OP_TIMED_OUT)
         finish(r, r->why ? r->why : no_answer, NULL, 0);
+    else if (operation == NETSNMP_CALLBACK_OP_SEC_ERROR && pdu)
+        finish(r, report_text(pdu), NULL, 0);
     else if (operation != NETSNMP_CALLBACK_OP_RECEIVED_MESSAGE)
         finish(r, r->why ? r->why : "the request could not be sent", NULL, 0);
     else if (pdu->command == SNMP_MSG_REPORT)

@@ -2,6 +2,7 @@
 #include "agent/manager.h"
 
 #include "lib/log.h"
+#include "lib/loop.h"
 
 /* net-snmp's headers bring their own package macros. */
 #undef PACKAGE_BUGREPORT
@@ -22,6 +23,10 @@
 static const oid root[] = { 1, 3, 6, 1, 4, 1, BSC_ENTERPRISE };
 #define NROOT OID_LENGTH(root)
 
+#define MAX_REQUESTS 128
+#define ATTEMPTS 2
+#define GRACE_MS 100 /* after the library's own time-out */
+
 /* usmHMAC192SHA256AuthProtocol (RFC 7860), usmAesCfb128Protocol (RFC 3826) */
 static oid auth_protocol[] = { 1, 3, 6, 1, 6, 3, 10, 1, 1, 5 };
 static oid priv_protocol[] = { 1, 3, 6, 1, 6, 3, 10, 1, 2, 4 };
@@ -30,16 +35,23 @@ static oid priv_protocol[] = { 1, 3, 6, 1, 6, 3, 10, 1, 2, 4 };
 static const u_char engine_head[] = { 0x80 | (BSC_ENTERPRISE >> 24 & 0x7f),
     BSC_ENTERPRISE >> 16 & 0xff, BSC_ENTERPRISE >> 8 & 0xff, BSC_ENTERPRISE & 0xff, 5 };
 
+static const char no_answer[] = "no answer: the host or its snmpd is down";
+
 struct manager_session {
     netsnmp_session *session; /* owned by the library until manager_close() */
     u_char engine[64];
     size_t engine_size;
 };
 
-struct request { /* lives from manager_get() to its reply */
+/* The library calls back for one request more than once: for a report, then for what
+ * became of it, or not at all.  So it is given a number, not a pointer, and what it
+ * says of a request that is over counts for nothing. */
+struct request {
+    uintptr_t number; /* 0: free */
     void (*reply)(const char *, const struct manager_value *, unsigned, void *);
     void *arg;
-    bool sending, failed; /* inside snmp_async_send(); which called back to say no */
+    const char *why; /* static; of the report that came, or NULL */
+    struct mono deadline;
 };
 
 /* net-snmp is one per process, and so is this. */
@@ -48,6 +60,8 @@ static struct {
     u_char key[USM_LENGTH_KU_HASHBLOCK]; /* Ku: not yet localized to an engine */
     size_t key_size;
     unsigned timeout_ms;
+    struct request requests[MAX_REQUESTS];
+    uintptr_t last;
 } manager = { .timeout_ms = 500 };
 
 bool
@@ -93,7 +107,7 @@ manager_open(const char *peer, const char *node)
     snmp_sess_init(&s);
     s.peername = (char *)(uintptr_t)peer;
     s.version = SNMP_VERSION_3;
-    s.retries = 1;
+    s.retries = ATTEMPTS - 1;
     s.timeout = (long)manager.timeout_ms * 1000;
     s.securityName = manager.user;
     s.securityNameLen = strlen(manager.user);
@@ -176,45 +190,69 @@ value_of(const netsnmp_variable_list *v, struct manager_value *out)
     }
 }
 
-static const char *
-trouble(int operation, const netsnmp_pdu *pdu)
+static struct request *
+find(uintptr_t number)
 {
-    if (operation == NETSNMP_CALLBACK_OP_TIMED_OUT)
-        return "no answer: the host or its snmpd is down";
-    if (operation != NETSNMP_CALLBACK_OP_RECEIVED_MESSAGE)
-        return "the request could not be sent";
-    if (pdu->command == SNMP_MSG_REPORT)
-        return report_text(pdu);
+    for (unsigned i = 0; i < MAX_REQUESTS; i++)
+        if (manager.requests[i].number == number)
+            return &manager.requests[i];
+    return NULL;
+}
+
+static void
+finish(
+    struct request *r, const char *why, const struct manager_value *values, unsigned n)
+{
+    struct request done = *r;
+
+    r->number = 0; /* free before the owner hears of it: he may ask again at once */
+    done.reply(why, values, n, done.arg);
+}
+
+static const char *
+error_text(const netsnmp_pdu *pdu)
+{
     if (pdu->errstat == SNMP_ERR_GENERR)
         return "snmpd answers, but its bascule-agent does not";
-    if (pdu->errstat != SNMP_ERR_NOERROR)
-        return snmp_errstring((int)pdu->errstat);
-    return NULL;
+    return snmp_errstring((int)pdu->errstat);
+}
+
+static void
+take_answer(struct request *r, const netsnmp_pdu *pdu)
+{
+    struct manager_value values[MANAGER_MAX_OBJECTS];
+    unsigned n = 0;
+
+    if (pdu->errstat != SNMP_ERR_NOERROR) {
+        finish(r, error_text(pdu), NULL, 0);
+        return;
+    }
+    for (const netsnmp_variable_list *v = pdu->variables; v && n < MANAGER_MAX_OBJECTS;
+         v = v->next_variable)
+        value_of(v, &values[n++]);
+    finish(r, NULL, values, n);
 }
 
 static int
 on_reply(int operation, netsnmp_session *session, int id, netsnmp_pdu *pdu, void *arg)
 {
-    struct manager_value values[MANAGER_MAX_OBJECTS];
-    struct request *r = arg;
-    const char *why;
-    unsigned n = 0;
+    struct request *r = find((uintptr_t)arg);
 
     (void)session;
     (void)id;
-    if (operation ==
-        NETSNMP_CALLBACK_OP_RESEND) /* clocks synchronized: goes out again */
+    if (!r || operation == NETSNMP_CALLBACK_OP_RESEND ||
+        operation == NETSNMP_CALLBACK_OP_CONNECT)
         return 1;
-    if (r->sending) {
-        r->failed = true; /* manager_get() says so */
-        return 1;
-    }
-    why = trouble(operation, pdu);
-    for (const netsnmp_variable_list *v = why ? NULL : pdu->variables;
-         v && n < MANAGER_MAX_OBJECTS; v = v->next_variable)
-        value_of(v, &values[n++]);
-    r->reply(why, values, n, r->arg);
-    free(r);
+    if (operation == NETSNMP_CALLBACK_OP_TIMED_OUT)
+        finish(r, r->why ? r->why : no_answer, NULL, 0);
+    else if (operation == NETSNMP_CALLBACK_OP_SEC_ERROR && pdu)
+        finish(r, report_text(pdu), NULL, 0);
+    else if (operation != NETSNMP_CALLBACK_OP_RECEIVED_MESSAGE)
+        finish(r, r->why ? r->why : "the request could not be sent", NULL, 0);
+    else if (pdu->command == SNMP_MSG_REPORT)
+        r->why = report_text(pdu); /* clocks: it goes out again; else it will end */
+    else
+        take_answer(r, pdu);
     return 1;
 }
 
@@ -224,27 +262,32 @@ manager_get(struct manager_session *session, const struct manager_oid *oids, uns
         void *arg),
     void *arg)
 {
-    netsnmp_pdu *pdu = snmp_pdu_create(SNMP_MSG_GET);
-    struct request *r = malloc(sizeof *r);
+    struct request *r = find(0);
+    netsnmp_pdu *pdu;
     oid name[MAX_OID_LEN];
 
-    if (!pdu || !r)
+    if (!r)
+        return false;
+    pdu = snmp_pdu_create(SNMP_MSG_GET);
+    if (!pdu)
         log_fatal("SNMP request: out of memory");
-    *r = (struct request){ .reply = reply, .arg = arg, .sending = true };
     memcpy(name, root, sizeof root);
     for (unsigned i = 0; i < n; i++) {
         for (unsigned k = 0; k < oids[i].n; k++)
             name[NROOT + k] = oids[i].part[k];
         snmp_add_null_var(pdu, name, NROOT + oids[i].n);
     }
-    if (snmp_async_send(session->session, pdu, on_reply, r) && !r->failed) {
-        r->sending = false;
-        return true;
-    }
-    if (!r->failed)
+    /* the number is not in the table yet: what is called back meanwhile is ignored */
+    if (!snmp_async_send(session->session, pdu, on_reply, (void *)++manager.last)) {
         snmp_free_pdu(pdu);
-    free(r);
-    return false;
+        return false;
+    }
+    *r = (struct request){ .number = manager.last,
+        .reply = reply,
+        .arg = arg,
+        .deadline = mono_add_ms(
+            mono_clock(), (int64_t)manager.timeout_ms * ATTEMPTS + GRACE_MS) };
+    return true;
 }
 
 unsigned
@@ -264,12 +307,15 @@ manager_poll(struct pollfd *fds, int *timeout_ms)
             fds[n++] = (struct pollfd){ .fd = fd, .events = POLLIN };
     netsnmp_large_fd_set_cleanup(&set);
     *timeout_ms = (int)(tv.tv_sec * 1000 + (tv.tv_usec + 999) / 1000);
+    if (*timeout_ms > GRACE_MS) /* so often the deadlines are looked at */
+        *timeout_ms = GRACE_MS;
     return n;
 }
 
 void
 manager_turn(const struct pollfd *fds, unsigned n)
 {
+    struct mono now = mono_clock();
     netsnmp_large_fd_set set;
 
     netsnmp_large_fd_set_init(&set, FD_SETSIZE);
@@ -280,4 +326,10 @@ manager_turn(const struct pollfd *fds, unsigned n)
     snmp_read2(&set);
     netsnmp_large_fd_set_cleanup(&set);
     snmp_timeout();
+    for (unsigned i = 0; i < MAX_REQUESTS; i++) {
+        struct request *r = &manager.requests[i];
+
+        if (r->number && mono_before(r->deadline, now))
+            finish(r, r->why ? r->why : no_answer, NULL, 0);
+    }
 }

@@ -4,6 +4,7 @@
 #   agent_scenario "text"      announce, check the means, set the cleanup
 #   start_snmpd N / start_agent N / start_double N PROGRAM     of node N (10.88.0.N)
 #   get|next|walk|setvalue USER N OID...    by SNMPv3, numeric output
+#   (9 is closed in all of them: a scenario may hold a pipe open by it)
 #   wait_for SECONDS CMD...    poll until CMD succeeds
 #   stop PID                   end one of ours, and wait for it
 #   pass / fail "why" / skip "why"
@@ -87,13 +88,14 @@ agentXSocket unix:$d/agentx.sock
 agentXPerms 0660 0755
 agentXTimeout 1
 agentXRetries 1
+dontLogTCPWrappersConnects yes
 exactEngineID 0x80007ed905$id
 rouser bascule-poller authPriv
 rwuser operator authPriv
 trapsess -v3 -u trap -l authPriv -a SHA-256 -A "pass phrase" -x AES -X "pass phrase" 10.88.0.1:9162
 CONF
     MIBS= SNMP_PERSISTENT_DIR=$d/persist SNMPCONFPATH=$d:$d/persist ip netns exec "$ns" \
-        snmpd -f -Lf "$d/../snmpd$1.log" -I -smux >/dev/null 2>&1 &
+        snmpd -f -Lf "$d/../snmpd$1.log" -I -smux >/dev/null 2>&1 9>&- &
     eval "snmpd$1=$!"
 }
 
@@ -101,14 +103,14 @@ start_agent() {
     ip netns exec "$ns" unshare -u sh -c 'hostname n$0; exec "$@"' "$1" \
         "$top_builddir/agent/bascule-agent" -c "$dir/bascule.conf" --user root \
         --agentx "unix:$dir/n$1/agentx.sock" --run-dir "$dir/n$1/run" \
-        --state-dir "$dir/n$1/state" -v 2>>"$dir/agent$1.log" &
+        --state-dir "$dir/n$1/state" -v 2>>"$dir/agent$1.log" 9>&- &
     eval "agent$1=$!"
 }
 
 start_double() {
     ip netns exec "$ns" python3 "$top_srcdir/tests/scenario/agent_double.py" \
         "$dir/n$1/run/$2.sock" "$dir/n$1/$2.json" "$dir/n$1/$2.orders" \
-        2>>"$dir/double.log" &
+        2>>"$dir/double.log" 9>&- &
     eval "$2$1=$!"
 }
 

@@ -210,8 +210,8 @@ blank_comment(char *s)
 }
 
 /* libconfuse 3.3 counts a line with a comment three times: comments never reach it.
- * It takes the end of the file for the end of every section, too: the braces left
- * open are the result. */
+ * It takes the end of the file for the end of every section, too: the braces (or
+ * quotes) left open are the result. */
 static int
 blank_comments(char *s)
 {
@@ -256,18 +256,20 @@ parse(struct conf *conf, char *text, char *error)
     cfg_t *cfg;
     int ret, open_braces;
 
-    reading = &r;
     open_braces = blank_comments(text);
+    if (open_braces > 0) { /* what the parser says then is a consequence */
+        snprintf(error, CONF_ERROR_LEN,
+            "%s:%d: the file ends within a section; allowed: a closing brace or quote",
+            conf->path, count_lines(text));
+        return false;
+    }
+    reading = &r;
     cfg = new_parser();
     ret = cfg ? cfg_parse_buf(cfg, text) : CFG_PARSE_ERROR;
     cfg_free(cfg);
     reading = NULL;
     if (ret != CFG_SUCCESS && !error[0])
         snprintf(error, CONF_ERROR_LEN, "%s: cannot be read", conf->path);
-    else if (!error[0] && open_braces > 0)
-        snprintf(error, CONF_ERROR_LEN,
-            "%s:%d: the file ends within a section; allowed: a closing brace or quote",
-            conf->path, count_lines(text));
     else if (!error[0] && !conf_whole(conf, why))
         snprintf(error, CONF_ERROR_LEN, "%s: %s", conf->path, why);
     return error[0] == '\0';

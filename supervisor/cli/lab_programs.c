@@ -14,13 +14,13 @@ const struct lab_program lab_programs[] = {
         true },
     { "bascule-agent", "agent/bascule-agent", BSC_SBINDIR "/bascule-agent", "bascule",
         { NULL }, true },
-    { "bascule-poller", "supervisor/bascule-poller",
-        BSC_LIBEXECDIR "/bascule/bascule-poller", NULL, { NULL }, false },
+    { "bascule-poller", "agent/bascule-poller", BSC_LIBEXECDIR "/bascule-poller", NULL,
+        { NULL }, false },
     { "sockmig", "sockmig/sockmig", BSC_SBINDIR "/sockmig", NULL, { NULL }, false },
     { "bascule", "supervisor/cli/bascule", BSC_BINDIR "/bascule", NULL, { NULL },
         false },
     { "bascule-demo-client", "supervisor/cli/bascule-demo-client",
-        BSC_LIBEXECDIR "/bascule/bascule-demo-client", NULL, { NULL }, false },
+        BSC_LIBEXECDIR "/bascule-demo-client", NULL, { NULL }, false },
 };
 const unsigned lab_nprograms = sizeof lab_programs / sizeof lab_programs[0];
 

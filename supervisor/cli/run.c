@@ -13,7 +13,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-static void __attribute__((noreturn)) become(const char *const argv[], int in, int netns)
+static void __attribute__((noreturn))
+become(const char *const argv[], int in, int netns)
 {
     int err;
 

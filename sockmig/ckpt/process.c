@@ -126,15 +126,42 @@ read_link(const struct process *p, const char *name, char *to, struct refusals *
     return 0;
 }
 
+static bool
+limit_at(const char **at, uint64_t *out)
+{
+    *at += strspn(*at, " ");
+    if (strncmp(*at, "unlimited", 9) == 0) {
+        *at += 9;
+        *out = RLIM64_INFINITY;
+        return true;
+    }
+    return number_at(at, 10, out);
+}
+
+/* By the text, since prlimit() on a process of another user wants CAP_SYS_RESOURCE.
+ * Its lines are in the order of the limits' numbers.  Source: fs/proc/base.c,
+ * proc_pid_limits(): the name fills 26 columns. */
 static int
 read_limits(const struct process *p, struct image_process *to)
 {
-    for (int i = 0; i < NLIMITS; i++) {
-        struct rlimit64 lim;
+    char path[64], text[4096];
+    const char *at = text;
+    ssize_t n;
 
-        if (prlimit64(p->pid, (enum __rlimit_resource)i, NULL, &lim) < 0)
-            return -errno;
-        to->rlimits[i] = (struct image_rlimit){ lim.rlim_cur, lim.rlim_max };
+    snprintf(path, sizeof path, "/proc/%d/limits", (int)p->pid);
+    n = file_read(path, text, sizeof text);
+    if (n < 0)
+        return n == -ENOENT ? -ESRCH : (int)n;
+    for (int i = 0; i < NLIMITS; i++) {
+        uint64_t soft, hard;
+
+        at = strchr(at, '\n');
+        if (!at || strlen(at) < 28)
+            return -EIO;
+        at += 27;
+        if (!limit_at(&at, &soft) || !limit_at(&at, &hard))
+            return -EIO;
+        to->rlimits[i] = (struct image_rlimit){ soft, hard };
     }
     return 0;
 }

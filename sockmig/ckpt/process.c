@@ -126,15 +126,32 @@ read_link(const struct process *p, const char *name, char *to, struct refusals *
     return 0;
 }
 
+/* prlimit() of another user's process wants CAP_SYS_RESOURCE even to read; the file
+ * does not: a heading, then a line for each limit, in the order of their numbers. */
+static uint64_t
+limit_at(const char *at)
+{
+    return strncmp(at, "unlimited", 9) == 0 ? RLIM64_INFINITY : strtoull(at, NULL, 10);
+}
+
 static int
 read_limits(const struct process *p, struct image_process *to)
 {
-    for (int i = 0; i < NLIMITS; i++) {
-        struct rlimit64 lim;
+    enum { SOFT_AT = 26, HARD_AT = 47 };
+    char path[64], text[4096];
+    const char *line = text;
+    ssize_t n;
 
-        if (prlimit64(p->pid, (enum __rlimit_resource)i, NULL, &lim) < 0)
-            return -errno;
-        to->rlimits[i] = (struct image_rlimit){ lim.rlim_cur, lim.rlim_max };
+    snprintf(path, sizeof path, "/proc/%d/limits", (int)p->pid);
+    n = file_read(path, text, sizeof text);
+    if (n < 0)
+        return (int)n;
+    for (int i = 0; i < NLIMITS; i++) {
+        line = strchr(line, '\n');
+        if (!line || strlen(++line) < HARD_AT)
+            return -EPROTO;
+        to->rlimits[i] = (struct image_rlimit){ limit_at(line + SOFT_AT),
+            limit_at(line + HARD_AT) };
     }
     return 0;
 }
@@ -203,6 +220,7 @@ process_read(struct process *p, struct trace *t, struct proctext *text,
         ret = read_signals(t, to, why);
     if (ret == 0)
         ret = read_children(t, im, why);
+    to->clock_ns = (uint64_t)clock_ns(CLOCK_MONOTONIC);
     to->monotonic_ns = (uint64_t)(clock_ns(CLOCK_MONOTONIC) + p->monotonic_offset_ns);
     to->boottime_ns = (uint64_t)(clock_ns(CLOCK_BOOTTIME) + p->boottime_offset_ns);
     return ret;

@@ -16,6 +16,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -132,6 +133,15 @@ kill_service(struct target *t, pid_t init)
     cell_kill(init);
 }
 
+/* As the engine's thread: what it makes inherits this until it is woken. */
+static void
+set_realtime(bool on)
+{
+    struct sched_param p = { .sched_priority = on ? 10 : 0 };
+
+    sched_setscheduler(0, on ? SCHED_FIFO : SCHED_OTHER, &p);
+}
+
 static void
 takeover(const struct service *s, struct cell_conf *conf, unsigned round, pid_t *init,
     pid_t *pid)
@@ -147,6 +157,7 @@ takeover(const struct service *s, struct cell_conf *conf, unsigned round, pid_t 
     if (ret < 0)
         die("target_attach", ret, &why);
     conf->netns = to ? lab.standby : lab.primary;
+    set_realtime(true);
     for (unsigned i = 0; i < CHECKPOINTS; i++) {
         checkpoint(t, conf, &c, false);
         serve(t, 3 + (int)(random() % 20));
@@ -158,6 +169,7 @@ takeover(const struct service *s, struct cell_conf *conf, unsigned round, pid_t 
     kill_service(t, *init);
     ret = clone_wake(
         c, &standby.image, 5, tun[to], raw[to], pid, &lost, &timings[round], &why);
+    set_realtime(false);
     if (ret < 0 || lost > 0 || why.n > 0)
         die("clone_wake", ret, &why);
     *init = clone_release(c);

@@ -148,7 +148,9 @@ clone_new(const struct cell_conf *conf, const struct image *im, struct clone **o
     c = allocate(conf->netns);
     if (!c)
         return -ENOMEM;
-    ret = skeleton_new(c, conf, im, why);
+    ret = net_purge(c);
+    if (ret == 0)
+        ret = skeleton_new(c, conf, im, why);
     if (ret == 0)
         ret = check_stub(c, im, why);
     if (ret == 0)

@@ -74,6 +74,9 @@ int wake_registers(struct wake *w, const char **what);
 int wake_detach(struct wake *w, const char **what);
 void wake_resend(struct wake *w);
 
+/* net_purge - free the cell's network namespace of an earlier service's connections. */
+int net_purge(const struct clone *c);
+
 /* wake_open_all - engine's descriptors for all but sockets, epoll and duplicates. */
 int wake_open_all(struct wake *w, const char **what);
 

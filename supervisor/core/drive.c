@@ -522,6 +522,24 @@ drive_report(struct service *s, const struct cluster *c,
     }
 }
 
+void
+drive_recheck(struct service *s, const struct cluster *c, struct effects *out)
+{
+    struct conduct *own = &s->own;
+
+    if (s->r.active != c->me ||
+        (s->r.phase != SERVICE_ACTIVE && s->r.phase != SERVICE_TAKING))
+        return;
+    if (s->r.phase == SERVICE_ACTIVE || own->witnessed != s->r.epoch)
+        own->ordered = s->r.epoch; /* nobody remembers that it was not: be sure */
+    if (own->ordered != s->r.epoch)
+        return;
+    if (c->own_engine)
+        effects_add(out, DO_ASK, s->index);
+    else
+        break_down(s, false, false, "sockmigd cannot be reached");
+}
+
 static void
 answer_yes(struct service *s, const struct engine_answer *a, struct mono now)
 {

@@ -69,8 +69,10 @@ on_message(struct member *m, const struct member_event *ev, struct effects *out)
         return;
     if (!msg->service) {
         if (cluster_heard(c, msg, ev->now, out))
-            for (unsigned i = 0; i < m->nservices; i++)
+            for (unsigned i = 0; i < m->nservices; i++) {
                 service_merge(&m->services[i], c, ev->now, out);
+                drive_recheck(&m->services[i], c, out);
+            }
         if (msg->kind == PEER_SUSPECT)
             end_silent_orders(m, msg->node, out);
         return;
@@ -82,6 +84,8 @@ on_message(struct member *m, const struct member_event *ev, struct effects *out)
             refuse_order(msg, c->me, i, ORDER_MEMBERSHIP, out);
         else
             service_deliver(&m->services[i], c, msg, ev->now, out);
+        if (msg->kind == PEER_SYNC && c->ready)
+            drive_recheck(&m->services[i], c, out);
     }
 }
 

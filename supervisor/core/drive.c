@@ -357,7 +357,7 @@ serve(struct driving *d)
 {
     d->s->own.ordered = d->s->r.epoch;
     d->s->own.required = d->s->own.ready = d->s->own.adding = 0;
-    order(d, (enum engine_op)d->s->r.mode, d->s->r.epoch, true);
+    order(d, (enum engine_op)d->s->r.mode, d->s->r.epoch, true)->node = d->s->own.from;
 }
 
 static void

@@ -143,6 +143,7 @@ take_in(struct member *m, const struct member_event *ev, struct effects *out)
         break;
     case MEMBER_QUORUM:
         c->own_quorum = ev->on;
+        c->process_left &= ev->members; /* the whole node went down after it */
         cluster_beat(c, out);
         break;
     case MEMBER_HEALTH:

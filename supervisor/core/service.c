@@ -272,6 +272,7 @@ establish(struct delivery *d)
     s->r.version = 0;
     s->r.phase = SERVICE_TAKING;
     s->r.mode = s->claim.mode;
+    s->own.from = s->r.active;
     s->r.active = s->claim.node;
     s->r.shut = false;
     s->r.doubt = true;

@@ -21,6 +21,11 @@ struct cell_conf {        /* borrowed for the calls */
     const gid_t *groups;
     unsigned ngroups;
     const char *directory, *log; /* log: stdout and stderr are appended there */
+
+    /* Of a clone only: its monotonic and boot time clocks run ahead of the image's by
+     * this, so that they never step back for the service: the age that the image has
+     * when clone_new() is called, and a margin.  0: one second. */
+    uint32_t clock_margin_ms;
 };
 
 /* cell_start - start the command from scratch in a new cell.

@@ -18,6 +18,7 @@ map_buffer(size_t size)
     if (p == MAP_FAILED)
         return NULL;
     madvise(p, size, MADV_HUGEPAGE); /* a wish only */
+    madvise(p, size, MADV_DONTFORK); /* or each fork makes the next writes copies */
     return p;
 }
 

@@ -77,6 +77,7 @@ struct image_process {
     uint32_t nsignals; /* pending for the whole process */
     struct image_siginfo signals[IMAGE_MAX_SIGNALS];
     uint64_t monotonic_ns, boottime_ns; /* as the service saw them at the freeze */
+    uint64_t clock_ns; /* active node's own monotonic clock then: image_tcp.dumped_ns */
     uint64_t brk;
     char exe[IMAGE_PATH], cwd[IMAGE_PATH];
 };
@@ -217,8 +218,8 @@ struct image_child { /* a process that the service forked: given up at a takeove
     int32_t exit_signal;
 };
 
-/* Arrays are allocated once by image_new() at their full capacity (virtual memory:
- * only what is used becomes real), so that taking a checkpoint allocates nothing. */
+/* Arrays are allocated once by image_alloc() (sockmig/image_alloc.h) at their full
+ * capacity, so that taking a checkpoint allocates nothing. */
 struct image {
     struct image_process process;
     struct image_thread *threads; /* owned, as the other arrays; [0] is the leader */
@@ -259,6 +260,10 @@ size_t image_lines_encode(const uint8_t *old, size_t old_size, const uint8_t *no
     size_t now_size, uint8_t *out, size_t size);
 bool image_lines_apply(
     uint8_t *base, size_t *size, size_t cap, const uint8_t *delta, size_t delta_size);
+
+/* image_check - NULL if @im keeps every invariant stated above, or a static text that
+ * names the one it breaks. */
+const char *image_check(const struct image *im);
 
 /* image_fd_find, image_tcp_find - entry of descriptor @fd, or NULL. */
 const struct image_fd *image_fd_find(const struct image *im, int fd);

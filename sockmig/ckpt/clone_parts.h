@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * clone_parts.h - the inside of a warm clone, shared by the files that make it:
+ *
+ *     clone.c      made, checked, freed
+ *     skeleton.c     the stub, its empty address space, its threads
+ *     layout.c       its mappings
+ *     content.c      pages and queues of a checkpoint into it
+ *     wake.c         the steps of a takeover, in their order
+ *     wake_net.c     sockets
+ *     wake_fds.c     all other descriptors, and handing them over
+ *     wake_state.c   the process
+ *     wake_threads.c its threads, credentials and registers */
+#ifndef BSC_CLONE_PARTS_H
+#define BSC_CLONE_PARTS_H
+
+#include "sockmig/ckpt/batch.h"
+#include "sockmig/ckpt/clone.h"
+
+struct clone_queue { /* of a descriptor: socket queues, content of a pipe */
+    uint8_t *bytes;  /* owned */
+    uint32_t size, capacity;
+};
+
+struct clone {
+    pid_t init, pid; /* as the engine sees them */
+    int netns;       /* owned */
+    int mem;         /* /proc/PID/mem of the stub */
+    int parent_fd;   /* in the stub: pidfd of the engine, above all others */
+    int64_t monotonic_offset_ns;       /* the cell's clock minus this host's */
+    uint64_t vdso_start, vdso_syscall; /* in the stub, once moved */
+    struct batch batch;
+    struct {
+        pid_t tid; /* as the engine sees it */
+        int32_t in_cell;
+    } threads[IMAGE_MAX_THREADS]; /* [0] is the leader */
+    unsigned nthreads;
+    struct image_vma *vmas; /* owned: what the stub has now */
+    unsigned nvmas;
+    uint64_t *edges;                          /* owned: scratch of the comparison */
+    struct clone_queue queues[IMAGE_MAX_FDS]; /* by descriptor */
+    int opened[IMAGE_MAX_FDS]; /* engine's descriptor for im->fds[i]; -1: none */
+};
+
+/* One takeover. */
+struct wake {
+    struct clone *c;
+    const struct image *im;
+    uint32_t age_ms;
+    int tun, raw;
+    unsigned lost;
+    struct refusals *why;
+};
+
+/* skeleton_new - cell and stub with an empty address space but for the vdso where the
+ * image has it.  skeleton_layout, skeleton_threads: as the image has them now. */
+int skeleton_new(struct clone *c, const struct cell_conf *conf, const struct image *im,
+    struct refusals *why);
+int skeleton_layout(struct clone *c, const struct image *im);
+int skeleton_threads(struct clone *c, const struct image *im);
+
+int content_pages(struct clone *c, const struct image *im, const struct pages *pages);
+int content_queues(struct clone *c, const struct parcels *parcels);
+
+/* Steps of a takeover.  0 or -errno, *what says at what it failed. */
+int wake_listeners(struct wake *w, const char **what);
+int wake_sockets(struct wake *w, const char **what);
+int wake_protections(struct wake *w, const char **what);
+int wake_descriptors(struct wake *w, const char **what);
+int wake_process(struct wake *w, const char **what);
+int wake_threads(struct wake *w, const char **what);
+int wake_limits(struct wake *w, const char **what);
+int wake_registers(struct wake *w, const char **what);
+int wake_detach(struct wake *w, const char **what);
+void wake_resend(struct wake *w);
+
+/* wake_open_all - engine's descriptors for all but sockets, epoll and duplicates. */
+int wake_open_all(struct wake *w, const char **what);
+
+#endif

@@ -1,0 +1,425 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "sockmig/ckpt/descriptors.h"
+
+#include "lib/fd.h"
+#include "lib/loop.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/kcmp.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#define TEXT_SIZE (8u << 20) /* an epoll set of 16,384 descriptors has 1.5 MB */
+#define FULL_LOOKS 3
+
+static void *
+reserve(size_t size)
+{
+    void *p = mmap(NULL, size, PROT_READ | PROT_WRITE,
+        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+    return p == MAP_FAILED ? NULL : p;
+}
+
+int
+descriptors_open(struct descriptors *d, struct trace *trace, int cell_pid)
+{
+    char path[64];
+    int ret = -ENOMEM;
+
+    *d = (struct descriptors){ .pid = trace->pid,
+        .cell_pid = cell_pid,
+        .pidfd = -1,
+        .dir_fd = -1,
+        .tee = { -1, -1 },
+        .trace = trace };
+    d->known = reserve(DESCRIPTORS_MAX_NUMBER * sizeof *d->known);
+    d->next = reserve(IMAGE_MAX_FDS * sizeof *d->next);
+    if (!d->known || !d->next || proctext_init(&d->text, TEXT_SIZE) < 0)
+        goto fail;
+    d->pidfd = (int)syscall(SYS_pidfd_open, d->pid, 0);
+    snprintf(path, sizeof path, "/proc/%d/fd", (int)d->pid);
+    d->dir_fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (d->pidfd < 0 || d->dir_fd < 0 || pipe2(d->tee, O_CLOEXEC | O_NONBLOCK) < 0) {
+        ret = errno == ENOENT ? -ESRCH : -errno;
+        goto fail;
+    }
+    return 0;
+fail:
+    descriptors_close(d);
+    return ret;
+}
+
+void
+descriptors_close(struct descriptors *d)
+{
+    for (int i = 0; d->known && d->round > 0 && i < DESCRIPTORS_MAX_NUMBER; i++)
+        if (d->known[i].seen > 0 && d->known[i].fdinfo)
+            fd_close(d->known[i].fdinfo - 1);
+    if (d->known)
+        munmap(d->known, DESCRIPTORS_MAX_NUMBER * sizeof *d->known);
+    if (d->next)
+        munmap(d->next, IMAGE_MAX_FDS * sizeof *d->next);
+    proctext_fini(&d->text);
+    fd_close(d->pidfd);
+    fd_close(d->dir_fd);
+    fd_close(d->tee[0]);
+    fd_close(d->tee[1]);
+    d->known = NULL;
+    d->next = NULL;
+    d->pidfd = d->dir_fd = d->tee[0] = d->tee[1] = -1;
+}
+
+void
+descriptors_forget(struct descriptors *d)
+{
+    for (int i = 0; i < DESCRIPTORS_MAX_NUMBER && d->round > 0; i++)
+        if (d->known[i].seen > 0) {
+            d->known[i].parcel_hash = 0;
+            d->known[i].watch = (struct tcp_watch){ 0 };
+        }
+}
+
+int
+look_refuse(struct look *l, const char *cure, const char *what)
+{
+    char path[24], target[80];
+    ssize_t n;
+
+    snprintf(path, sizeof path, "%d", l->fd);
+    n = readlinkat(l->d->dir_fd, path, target, sizeof target);
+    refuse(l->why, l->d->cell_pid, l->fd, cure, "%s: %.*s", what, n > 0 ? (int)n : 0,
+        target);
+    return -EOPNOTSUPP;
+}
+
+static int
+look_at_path(struct look *l)
+{
+    char name[24], path[IMAGE_PATH];
+    ssize_t n;
+
+    snprintf(name, sizeof name, "%d", l->fd);
+    n = readlinkat(l->d->dir_fd, name, path, sizeof path);
+    if (n < 0)
+        return -errno;
+    if (n == sizeof path)
+        return look_refuse(l, "move the file", "path is longer than 255 bytes");
+    memset(l->out->u.file.path, 0, IMAGE_PATH);
+    memcpy(l->out->u.file.path, path, (size_t)n);
+    if (path[0] != '/')
+        return look_refuse(
+            l, "disable the feature that uses it", "descriptor of an unknown kind");
+    return 0;
+}
+
+static bool
+is_allowed_device(const struct stat *st)
+{
+    unsigned minor_nr = minor(st->st_rdev);
+
+    /* null, zero, random, urandom: without a state of their own */
+    return S_ISCHR(st->st_mode) && major(st->st_rdev) == 1 &&
+           (minor_nr == 3 || minor_nr == 5 || minor_nr == 8 || minor_nr == 9);
+}
+
+static int
+look_at_file(struct look *l)
+{
+    off_t at = lseek(l->dup, 0, SEEK_CUR);
+    int ret = 0;
+
+    l->out->kind = IMAGE_FD_FILE;
+    l->out->u.file.position = at < 0 ? 0 : (uint64_t)at;
+    l->out->u.file.size = S_ISREG(l->st.st_mode) ? (uint64_t)l->st.st_size : 0;
+    if (!S_ISREG(l->st.st_mode) && !S_ISDIR(l->st.st_mode) &&
+        !is_allowed_device(&l->st))
+        return look_refuse(l,
+            S_ISCHR(l->st.st_mode) ? "start the service without a terminal or device"
+                                   : "disable the feature that uses it",
+            isatty(l->dup) ? "terminal" : "device");
+    if (l->st.st_nlink == 0)
+        return look_refuse(l,
+            "restart the service, or disable the feature that works "
+            "with deleted files",
+            "open file is deleted");
+    if (l->full)
+        ret = look_at_path(l);
+    return ret;
+}
+
+/* What only fdinfo tells: the close-on-exec flag, and locks. */
+static int
+look_fully(struct look *l)
+{
+    int ret = proctext_read(&l->d->text, "/proc/%d/fdinfo/%d", (int)l->d->pid, l->fd);
+
+    if (ret < 0)
+        return ret;
+    l->d->full_looks++;
+    l->memo->looks++;
+    l->out->cloexec = (proctext_number(l->d->text.data, "flags:", 8, 0) & O_CLOEXEC) !=
+                      0;
+    if (proctext_field(l->d->text.data, "lock:"))
+        return look_refuse(l, "disable file locking in the service", "file is locked");
+    return 0;
+}
+
+static bool
+is_same_open_file(const struct look *l, const struct image_fd *other)
+{
+    const struct image_fd *out = l->out;
+
+    if (other->inode != out->inode || other->kind != out->kind ||
+        other->flags != out->flags || other->dup_of >= 0)
+        return false;
+    if (S_ISSOCK(l->st.st_mode))
+        return true; /* a socket's inode belongs to one open file */
+    if (out->kind == IMAGE_FD_FILE && other->u.file.position != out->u.file.position)
+        return false;
+    return syscall(SYS_kcmp, l->d->pid, l->d->pid, KCMP_FILE, (unsigned long)other->fd,
+               (unsigned long)l->fd) == 0;
+}
+
+/* The lower descriptor that shares the open file, or NULL; enters @l otherwise. */
+static const struct image_fd *
+find_leader(struct look *l)
+{
+    struct descriptors *d = l->d;
+    int32_t *head = &d->heads[l->out->inode % DESCRIPTORS_HASH];
+    int32_t me = (int32_t)(l->out - l->im->fds);
+
+    for (int32_t i = *head; i >= 0; i = d->next[i])
+        if (is_same_open_file(l, &l->im->fds[i]))
+            return &l->im->fds[i];
+    d->next[me] = *head;
+    *head = me;
+    return NULL;
+}
+
+static int
+look_at_kind(struct look *l)
+{
+    switch (l->st.st_mode & S_IFMT) {
+    case S_IFSOCK:
+        return look_at_socket(l);
+    case S_IFIFO:
+        return look_at_pipe(l);
+    case 0:
+        return look_at_special(l);
+    default:
+        return look_at_file(l);
+    }
+}
+
+/* Sockets are found to be duplicates before they are dumped: a dump moves what tells
+ * whether a connection changed. */
+static int
+look_at_open(struct look *l)
+{
+    const struct image_fd *leader = NULL;
+    uint32_t cloexec = l->out->cloexec, nitems = l->im->nitems;
+    int ret;
+
+    l->out->dup_of = -1;
+    if (S_ISSOCK(l->st.st_mode)) {
+        for (int32_t i = l->d->heads[l->out->inode % DESCRIPTORS_HASH];
+             i >= 0 && !leader; i = l->d->next[i])
+            if (l->im->fds[i].inode == l->out->inode)
+                leader = &l->im->fds[i];
+    }
+    ret = leader ? 0 : look_at_kind(l);
+    if (ret < 0)
+        return ret;
+    if (!leader)
+        leader = find_leader(l);
+    if (leader) {
+        *l->out = *leader;
+        l->out->fd = l->fd;
+        l->out->dup_of = leader->fd;
+        l->out->cloexec = cloexec;
+        l->im->nitems = nitems; /* an epoll set's items are its leader's */
+    }
+    return l->out->dup_of < 0 && l->out->kind == IMAGE_FD_PIPE_READ ? pipe_content(l)
+                                                                    : 0;
+}
+
+static void
+begin_anew(struct look *l)
+{
+    struct descriptor *m = l->memo;
+
+    if (m->fdinfo)
+        fd_close(m->fdinfo - 1);
+    memset(m, 0, sizeof *m);
+    m->dev = l->st.st_dev;
+    m->ino = l->st.st_ino;
+    m->type = l->st.st_mode & S_IFMT;
+}
+
+static int
+look_at(struct look *l)
+{
+    struct descriptor *m = l->memo;
+    int flags = fcntl(l->dup, F_GETFL), ret = 0;
+
+    if (fstat(l->dup, &l->st) < 0 || flags < 0)
+        return -errno;
+    if (m->seen != l->d->round - 1 || m->seen == 0 || m->ino != l->st.st_ino ||
+        m->dev != l->st.st_dev || m->type != (l->st.st_mode & S_IFMT))
+        begin_anew(l);
+    m->seen = l->d->round;
+    *l->out = m->image;
+    l->out->fd = l->fd;
+    l->out->inode = l->st.st_ino;
+    l->out->flags = (uint32_t)flags & ~(uint32_t)O_CLOEXEC;
+    l->full = m->looks < FULL_LOOKS ||
+              ((uint64_t)l->fd + l->d->round) % DESCRIPTORS_ROUND == 0;
+    if (flags & O_ASYNC)
+        return look_refuse(l, "disable signal-driven input in the service",
+            "descriptor sends signals (O_ASYNC)");
+    if (l->full)
+        ret = look_fully(l);
+    if (ret == 0)
+        ret = look_at_open(l);
+    m->image = *l->out;
+    if (ret == 0 && l->out->kind == IMAGE_FD_TCP && l->out->dup_of < 0)
+        l->im->tcps[l->im->ntcps++] = m->tcp;
+    return ret;
+}
+
+static int
+look_at_number(struct descriptors *d, int fd, struct image *im, struct parcels *parcels,
+    struct refusals *why)
+{
+    struct look l = { .d = d, .im = im, .parcels = parcels, .why = why, .fd = fd };
+    struct mono start;
+    int ret;
+
+    if (fd >= DESCRIPTORS_MAX_NUMBER || im->nfds == IMAGE_MAX_FDS) {
+        refuse(why, d->cell_pid, fd, "lower its limit of open files",
+            "more than %d descriptors, or one above %d", IMAGE_MAX_FDS,
+            DESCRIPTORS_MAX_NUMBER - 1);
+        return -EOPNOTSUPP;
+    }
+    l.memo = &d->known[fd];
+    l.out = &im->fds[im->nfds];
+    start = mono_clock();
+    l.dup = (int)syscall(SYS_pidfd_getfd, d->pidfd, fd, 0);
+    if (l.dup < 0)
+        return errno == EBADF ? 0
+                              : -errno; /* closed by another that shares the table */
+    ret = look_at(&l);
+    fd_close(l.dup);
+    if (S_ISSOCK(l.st.st_mode))
+        d->sockets_us += (unsigned)mono_us_between(start, mono_clock());
+    im->nfds++;
+    return ret;
+}
+
+static int
+by_number(const void *a, const void *b)
+{
+    return *(const int *)a - *(const int *)b;
+}
+
+/* Descriptor numbers, sorted: how many, or -errno. */
+static int
+list(struct descriptors *d, int *numbers, int max)
+{
+    struct entry { /* struct linux_dirent64 */
+        uint64_t ino, off;
+        unsigned short len;
+        unsigned char type;
+        char name[];
+    } * e;
+    int n = 0;
+    bool sorted = true;
+    long got;
+
+    if (lseek(d->dir_fd, 0, SEEK_SET) < 0)
+        return -errno;
+    while ((got = syscall(SYS_getdents64, d->dir_fd, d->text.data, 32768)) > 0)
+        for (long at = 0; at < got; at += e->len) {
+            e = (struct entry *)(d->text.data + at);
+            if (e->name[0] == '.')
+                continue;
+            if (n == max)
+                return -E2BIG;
+            numbers[n] = atoi(e->name);
+            sorted = sorted && (n == 0 || numbers[n - 1] < numbers[n]);
+            n++;
+        }
+    if (got < 0)
+        return errno == ENOENT ? -ESRCH : -errno;
+    if (!sorted)
+        qsort(numbers, (size_t)n, sizeof *numbers, by_number);
+    return n;
+}
+
+/* Items whose descriptor is closed: only another process keeps the file open, and the
+ * kernel takes the item away with its last close.  An item that another descriptor of
+ * this process keeps alive cannot be made again. */
+static int
+check_items(struct descriptors *d, struct image *im, const uint64_t *inodes,
+    struct refusals *why)
+{
+    uint32_t kept = 0;
+    int ret = 0;
+
+    for (uint32_t i = 0; i < im->nitems; i++) {
+        const struct image_fd *f = image_fd_find(im, im->items[i].fd);
+        bool elsewhere = false;
+
+        if (f && f->inode == inodes[i]) {
+            im->items[kept++] = im->items[i];
+            continue;
+        }
+        for (uint32_t j = 0; j < im->nfds && !elsewhere; j++)
+            elsewhere = im->fds[j].inode == inodes[i];
+        if (!elsewhere)
+            continue;
+        refuse(why, d->cell_pid, im->items[i].epfd,
+            "report this to the service's maker: it closed a descriptor that it still "
+            "watches",
+            "epoll set watches closed descriptor %d", im->items[i].fd);
+        ret = -EOPNOTSUPP;
+    }
+    im->nitems = kept;
+    return ret;
+}
+
+int
+descriptors_read(struct descriptors *d, struct image *im, struct parcels *parcels,
+    struct refusals *why)
+{
+    static _Thread_local int numbers[IMAGE_MAX_FDS + 1];
+    static _Thread_local uint64_t inodes[IMAGE_MAX_ITEMS];
+    int n = list(d, numbers, IMAGE_MAX_FDS + 1), ret = 0;
+
+    if (n < 0 && n != -E2BIG)
+        return n;
+    n = n < 0 ? IMAGE_MAX_FDS + 1 : n; /* the one too many is refused below */
+    d->round++;
+    d->sockets_us = d->full_looks = 0;
+    d->item_inodes = inodes;
+    d->highest = n > 0 ? numbers[n - 1] : -1;
+    memset(d->heads, 0xff, sizeof d->heads);
+    im->nfds = im->nitems = im->ntcps = 0;
+    for (int i = 0; i < n; i++) {
+        int one = look_at_number(d, numbers[i], im, parcels, why);
+
+        if (one == -EOPNOTSUPP)
+            ret = one; /* name them all */
+        else if (one < 0)
+            return one;
+    }
+    return ret < 0 ? ret : check_items(d, im, inodes, why);
+}

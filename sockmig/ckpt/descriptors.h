@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * descriptors.h - the open descriptors of a stopped process, to an image.
+ *
+ * Each is looked at through a duplicate that is closed at once (a kept one would
+ * swallow the process's close()).  What a look at the duplicate does not tell (the
+ * close-on-exec flag, locks, paths) is read from /proc the first three times, then
+ * every DESCRIPTORS_ROUND checkpoints. */
+#ifndef BSC_DESCRIPTORS_H
+#define BSC_DESCRIPTORS_H
+
+#include "sockmig/ckpt/proctext.h"
+#include "sockmig/ckpt/tcp.h"
+#include "sockmig/ckpt/trace.h"
+#include "sockmig/core/image.h"
+#include "sockmig/pages.h"
+#include "sockmig/refusal.h"
+
+#include <sys/stat.h>
+
+#define DESCRIPTORS_MAX_NUMBER 65536 /* highest descriptor number, plus 1 */
+#define DESCRIPTORS_ROUND 64
+#define DESCRIPTORS_HASH 4096
+
+/* What is known of a descriptor; zero for a new one. */
+struct descriptor {
+    uint64_t seen; /* checkpoint at which it was last there; 0: never */
+    uint64_t dev, ino;
+    mode_t type;    /* S_IFMT */
+    unsigned looks; /* full ones */
+    int fdinfo;     /* owned, plus 1: /proc/PID/fdinfo/FD; 0: not open */
+    int family, socket_type, protocol;
+    uint64_t parcel_hash; /* of what was last sent of a pipe; 0: nothing */
+    struct image_fd image;
+    struct image_tcp tcp;
+    struct tcp_watch watch;
+};
+
+struct descriptors {
+    pid_t pid;
+    int cell_pid;
+    int pidfd, dir_fd;        /* owned: the process, /proc/PID/fd */
+    int tee[2];               /* owned: a pipe to look into pipes */
+    struct descriptor *known; /* owned mapping: by number */
+    struct trace *trace;  /* borrowed: its children may hold the other end of pipes */
+    struct proctext text; /* owned */
+    uint64_t round;       /* number of this checkpoint, from 1 */
+    int32_t heads[DESCRIPTORS_HASH]; /* index in im->fds of the first by inode; -1 */
+    int32_t *next;                   /* owned mapping: the next with the same hash */
+    uint64_t *item_inodes;           /* of im->items, during a read */
+    int highest;                     /* descriptor number */
+    unsigned sockets_us;             /* of the last read: time spent on sockets */
+    unsigned full_looks;             /* of the last read */
+};
+
+/* One descriptor being looked at. */
+struct look {
+    struct descriptors *d;
+    struct descriptor *memo;
+    struct image *im;
+    struct image_fd *out;
+    struct parcels *parcels;
+    struct refusals *why;
+    int fd, dup; /* its number; our duplicate */
+    bool full;
+    struct stat st;
+};
+
+int descriptors_open(struct descriptors *d, struct trace *trace, int cell_pid);
+void descriptors_close(struct descriptors *d);
+
+/* descriptors_read - all descriptors into @im (fds, items, tcps), queues that changed
+ * since the last call into @parcels.
+ *
+ * 0; -EOPNOTSUPP: one cannot be protected, see @why; -EAGAIN: a connection gave no
+ * consistent state; -ENOSPC: @parcels is full; -ESRCH. */
+int descriptors_read(struct descriptors *d, struct image *im, struct parcels *parcels,
+    struct refusals *why);
+
+/* descriptors_forget - the next call sends all queues again. */
+void descriptors_forget(struct descriptors *d);
+
+/* For the files that know one kind each; results as above. */
+int look_at_special(struct look *l); /* epoll, eventfd, timerfd, signalfd */
+int look_at_pipe(struct look *l);
+int pipe_content(struct look *l);
+int look_at_socket(struct look *l);
+int look_refuse(struct look *l, const char *cure, const char *what);
+
+#endif

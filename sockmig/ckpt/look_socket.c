@@ -1,0 +1,189 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * look_socket.c - sockets: TCP in all its forms; of unix sockets only the half of a
+ * pair whose other half is gone. */
+#include "sockmig/ckpt/descriptors.h"
+
+#include <errno.h>
+#include <linux/sockios.h>
+#include <linux/tcp.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+
+enum { STATE_ESTABLISHED = 1, STATE_CLOSE = 7, STATE_LISTEN = 10 }; /* tcp_states.h */
+
+#ifndef SO_BUF_LOCK
+#define SO_BUF_LOCK 72
+#endif
+
+static int
+option(int sock, int level, int name)
+{
+    int value = 0;
+    socklen_t n = sizeof value;
+
+    return getsockopt(sock, level, name, &value, &n) < 0 ? 0 : value;
+}
+
+static int
+look_at_listener(struct look *l, const struct tcp_info *info)
+{
+    struct image_fd *out = l->out;
+    socklen_t len = sizeof out->u.listen.address;
+    int s = l->dup;
+
+    out->kind = IMAGE_FD_TCP_LISTEN;
+    if (!l->full && out->u.listen.address_len > 0)
+        return 0;
+    memset(&out->u, 0, sizeof out->u);
+    if (getsockname(s, (struct sockaddr *)out->u.listen.address, &len) < 0)
+        return -errno;
+    out->u.listen.address_len = len;
+    out->u.listen.family = l->memo->family;
+    out->u.listen.backlog = (int32_t)info->tcpi_sacked; /* of a listener: its limit */
+    out->u.listen.reuse_addr = option(s, SOL_SOCKET, SO_REUSEADDR);
+    out->u.listen.reuse_port = option(s, SOL_SOCKET, SO_REUSEPORT);
+    out->u.listen.v6only = l->memo->family == AF_INET6
+                               ? option(s, IPPROTO_IPV6, IPV6_V6ONLY)
+                               : 0;
+    out->u.listen.nodelay = option(s, IPPROTO_TCP, TCP_NODELAY);
+    out->u.listen.keepalive = option(s, SOL_SOCKET, SO_KEEPALIVE);
+    out->u.listen.keep_idle = option(s, IPPROTO_TCP, TCP_KEEPIDLE);
+    out->u.listen.keep_interval = option(s, IPPROTO_TCP, TCP_KEEPINTVL);
+    out->u.listen.keep_count = option(s, IPPROTO_TCP, TCP_KEEPCNT);
+    out->u.listen.defer_accept = option(s, IPPROTO_TCP, TCP_DEFER_ACCEPT);
+    out->u.listen.user_timeout = option(s, IPPROTO_TCP, TCP_USER_TIMEOUT);
+    out->u.listen.sndbuf = option(s, SOL_SOCKET, SO_SNDBUF);
+    out->u.listen.rcvbuf = option(s, SOL_SOCKET, SO_RCVBUF);
+    out->u.listen.buf_lock = option(s, SOL_SOCKET, SO_BUF_LOCK);
+    out->u.listen.fastopen = option(s, IPPROTO_TCP, TCP_FASTOPEN);
+    return 0;
+}
+
+/* The family is kept where a listener has it: restoring needs it. */
+static int
+become(struct look *l, int kind)
+{
+    if (l->out->kind != kind) {
+        memset(&l->out->u, 0, sizeof l->out->u);
+        l->out->kind = kind;
+    }
+    if (kind != IMAGE_FD_UNIX_DEAD)
+        l->out->u.listen.family = l->memo->family;
+    return 0;
+}
+
+/* Closed state: never used, or used up. */
+static int
+look_at_closed(struct look *l, const struct tcp_info *info)
+{
+    struct sockaddr_in6 sa = { 0 };
+    socklen_t len = sizeof sa;
+
+    if (info->tcpi_segs_in + info->tcpi_segs_out > 0)
+        return become(l, IMAGE_FD_TCP_DEAD);
+    if (getsockname(l->dup, (struct sockaddr *)&sa, &len) < 0)
+        return -errno;
+    /* the port is at the same place for both families */
+    if (sa.sin6_port != 0)
+        return look_refuse(l, "wait until the service has started",
+            "socket that is bound and does not listen");
+    return become(l, IMAGE_FD_TCP_FRESH);
+}
+
+static int
+look_at_tcp(struct look *l)
+{
+    struct tcp_info info = { 0 };
+    socklen_t len = sizeof info;
+
+    if (l->memo->image.kind == IMAGE_FD_TCP && l->memo->looks > 1) {
+        info.tcpi_state = STATE_ESTABLISHED; /* tcp_dump() finds out if not */
+    } else if (getsockopt(l->dup, IPPROTO_TCP, TCP_INFO, &info, &len) < 0) {
+        return -errno;
+    }
+    if (info.tcpi_state == STATE_LISTEN)
+        return look_at_listener(l, &info);
+    if (info.tcpi_state == STATE_CLOSE)
+        return look_at_closed(l, &info);
+    become(l, IMAGE_FD_TCP);
+    switch (tcp_dump(
+        l->dup, l->fd, l->st.st_ino, &l->memo->watch, &l->memo->tcp, l->parcels)) {
+    case TCP_LOOK_SAME:
+    case TCP_LOOK_DUMPED:
+        return 0;
+    case TCP_LOOK_DEAD:
+        return become(l, IMAGE_FD_TCP_DEAD);
+    default:
+        return -EAGAIN;
+    }
+}
+
+static int
+look_at_unix(struct look *l)
+{
+    struct pollfd pfd = { .fd = l->dup, .events = POLLIN };
+    int unread = 0;
+
+    if (option(l->dup, SOL_SOCKET, SO_ACCEPTCONN))
+        return look_refuse(l,
+            "configure the service without a unix socket (use TCP on "
+            "127.0.0.1)",
+            "listening unix socket");
+    if (poll(&pfd, 1, 0) > 0 && (pfd.revents & POLLHUP) &&
+        ioctl(l->dup, SIOCINQ, &unread) == 0 && unread == 0)
+        return become(l, IMAGE_FD_UNIX_DEAD);
+    return look_refuse(l,
+        "configure the service without unix sockets (system log "
+        "included)",
+        "unix socket");
+}
+
+static int
+refuse_socket(struct look *l)
+{
+    static const struct {
+        int family, protocol;
+        const char *what;
+    } rows[] = {
+        { AF_INET, 262, "multipath TCP socket" },
+        { AF_INET6, 262, "multipath TCP socket" },
+        { AF_INET, IPPROTO_UDP, "UDP socket" },
+        { AF_INET6, IPPROTO_UDP, "UDP socket" },
+        { AF_INET, -1, "raw or unusual internet socket" },
+        { AF_INET6, -1, "raw or unusual internet socket" },
+        { AF_NETLINK, -1, "netlink socket" },
+        { AF_PACKET, -1, "packet socket" },
+    };
+
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
+        if (rows[i].family == l->memo->family &&
+            (rows[i].protocol < 0 || rows[i].protocol == l->memo->protocol))
+            return look_refuse(
+                l, "disable the feature that uses it in the service", rows[i].what);
+    return look_refuse(l, "disable the feature that uses it in the service",
+        "socket of an unknown family");
+}
+
+int
+look_at_socket(struct look *l)
+{
+    struct descriptor *m = l->memo;
+
+    if (m->family == 0) {
+        m->family = option(l->dup, SOL_SOCKET, SO_DOMAIN);
+        m->socket_type = option(l->dup, SOL_SOCKET, SO_TYPE);
+        m->protocol = option(l->dup, SOL_SOCKET, SO_PROTOCOL);
+    }
+    l->out->socktype = (uint32_t)m->socket_type;
+    if (m->family == AF_UNIX)
+        return look_at_unix(l);
+    if ((m->family == AF_INET || m->family == AF_INET6) &&
+        m->socket_type == SOCK_STREAM && m->protocol == IPPROTO_TCP)
+        return look_at_tcp(l);
+    return refuse_socket(l);
+}

@@ -1,0 +1,182 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * look_special.c - descriptors without a file: epoll, eventfd, timerfd, signalfd.
+ *
+ * They share one inode, and their state is in /proc/PID/fdinfo only, which is kept
+ * open (it names the number, not the file): reading it again is cheap. */
+#include "sockmig/ckpt/descriptors.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static int
+read_fdinfo(struct look *l)
+{
+    char path[64];
+    int fd;
+
+    if (!l->memo->fdinfo) {
+        snprintf(path, sizeof path, "/proc/%d/fdinfo/%d", (int)l->d->pid, l->fd);
+        fd = open(path, O_RDONLY | O_CLOEXEC);
+        if (fd < 0)
+            return -errno;
+        l->memo->fdinfo = fd + 1;
+    }
+    return proctext_pread(&l->d->text, l->memo->fdinfo - 1);
+}
+
+static int
+take_eventfd(struct look *l)
+{
+    l->out->u.eventfd.count = proctext_number(l->d->text.data, "eventfd-count:", 16, 0);
+    l->out->u.eventfd.semaphore = (uint32_t)proctext_number(
+        l->d->text.data, "eventfd-semaphore:", 10, 0);
+    return 0;
+}
+
+static struct image_timespec
+pair(const char *text, const char *name) /* "it_value: (1, 500)" */
+{
+    const char *at = proctext_field(text, name);
+    struct image_timespec ts = { 0, 0 };
+    char *end;
+
+    if (at && *at == '(') {
+        ts.sec = strtoll(at + 1, &end, 10);
+        ts.nsec = *end == ',' ? strtoll(end + 1, NULL, 10) : 0;
+    }
+    return ts;
+}
+
+static int
+take_timerfd(struct look *l)
+{
+    const char *text = l->d->text.data;
+
+    l->out->u.timerfd.clock = (int32_t)proctext_number(text, "clockid:", 10, 0);
+    l->out->u.timerfd.ticks = proctext_number(text, "ticks:", 10, 0);
+    l->out->u.timerfd.settime_flags = (uint32_t)proctext_number(
+        text, "settime flags:", 8, 0);
+    l->out->u.timerfd.left = pair(text, "it_value:");
+    l->out->u.timerfd.interval = pair(text, "it_interval:");
+    return 0;
+}
+
+static int
+take_signalfd(struct look *l)
+{
+    l->out->u.signalfd.mask = proctext_number(l->d->text.data, "sigmask:", 16, 0);
+    return 0;
+}
+
+static bool
+labelled(const char **at, const char *label, int base, uint64_t *out)
+{
+    const char *p = strstr(*at, label);
+
+    if (!p)
+        return false;
+    p += strlen(label);
+    p += strspn(p, " ");
+    if (!number_at(&p, base, out))
+        return false;
+    *at = p;
+    return true;
+}
+
+/* "tfd:  5 events: 19 data: 5  pos:0 ino:1e5 sdev:8" */
+static int
+take_epoll(struct look *l)
+{
+    const char *at = l->d->text.data;
+    uint64_t fd, events, data, ino;
+
+    for (at = proctext_field(at, "tfd:"); at; at = proctext_field(at, "tfd:")) {
+        struct image_epoll_item *item = &l->im->items[l->im->nitems];
+
+        if (!number_at(&at, 10, &fd) || !labelled(&at, "events:", 16, &events) ||
+            !labelled(&at, "data:", 16, &data) || !labelled(&at, "ino:", 16, &ino))
+            return -EPROTO;
+        if (l->im->nitems == IMAGE_MAX_ITEMS)
+            return look_refuse(l, "lower its number of connections",
+                "epoll sets watch more than 16384 descriptors");
+        l->d->item_inodes[l->im->nitems++] = ino;
+        *item = (struct image_epoll_item){
+            .epfd = l->fd, .fd = (int32_t)fd, .events = (uint32_t)events, .data = data
+        };
+    }
+    return 0;
+}
+
+static const struct {
+    const char *link;
+    int kind;
+    int (*take)(struct look *);
+} kinds[] = {
+    { "anon_inode:[eventpoll]", IMAGE_FD_EPOLL, NULL },
+    { "anon_inode:[eventfd]", IMAGE_FD_EVENTFD, take_eventfd },
+    { "anon_inode:[timerfd]", IMAGE_FD_TIMERFD, take_timerfd },
+    { "anon_inode:[signalfd]", IMAGE_FD_SIGNALFD, take_signalfd },
+};
+
+static const struct {
+    const char *link, *what, *cure;
+} refused[] = {
+    { "anon_inode:[io_uring]", "io_uring instance",
+        "disable io_uring in the service (kernel.io_uring_disabled=2)" },
+    { "anon_inode:inotify", "inotify instance",
+        "disable file watching in the service" },
+    { "anon_inode:[fanotify]", "fanotify instance",
+        "disable file watching in the service" },
+    { "anon_inode:[pidfd]", "process descriptor (pidfd)",
+        "disable the feature that starts other programs" },
+    { "anon_inode:[userfaultfd]", "userfaultfd",
+        "disable the feature that uses userfaultfd" },
+    { "anon_inode:[perf_event]", "performance counter", "disable profiling" },
+};
+
+static int
+refuse_special(struct look *l, const char *link)
+{
+    for (size_t i = 0; i < sizeof refused / sizeof refused[0]; i++)
+        if (!strcmp(link, refused[i].link))
+            return look_refuse(l, refused[i].cure, refused[i].what);
+    return look_refuse(
+        l, "disable the feature that uses it", "descriptor of an unknown kind");
+}
+
+int
+look_at_special(struct look *l)
+{
+    char name[24], link[64];
+    uint32_t before = l->im->nitems;
+    ssize_t n;
+    int ret;
+
+    snprintf(name, sizeof name, "%d", l->fd);
+    n = readlinkat(l->d->dir_fd, name, link, sizeof link - 1);
+    if (n < 0)
+        return -errno;
+    link[n] = '\0';
+    for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
+        if (strcmp(link, kinds[i].link) != 0)
+            continue;
+        if (l->out->kind != kinds[i].kind)
+            memset(&l->out->u, 0, sizeof l->out->u);
+        l->out->kind = kinds[i].kind;
+        ret = read_fdinfo(l);
+        if (ret < 0)
+            return ret;
+        if (kinds[i].take)
+            return kinds[i].take(l);
+        ret = take_epoll(l);
+        if (ret < 0)
+            l->im->nitems = before;
+        return ret;
+    }
+    return refuse_special(l, link);
+}

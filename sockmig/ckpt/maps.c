@@ -1,0 +1,309 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "sockmig/ckpt/maps.h"
+
+#include "lib/fd.h"
+#include "sockmig/filehash.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#define TEXT_SIZE (64u << 20)
+#define SHARED_BIT 8u /* of the parsed permissions */
+
+int
+maps_open(struct maps *m, pid_t pid, int cell_pid)
+{
+    char path[64];
+    void *map;
+
+    *m = (struct maps){ .pid = pid, .cell_pid = cell_pid, .fd = -1 };
+    map = mmap(NULL, IMAGE_MAX_VMAS * sizeof *m->flags, PROT_READ | PROT_WRITE,
+        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (map == MAP_FAILED)
+        return -ENOMEM;
+    m->flags = map;
+    if (proctext_init(&m->text, TEXT_SIZE) < 0) {
+        maps_close(m);
+        return -ENOMEM;
+    }
+    snprintf(path, sizeof path, "/proc/%d/maps", (int)pid);
+    m->fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (m->fd < 0) {
+        int ret = -errno;
+
+        maps_close(m);
+        return ret == -ENOENT ? -ESRCH : ret;
+    }
+    return 0;
+}
+
+void
+maps_close(struct maps *m)
+{
+    fd_close(m->fd);
+    m->fd = -1;
+    proctext_fini(&m->text);
+    if (m->flags)
+        munmap(m->flags, IMAGE_MAX_VMAS * sizeof *m->flags);
+    m->flags = NULL;
+}
+
+/* "start-end perms offset major:minor inode  path\n": false if it is none. */
+static bool
+parse_line(const char **at, struct image_vma *v, uint32_t *perms, const char **path,
+    size_t *path_len)
+{
+    const char *p = *at, *end = strchr(p, '\n');
+    uint64_t major = 0, minor = 0;
+    bool ok;
+
+    if (!end)
+        return false;
+    *at = end + 1;
+    ok = number_at(&p, 16, &v->start) && *p++ == '-' && number_at(&p, 16, &v->end) &&
+         *p++ == ' ' && end - p > 5;
+    if (!ok)
+        return false;
+    *perms = (p[0] == 'r') | (p[1] == 'w') << 1 | (p[2] == 'x') << 2 |
+             (p[3] == 's' ? SHARED_BIT : 0);
+    p += 5;
+    ok = number_at(&p, 16, &v->offset) && *p++ == ' ' && number_at(&p, 16, &major) &&
+         *p++ == ':' && number_at(&p, 16, &minor) && *p++ == ' ' &&
+         number_at(&p, 10, &v->inode);
+    if (!ok)
+        return false;
+    v->dev_major = (uint32_t)major;
+    v->dev_minor = (uint32_t)minor;
+    p += strspn(p, " ");
+    *path = p;
+    *path_len = (size_t)(end - p);
+    return true;
+}
+
+static bool
+ends_with(const char *text, const char *end)
+{
+    size_t n = strlen(text), m = strlen(end);
+
+    return n >= m && !strcmp(text + n - m, end);
+}
+
+struct unsupported {
+    const char *prefix, *what, *cure;
+};
+
+static const struct unsupported unsupported[] = {
+    { "/SYSV", "System V shared memory is mapped",
+        "configure the service to use another kind of shared memory" },
+    { "/memfd:", "memory file (memfd) is mapped", "disable the feature that uses it" },
+    { "/[aio]", "kernel asynchronous I/O context",
+        "disable native asynchronous I/O in the service" },
+    { "/anon_hugepage", "huge pages (hugetlb) are mapped",
+        "disable huge pages in the service; transparent ones are allowed" },
+    { "/dev/hugepages/", "huge pages (hugetlb) are mapped",
+        "disable huge pages in the service; transparent ones are allowed" },
+    { "/dev/", "device is mapped", "disable the feature that uses the device" },
+    { "anon_inode:[io_uring]", "io_uring instance is mapped",
+        "disable io_uring in the service (kernel.io_uring_disabled=2)" },
+    { "anon_inode:", "special file is mapped", "disable the feature that uses it" },
+    { "socket:", "packet socket is mapped", "disable the feature that uses it" },
+};
+
+static int
+refuse_mapping(struct maps *m, const struct image_vma *v, struct refusals *why)
+{
+    for (size_t i = 0; i < sizeof unsupported / sizeof unsupported[0]; i++)
+        if (!strncmp(v->path, unsupported[i].prefix, strlen(unsupported[i].prefix))) {
+            refuse(why, m->cell_pid, -1, unsupported[i].cure, "%s: %.100s",
+                unsupported[i].what, v->path);
+            return -EOPNOTSUPP;
+        }
+    if (ends_with(v->path, " (deleted)")) {
+        refuse(why, m->cell_pid, -1, "restart the service: it runs with old files",
+            "mapped file is deleted: %.100s", v->path);
+        return -EOPNOTSUPP;
+    }
+    if (v->kind == IMAGE_VMA_SHARED_FILE && (v->prot & 2)) {
+        refuse(why, m->cell_pid, -1, "configure the service not to use it",
+            "file is mapped shared and writable: %.100s", v->path);
+        return -EOPNOTSUPP;
+    }
+    return 0;
+}
+
+/* Names of mappings that are no files. */
+static uint32_t
+kind_of_name(const char *path, bool shared)
+{
+    if (!strcmp(path, "[vdso]"))
+        return IMAGE_VMA_VDSO;
+    if (!strcmp(path, "[vvar]"))
+        return IMAGE_VMA_VVAR;
+    if (!strcmp(path, "[vvar_vclock]"))
+        return IMAGE_VMA_VVAR_VCLOCK;
+    return shared ? IMAGE_VMA_SHARED_ANON : IMAGE_VMA_ANON;
+}
+
+static int
+build_of(struct maps *m, struct image_vma *v, struct refusals *why)
+{
+    char path[IMAGE_PATH + 32];
+    int ret;
+
+    for (size_t i = 0; i < m->nfiles; i++)
+        if (m->files[i].inode == v->inode && m->files[i].major == v->dev_major &&
+            m->files[i].minor == v->dev_minor) {
+            v->file_hash = m->files[i].hash;
+            return 0;
+        }
+    snprintf(path, sizeof path, "/proc/%d/root%s", (int)m->pid, v->path);
+    ret = filehash(path, &v->file_hash);
+    if (ret < 0) {
+        refuse(why, m->cell_pid, -1, "make the file readable under its name",
+            "mapped file cannot be read (%s): %.100s", strerror(-ret), v->path);
+        return -EOPNOTSUPP;
+    }
+    if (m->nfiles == sizeof m->files / sizeof m->files[0])
+        m->nfiles = 0;
+    m->files[m->nfiles++] = (struct maps_file){ v->inode, v->file_hash, v->dev_major,
+        v->dev_minor };
+    return 0;
+}
+
+static int
+classify(struct maps *m, struct image_vma *v, uint32_t perms, struct refusals *why)
+{
+    bool shared = perms & SHARED_BIT;
+
+    v->prot = perms & 7;
+    if (v->path[0] == '/' && shared && !strcmp(v->path, "/dev/zero (deleted)")) {
+        v->kind = IMAGE_VMA_SHARED_ANON;
+        return 0;
+    }
+    if (v->path[0] == '/' || (v->path[0] && v->path[0] != '[')) {
+        int ret;
+
+        v->kind = shared ? IMAGE_VMA_SHARED_FILE : IMAGE_VMA_FILE;
+        ret = refuse_mapping(m, v, why);
+        return ret < 0 ? ret : build_of(m, v, why);
+    }
+    v->kind = kind_of_name(v->path, shared);
+    if (!strcmp(v->path, "[stack]"))
+        v->flags |= IMAGE_VMA_GROWSDOWN;
+    if (!strcmp(v->path, "[heap]"))
+        m->brk = v->end;
+    if (v->kind == IMAGE_VMA_ANON)
+        v->offset = 0;
+    return 0;
+}
+
+/* Flags of the mapping that was there when smaps was last read. */
+static uint32_t
+known_flags(const struct maps *m, const struct image_vma *v, size_t *from)
+{
+    while (*from < m->nflags && m->flags[*from].end <= v->start)
+        ++*from;
+    return *from < m->nflags && m->flags[*from].start <= v->start
+               ? m->flags[*from].flags
+               : 0;
+}
+
+int
+maps_read(struct maps *m, struct image *im, struct refusals *why)
+{
+    int ret = proctext_pread(&m->text, m->fd);
+    const char *at = m->text.data, *path;
+    size_t len, from = 0;
+    uint32_t perms, n = 0;
+
+    if (ret < 0)
+        return ret;
+    if (m->text.size == 0)
+        return -ESRCH;
+    m->brk = 0;
+    ret = 0;
+    while (*at) {
+        struct image_vma *v = &im->vmas[n];
+
+        if (n == IMAGE_MAX_VMAS) {
+            refuse(why, m->cell_pid, -1, "lower its number of mappings",
+                "more than %d mappings", IMAGE_MAX_VMAS);
+            return -EOPNOTSUPP;
+        }
+        memset(v, 0, sizeof *v);
+        if (!parse_line(&at, v, &perms, &path, &len))
+            return -EPROTO;
+        if (v->start == m->skip && v->end == m->skip_end)
+            continue;
+        memcpy(v->path, path, len < IMAGE_PATH ? len : IMAGE_PATH - 1);
+        if (!strcmp(v->path, "[vsyscall]"))
+            continue;
+        if (len >= IMAGE_PATH) {
+            refuse(why, m->cell_pid, -1, "move the file",
+                "path of a mapped file is "
+                "longer than %d bytes: %.80s",
+                IMAGE_PATH - 1, v->path);
+            ret = -EOPNOTSUPP;
+        }
+        v->flags = known_flags(m, v, &from);
+        if (classify(m, v, perms, why) < 0)
+            ret = -EOPNOTSUPP;
+        n++;
+    }
+    im->nvmas = n;
+    return ret;
+}
+
+static uint32_t
+parse_flags(const char *at)
+{
+    static const struct {
+        char name[3];
+        uint32_t flag;
+    } rows[] = { { "gd", IMAGE_VMA_GROWSDOWN }, { "nh", IMAGE_VMA_NOHUGE },
+        { "hg", IMAGE_VMA_HUGE }, { "dd", IMAGE_VMA_DONTDUMP },
+        { "dc", IMAGE_VMA_DONTFORK }, { "wf", IMAGE_VMA_WIPEONFORK },
+        { "lo", IMAGE_VMA_LOCKED }, { "nr", IMAGE_VMA_NORESERVE } };
+    uint32_t flags = 0;
+
+    for (at += strspn(at, " "); *at && *at != '\n'; at += strspn(at, " ")) {
+        size_t n = strcspn(at, " \n");
+
+        for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
+            if (n == 2 && !memcmp(at, rows[i].name, 2))
+                flags |= rows[i].flag;
+        at += n;
+    }
+    return flags;
+}
+
+int
+maps_read_flags(struct maps *m)
+{
+    int ret = proctext_read(&m->text, "/proc/%d/smaps", (int)m->pid);
+    const char *line = m->text.data, *path;
+    struct image_vma v = { 0 };
+    uint32_t perms;
+    size_t len;
+
+    if (ret < 0)
+        return ret;
+    m->nflags = 0;
+    while (*line && m->nflags < IMAGE_MAX_VMAS) {
+        const char *next = strchr(line, '\n');
+
+        if (!next)
+            break;
+        if (!strncmp(line, "VmFlags:", 8))
+            m->flags[m->nflags++] = (struct maps_flags){ v.start, v.end,
+                parse_flags(line + 8) };
+        else if ((*line >= '0' && *line <= '9') || (*line >= 'a' && *line <= 'f'))
+            parse_line(&line, &v, &perms, &path, &len);
+        line = next + 1;
+    }
+    return 0;
+}

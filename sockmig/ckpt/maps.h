@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * maps.h - the mappings of a process, from /proc/PID/maps, with their kinds, and the
+ * flags that only /proc/PID/smaps has. */
+#ifndef BSC_MAPS_H
+#define BSC_MAPS_H
+
+#include "sockmig/ckpt/proctext.h"
+#include "sockmig/core/image.h"
+#include "sockmig/refusal.h"
+
+#include <sys/types.h>
+
+struct maps_flags {
+    uint64_t start, end;
+    uint32_t flags;
+};
+
+struct maps {
+    pid_t pid;
+    int cell_pid;
+    int fd;                   /* owned: /proc/PID/maps */
+    uint64_t skip, skip_end;  /* memory of ours in the target: not part of it */
+    struct proctext text;     /* owned */
+    struct maps_flags *flags; /* owned mapping: from the last smaps, sorted */
+    size_t nflags;
+    struct maps_file {
+        uint64_t inode, hash;
+        uint32_t major, minor;
+    } files[512]; /* whose build is known */
+    size_t nfiles;
+    uint64_t brk; /* end of the heap at the last maps_read(); 0: there is none */
+};
+
+int maps_open(struct maps *m, pid_t pid, int cell_pid); /* 0 or -errno */
+void maps_close(struct maps *m);
+
+/* maps_read - the mappings at present into im->vmas.
+ *
+ * 0; -EOPNOTSUPP: something that cannot be protected is mapped, see @why; -ESRCH. */
+int maps_read(struct maps *m, struct image *im, struct refusals *why);
+
+/* maps_read_flags - the flags that madvise() and mlock() set, by which maps_read()
+ * completes what it reads from now on.  Slow (it walks all page tables): call it while
+ * the process runs.  0 or -errno. */
+int maps_read_flags(struct maps *m);
+
+#endif

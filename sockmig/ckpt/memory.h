@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * memory.h - which pages a process has written, and their content.
+ *
+ * A userfaultfd of the target, in asynchronous write-protect mode, lets the kernel
+ * note writes without stopping anybody; PAGEMAP_SCAN reports and re-arms.  Mappings
+ * are looked at in one of three ways:
+ *
+ *     WRITTEN   anonymous memory: the kernel's fast path; pages written or dropped
+ *     PRESENT   private files, huge reservations, memory without access: the pages
+ *               that are there are compared with those of the last time, because a
+ *               dropped one is not reported (files), or because reporting it would
+ *               cost page tables for all that was never touched (reservations)
+ *     SHARED    shared anonymous memory: as WRITTEN, but what is not mapped is not
+ *               empty; all of it while a child may write to it
+ *
+ * Source: Documentation/admin-guide/mm/{pagemap,userfaultfd}.rst, fs/proc/task_mmu.c.
+ */
+#ifndef BSC_MEMORY_H
+#define BSC_MEMORY_H
+
+#include "sockmig/ckpt/inject.h"
+#include "sockmig/ckpt/kernel.h"
+#include "sockmig/core/image.h"
+#include "sockmig/pages.h"
+#include "sockmig/refusal.h"
+
+#define MEMORY_MAX_REGIONS (1u << 20) /* of one scan */
+#define MEMORY_MAX_PIECES (1u << 16)
+#define MEMORY_MAX_FOUND (1u << 20)
+
+enum memory_mode { MEMORY_NONE, MEMORY_WRITTEN, MEMORY_PRESENT, MEMORY_SHARED };
+
+struct span {
+    uint64_t start, end;
+};
+
+struct finding { /* pages to be sent */
+    uint64_t start, end;
+    bool dropped;
+};
+
+struct memory {
+    pid_t pid;
+    int cell_pid;
+    int mem_fd, pagemap_fd, uffd; /* owned; uffd -1: not tracking yet */
+    struct page_region *regions;  /* owned mappings, as the following */
+    struct page_region *pieces;
+    struct finding *found; /* not yet in a struct pages */
+    size_t nfound;
+    struct span *present, *was_present; /* sorted; of mappings in PRESENT mode */
+    size_t npresent, nwas_present;
+    struct span *written, *was_written; /* mappings in WRITTEN mode */
+    size_t nwritten, nwas_written;
+    uint8_t modes[IMAGE_MAX_VMAS]; /* of the image last registered */
+    bool all;                      /* next scan reports everything */
+    bool running;    /* during this scan: what changes under us is found next time */
+    bool share_all;  /* send shared memory whole: children have it too */
+    bool swap;       /* the host swaps: "not present" is not "empty" */
+    bool failed;     /* a table was too small: what was found is incomplete */
+    uint64_t nscans; /* calls of PAGEMAP_SCAN, for measuring */
+};
+
+int memory_open(struct memory *m, pid_t pid, int cell_pid); /* 0 or -errno */
+void memory_close(struct memory *m);
+
+/* memory_track - make the userfaultfd, by injection into a stopped @th.
+ * 0; -EOPNOTSUPP: this kernel cannot; other -errno. */
+int memory_track(struct memory *m, struct inject *in, struct trace_thread *th);
+
+/* memory_register - track all of @im's mappings that can change (new ones too; it is
+ * cheap).  0; -EOPNOTSUPP: one cannot be tracked, see @why. */
+int memory_register(
+    struct memory *m, const struct image *im, uint64_t skip, struct refusals *why);
+
+/* memory_scan - find what was written since the last scan in the mappings @im that were
+ * just registered; @running: the process runs.
+ * 0; -ENOSPC: too much for the tables, everything will be reported next time. */
+int memory_scan(struct memory *m, const struct image *im, bool running);
+
+/* memory_read - move what was found, with its content, into @pages.
+ * 0; -ENOSPC: @pages is full, the rest is kept; -ESRCH. */
+int memory_read(struct memory *m, struct pages *pages);
+
+void memory_forget(struct memory *m);
+
+#endif

@@ -1,0 +1,360 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "sockmig/ckpt/target.h"
+
+#include "lib/log.h"
+#include "lib/loop.h"
+#include "sockmig/ckpt/descriptors.h"
+#include "sockmig/ckpt/inject.h"
+#include "sockmig/ckpt/maps.h"
+#include "sockmig/ckpt/memory.h"
+#include "sockmig/ckpt/process.h"
+#include "sockmig/ckpt/threads.h"
+#include "sockmig/image_alloc.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define ATTACH_STOP_US 2000000
+#define HOUSEKEEPING_MS 1000
+#define TEXT_SIZE (1u << 20)
+
+struct target {
+    pid_t pid;
+    int cell_pid;
+    struct trace trace;
+    struct inject inject;
+    struct memory memory;
+    struct maps maps;
+    struct process process;
+    struct descriptors descriptors;
+    struct proctext text;
+    struct image precopy; /* mappings, while the process runs */
+    bool once;            /* process_read_once() is done */
+    uint32_t nvmas;       /* at the last checkpoint */
+    struct mono housekeeping;
+};
+
+static uint32_t
+since(struct mono *from)
+{
+    struct mono now = mono_clock();
+    int64_t us = mono_us_between(*from, now);
+
+    *from = now;
+    return us > UINT32_MAX ? UINT32_MAX : (uint32_t)us;
+}
+
+static int
+read_cell_pid(struct target *t)
+{
+    int ret = proctext_read(&t->text, "/proc/%d/status", (int)t->pid);
+
+    if (ret == -ENOENT)
+        ret = -ESRCH;
+    if (ret < 0)
+        return ret;
+    t->cell_pid = proctext_last_id(t->text.data);
+    return t->cell_pid ? 0 : -ESRCH;
+}
+
+static int
+open_parts(struct target *t)
+{
+    int ret = proctext_init(&t->text, TEXT_SIZE);
+
+    if (ret == 0)
+        ret = read_cell_pid(t);
+    if (ret == 0)
+        ret = image_alloc(&t->precopy);
+    if (ret == 0)
+        ret = maps_open(&t->maps, t->pid, t->cell_pid);
+    if (ret == 0)
+        ret = memory_open(&t->memory, t->pid, t->cell_pid);
+    if (ret == 0)
+        ret = process_open(&t->process, t->pid);
+    if (ret == 0)
+        ret = trace_open(&t->trace, t->pid);
+    if (ret == 0)
+        ret = descriptors_open(&t->descriptors, &t->trace, t->cell_pid);
+    return ret;
+}
+
+/* With all threads stopped: our program and memory into it, tracking on. */
+static int
+prepare(struct target *t, struct refusals *why)
+{
+    static _Thread_local uint64_t used[IMAGE_MAX_VMAS][2];
+    int ret = maps_read(&t->maps, &t->precopy, why);
+
+    if (ret < 0)
+        return ret;
+    for (uint32_t i = 0; i < t->precopy.nvmas; i++) {
+        used[i][0] = t->precopy.vmas[i].start;
+        used[i][1] = t->precopy.vmas[i].end;
+    }
+    ret = inject_open(&t->inject, &t->trace, t->memory.mem_fd, used, t->precopy.nvmas);
+    if (ret == -EOPNOTSUPP)
+        refuse(why, t->cell_pid, -1, "report this with the output of uname -a",
+            "the kernel's vdso has no room");
+    if (ret < 0)
+        return ret;
+    t->maps.skip = t->inject.scratch;
+    t->maps.skip_end = t->inject.scratch + INJECT_SCRATCH;
+    ret = memory_track(&t->memory, &t->inject, &t->trace.threads[0]);
+    if (ret == -EOPNOTSUPP)
+        refuse(why, t->cell_pid, -1, "use Linux 6.7 or later with CONFIG_USERFAULTFD",
+            "the kernel cannot track writes to memory");
+    return ret;
+}
+
+/* Look at everything once, so that what cannot be protected is named at once. */
+static int
+inspect(struct target *t, struct refusals *why)
+{
+    struct parcels none = { 0 };
+    struct image *im = &t->precopy;
+    struct mono now = mono_clock();
+    int ret = process_read(&t->process, &t->trace, &t->text, im, why), one;
+
+    if (ret == 0 || ret == -EOPNOTSUPP) {
+        one = process_read_once(&t->process, &t->text, im, why);
+        ret = one < 0 ? one : ret;
+    }
+    if (ret == 0)
+        ret = threads_learn(&t->trace, &t->inject, &t->text, now, false, why);
+    if (ret == 0)
+        ret = threads_read(&t->trace, im, why);
+    if (ret == 0 || ret == -EOPNOTSUPP) {
+        one = parcels_init(&none, 64u << 20);
+        if (one == 0)
+            one = descriptors_read(&t->descriptors, im, &none, why);
+        parcels_fini(&none);
+        /* full queues and moving connections are the checkpoint's business */
+        if (one < 0 && one != -EAGAIN && one != -ENOSPC)
+            ret = one;
+        descriptors_forget(&t->descriptors);
+    }
+    return ret;
+}
+
+int
+target_attach(pid_t pid, struct target **out, struct refusals *why)
+{
+    struct target *t = calloc(1, sizeof *t);
+    int ret, one;
+
+    memset(why, 0, sizeof *why);
+    if (!t)
+        return -ENOMEM;
+    t->pid = pid;
+    t->maps.fd = t->memory.uffd = t->memory.mem_fd = t->memory.pagemap_fd = -1;
+    t->process.status_fd = t->process.timers_fd = t->trace.signal_fd = -1;
+    t->descriptors.pidfd = t->descriptors.dir_fd = -1;
+    t->descriptors.tee[0] = t->descriptors.tee[1] = -1;
+    ret = open_parts(t);
+    if (ret == -EBUSY || ret == -EPERM)
+        refuse(why, 0, -1, "end the debugger or tracer of the process",
+            "process %d is traced by another program", (int)pid);
+    if (ret == 0)
+        maps_read_flags(&t->maps);
+    if (ret == 0)
+        ret = trace_stop(&t->trace, ATTACH_STOP_US);
+    if (ret == 0) {
+        one = prepare(t, why);
+        ret = one == 0 || one == -EOPNOTSUPP ? inspect(t, why) : one;
+        ret = ret == 0 ? one : ret;
+        if (ret == 0)
+            trace_resume(&t->trace);
+    }
+    if (ret < 0) {
+        target_detach(t);
+        return why->n > 0 ? -EOPNOTSUPP : ret;
+    }
+    t->housekeeping = mono_add_ms(mono_clock(), HOUSEKEEPING_MS);
+    *out = t;
+    return 0;
+}
+
+void
+target_detach(struct target *t)
+{
+    if (!t)
+        return;
+    if (t->trace.threads && !t->trace.ended &&
+        (t->trace.stopping || trace_stop(&t->trace, ATTACH_STOP_US) == 0) &&
+        t->inject.code)
+        inject_close(&t->inject);
+    descriptors_close(&t->descriptors);
+    memory_close(&t->memory); /* the kernel ends tracking with the last descriptor */
+    trace_close(&t->trace);
+    process_close(&t->process);
+    maps_close(&t->maps);
+    image_release(&t->precopy);
+    proctext_fini(&t->text);
+    free(t);
+}
+
+int
+target_serve(struct target *t, struct mono until, int wake_fd)
+{
+    return trace_serve(&t->trace, until, wake_fd);
+}
+
+int
+target_exit_status(const struct target *t)
+{
+    return t->trace.ended ? t->trace.status : -1;
+}
+
+pid_t
+target_pid(const struct target *t)
+{
+    return t->pid;
+}
+
+int
+target_precopy(struct target *t, struct pages *pages)
+{
+    struct refusals why = { 0 };
+    int ret;
+
+    if (t->memory.nfound == 0) { /* else finish the last round first */
+        ret = maps_read(&t->maps, &t->precopy, &why);
+        if (ret == -EOPNOTSUPP) /* the checkpoint will name it */
+            ret = 0;
+        if (ret == 0)
+            memory_register(&t->memory, &t->precopy, t->inject.scratch, &why);
+        if (ret == 0)
+            ret = memory_scan(&t->memory, &t->precopy, true);
+        if (ret < 0)
+            return ret;
+    }
+    return memory_read(&t->memory, pages);
+}
+
+/* What is read of the stopped process before its memory. */
+static int
+take_state(struct target *t, struct image *im, struct parcels *parcels,
+    struct target_timing *timing, struct refusals *why)
+{
+    struct mono at = mono_clock();
+    bool changed;
+    int ret = process_read(&t->process, &t->trace, &t->text, im, why);
+
+    if (ret == 0 && !t->once) {
+        ret = process_read_once(&t->process, &t->text, im, why);
+        if (ret == 0)
+            ret = process_read(&t->process, &t->trace, &t->text, im, why);
+        t->once = ret == 0;
+    }
+    changed = process_changed(&t->process, &t->text);
+    if (ret == 0)
+        ret = process_learn(&t->process, &t->trace, &t->inject, &t->text, im, at, why);
+    if (ret == 0)
+        ret = threads_learn(&t->trace, &t->inject, &t->text, at, changed, why);
+    if (ret == 0)
+        ret = threads_read(&t->trace, im, why);
+    timing->threads = since(&at);
+    if (ret == 0)
+        ret = descriptors_read(&t->descriptors, im, parcels, why);
+    timing->sockets = t->descriptors.sockets_us;
+    timing->fds = since(&at) - timing->sockets;
+    return ret;
+}
+
+static int
+take_memory(struct target *t, struct image *im, struct pages *pages,
+    struct target_timing *timing, struct refusals *why)
+{
+    struct mono at = mono_clock();
+    int ret = maps_read(&t->maps, im, why);
+
+    im->process.brk = t->maps.brk ? t->maps.brk : im->process.mm[4];
+    im->process.mm[5] = im->process.brk;
+    if (ret == 0)
+        ret = memory_register(&t->memory, im, t->inject.scratch, why);
+    timing->maps = since(&at);
+    t->memory.share_all = im->nchildren > 0;
+    if (ret == 0)
+        ret = memory_scan(&t->memory, im, false);
+    timing->scan = since(&at);
+    if (ret == 0)
+        ret = memory_read(&t->memory, pages);
+    timing->read = since(&at);
+    return ret;
+}
+
+/* What may be some time old, and is too dear for the pause. */
+static void
+keep_house(struct target *t, const struct image *im)
+{
+    struct mono now = mono_clock();
+
+    if (mono_before(now, t->housekeeping))
+        return;
+    threads_names(&t->trace, &t->text);
+    if (im->nvmas != t->nvmas)
+        maps_read_flags(&t->maps);
+    t->nvmas = im->nvmas;
+    t->housekeeping = mono_add_ms(mono_clock(), HOUSEKEEPING_MS);
+}
+
+static int
+check_request(struct target *t, struct refusals *why)
+{
+    memset(why, 0, sizeof *why);
+    if (t->trace.ended)
+        return -ESRCH;
+    if (t->trace.execed) {
+        refuse(why, t->cell_pid, -1, "let the service start its final program at once",
+            "process has executed another program: it must be attached anew");
+        return -EOPNOTSUPP;
+    }
+    return 0;
+}
+
+int
+target_checkpoint(struct target *t, const struct target_request *req, struct image *im,
+    struct pages *pages, struct parcels *parcels, struct target_timing *timing,
+    struct refusals *why)
+{
+    struct mono begin = mono_clock(), at = begin;
+    int ret = check_request(t, why);
+
+    memset(timing, 0, sizeof *timing);
+    if (ret == 0)
+        ret = trace_stop(&t->trace, (int64_t)req->stop_limit_ms * 1000);
+    if (ret < 0)
+        return ret;
+    timing->stop = since(&at);
+    if (req->mark)
+        req->mark(req->arg);
+    timing->mark = since(&at);
+    ret = check_request(t, why);
+    if (ret == 0)
+        ret = take_state(t, im, parcels, timing, why);
+    if (ret == 0)
+        ret = take_memory(t, im, pages, timing, why);
+    since(&at);
+    if (ret < 0 || !req->stay_stopped)
+        trace_resume(&t->trace);
+    timing->resume = since(&at);
+    timing->pause = since(&begin);
+    if (ret == 0 && !req->stay_stopped)
+        keep_house(t, im);
+    return ret == -ENOENT ? -ESRCH : ret;
+}
+
+void
+target_forget(struct target *t)
+{
+    memory_forget(&t->memory);
+    descriptors_forget(&t->descriptors);
+}
+
+void
+target_resume(struct target *t)
+{
+    trace_resume(&t->trace);
+}

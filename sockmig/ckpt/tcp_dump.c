@@ -1,0 +1,261 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * tcp_dump.c - one TCP connection to an image.
+ *
+ * The network goes on while the process is stopped: segments arrive between any two
+ * system calls here.  So everything that belongs together is read, then read again,
+ * and thrown away if it moved.
+ *
+ * While the send queue is selected, an ACK that comes in makes the kernel mark unsent
+ * data as sent without sending them (net/ipv4/tcp_output.c, tcp_write_xmit).  So the
+ * receive queue stays selected but for the two calls that need the other one. */
+#include "sockmig/ckpt/tcp.h"
+
+#include "sockmig/ckpt/repair.h"
+
+#include <string.h>
+#include <time.h>
+
+#define TRIES 20
+#define YOUNG                                                                          \
+    3                     /* looks during which options are always read: the stop can  \
+                             fall between accept() and setsockopt() */
+#define REREAD_OPTIONS 16 /* after that, every so many dumps */
+
+static uint32_t
+queue_size(int sock, unsigned long request)
+{
+    int value = 0;
+
+    return ioctl(sock, request, &value) < 0 ? 0 : (uint32_t)value;
+}
+
+static bool
+info_get(int sock, struct tcp_info *info)
+{
+    socklen_t n = sizeof *info;
+
+    memset(info, 0, sizeof *info);
+    return getsockopt(sock, SOL_TCP, TCP_INFO, info, &n) == 0;
+}
+
+static bool
+is_alive(const struct tcp_info *info)
+{
+    return info->tcpi_state == STATE_ESTABLISHED || repair_fin_sent(info->tcpi_state) ||
+           repair_fin_received(info->tcpi_state);
+}
+
+static struct tcp_watch
+watch_of(const struct tcp_info *info, int sock, uint64_t inode, uint32_t looks)
+{
+    return (struct tcp_watch){ .inode = inode,
+        .bytes_acked = info->tcpi_bytes_acked,
+        .bytes_received = info->tcpi_bytes_received,
+        .segs_in = info->tcpi_segs_in,
+        .segs_out = info->tcpi_segs_out,
+        .notsent = info->tcpi_notsent_bytes,
+        .inq = queue_size(sock, SIOCINQ),
+        .state = info->tcpi_state,
+        .looks = looks };
+}
+
+static bool
+is_same(const struct tcp_watch *a, const struct tcp_watch *b)
+{
+    return a->inode == b->inode && a->bytes_acked == b->bytes_acked &&
+           a->bytes_received == b->bytes_received && a->segs_in == b->segs_in &&
+           a->segs_out == b->segs_out && a->notsent == b->notsent && a->inq == b->inq &&
+           a->state == b->state;
+}
+
+/* What never changes in the life of a connection. */
+static bool
+read_identity(int sock, int fd, const struct tcp_info *info, struct image_tcp *e)
+{
+    socklen_t local = sizeof e->local, remote = sizeof e->remote;
+
+    memset(e, 0, sizeof *e);
+    if (getsockname(sock, (struct sockaddr *)e->local, &local) < 0 ||
+        getpeername(sock, (struct sockaddr *)e->remote, &remote) < 0)
+        return false;
+    e->fd = fd;
+    e->address_len = local;
+    e->family = repair_get(sock, SOL_SOCKET, SO_DOMAIN);
+    e->options = info->tcpi_options;
+    e->snd_wscale = info->tcpi_snd_wscale;
+    e->rcv_wscale = info->tcpi_rcv_wscale;
+    return true;
+}
+
+static void
+read_options(int sock, struct image_tcp *e)
+{
+    struct linger linger = { 0 };
+    socklen_t n = sizeof linger;
+
+    if (getsockopt(sock, SOL_SOCKET, SO_LINGER, &linger, &n) == 0) {
+        e->linger_on = linger.l_onoff;
+        e->linger_sec = linger.l_linger;
+    }
+    n = sizeof e->congestion;
+    if (getsockopt(sock, SOL_TCP, TCP_CONGESTION, e->congestion, &n) < 0)
+        e->congestion[0] = '\0';
+    e->reuse_addr = repair_get(sock, SOL_SOCKET, SO_REUSEADDR);
+    e->reuse_port = repair_get(sock, SOL_SOCKET, SO_REUSEPORT);
+    e->keepalive = repair_get(sock, SOL_SOCKET, SO_KEEPALIVE);
+    e->buf_lock = repair_get(sock, SOL_SOCKET, SO_BUF_LOCK);
+    e->rcv_lowat = repair_get(sock, SOL_SOCKET, SO_RCVLOWAT);
+    e->nodelay = repair_get(sock, SOL_TCP, TCP_NODELAY);
+    e->cork = repair_get(sock, SOL_TCP, TCP_CORK);
+    e->keep_idle = repair_get(sock, SOL_TCP, TCP_KEEPIDLE);
+    e->keep_interval = repair_get(sock, SOL_TCP, TCP_KEEPINTVL);
+    e->keep_count = repair_get(sock, SOL_TCP, TCP_KEEPCNT);
+    e->user_timeout = repair_get(sock, SOL_TCP, TCP_USER_TIMEOUT);
+    e->notsent_lowat = repair_get(sock, SOL_TCP, TCP_NOTSENT_LOWAT);
+    e->quickack = repair_get(sock, SOL_TCP, TCP_QUICKACK);
+    e->tos = e->family == AF_INET6 ? repair_get(sock, IPPROTO_IPV6, IPV6_TCLASS)
+                                   : repair_get(sock, IPPROTO_IP, IP_TOS);
+}
+
+/* Sizes as the image counts them: the kernel counts our FIN as one byte in both until
+ * it is acknowledged (SIOCOUTQNSD: until it is sent). */
+static void
+read_sizes(int sock, struct image_tcp *e)
+{
+    e->inq = queue_size(sock, SIOCINQ);
+    e->outq = queue_size(sock, SIOCOUTQ);
+    e->unsent = queue_size(sock, SIOCOUTQNSD);
+    if (repair_fin_sent(e->state) && e->state != STATE_FIN_WAIT2) {
+        e->outq -= e->outq > 0;
+        e->unsent -= e->unsent > 0;
+    }
+}
+
+static void
+read_window(int sock, struct image_tcp *e)
+{
+    struct tcp_repair_window w;
+    socklen_t n = sizeof w;
+
+    e->has_window = getsockopt(sock, SOL_TCP, TCP_REPAIR_WINDOW, &w, &n) == 0;
+    if (!e->has_window)
+        return;
+    e->snd_wl1 = w.snd_wl1;
+    e->snd_wnd = w.snd_wnd;
+    e->max_window = w.max_window;
+    e->rcv_wnd = w.rcv_wnd;
+    e->rcv_wup = w.rcv_wup;
+}
+
+static uint64_t
+now_ns(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+static bool
+peek(int sock, uint8_t *to, uint32_t size)
+{
+    return size == 0 || recv(sock, to, size, MSG_PEEK | MSG_DONTWAIT) == (ssize_t)size;
+}
+
+/* Did nothing move since the first reads of this try? */
+static bool
+is_still(int sock, const struct image_tcp *e)
+{
+    struct image_tcp again = { .state = e->state };
+    struct tcp_info info;
+
+    read_sizes(sock, &again);
+    return (uint32_t)repair_get(sock, SOL_TCP, TCP_QUEUE_SEQ) == e->rcv_nxt &&
+           again.inq == e->inq && again.outq == e->outq && again.unsent == e->unsent &&
+           info_get(sock, &info) && info.tcpi_state == e->state;
+}
+
+/* One try, the socket in repair mode with the receive queue selected. */
+static bool
+take(int sock, int fd, struct image_tcp *e, struct parcels *parcels, bool *full)
+{
+    struct tcp_info info;
+    uint8_t *bytes;
+    bool ok;
+
+    if (!info_get(sock, &info) || !is_alive(&info))
+        return false;
+    e->state = info.tcpi_state;
+    e->rcv_nxt = (uint32_t)repair_get(sock, SOL_TCP, TCP_QUEUE_SEQ);
+    read_sizes(sock, e);
+    read_window(sock, e);
+    e->mss = (uint32_t)repair_get(sock, SOL_TCP, TCP_MAXSEG);
+    e->timestamp = (uint32_t)repair_get(sock, SOL_TCP, TCP_TIMESTAMP);
+    e->dumped_ns = now_ns();
+    bytes = parcels_add(parcels, fd, e->inq + e->outq);
+    if (!bytes) {
+        *full = true;
+        return false;
+    }
+    ok = peek(sock, bytes, e->inq);
+    repair_set(sock, SOL_TCP, TCP_REPAIR_QUEUE, TCP_SEND_QUEUE);
+    e->write_seq = (uint32_t)repair_get(sock, SOL_TCP, TCP_QUEUE_SEQ);
+    ok = ok && peek(sock, bytes + e->inq, e->outq);
+    repair_set(sock, SOL_TCP, TCP_REPAIR_QUEUE, TCP_RECV_QUEUE);
+    ok = ok && is_still(sock, e);
+    if (!ok)
+        parcels_undo(parcels);
+    return ok;
+}
+
+static enum tcp_look
+dump(int sock, int fd, struct image_tcp *e, struct parcels *parcels)
+{
+    bool done = false, full = false;
+
+    e->sndbuf = repair_get(sock, SOL_SOCKET, SO_SNDBUF);
+    e->rcvbuf = repair_get(sock, SOL_SOCKET, SO_RCVBUF);
+    if (repair_set(sock, SOL_TCP, TCP_REPAIR, TCP_REPAIR_ON) < 0)
+        return TCP_LOOK_ERROR;
+    repair_set(sock, SOL_TCP, TCP_REPAIR_QUEUE, TCP_RECV_QUEUE);
+    for (unsigned i = 0; i < TRIES && !done && !full; i++)
+        done = take(sock, fd, e, parcels, &full);
+    repair_set(sock, SOL_TCP, TCP_REPAIR_QUEUE, TCP_NO_QUEUE);
+    repair_set(sock, SOL_TCP, TCP_REPAIR, TCP_REPAIR_OFF_NO_WP);
+    if (e->reuse_addr > 0) /* entering repair mode cleared it */
+        repair_set(sock, SOL_SOCKET, SO_REUSEADDR, 1);
+    return done ? TCP_LOOK_DUMPED : TCP_LOOK_ERROR;
+}
+
+enum tcp_look
+tcp_dump(int sock, int fd, uint64_t inode, struct tcp_watch *watch,
+    struct image_tcp *entry, struct parcels *parcels)
+{
+    uint64_t generation = entry->generation;
+    struct tcp_watch now;
+    struct tcp_info info;
+    enum tcp_look look;
+
+    if (!info_get(sock, &info) || !is_alive(&info))
+        return TCP_LOOK_DEAD;
+    /* Before the dump: what moves during it is seen the next time. */
+    now = watch_of(&info, sock, inode, watch->looks + 1);
+    if (watch->inode == inode && watch->looks > YOUNG && is_same(watch, &now))
+        return TCP_LOOK_SAME;
+    if (watch->inode != inode || entry->fd != fd || entry->address_len == 0) {
+        if (!read_identity(sock, fd, &info, entry))
+            return TCP_LOOK_DEAD;
+        now.looks = 1;
+    }
+    if (now.looks <= YOUNG || now.looks % REREAD_OPTIONS == 0)
+        read_options(sock, entry);
+    look = dump(sock, fd, entry, parcels);
+    if (look == TCP_LOOK_ERROR && info_get(sock, &info) && !is_alive(&info))
+        look = TCP_LOOK_DEAD; /* a reset came in meanwhile */
+    entry->generation = generation + 1;
+    *watch = now;
+    if (look != TCP_LOOK_DUMPED)
+        watch->inode = 0; /* never SAME as something that was not taken */
+    return look;
+}

@@ -1,0 +1,428 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * tcp_restore.c - one TCP connection from its image.
+ *
+ * Each line of the two tables is a step that the kernel wants in this place
+ * (doc/design/sockets.md says why).  An image is const: nothing here corrects it, what
+ * a step must see differently it computes. */
+#include "sockmig/ckpt/tcp.h"
+
+#include "lib/fd.h"
+#include "sockmig/ckpt/repair.h"
+#include "sockmig/core/segment.h"
+
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#ifndef IPV6_FREEBIND
+#define IPV6_FREEBIND 78
+#endif
+
+/* Option kinds of RFC 9293 and RFC 7323, as TCP_REPAIR_OPTIONS wants them. */
+enum { KIND_MSS = 2, KIND_WINDOW_SCALE = 3, KIND_SACK = 4, KIND_TIMESTAMPS = 8 };
+
+#define TIMESTAMP_MARGIN_MS 200 /* for the error of the age */
+#define CHUNK 131072u
+#define SMALLEST_CHUNK 2048u
+
+static uint32_t
+in_flight(const struct image_tcp *im)
+{
+    return im->outq - im->unsent;
+}
+
+static int
+enter(const struct repair *r)
+{
+    return repair_set(r->sock, SOL_TCP, TCP_REPAIR, TCP_REPAIR_ON);
+}
+
+/* An algorithm that this host has not got is replaced by the default one. */
+static int
+congestion(const struct repair *r)
+{
+    size_t n = strnlen(r->im->congestion, sizeof r->im->congestion);
+
+    if (n > 0)
+        setsockopt(r->sock, SOL_TCP, TCP_CONGESTION, r->im->congestion, (socklen_t)n);
+    return 0;
+}
+
+/* The kernel doubles what it is given.  Before connect(): the window clamp follows. */
+static int
+buffers(const struct repair *r)
+{
+    if (repair_set(r->sock, SOL_SOCKET, SO_SNDBUFFORCE, r->im->sndbuf / 2) < 0)
+        return -1;
+    return repair_set(r->sock, SOL_SOCKET, SO_RCVBUFFORCE, r->im->rcvbuf / 2);
+}
+
+static int
+sequences(const struct repair *r)
+{
+    const struct image_tcp *im = r->im;
+    uint32_t receive = im->rcv_nxt - im->inq - repair_fin_received(im->state);
+    uint32_t send = im->write_seq - im->outq - repair_fin_sent(im->state);
+
+    if (repair_set(r->sock, SOL_TCP, TCP_REPAIR_QUEUE, TCP_RECV_QUEUE) < 0 ||
+        repair_set(r->sock, SOL_TCP, TCP_QUEUE_SEQ, (int)receive) < 0 ||
+        repair_set(r->sock, SOL_TCP, TCP_REPAIR_QUEUE, TCP_SEND_QUEUE) < 0)
+        return -1;
+    return repair_set(r->sock, SOL_TCP, TCP_QUEUE_SEQ, (int)send);
+}
+
+static int
+bind_local(const struct repair *r)
+{
+    if (r->im->family == AF_INET6)
+        repair_set(r->sock, IPPROTO_IPV6, IPV6_FREEBIND, 1);
+    else
+        repair_set(r->sock, IPPROTO_IP, IP_FREEBIND, 1);
+    return bind(r->sock, (const struct sockaddr *)r->im->local, r->im->address_len);
+}
+
+/* connect() in repair mode computes the segment size once, long before the peer's is
+ * known: it would be 536 bytes (IPv6: 1220) for ever. */
+static int
+segment_size(const struct repair *r)
+{
+    return repair_set(r->sock, SOL_TCP, TCP_MAXSEG, (int)r->im->mss);
+}
+
+static int
+connect_remote(const struct repair *r)
+{
+    return connect(r->sock, (const struct sockaddr *)r->im->remote, r->im->address_len);
+}
+
+static int
+negotiated(const struct repair *r)
+{
+    const struct image_tcp *im = r->im;
+    struct tcp_repair_opt o[4];
+    unsigned n = 0;
+
+    o[n++] = (struct tcp_repair_opt){ KIND_MSS, im->mss };
+    if (im->options & TCPI_OPT_WSCALE)
+        o[n++] = (struct tcp_repair_opt){ KIND_WINDOW_SCALE,
+            im->snd_wscale | im->rcv_wscale << 16 };
+    if (im->options & TCPI_OPT_SACK)
+        o[n++] = (struct tcp_repair_opt){ KIND_SACK, 0 };
+    if (im->options & TCPI_OPT_TIMESTAMPS)
+        o[n++] = (struct tcp_repair_opt){ KIND_TIMESTAMPS, 0 };
+    return setsockopt(
+        r->sock, SOL_TCP, TCP_REPAIR_OPTIONS, o, (socklen_t)(n * sizeof o[0]));
+}
+
+/* Bit 0 tells the unit: set, the clock runs in microseconds. */
+static int
+timestamp(const struct repair *r)
+{
+    uint32_t ms = r->age_ms + TIMESTAMP_MARGIN_MS, unit = r->im->timestamp & 1;
+
+    if (!(r->im->options & TCPI_OPT_TIMESTAMPS))
+        return 0;
+    return repair_set(r->sock, SOL_TCP, TCP_TIMESTAMP,
+        (int)(((r->im->timestamp & ~1u) + (unit ? ms * 1000 : ms)) | unit));
+}
+
+/* Never shrinks what the image says; queues cost more memory here, where they come in
+ * other pieces than at first. */
+static int
+room_for_queues(const struct repair *r)
+{
+    const struct image_tcp *im = r->im;
+
+    if (im->outq > 0 && (int)(2 * im->outq + CHUNK) > im->sndbuf &&
+        repair_set(r->sock, SOL_SOCKET, SO_SNDBUFFORCE, (int)(im->outq + CHUNK)) < 0)
+        return -1;
+    if (im->inq > 0 && (int)(2 * im->inq + CHUNK) > im->rcvbuf)
+        return repair_set(r->sock, SOL_SOCKET, SO_RCVBUFFORCE, (int)(im->inq + CHUNK));
+    return 0;
+}
+
+static int
+fill(int sock, int queue, const uint8_t *bytes, uint32_t size)
+{
+    uint32_t done = 0, chunk = CHUNK;
+
+    if (size == 0)
+        return 0;
+    if (repair_set(sock, SOL_TCP, TCP_REPAIR_QUEUE, queue) < 0)
+        return -1;
+    while (done < size) {
+        uint32_t n = size - done < chunk ? size - done : chunk;
+        ssize_t sent = send(sock, bytes + done, n, MSG_DONTWAIT);
+
+        if (sent > 0)
+            done += (uint32_t)sent;
+        else if ((errno == ENOMEM || errno == EAGAIN) && chunk > SMALLEST_CHUNK)
+            chunk /= 2;
+        else
+            return -1;
+    }
+    return 0;
+}
+
+static int
+receive_queue(const struct repair *r)
+{
+    return fill(r->sock, TCP_RECV_QUEUE, r->inq, r->im->inq);
+}
+
+/* As sent: an ACK beyond what the kernel believes it sent would be refused. */
+static int
+sent_queue(const struct repair *r)
+{
+    return fill(r->sock, TCP_SEND_QUEUE, r->outq, in_flight(r->im));
+}
+
+/* A FIN that was received is not there yet, it comes with release: the window begins
+ * one byte earlier.  Our FIN that was acknowledged must be sent again to be so: that
+ * needs a window of 1. */
+static int
+window(const struct repair *r)
+{
+    const struct image_tcp *im = r->im;
+    struct tcp_repair_window w = { .snd_wl1 = im->snd_wl1,
+        .snd_wnd = im->snd_wnd,
+        .max_window = im->max_window,
+        .rcv_wnd = im->rcv_wnd,
+        .rcv_wup = im->rcv_wup };
+
+    if (!im->has_window)
+        return 0;
+    if (repair_fin_received(im->state)) {
+        w.rcv_wup--;
+        w.rcv_wnd++;
+    }
+    if (im->state == STATE_FIN_WAIT2 && w.snd_wnd == 0)
+        w.snd_wnd = 1;
+    if (w.max_window < w.snd_wnd)
+        w.max_window = w.snd_wnd;
+    return setsockopt(r->sock, SOL_TCP, TCP_REPAIR_WINDOW, &w, sizeof w);
+}
+
+static int
+set_known(int sock, int level, int name, int value)
+{
+    return value < 0 ? 0 : repair_set(sock, level, name, value);
+}
+
+static int
+options(const struct repair *r)
+{
+    const struct image_tcp *im = r->im;
+    struct linger linger = { .l_onoff = im->linger_on, .l_linger = im->linger_sec };
+    int failed = 0;
+
+    failed |= set_known(r->sock, SOL_TCP, TCP_NODELAY, im->nodelay);
+    failed |= set_known(r->sock, SOL_TCP, TCP_CORK, im->cork);
+    failed |= set_known(r->sock, SOL_TCP, TCP_KEEPIDLE, im->keep_idle);
+    failed |= set_known(r->sock, SOL_TCP, TCP_KEEPINTVL, im->keep_interval);
+    failed |= set_known(r->sock, SOL_TCP, TCP_KEEPCNT, im->keep_count);
+    failed |= set_known(r->sock, SOL_TCP, TCP_USER_TIMEOUT, im->user_timeout);
+    failed |= set_known(r->sock, SOL_TCP, TCP_NOTSENT_LOWAT, im->notsent_lowat);
+    failed |= set_known(r->sock, SOL_TCP, TCP_QUICKACK, im->quickack);
+    failed |= set_known(r->sock, SOL_SOCKET, SO_KEEPALIVE, im->keepalive);
+    if (im->rcv_lowat > 1)
+        failed |= repair_set(r->sock, SOL_SOCKET, SO_RCVLOWAT, im->rcv_lowat);
+    if (im->reuse_port > 0)
+        failed |= repair_set(r->sock, SOL_SOCKET, SO_REUSEPORT, 1);
+    if (im->linger_on)
+        failed |= setsockopt(r->sock, SOL_SOCKET, SO_LINGER, &linger, sizeof linger);
+    if (im->tos > 0)
+        failed |= im->family == AF_INET6
+                      ? repair_set(r->sock, IPPROTO_IPV6, IPV6_TCLASS, im->tos)
+                      : repair_set(r->sock, IPPROTO_IP, IP_TOS, im->tos);
+    return failed ? -1 : 0;
+}
+
+static int
+select_no_queue(const struct repair *r)
+{
+    return repair_set(r->sock, SOL_TCP, TCP_REPAIR_QUEUE, TCP_NO_QUEUE);
+}
+
+static int
+leave(const struct repair *r)
+{
+    return repair_set(r->sock, SOL_TCP, TCP_REPAIR, TCP_REPAIR_OFF_NO_WP);
+}
+
+static int
+reuse(const struct repair *r)
+{
+    return r->im->reuse_addr > 0 ? repair_set(r->sock, SOL_SOCKET, SO_REUSEADDR, 1) : 0;
+}
+
+static int
+unsent_queue(const struct repair *r)
+{
+    const uint8_t *bytes = r->outq + in_flight(r->im);
+
+    for (uint32_t done = 0; done < r->im->unsent;) {
+        ssize_t n = send(
+            r->sock, bytes + done, r->im->unsent - done, MSG_DONTWAIT | MSG_NOSIGNAL);
+
+        if (n <= 0)
+            return -1;
+        done += (uint32_t)n;
+    }
+    return 0;
+}
+
+/* The sizes as they were, and whether the kernel may still tune them. */
+static int
+buffers_again(const struct repair *r)
+{
+    if (buffers(r) < 0)
+        return -1;
+    return set_known(r->sock, SOL_SOCKET, SO_BUF_LOCK, r->im->buf_lock);
+}
+
+/* A segment as the peer might have sent it.  Without timestamps: a wrong one would
+ * poison ts_recent, and PAWS then eats the peer's real segments.  With the window that
+ * the image has, or the peer's window would shrink. */
+static int
+inject(const struct repair *r, uint8_t flags, uint32_t seq, uint32_t ack)
+{
+    struct segment s = { .from = r->im->remote,
+        .to = r->im->local,
+        .seq = seq,
+        .ack = ack,
+        .flags = flags,
+        .window = (uint16_t)(r->im->snd_wnd >> r->im->snd_wscale > 65535
+                                 ? 65535
+                                 : r->im->snd_wnd >> r->im->snd_wscale) };
+    uint8_t packet[SEGMENT_HEADERS];
+    size_t n = segment_build(&s, packet);
+
+    if (r->tun < 0 || n == 0) {
+        errno = EOPNOTSUPP;
+        return -1;
+    }
+    return write(r->tun, packet, n) == (ssize_t)n ? 0 : -1;
+}
+
+static int
+our_fin_first(const struct repair *r)
+{
+    uint32_t state = r->im->state;
+
+    if (state != STATE_FIN_WAIT1 && state != STATE_FIN_WAIT2 && state != STATE_CLOSING)
+        return 0;
+    return shutdown(r->sock, SHUT_WR);
+}
+
+static int
+ack_of_our_fin(const struct repair *r)
+{
+    if (r->im->state != STATE_FIN_WAIT2)
+        return 0;
+    return inject(r, SEGMENT_ACK, r->im->rcv_nxt, r->im->write_seq);
+}
+
+static int
+fin_of_the_peer(const struct repair *r)
+{
+    if (!repair_fin_received(r->im->state))
+        return 0;
+    return inject(
+        r, SEGMENT_FIN | SEGMENT_ACK, r->im->rcv_nxt - 1, repair_snd_una(r->im));
+}
+
+static int
+our_fin_last(const struct repair *r)
+{
+    return r->im->state == STATE_LAST_ACK ? shutdown(r->sock, SHUT_WR) : 0;
+}
+
+/* Without its segments the socket is in another state than the process believes. */
+static int
+state_reached(const struct repair *r)
+{
+    struct tcp_info info;
+    socklen_t n = sizeof info;
+
+    if (r->im->state == STATE_ESTABLISHED)
+        return 0;
+    if (getsockopt(r->sock, SOL_TCP, TCP_INFO, &info, &n) < 0)
+        return -1;
+    errno = EPROTO;
+    return info.tcpi_state == r->im->state ? 0 : -1;
+}
+
+const struct repair_step repair_restore_steps[] = {
+    { "enter repair mode", enter },
+    { "congestion control", congestion },
+    { "buffer sizes", buffers },
+    { "sequence numbers", sequences },
+    { "bind", bind_local },
+    { "segment size", segment_size },
+    { "connect", connect_remote },
+    { "negotiated options", negotiated },
+    { "timestamp", timestamp },
+    { "room for the queues", room_for_queues },
+    { "receive queue", receive_queue },
+    { "data in flight", sent_queue },
+    { "windows", window },
+    { "options", options },
+    { NULL, NULL },
+};
+
+const struct repair_step repair_release_steps[] = {
+    { "select no queue", select_no_queue },
+    { "leave repair mode", leave },
+    { "reuse of the address", reuse },
+    { "unsent data", unsent_queue },
+    { "final buffer sizes", buffers_again },
+    { "our FIN", our_fin_first },
+    { "acknowledgement of our FIN", ack_of_our_fin },
+    { "FIN of the peer", fin_of_the_peer },
+    { "our FIN, second", our_fin_last },
+    { "state", state_reached },
+    { NULL, NULL },
+};
+
+static int
+run(const struct repair_step *step, const struct repair *r, const char **failed)
+{
+    for (; step->name; step++)
+        if (step->run(r) < 0) {
+            *failed = step->name;
+            return -errno;
+        }
+    return 0;
+}
+
+int
+tcp_restore(const struct image_tcp *entry, const uint8_t *inq, const uint8_t *outq,
+    uint32_t age_ms, const char **step)
+{
+    struct repair r = {
+        .im = entry, .inq = inq, .outq = outq, .age_ms = age_ms, .tun = -1
+    };
+    int ret;
+
+    *step = "socket";
+    r.sock = socket(entry->family, SOCK_STREAM | SOCK_CLOEXEC, IPPROTO_TCP);
+    if (r.sock < 0)
+        return -errno;
+    ret = run(repair_restore_steps, &r, step);
+    if (ret < 0) { /* in repair mode nothing of it gets out */
+        fd_close(r.sock);
+        return ret;
+    }
+    return r.sock;
+}
+
+int
+tcp_release(int sock, const struct image_tcp *entry, const uint8_t *outq, int tun,
+    const char **step)
+{
+    struct repair r = { .sock = sock, .im = entry, .outq = outq, .tun = tun };
+
+    return run(repair_release_steps, &r, step);
+}

@@ -1,0 +1,366 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "sockmig/ckpt/trace.h"
+
+#include "lib/fd.h"
+#include "lib/loop.h"
+#include "sockmig/ckpt/trace_child.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <poll.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/ptrace.h>
+#include <sys/signalfd.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#ifndef PTRACE_EVENT_STOP
+#define PTRACE_EVENT_STOP 128
+#endif
+
+#define OPTIONS                                                                        \
+    (PTRACE_O_TRACECLONE | PTRACE_O_TRACEFORK | PTRACE_O_TRACEVFORK |                  \
+        PTRACE_O_TRACEEXEC)
+#define SLICE_MS 2      /* longest time a SIGCHLD taken by another thread costs */
+#define SEIZE_TRIES 100 /* of 10 ms: a dead engine lets go when its exit is done */
+#define SPIN_US 300     /* a stop usually takes less */
+
+static struct trace_thread *
+find(struct trace *t, pid_t tid)
+{
+    for (unsigned i = 0; i < t->nthreads; i++)
+        if (t->threads[i].tid == tid)
+            return &t->threads[i];
+    return NULL;
+}
+
+static struct trace_thread *
+adopt(struct trace *t, pid_t tid, enum trace_state state)
+{
+    struct trace_thread *th;
+
+    if (t->nthreads == TRACE_MAX_THREADS)
+        return NULL;
+    th = &t->threads[t->nthreads++];
+    *th = (struct trace_thread){ .tid = tid, .state = state };
+    return th;
+}
+
+static void
+forget(struct trace *t, struct trace_thread *th)
+{
+    *th = t->threads[--t->nthreads];
+}
+
+/* Let @th go on with @sig; while all are being stopped, interrupt it again first: the
+ * trap that brought us here has cleared the pending interrupt. */
+static void
+go_on(struct trace *t, struct trace_thread *th, int sig)
+{
+    if (t->stopping)
+        ptrace(PTRACE_INTERRUPT, th->tid, 0, 0);
+    ptrace(PTRACE_CONT, th->tid, 0, (void *)(long)sig);
+    th->state = TRACE_RUNS;
+}
+
+static bool
+is_thread_of(const struct trace *t, pid_t tid)
+{
+    char path[64];
+
+    snprintf(path, sizeof path, "/proc/%d/task/%d", (int)t->pid, (int)tid);
+    return access(path, F_OK) == 0;
+}
+
+static void
+on_new_task(struct trace *t, struct trace_thread *th)
+{
+    unsigned long tid = 0;
+    pid_t parent = th->tid;
+
+    if (ptrace(PTRACE_GETEVENTMSG, th->tid, 0, &tid) == 0 && tid > 0) {
+        /* clone() without CLONE_THREAD raises the same event */
+        if (is_thread_of(t, (pid_t)tid)) {
+            if (!find(t, (pid_t)tid))
+                adopt(t, (pid_t)tid, TRACE_NEW);
+        } else {
+            trace_child_add(t, (pid_t)tid, true);
+        }
+    }
+    th = find(t, parent);
+    if (th)
+        go_on(t, th, 0);
+}
+
+static void
+on_stop(struct trace *t, struct trace_thread *th, int sig)
+{
+    th->job_stop = sig != SIGTRAP;
+    if (t->stopping) {
+        th->state = TRACE_STOPPED;
+    } else if (th->job_stop) {
+        ptrace(PTRACE_LISTEN, th->tid, 0, 0);
+        th->state = TRACE_LISTENS;
+    } else {
+        go_on(t, th, 0);
+    }
+}
+
+static void
+on_wait(struct trace *t, struct trace_thread *th, int status)
+{
+    if (WIFEXITED(status) || WIFSIGNALED(status)) {
+        if (th->tid == t->pid) {
+            t->ended = true;
+            t->status = status;
+        }
+        forget(t, th);
+        return;
+    }
+    switch (status >> 16) {
+    case PTRACE_EVENT_CLONE:
+    case PTRACE_EVENT_FORK:
+    case PTRACE_EVENT_VFORK:
+        on_new_task(t, th);
+        break;
+    case PTRACE_EVENT_STOP:
+        on_stop(t, th, WSTOPSIG(status));
+        break;
+    case PTRACE_EVENT_EXEC:
+        t->execed = true;
+        go_on(t, th, 0);
+        break;
+    default: /* a signal on its way to the thread */
+        go_on(t, th, (status >> 16) ? 0 : WSTOPSIG(status));
+    }
+}
+
+/* Answer what has stopped; true if something had.  Backwards: forget() moves the last
+ * thread into a gap. */
+static bool
+poll_once(struct trace *t)
+{
+    bool any = trace_child_poll(t);
+
+    for (unsigned i = t->nthreads; i-- > 0;) {
+        struct trace_thread *th = &t->threads[i];
+        int status;
+        pid_t r;
+
+        r = waitpid(th->tid, &status, __WALL | WNOHANG);
+        if (r == 0)
+            continue;
+        any = true;
+        if (r > 0)
+            on_wait(t, th, status);
+        else if (errno == ECHILD)
+            forget(t, th);
+    }
+    if (t->nthreads == 0)
+        t->ended = true;
+    return any;
+}
+
+static void
+drain_signals(const struct trace *t)
+{
+    struct signalfd_siginfo info;
+
+    while (read(t->signal_fd, &info, sizeof info) > 0)
+        ;
+}
+
+static int
+seize(pid_t tid)
+{
+    for (int i = 0; i < SEIZE_TRIES; i++) {
+        if (ptrace(PTRACE_SEIZE, tid, 0, OPTIONS) == 0)
+            return 0;
+        if (errno != EPERM)
+            return -errno;
+        usleep(10000);
+    }
+    return -EBUSY;
+}
+
+/* Seize what /proc lists and is not ours yet; *added says how many.  0 or -errno. */
+static int
+seize_listed(struct trace *t, unsigned *added)
+{
+    char path[64];
+    struct dirent *e;
+    DIR *dir;
+    int ret = 0;
+
+    *added = 0;
+    snprintf(path, sizeof path, "/proc/%d/task", (int)t->pid);
+    dir = opendir(path);
+    if (!dir)
+        return errno == ENOENT ? -ESRCH : -errno;
+    while (ret == 0 && (e = readdir(dir)) != NULL) {
+        pid_t tid = atoi(e->d_name);
+
+        if (tid <= 0 || find(t, tid))
+            continue;
+        ret = seize(tid);
+        if (ret == 0 && !adopt(t, tid, TRACE_RUNS))
+            ret = -E2BIG;
+        else if (ret == 0)
+            (*added)++;
+        else if (ret == -ESRCH && tid != t->pid)
+            ret = 0; /* a thread that ended meanwhile */
+    }
+    closedir(dir);
+    return ret;
+}
+
+int
+trace_open(struct trace *t, pid_t pid)
+{
+    sigset_t set;
+    unsigned added;
+    void *map;
+    int ret;
+
+    *t = (struct trace){ .pid = pid, .signal_fd = -1, .status = -1 };
+    map = mmap(NULL, TRACE_MAX_THREADS * sizeof *t->threads, PROT_READ | PROT_WRITE,
+        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (map == MAP_FAILED)
+        return -ENOMEM;
+    t->threads = map;
+    sigemptyset(&set);
+    sigaddset(&set, SIGCHLD);
+    pthread_sigmask(SIG_BLOCK, &set, NULL);
+    t->signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+    ret = t->signal_fd < 0 ? -errno : 0;
+    do
+        ret = ret < 0 ? ret : seize_listed(t, &added);
+    while (ret == 0 && added > 0);
+    if (ret == 0)
+        trace_child_find(t);
+    else
+        trace_close(t);
+    return ret;
+}
+
+void
+trace_close(struct trace *t)
+{
+    if (t->threads && !t->ended && t->nthreads > 0)
+        trace_stop(t, 1000000);
+    for (unsigned i = 0; i < t->nthreads; i++)
+        ptrace(PTRACE_DETACH, t->threads[i].tid, 0, 0);
+    t->nthreads = 0;
+    trace_child_fini(t);
+    fd_close(t->signal_fd);
+    t->signal_fd = -1;
+    if (t->threads)
+        munmap(t->threads, TRACE_MAX_THREADS * sizeof *t->threads);
+    t->threads = NULL;
+}
+
+static bool
+all_stopped(const struct trace *t)
+{
+    for (unsigned i = 0; i < t->nthreads; i++)
+        if (t->threads[i].state != TRACE_STOPPED)
+            return false;
+    return true;
+}
+
+int
+trace_stop(struct trace *t, int64_t limit_us)
+{
+    struct mono start = mono_clock();
+    struct pollfd pfd = { .fd = t->signal_fd, .events = POLLIN };
+
+    t->stopping = true;
+    for (unsigned i = 0; i < t->nthreads; i++)
+        if (t->threads[i].state == TRACE_RUNS || t->threads[i].state == TRACE_LISTENS)
+            ptrace(PTRACE_INTERRUPT, t->threads[i].tid, 0, 0);
+    for (;;) {
+        bool any = poll_once(t);
+        int64_t waited;
+
+        if (t->ended)
+            return -ESRCH;
+        if (all_stopped(t))
+            return 0;
+        waited = mono_us_between(start, mono_clock());
+        if (waited > limit_us)
+            break;
+        if (any)
+            continue;
+        drain_signals(t);
+        if (waited < SPIN_US)
+            sched_yield();
+        else
+            poll(&pfd, 1, 1);
+    }
+    trace_resume(t);
+    return -EAGAIN;
+}
+
+void
+trace_resume(struct trace *t)
+{
+    t->stopping = false;
+    for (unsigned i = t->nthreads; i-- > 0;) {
+        struct trace_thread *th = &t->threads[i];
+
+        if (th->state != TRACE_STOPPED)
+            continue;
+        ptrace(th->job_stop ? PTRACE_LISTEN : PTRACE_CONT, th->tid, 0, 0);
+        th->state = th->job_stop ? TRACE_LISTENS : TRACE_RUNS;
+    }
+}
+
+int
+trace_serve(struct trace *t, struct mono until, int wake_fd)
+{
+    struct pollfd pfd[2] = { { .fd = t->signal_fd, .events = POLLIN },
+        { .fd = wake_fd, .events = POLLIN } };
+
+    for (;;) {
+        int64_t left;
+        struct timespec ts;
+
+        drain_signals(t);
+        while (!t->ended && poll_once(t))
+            ;
+        if (t->ended)
+            return -ESRCH;
+        left = mono_us_between(mono_clock(), until);
+        if (left <= 0 || (pfd[1].revents & (POLLIN | POLLHUP | POLLERR)))
+            return 0;
+        left = left < SLICE_MS * 1000 ? left : SLICE_MS * 1000;
+        ts = (struct timespec){ 0, left * 1000 };
+        ppoll(pfd, 2, &ts, NULL);
+    }
+}
+
+int
+trace_wait_stop(struct trace *t, struct trace_thread *th)
+{
+    pid_t tid = th->tid;
+    int status;
+
+    for (;;) {
+        if (waitpid(tid, &status, __WALL) < 0) {
+            if (errno == EINTR)
+                continue;
+            return -ESRCH;
+        }
+        on_wait(t, th, status);
+        th = find(t, tid);
+        if (!th || t->ended)
+            return -ESRCH;
+        if (th->state == TRACE_STOPPED)
+            return 0;
+    }
+}

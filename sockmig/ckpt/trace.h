@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * trace.h - the threads of a process under ptrace: seized, stopped, resumed, their
+ * stops answered.
+ *
+ *     seize ──► RUNS ── interrupt ──► STOPPED ── resume ──► RUNS
+ *                └─ job control stop ──► LISTENS ── interrupt ──► STOPPED
+ *     clone ──► NEW ── its first stop ──► RUNS, or STOPPED while all are being stopped
+ *
+ * Any ptrace trap clears a pending PTRACE_INTERRUPT: a thread that traps for another
+ * reason while it is being stopped is interrupted anew before it goes on.
+ *
+ * Children by fork are detached at once and remembered until their parent has waited
+ * for them.  Source: ptrace(2); kernel/ptrace.c, kernel/signal.c (ptrace_stop). */
+#ifndef BSC_TRACE_H
+#define BSC_TRACE_H
+
+#include "lib/core/mono.h"
+#include "sockmig/core/image.h"
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+#define TRACE_MAX_THREADS 32768 /* more than an image holds: all must be stopped */
+
+enum trace_state { TRACE_NEW, TRACE_RUNS, TRACE_LISTENS, TRACE_STOPPED };
+
+struct trace_thread {
+    pid_t tid; /* as the engine sees it */
+    enum trace_state state;
+    bool job_stop; /* stopped inside a job control stop: LISTEN to resume */
+    /* What threads.c keeps between checkpoints; zero for a new thread. */
+    int32_t cell_tid;
+    uint64_t clear_tid, altstack_sp, altstack_size;
+    uint32_t altstack_flags, looks; /* times these were read by injection */
+    struct mono next_look;
+    char comm[16];
+};
+
+struct trace_child {
+    pid_t pid; /* as the engine sees it */
+    int pidfd; /* owned */
+    bool attached;
+    struct image_child image;
+};
+
+struct trace {
+    pid_t pid;
+    struct trace_thread *threads; /* owned mapping */
+    unsigned nthreads;
+    struct trace_child children[IMAGE_MAX_CHILDREN];
+    unsigned nchildren, lost_children; /* lost: beyond the table */
+    int signal_fd;                     /* owned: readable when SIGCHLD is pending */
+    bool stopping, ended, execed;
+    int status; /* of wait(2) once ended; -1: unknown */
+};
+
+/* trace_open - seize all threads of @pid; they run on.  Blocks SIGCHLD in the calling
+ * thread; it should be blocked in all others too, or stops are answered up to 2 ms
+ * later.
+ *
+ * 0; -ESRCH: gone; -EBUSY: traced by another; -EPERM; other -errno. */
+int trace_open(struct trace *t, pid_t pid);
+
+/* trace_close - detach from all threads, which run on. */
+void trace_close(struct trace *t);
+
+/* trace_stop - stop all threads.  0; -EAGAIN: not within @limit_us, all run again;
+ * -ESRCH: the process ended. */
+int trace_stop(struct trace *t, int64_t limit_us);
+void trace_resume(struct trace *t);
+
+/* trace_serve - answer stops until @until or until @wake_fd (-1: none) is readable.
+ * 0 or -ESRCH. */
+int trace_serve(struct trace *t, struct mono until, int wake_fd);
+
+/* trace_wait_stop - wait until @th, which was let run alone (PTRACE_CONT), is at an
+ * interrupt stop again.  0, or -ESRCH. */
+int trace_wait_stop(struct trace *t, struct trace_thread *th);
+
+/* trace_children - forget those that have been waited for. */
+void trace_children(struct trace *t);
+
+#endif

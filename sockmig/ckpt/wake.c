@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * wake.c - a takeover, step by step. */
+#include "sockmig/ckpt/clone_parts.h"
+
+#include "lib/fd.h"
+
+#include <errno.h>
+#include <stddef.h>
+#include <string.h>
+#include <time.h>
+
+static const struct {
+    const char *name;
+    int (*run)(struct wake *w, const char **what);
+    size_t timing; /* where its time is added, in struct clone_timing */
+} steps[] = {
+    /* nothing for the address may find a socket missing */
+    { "listeners", wake_listeners, offsetof(struct clone_timing, listeners) },
+    { "connections", wake_sockets, offsetof(struct clone_timing, sockets) },
+    { "protections", wake_protections, offsetof(struct clone_timing, protect) },
+    /* opens the executable: before there are descriptors */
+    { "process", wake_process, offsetof(struct clone_timing, process) },
+    { "descriptors", wake_descriptors, offsetof(struct clone_timing, fds) },
+    { "limits", wake_limits, offsetof(struct clone_timing, process) },
+    { "threads", wake_threads, offsetof(struct clone_timing, threads) },
+    { "registers", wake_registers, offsetof(struct clone_timing, registers) },
+    { "let go", wake_detach, offsetof(struct clone_timing, registers) },
+};
+
+static uint64_t
+now_us(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (uint64_t)t.tv_sec * 1000000u + (uint64_t)t.tv_nsec / 1000u;
+}
+
+/* A duplicate kept here would keep a connection open that the service closes. */
+static void
+close_ours(struct clone *c, uint32_t n, bool in_flight_too, const struct image *im)
+{
+    for (uint32_t i = 0; i < n; i++) {
+        const struct image_tcp *t = image_tcp_find(im, im->fds[i].fd);
+
+        if (!in_flight_too && im->fds[i].kind == IMAGE_FD_TCP && t &&
+            t->outq > t->unsent)
+            continue;
+        fd_close(c->opened[i]);
+        c->opened[i] = -1;
+    }
+}
+
+int
+clone_wake(struct clone *c, const struct image *im, uint32_t age_ms, int tun, int raw,
+    pid_t *pid, unsigned *lost, struct clone_timing *timing, struct refusals *why)
+{
+    struct wake w = {
+        .c = c, .im = im, .age_ms = age_ms, .tun = tun, .raw = raw, .why = why
+    };
+    uint64_t start = now_us(), at = start, now;
+    const char *what = "";
+    int ret = 0;
+
+    memset(timing, 0, sizeof *timing);
+    for (unsigned i = 0; i < sizeof steps / sizeof steps[0] && ret == 0; i++) {
+        if (steps[i].run == wake_detach)
+            close_ours(c, im->nfds, false, im);
+        ret = steps[i].run(&w, &what);
+        now = now_us();
+        *(uint32_t *)((char *)timing + steps[i].timing) += (uint32_t)(now - at);
+        at = now;
+        if (ret < 0)
+            refuse(why, im->process.pid, -1, "start the service afresh on this node",
+                "takeover failed at %s (%s): %s", steps[i].name, what ? what : "",
+                strerror(-ret));
+    }
+    timing->total = (uint32_t)(at - start);
+    *lost = w.lost;
+    if (ret < 0)
+        return ret;
+    wake_resend(&w);
+    close_ours(c, im->nfds, true, im);
+    *pid = c->pid;
+    return 0;
+}

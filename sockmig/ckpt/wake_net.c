@@ -1,0 +1,283 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * wake_net.c - the sockets of a clone, made by the engine inside the cell's network
+ * namespace.
+ *
+ * All connections are there before the first leaves repair mode, and the listeners
+ * before all: a segment for a socket that is not there yet would be answered with a
+ * reset. */
+#include "sockmig/ckpt/clone_parts.h"
+
+#include "lib/fd.h"
+#include "sockmig/ckpt/repair.h"
+#include "sockmig/ckpt/tcp.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#define PORT_WAIT_MS 200
+
+static int
+enter(int netns, int *before)
+{
+    *before = open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC);
+    if (*before < 0)
+        return -errno;
+    return setns(netns, CLONE_NEWNET) < 0 ? -errno : 0;
+}
+
+static int
+come_back(int before)
+{
+    int ret = before >= 0 && setns(before, CLONE_NEWNET) < 0 ? -errno : 0;
+
+    fd_close(before);
+    return ret;
+}
+
+static int
+set_flags(int sock, uint32_t flags)
+{
+    return fcntl(sock, F_SETFL, (int)flags & (O_NONBLOCK | O_ASYNC)) < 0 ? -errno : 0;
+}
+
+static int
+set_if(int sock, int level, int name, int value, bool wanted)
+{
+    return wanted ? repair_set(sock, level, name, value) : 0;
+}
+
+static int
+listener_options(int sock, const struct image_fd *f)
+{
+    int failed = 0;
+
+    failed |= repair_set(sock, SOL_SOCKET, SO_REUSEADDR, 1);
+    failed |= set_if(sock, SOL_SOCKET, SO_REUSEPORT, 1, f->u.listen.reuse_port > 0);
+    failed |= set_if(sock, IPPROTO_IPV6, IPV6_V6ONLY, f->u.listen.v6only,
+        f->u.listen.family == AF_INET6 && f->u.listen.v6only >= 0);
+    failed |= set_if(sock, SOL_TCP, TCP_NODELAY, 1, f->u.listen.nodelay > 0);
+    failed |= set_if(sock, SOL_SOCKET, SO_KEEPALIVE, 1, f->u.listen.keepalive > 0);
+    failed |= set_if(
+        sock, SOL_TCP, TCP_KEEPIDLE, f->u.listen.keep_idle, f->u.listen.keep_idle > 0);
+    failed |= set_if(sock, SOL_TCP, TCP_KEEPINTVL, f->u.listen.keep_interval,
+        f->u.listen.keep_interval > 0);
+    failed |= set_if(
+        sock, SOL_TCP, TCP_KEEPCNT, f->u.listen.keep_count, f->u.listen.keep_count > 0);
+    failed |= set_if(sock, SOL_TCP, TCP_DEFER_ACCEPT, f->u.listen.defer_accept,
+        f->u.listen.defer_accept > 0);
+    failed |= set_if(sock, SOL_TCP, TCP_USER_TIMEOUT, f->u.listen.user_timeout,
+        f->u.listen.user_timeout > 0);
+    failed |= set_if(
+        sock, SOL_TCP, TCP_FASTOPEN, f->u.listen.fastopen, f->u.listen.fastopen > 0);
+    failed |= set_if(sock, SOL_SOCKET, SO_SNDBUFFORCE, f->u.listen.sndbuf / 2,
+        f->u.listen.buf_lock & 1);
+    failed |= set_if(sock, SOL_SOCKET, SO_RCVBUFFORCE, f->u.listen.rcvbuf / 2,
+        f->u.listen.buf_lock & 2);
+    failed |= set_if(sock, f->u.listen.family == AF_INET6 ? IPPROTO_IPV6 : IPPROTO_IP,
+        f->u.listen.family == AF_INET6 ? 78 /* IPV6_FREEBIND */ : IP_FREEBIND, 1, true);
+    return failed ? -errno : 0;
+}
+
+/* On one host a predecessor's port can stay busy for some milliseconds after it was
+ * killed. */
+static int
+bind_patiently(int sock, const struct image_fd *f)
+{
+    struct timespec tick = { .tv_nsec = 100000 };
+
+    for (unsigned tries = 0;; tries++) {
+        if (bind(sock, (const struct sockaddr *)f->u.listen.address,
+                f->u.listen.address_len) == 0)
+            return 0;
+        if (errno != EADDRINUSE || tries == PORT_WAIT_MS * 10)
+            return -errno;
+        nanosleep(&tick, NULL);
+    }
+}
+
+static int
+make_listener(const struct image_fd *f, int *sock)
+{
+    int s = socket(f->u.listen.family, SOCK_STREAM | SOCK_CLOEXEC, IPPROTO_TCP);
+    int ret;
+
+    if (s < 0)
+        return -errno;
+    ret = listener_options(s, f);
+    if (ret == 0)
+        ret = bind_patiently(s, f);
+    if (ret == 0 && listen(s, f->u.listen.backlog) < 0)
+        ret = -errno;
+    if (ret == 0 && f->u.listen.reuse_addr == 0)
+        repair_set(s, SOL_SOCKET, SO_REUSEADDR, 0);
+    if (ret == 0)
+        ret = set_flags(s, f->flags);
+    if (ret == 0) {
+        *sock = s;
+        s = -1;
+    }
+    fd_close(s);
+    return ret;
+}
+
+int
+wake_listeners(struct wake *w, const char **what)
+{
+    int before = -1, ret = enter(w->c->netns, &before), back;
+
+    *what = "listener";
+    for (uint32_t i = 0; i < w->im->nfds && ret == 0; i++) {
+        const struct image_fd *f = &w->im->fds[i];
+
+        if (f->kind != IMAGE_FD_TCP_LISTEN || f->dup_of >= 0)
+            continue;
+        ret = make_listener(f, &w->c->opened[i]);
+        if (ret < 0)
+            refuse(w->why, w->im->process.pid, f->fd,
+                "free the address in the cell of this node",
+                "listening socket cannot be made: %s", strerror(-ret));
+    }
+    back = come_back(before);
+    return ret < 0 ? ret : back;
+}
+
+/* A socket that behaves as one whose connection is gone: reads end, writes fail. */
+static int
+dead_socket(int family)
+{
+    int sock = socket(family, SOCK_STREAM | SOCK_CLOEXEC, IPPROTO_TCP);
+
+    if (sock >= 0)
+        shutdown(sock, SHUT_RDWR); /* says ENOTCONN, and does it */
+    return sock;
+}
+
+static void
+lose(struct wake *w, const struct image_fd *f, const char *step, int err)
+{
+    w->lost++;
+    refuse(w->why, w->im->process.pid, f->fd,
+        "the client's next segment is answered with a reset: it reconnects",
+        "connection lost: %s: %s", step, strerror(-err));
+}
+
+/* What has been since this connection was dumped: the age of the checkpoint, and how
+ * long before it the connection moved last. */
+static uint32_t
+connection_age(const struct wake *w, const struct image_tcp *t)
+{
+    uint64_t taken = w->im->process.clock_ns;
+
+    if (taken <= t->dumped_ns)
+        return w->age_ms;
+    return w->age_ms + (uint32_t)((taken - t->dumped_ns) / 1000000);
+}
+
+static int
+restore_one(struct wake *w, uint32_t i)
+{
+    const struct image_fd *f = &w->im->fds[i];
+    const struct image_tcp *t = image_tcp_find(w->im, f->fd);
+    const struct clone_queue *q = &w->c->queues[f->fd];
+    const char *step = "image";
+    int sock = -EBADMSG;
+
+    if (t && q->size == t->inq + t->outq)
+        sock = tcp_restore(t, q->bytes, q->bytes + t->inq, connection_age(w, t), &step);
+    if (sock >= 0) {
+        w->c->opened[i] = sock;
+        return 0;
+    }
+    lose(w, f, step, sock);
+    w->c->opened[i] = dead_socket(t ? t->family : AF_INET);
+    return w->c->opened[i] < 0 ? -errno : 0;
+}
+
+static int
+release_one(struct wake *w, uint32_t i)
+{
+    const struct image_fd *f = &w->im->fds[i];
+    const struct image_tcp *t = image_tcp_find(w->im, f->fd);
+    const struct clone_queue *q = &w->c->queues[f->fd];
+    const char *step = "image";
+    int ret = 0;
+
+    /* not in repair mode: it is the dead one of a connection that was lost */
+    if (t && repair_get(w->c->opened[i], SOL_TCP, TCP_REPAIR) > 0) {
+        ret = tcp_release(w->c->opened[i], t, q->bytes + t->inq, w->tun, &step);
+        if (ret < 0) {
+            lose(w, f, step, ret);
+            fd_close(w->c->opened[i]);
+            w->c->opened[i] = dead_socket(t->family);
+        }
+    }
+    return w->c->opened[i] < 0 ? -EMFILE : set_flags(w->c->opened[i], f->flags);
+}
+
+static int
+plain_one(struct wake *w, uint32_t i)
+{
+    const struct image_fd *f = &w->im->fds[i];
+    int family = f->u.listen.family ? f->u.listen.family : AF_INET;
+    int sock = f->kind == IMAGE_FD_TCP_DEAD
+                   ? dead_socket(family)
+                   : socket(family, SOCK_STREAM | SOCK_CLOEXEC, IPPROTO_TCP);
+
+    w->c->opened[i] = sock;
+    return sock < 0 ? -errno : set_flags(sock, f->flags);
+}
+
+static int
+each_socket(struct wake *w, int (*connected)(struct wake *w, uint32_t i), bool plain)
+{
+    int ret = 0;
+
+    for (uint32_t i = 0; i < w->im->nfds && ret == 0; i++) {
+        const struct image_fd *f = &w->im->fds[i];
+
+        if (f->dup_of >= 0)
+            continue;
+        if (f->kind == IMAGE_FD_TCP)
+            ret = connected(w, i);
+        else if (plain &&
+                 (f->kind == IMAGE_FD_TCP_DEAD || f->kind == IMAGE_FD_TCP_FRESH))
+            ret = plain_one(w, i);
+    }
+    return ret;
+}
+
+int
+wake_sockets(struct wake *w, const char **what)
+{
+    int before = -1, ret = enter(w->c->netns, &before), back;
+
+    *what = "sockets";
+    if (ret == 0)
+        ret = each_socket(w, restore_one, true);
+    if (ret == 0)
+        ret = each_socket(w, release_one, false);
+    back = come_back(before);
+    return ret < 0 ? ret : back;
+}
+
+void
+wake_resend(struct wake *w)
+{
+    int before = -1;
+
+    if (w->raw < 0 || enter(w->c->netns, &before) < 0)
+        return;
+    for (uint32_t i = 0; i < w->im->nfds; i++) {
+        const struct image_fd *f = &w->im->fds[i];
+        const struct image_tcp *t = image_tcp_find(w->im, f->fd);
+
+        if (f->kind == IMAGE_FD_TCP && t && w->c->opened[i] >= 0 && t->outq > t->unsent)
+            tcp_resend(w->c->opened[i], t, w->c->queues[f->fd].bytes + t->inq, w->raw);
+    }
+    come_back(before);
+}

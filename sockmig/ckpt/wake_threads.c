@@ -1,0 +1,318 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * wake_threads.c - the state of the threads, their credentials, their registers.
+ *
+ * Credentials belong to each thread and go last: everything before wants privilege.
+ * Memory is already the image's, which the kernel writes to as soon as it knows the
+ * addresses (rseq, robust list). */
+#include "sockmig/ckpt/clone_parts.h"
+
+#include <elf.h>
+#include <errno.h>
+#include <linux/capability.h>
+#include <sched.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <sys/ptrace.h>
+#include <sys/syscall.h>
+#include <sys/time.h>
+#include <sys/uio.h>
+#include <time.h>
+
+#define ERESTARTNOHAND 514
+#define ERESTART_RESTARTBLOCK 516
+#define ALL_ONES (~(uint64_t)0)
+
+static void
+add_prctl(struct batch *b, const char *name, int option, uint64_t a, uint64_t c)
+{
+    batch_add(b, name, SYS_prctl, (uint64_t)option, a, c, 0, 0, 0);
+}
+
+static void
+thread_signals(struct batch *b, const struct image *im, const struct image_thread *t)
+{
+    for (uint32_t i = 0; i < t->nsignals; i++) {
+        int32_t signo;
+
+        memcpy(&signo, t->signals[i].bytes, sizeof signo); /* si_signo comes first */
+        batch_add(b, "pending signal of a thread", SYS_rt_tgsigqueueinfo,
+            (uint64_t)im->process.pid, (uint64_t)t->tid, (uint64_t)signo,
+            batch_put(b, &t->signals[i], sizeof t->signals[i]), 0, 0);
+    }
+}
+
+static void
+thread_own(struct batch *b, const struct image *im, const struct image_thread *t)
+{
+    stack_t stack = { .ss_sp = (void *)(uintptr_t)t->altstack_sp,
+        .ss_size = t->altstack_size,
+        .ss_flags = (int)t->altstack_flags & ~SS_ONSTACK };
+
+    batch_add(b, "set_tid_address", SYS_set_tid_address, t->clear_tid, 0, 0, 0, 0, 0);
+    if (t->rseq_address)
+        batch_add(b, "rseq", SYS_rseq, t->rseq_address, t->rseq_size, 0,
+            t->rseq_signature, 0, 0);
+    if (t->robust_head)
+        batch_add(b, "set_robust_list", SYS_set_robust_list, t->robust_head,
+            t->robust_len, 0, 0, 0, 0);
+    if (!(t->altstack_flags & SS_DISABLE))
+        batch_add(b, "sigaltstack", SYS_sigaltstack, batch_put(b, &stack, sizeof stack),
+            0, 0, 0, 0, 0);
+    add_prctl(b, "name", PR_SET_NAME, batch_put(b, t->comm, sizeof t->comm), 0);
+    thread_signals(b, im, t);
+}
+
+/* A timer that expired while its signal waited shows no time left: it goes on with its
+ * interval. */
+static void
+process_timers(struct batch *b, const struct image *im)
+{
+    for (uint64_t i = 0; i < 3; i++) {
+        struct image_itimer t = im->process.itimers[i];
+
+        if (t.left_sec == 0 && t.left_usec == 0) {
+            t.left_sec = t.interval_sec;
+            t.left_usec = t.interval_usec;
+        }
+        struct itimerval v = { .it_interval = { t.interval_sec, t.interval_usec },
+            .it_value = { t.left_sec, t.left_usec } };
+        if (t.left_sec != 0 || t.left_usec != 0)
+            batch_add(b, "setitimer", SYS_setitimer, i, batch_put(b, &v, sizeof v), 0,
+                0, 0, 0);
+    }
+    for (uint32_t i = 0; i < im->ntimers; i++) {
+        const struct image_timer *t = &im->timers[i];
+        bool over = t->left.sec == 0 && t->left.nsec == 0;
+        const struct image_timespec *left = over ? &t->interval : &t->left;
+        struct itimerspec v = { .it_interval = { t->interval.sec, t->interval.nsec },
+            .it_value = { left->sec, left->nsec } };
+
+        if (left->sec != 0 || left->nsec != 0)
+            batch_add(b, "timer_settime", SYS_timer_settime, (uint64_t)t->id, 0,
+                batch_put(b, &v, sizeof v), 0, 0, 0);
+    }
+}
+
+static void
+process_signals(struct batch *b, const struct image_process *p)
+{
+    for (uint32_t i = 0; i < p->nsignals; i++) {
+        int32_t signo;
+
+        memcpy(&signo, p->signals[i].bytes, sizeof signo);
+        batch_add(b, "pending signal", SYS_rt_sigqueueinfo, (uint64_t)p->pid,
+            (uint64_t)signo, batch_put(b, &p->signals[i], sizeof p->signals[i]), 0, 0,
+            0);
+    }
+}
+
+static void
+thread_capabilities(struct batch *b, const struct image_process *p)
+{
+    struct __user_cap_header_struct head = { .version = _LINUX_CAPABILITY_VERSION_3 };
+    struct __user_cap_data_struct data[2];
+
+    for (unsigned i = 0; i < 2; i++)
+        data[i] = (struct __user_cap_data_struct){
+            .effective = (uint32_t)(p->cap_effective >> 32 * i),
+            .permitted = (uint32_t)(p->cap_permitted >> 32 * i),
+            .inheritable = (uint32_t)(p->cap_inheritable >> 32 * i)
+        };
+    batch_add(b, "capset", SYS_capset, batch_put(b, &head, sizeof head),
+        batch_put(b, data, sizeof data), 0, 0, 0, 0);
+    for (uint64_t cap = 0; cap < 64; cap++)
+        if (p->cap_ambient >> cap & 1)
+            batch_add(b, "ambient capability", SYS_prctl, PR_CAP_AMBIENT,
+                PR_CAP_AMBIENT_RAISE, cap, 0, 0, 0);
+}
+
+static void
+thread_credentials(struct batch *b, const struct image_process *p)
+{
+    for (uint64_t cap = 0; cap < 64; cap++)
+        if (!(p->cap_bounding >> cap & 1)) /* fails beyond the kernel's last one */
+            add_prctl(b, NULL, PR_CAPBSET_DROP, cap, 0);
+    batch_add(b, "setgroups", SYS_setgroups, p->ngroups,
+        batch_put(b, p->groups, sizeof p->groups), 0, 0, 0, 0);
+    batch_add(b, "setresgid", SYS_setresgid, p->gid, p->egid, p->sgid, 0, 0, 0);
+    add_prctl(b, "PR_SET_KEEPCAPS", PR_SET_KEEPCAPS, 1, 0);
+    batch_add(b, "setresuid", SYS_setresuid, p->uid, p->euid, p->suid, 0, 0, 0);
+    add_prctl(b, "PR_SET_KEEPCAPS", PR_SET_KEEPCAPS, 0, 0);
+    batch_add(b, NULL, SYS_setfsgid, p->fsgid, 0, 0, 0, 0, 0);
+    batch_add(b, NULL, SYS_setfsuid, p->fsuid, 0, 0, 0, 0, 0);
+    thread_capabilities(b, p);
+    if (p->no_new_privs)
+        add_prctl(b, "PR_SET_NO_NEW_PRIVS", PR_SET_NO_NEW_PRIVS, 1, 0);
+}
+
+static pid_t
+find_thread(const struct clone *c, int32_t in_cell)
+{
+    for (unsigned i = 0; i < c->nthreads; i++)
+        if (c->threads[i].in_cell == in_cell)
+            return c->threads[i].tid;
+    return -1;
+}
+
+static void
+add_thread(struct batch *b, const struct image *im, uint32_t i)
+{
+    thread_own(b, im, &im->threads[i]);
+    if (i == 0) {
+        process_signals(b, &im->process);
+        process_timers(b, im);
+    }
+    thread_credentials(b, &im->process);
+}
+
+/* As many threads at a time as the table holds calls for; each works off its own part
+ * at the same time. */
+int
+wake_threads(struct wake *w, const char **what)
+{
+    enum { CALLS_PER_THREAD = 512, AT_ONCE = 64 };
+    struct batch *b = &w->c->batch;
+    int ret = 0;
+
+    for (uint32_t first = 0; first < w->im->nthreads && ret == 0; first += AT_ONCE) {
+        uint32_t end = first + AT_ONCE < w->im->nthreads ? first + AT_ONCE
+                                                         : w->im->nthreads;
+        unsigned begins[AT_ONCE + 1];
+
+        for (uint32_t i = first; i < end; i++) {
+            begins[i - first] = b->ncalls;
+            add_thread(b, w->im, i);
+        }
+        begins[end - first] = b->ncalls;
+        for (uint32_t i = first; i < end && ret == 0 && !b->full; i++)
+            ret = batch_start(b, find_thread(w->c, w->im->threads[i].tid),
+                begins[i - first], begins[i - first + 1] - begins[i - first]);
+        for (uint32_t i = first; i < end && ret == 0 && !b->full; i++)
+            ret = batch_wait(b, find_thread(w->c, w->im->threads[i].tid));
+        *what = "threads";
+        if (ret == 0) {
+            ret = batch_finish(b);
+            *what = b->failed;
+        }
+    }
+    return ret;
+}
+
+/* What the threads' credentials have reset. */
+static int
+after_credentials(struct wake *w)
+{
+    const struct image_process *p = &w->im->process;
+    struct batch *b = &w->c->batch;
+
+    if (p->dumpable <= 1)
+        add_prctl(b, "PR_SET_DUMPABLE", PR_SET_DUMPABLE, p->dumpable, 0);
+    if (p->parent_death_signal)
+        add_prctl(b, "PR_SET_PDEATHSIG", PR_SET_PDEATHSIG,
+            (uint64_t)p->parent_death_signal, 0);
+    return batch_run(b, w->c->pid);
+}
+
+/* The last calls go through the vdso, which stays: no trap of ours after the action of
+ * SIGTRAP is set, no code of ours after the mapping is gone. */
+static int
+leave_mapping(struct wake *w)
+{
+    struct batch *b = &w->c->batch;
+    uint64_t base = (uint64_t)(uintptr_t)b->base;
+    uint64_t action[6] = { SIGTRAP,
+        batch_put(
+            b, &w->im->process.actions[SIGTRAP - 1], sizeof w->im->process.actions[0]),
+        0, 8, 0, 0 };
+    uint64_t unmap[6] = { base, b->size, 0, 0, 0, 0 };
+    int ret;
+
+    ret = batch_single(b, w->c->pid, w->c->vdso_syscall, SYS_rt_sigaction, action);
+    if (ret == 0)
+        ret = batch_single(b, w->c->pid, w->c->vdso_syscall, SYS_munmap, unmap);
+    return ret;
+}
+
+/* A call that would be restarted from the kernel's own notes has none here: it is made
+ * anew, with its full timeout. */
+static int
+set_registers(pid_t tid, const struct image_thread *t)
+{
+    struct user_regs_struct regs;
+    struct iovec r = { &regs, sizeof regs };
+    struct iovec x = { (void *)(uintptr_t)t->xstate, t->xstate_len };
+
+    memcpy(&regs, t->regs, sizeof regs);
+    if ((int64_t)regs.orig_rax >= 0 && (int64_t)regs.rax == -ERESTART_RESTARTBLOCK)
+        regs.rax = (uint64_t)-ERESTARTNOHAND;
+    if (ptrace(PTRACE_SETREGSET, tid, (void *)NT_X86_XSTATE, &x) < 0 ||
+        ptrace(PTRACE_SETREGSET, tid, (void *)NT_PRSTATUS, &r) < 0 ||
+        ptrace(PTRACE_SETSIGMASK, tid, 8, &t->sigmask) < 0)
+        return -errno;
+    return 0;
+}
+
+/* At the exit of a call the kernel does not look whether a call is to be restarted; in
+ * a stop for signals it does.  All signals are blocked on the way there, or one of the
+ * service's would come in between. */
+static int
+stop_for_signals(pid_t tid, const struct image_thread *t)
+{
+    uint64_t all = ALL_ONES;
+    int ret = set_registers(tid, t), status;
+
+    if (ret < 0)
+        return ret;
+    if (ptrace(PTRACE_SETSIGMASK, tid, 8, &all) < 0 ||
+        ptrace(PTRACE_INTERRUPT, tid, NULL, NULL) < 0 ||
+        ptrace(PTRACE_CONT, tid, NULL, NULL) < 0)
+        return -errno;
+    status = batch_wait_stop(tid);
+    if (status < 0)
+        return status;
+    if (status >> 16 != 128 /* PTRACE_EVENT_STOP */)
+        return -EPROTO;
+    return ptrace(PTRACE_SETSIGMASK, tid, 8, &t->sigmask) < 0 ? -errno : 0;
+}
+
+int
+wake_registers(struct wake *w, const char **what)
+{
+    int ret = after_credentials(w);
+
+    *what = w->c->batch.failed;
+    if (ret < 0)
+        return ret;
+    *what = "registers";
+    ret = leave_mapping(w);
+    for (uint32_t i = 0; i < w->im->nthreads && ret == 0; i++) {
+        pid_t tid = find_thread(w->c, w->im->threads[i].tid);
+
+        ret = i == 0 ? stop_for_signals(tid, &w->im->threads[i])
+                     : set_registers(tid, &w->im->threads[i]);
+    }
+    return ret;
+}
+
+/* The engine's real-time priority was good to get here, it is not the service's. */
+int
+wake_detach(struct wake *w, const char **what)
+{
+    struct sched_param normal = { 0 };
+    cpu_set_t all;
+    int ret = 0;
+
+    memset(&all, 0xff, sizeof all);
+    *what = "detach";
+    for (unsigned i = w->c->nthreads; i-- > 0 && ret == 0;) {
+        pid_t tid = w->c->threads[i].tid;
+
+        sched_setscheduler(tid, SCHED_OTHER, &normal);
+        sched_setaffinity(tid, sizeof all, &all);
+        if (ptrace(PTRACE_DETACH, tid, NULL, NULL) < 0)
+            ret = -errno;
+    }
+    return ret;
+}

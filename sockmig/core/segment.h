@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * segment.h - one TCP segment as a whole IP packet, checksums filled in.
+ *
+ * Pure.  Source: RFC 9293 section 3.1, RFC 791, RFC 8200, RFC 7323 (timestamps). */
+#ifndef BSC_SEGMENT_H
+#define BSC_SEGMENT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum { SEGMENT_FIN = 1, SEGMENT_PSH = 8, SEGMENT_ACK = 16 };
+
+#define SEGMENT_HEADERS 72u /* longest: IPv6, TCP with timestamps */
+
+struct segment {
+    const uint8_t *from, *to; /* struct sockaddr_in or _in6; an IPv4-mapped pair gives
+                                 an IPv4 packet */
+    uint32_t seq, ack;
+    uint8_t flags;
+    uint16_t window; /* as it stands in the header: already scaled */
+    bool timestamps;
+    uint32_t timestamp; /* the echo is 0: the peer then takes no sample from it */
+    const uint8_t *data;
+    uint32_t size; /* of data, at most 60000 */
+};
+
+/* segment_build - write the packet to @out, which holds SEGMENT_HEADERS + s->size
+ * bytes.  Its length, or 0 if the families of the addresses are not the same or not
+ * IP. */
+size_t segment_build(const struct segment *s, uint8_t *out);
+
+#endif

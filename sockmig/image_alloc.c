@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "sockmig/image_alloc.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/mman.h>
+
+static void *
+reserve(size_t count, size_t each)
+{
+    void *p = mmap(NULL, count * each, PROT_READ | PROT_WRITE,
+        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+    return p == MAP_FAILED ? NULL : p;
+}
+
+static void
+give_back(void *p, size_t count, size_t each)
+{
+    if (p)
+        munmap(p, count * each);
+}
+
+int
+image_alloc(struct image *im)
+{
+    memset(im, 0, sizeof *im);
+    im->threads = reserve(IMAGE_MAX_THREADS, sizeof *im->threads);
+    im->vmas = reserve(IMAGE_MAX_VMAS, sizeof *im->vmas);
+    im->fds = reserve(IMAGE_MAX_FDS, sizeof *im->fds);
+    im->items = reserve(IMAGE_MAX_ITEMS, sizeof *im->items);
+    im->tcps = reserve(IMAGE_MAX_FDS, sizeof *im->tcps);
+    if (im->threads && im->vmas && im->fds && im->items && im->tcps)
+        return 0;
+    image_release(im);
+    return -ENOMEM;
+}
+
+void
+image_release(struct image *im)
+{
+    give_back(im->threads, IMAGE_MAX_THREADS, sizeof *im->threads);
+    give_back(im->vmas, IMAGE_MAX_VMAS, sizeof *im->vmas);
+    give_back(im->fds, IMAGE_MAX_FDS, sizeof *im->fds);
+    give_back(im->items, IMAGE_MAX_ITEMS, sizeof *im->items);
+    give_back(im->tcps, IMAGE_MAX_FDS, sizeof *im->tcps);
+    memset(im, 0, sizeof *im);
+}

@@ -1,0 +1,327 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * tcp_states.c - connections in every state move from one host to another and go on,
+ * byte for byte, both families.
+ *
+ * The client is an ordinary one; the "application" is this program, which holds the
+ * server's socket, takes its image, and goes on with the restored one. */
+#include "sockmig/ckpt/repair.h"
+#include "sockmig/ckpt/tcp.h"
+#include "tests/scenario/netlab.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#define MAX_BYTES (8u << 20)
+#define PORT 7300
+#define USUAL_WINDOW 60000u
+
+struct row {
+    const char *claim;
+    uint32_t state;
+    uint32_t unread, reply; /* bytes: client to server, server to client */
+};
+
+static const struct row rows[] = {
+    { "established, data in flight and unread", STATE_ESTABLISHED, 3000, 14 },
+    { "established, nothing queued", STATE_ESTABLISHED, 0, 0 },
+    { "established, send queue beyond the window", STATE_ESTABLISHED, 300000, 1500000 },
+    { "the client has shut down", STATE_CLOSE_WAIT, 3000, 14 },
+    { "we have shut down", STATE_FIN_WAIT1, 3000, 14 },
+    { "we have shut down, much unsent", STATE_FIN_WAIT1, 3000, 1500000 },
+    { "our shutdown is acknowledged", STATE_FIN_WAIT2, 3000, 14 },
+    { "both have, the client first", STATE_LAST_ACK, 3000, 14 },
+    { "both have, at once", STATE_CLOSING, 3000, 14 },
+};
+
+static struct netlab lab;
+static int tun, raw, failures;
+static struct parcels parcels, again;
+static uint8_t pattern[MAX_BYTES], buffer[MAX_BYTES];
+
+static void
+expect(bool ok, const char *claim, const char *what)
+{
+    if (ok)
+        return;
+    failures++;
+    printf("FAIL: %s: %s (%s)\n", claim, what, strerror(errno));
+}
+
+static uint32_t
+state_of(int sock)
+{
+    struct tcp_info info;
+    socklen_t n = sizeof info;
+
+    return getsockopt(sock, SOL_TCP, TCP_INFO, &info, &n) < 0 ? 0 : info.tcpi_state;
+}
+
+static uint32_t
+segment_size(int sock)
+{
+    struct tcp_info info;
+    socklen_t n = sizeof info;
+
+    return getsockopt(sock, SOL_TCP, TCP_INFO, &info, &n) < 0 ? 0 : info.tcpi_snd_mss;
+}
+
+/* Until @sock is in @state and has @size bytes to read, for 3 s at most. */
+static void
+await(int sock, uint32_t state, uint32_t size)
+{
+    struct timespec tick = { .tv_nsec = 1000000 };
+    int unread = 0;
+
+    for (unsigned i = 0; i < 3000; i++) {
+        ioctl(sock, SIOCINQ, &unread);
+        if (state_of(sock) == state && (uint32_t)unread == size)
+            return;
+        nanosleep(&tick, NULL);
+    }
+}
+
+static socklen_t
+address(int family, uint16_t port, struct sockaddr_storage *out)
+{
+    struct sockaddr_in *a = (struct sockaddr_in *)out;
+    struct sockaddr_in6 *a6 = (struct sockaddr_in6 *)out;
+
+    memset(out, 0, sizeof *out);
+    out->ss_family = (sa_family_t)family;
+    a->sin_port = htons(port); /* at the same place in both */
+    if (family == AF_INET)
+        inet_pton(AF_INET, "10.93.0.100", &a->sin_addr);
+    else
+        inet_pton(AF_INET6, "fd93::100", &a6->sin6_addr);
+    return family == AF_INET ? sizeof *a : sizeof *a6;
+}
+
+static bool
+connected(const struct row *r, int family, uint16_t port, int *client, int *server)
+{
+    struct sockaddr_storage a;
+    socklen_t n = address(family, port, &a);
+    int listener;
+
+    netlab_enter(lab.primary);
+    listener = socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    repair_set(listener, SOL_SOCKET, SO_REUSEADDR, 1);
+    if (r->unread > USUAL_WINDOW)
+        repair_set(listener, SOL_SOCKET, SO_RCVBUFFORCE, (int)(2 * r->unread));
+    if (bind(listener, (struct sockaddr *)&a, n) < 0 || listen(listener, 5) < 0)
+        return false;
+    netlab_enter(lab.client);
+    *client = socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    repair_set(*client, SOL_SOCKET, SO_SNDBUFFORCE, (int)(2 * r->unread + 65536));
+    if (connect(*client, (struct sockaddr *)&a, n) < 0)
+        return false;
+    *server = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+    close(listener);
+    return *server >= 0;
+}
+
+/* As much of @size bytes as fits; returns what went. */
+static uint32_t
+put(int sock, uint32_t size)
+{
+    uint32_t done = 0;
+
+    while (done < size) {
+        ssize_t n = send(
+            sock, pattern + done, size - done, MSG_DONTWAIT | MSG_NOSIGNAL);
+
+        if (n <= 0)
+            break;
+        done += (uint32_t)n;
+    }
+    return done;
+}
+
+/* Both ends into the state; deafness keeps acknowledgements away.  Returns the bytes
+ * that the server has written. */
+static uint32_t
+arrange(const struct row *r, int client, int server)
+{
+    uint32_t sent, want = r->unread;
+
+    expect(put(client, want) == want, r->claim, "client cannot send");
+    await(server, STATE_ESTABLISHED, want);
+    if (r->state == STATE_CLOSE_WAIT || r->state == STATE_LAST_ACK) {
+        shutdown(client, SHUT_WR);
+        await(server, STATE_CLOSE_WAIT, want);
+    }
+    if (r->state == STATE_CLOSING)
+        netlab_deaf(lab.client, true);
+    else if (r->state != STATE_FIN_WAIT2)
+        netlab_deaf(lab.primary, true);
+    repair_set(server, SOL_SOCKET, SO_SNDBUFFORCE, (int)(2 * r->reply + 65536));
+    sent = put(server, r->reply);
+    if (repair_fin_sent(r->state))
+        shutdown(server, SHUT_WR);
+    if (r->state == STATE_CLOSING) {
+        shutdown(client, SHUT_WR);
+        await(server, STATE_CLOSING, want);
+        netlab_deaf(lab.primary, true);
+        netlab_deaf(lab.client, false);
+    }
+    await(server, r->state, want);
+    if (r->state == STATE_FIN_WAIT2)
+        netlab_deaf(lab.primary, true);
+    return sent;
+}
+
+static bool
+same_image(const struct image_tcp *a, const struct image_tcp *b)
+{
+    return a->state == b->state && a->rcv_nxt == b->rcv_nxt &&
+           a->write_seq == b->write_seq && a->inq == b->inq && a->outq == b->outq &&
+           a->mss == b->mss && a->options == b->options &&
+           a->snd_wscale == b->snd_wscale && a->rcv_wscale == b->rcv_wscale &&
+           a->nodelay == b->nodelay && a->reuse_addr == b->reuse_addr &&
+           a->sndbuf == b->sndbuf && a->rcvbuf == b->rcvbuf &&
+           a->buf_lock == b->buf_lock && strcmp(a->congestion, b->congestion) == 0;
+}
+
+/* The image, taken as often as a checkpoint loop does it. */
+static bool
+dump(const struct row *r, int server, struct image_tcp *im, const uint8_t **bytes)
+{
+    struct tcp_watch watch = { 0 };
+    enum tcp_look look = TCP_LOOK_ERROR;
+    unsigned dumps = 0;
+
+    repair_set(server, SOL_SOCKET, SO_REUSEADDR, 1);
+    memset(im, 0, sizeof *im);
+    for (unsigned i = 0; i < 6; i++) {
+        parcels_reset(&again);
+        look = tcp_dump(server, 9, 4711, &watch, im, &again);
+        if (look != TCP_LOOK_DUMPED)
+            break;
+        dumps++;
+        parcels_reset(&parcels);
+        memcpy(parcels_add(&parcels, 9, im->inq + im->outq),
+            again.data + sizeof(struct parcel), im->inq + im->outq);
+    }
+    *bytes = parcels.data + sizeof(struct parcel);
+    expect(dumps > 0, r->claim, "no image");
+    /* a send queue that is not acknowledged is retransmitted: that is a change */
+    if (r->reply == 0 || r->state == STATE_FIN_WAIT2)
+        expect(look == TCP_LOOK_SAME, r->claim, "an idle connection is dumped again");
+    expect(repair_get(server, SOL_SOCKET, SO_REUSEADDR) == 1, r->claim,
+        "SO_REUSEADDR is lost");
+    expect(im->state == r->state, r->claim, "not in the state that was wanted");
+    return dumps > 0;
+}
+
+static int
+revive(const struct row *r, const struct image_tcp *im, const uint8_t *bytes)
+{
+    struct tcp_watch watch = { 0 };
+    struct image_tcp second = { 0 };
+    const char *step = "none";
+    int sock, ret = 0;
+
+    netlab_enter(lab.standby);
+    sock = tcp_restore(im, bytes, bytes + im->inq, 10, &step);
+    if (sock >= 0)
+        ret = tcp_release(sock, im, bytes + im->inq, tun, &step);
+    errno = sock < 0 ? -sock : -ret;
+    expect(sock >= 0 && ret == 0, r->claim, step);
+    if (sock < 0)
+        return -1;
+    parcels_reset(&again);
+    expect(tcp_dump(sock, 9, 1, &watch, &second, &again) == TCP_LOOK_DUMPED, r->claim,
+        "the restored one has no image");
+    errno = 0;
+    expect(same_image(im, &second), r->claim, "the second image differs");
+    return sock;
+}
+
+/* Reads to @size bytes, and to the end of the stream if @end. */
+static void
+check_stream(const struct row *r, int sock, uint32_t size, bool end, const char *who)
+{
+    struct pollfd p = { .fd = sock, .events = POLLIN };
+    uint32_t got = 0;
+    ssize_t n = 1;
+
+    while ((got < size || end) && n > 0 && poll(&p, 1, 5000) == 1) {
+        n = recv(sock, buffer + got, sizeof buffer - got, 0);
+        got += n > 0 ? (uint32_t)n : 0;
+    }
+    expect(got == size && memcmp(buffer, pattern, size) == 0, r->claim, who);
+    if (end)
+        expect(n == 0, r->claim, "no end of the stream");
+}
+
+static void
+run_row(const struct row *r, int family, uint16_t port)
+{
+    struct image_tcp im;
+    const uint8_t *bytes = NULL;
+    int client = -1, server = -1, sock = -1;
+    uint32_t sent, size;
+
+    errno = 0;
+    netlab_plug(&lab, "primary");
+    if (!connected(r, family, port, &client, &server)) {
+        expect(false, r->claim, "no connection");
+        return;
+    }
+    sent = arrange(r, client, server);
+    /* as under policy commit: what it sends after the image never gets out */
+    netlab_plug(&lab, "nobody");
+    size = segment_size(server);
+    if (dump(r, server, &im, &bytes)) {
+        repair_set(server, SOL_TCP, TCP_REPAIR, TCP_REPAIR_ON); /* dies silently */
+        close(server);
+        sock = revive(r, &im, bytes);
+        netlab_plug(&lab, "standby");
+    }
+    netlab_deaf(lab.primary, false);
+    if (sock >= 0) {
+        expect(segment_size(sock) == size, r->claim, "another segment size");
+        expect(
+            (tcp_resend(sock, &im, bytes + im.inq, raw) > 0) == (im.outq > im.unsent),
+            r->claim, "data in flight were not sent again");
+        check_stream(r, sock, r->unread, repair_fin_received(r->state), "server read");
+        if (!repair_fin_sent(r->state))
+            shutdown(sock, SHUT_WR);
+        check_stream(r, client, sent, true, "client read");
+        if (!repair_fin_received(r->state)) {
+            shutdown(client, SHUT_WR);
+            check_stream(r, sock, 0, true, "server read");
+        }
+    }
+    close(sock);
+    close(client);
+}
+
+int
+main(void)
+{
+    int families[] = { AF_INET, AF_INET6 };
+
+    netlab_new(&lab);
+    tun = netlab_tun(lab.standby);
+    netlab_enter(lab.standby);
+    raw = socket(AF_INET, SOCK_RAW | SOCK_CLOEXEC, IPPROTO_RAW);
+    parcels_init(&parcels, MAX_BYTES);
+    parcels_init(&again, MAX_BYTES);
+    for (uint32_t i = 0; i < MAX_BYTES; i++)
+        pattern[i] = (uint8_t)(i * 31 + i / 4096);
+    for (unsigned f = 0; f < 2; f++)
+        for (unsigned i = 0; i < sizeof rows / sizeof rows[0]; i++)
+            run_row(&rows[i], families[f], (uint16_t)(PORT + i));
+    printf("%s: %zu states, both families\n", failures ? "FAIL" : "PASS",
+        sizeof rows / sizeof rows[0]);
+    return failures ? 1 : 0;
+}

@@ -1,0 +1,256 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * check_image.c - what the image codec promises: nothing is lost, nothing broken is
+ * taken, differences apply to what they were made from. */
+#include "tests/unit/sample_image.h"
+
+#include "sockmig/image_alloc.h"
+
+#include <check.h>
+#include <stdlib.h>
+
+#define CAP (1u << 20)
+
+static struct image im, back;
+static uint8_t text[CAP], text2[CAP], delta[CAP];
+static size_t size;
+static const char *why;
+
+static void
+setup(void)
+{
+    ck_assert_int_eq(image_alloc(&im), 0);
+    ck_assert_int_eq(image_alloc(&back), 0);
+    sample_image(&im);
+    size = image_encode(&im, text, sizeof text);
+    ck_assert_uint_gt(size, 0);
+}
+
+static void
+teardown(void)
+{
+    image_release(&im);
+    image_release(&back);
+}
+
+START_TEST(round_trip)
+{
+    ck_assert_msg(image_decode(&back, text, size, &why), "%s", why);
+    ck_assert_uint_eq(image_encode(&back, text2, sizeof text2), size);
+    ck_assert_mem_eq(text, text2, size);
+    ck_assert_int_eq(back.threads[2].xstate[101], 0x42);
+    ck_assert_ptr_eq(image_tcp_find(&back, 9), &back.tcps[1]);
+    ck_assert_ptr_null(image_tcp_find(&back, 8));
+    ck_assert_ptr_eq(image_fd_find(&back, 12), &back.fds[8]);
+    ck_assert_ptr_null(image_fd_find(&back, 2));
+}
+END_TEST
+
+START_TEST(truncation)
+{
+    for (size_t n = 0; n < size; n++)
+        ck_assert_msg(!image_decode(&back, text, n, &why), "%zu bytes are taken", n);
+    ck_assert_msg(!image_decode(&back, text, size + 1, &why), "a byte more is taken");
+}
+END_TEST
+
+START_TEST(no_room)
+{
+    for (size_t n = 0; n < size; n += 61)
+        ck_assert_uint_eq(image_encode(&im, text2, n), 0);
+}
+END_TEST
+
+/* A flipped bit is refused, or the image taken keeps all invariants. */
+START_TEST(bit_flips)
+{
+    for (size_t bit = 0; bit < size * 8; bit++) {
+        text[bit / 8] ^= (uint8_t)(1u << bit % 8);
+        if (image_decode(&back, text, size, &why))
+            ck_assert_ptr_null(image_check(&back));
+        text[bit / 8] ^= (uint8_t)(1u << bit % 8);
+    }
+}
+END_TEST
+
+static struct broken {
+    const char *claim;
+    void (*breaking)(void);
+} broken[];
+
+/* clang-format off */
+static void no_pid(void) { im.process.pid = 0; }
+static void long_exe(void) { memset(im.process.exe, 'x', sizeof im.process.exe); }
+static void many_groups(void) { im.process.ngroups = IMAGE_GROUPS + 1; }
+static void no_threads(void) { im.nthreads = 0; }
+static void twin_threads(void) { im.threads[2].tid = 8; }
+static void no_leader(void) { im.threads[0].tid = 99; }
+static void long_xstate(void) { im.threads[1].nsignals = 17; }
+static void vma_overlap(void) { im.vmas[1].start -= 4096; }
+static void vma_order(void) { struct image_vma v = im.vmas[0]; im.vmas[0] = im.vmas[1]; im.vmas[1] = v; }
+static void vma_empty(void) { im.vmas[1].end = im.vmas[1].start; }
+static void vma_kind(void) { im.vmas[0].kind = IMAGE_VMA_NKINDS; }
+static void vma_odd(void) { im.vmas[1].end++; }
+static void vma_path(void) { memset(im.vmas[0].path, 'x', IMAGE_PATH); }
+static void fd_order(void) { im.fds[2].fd = 1; }
+static void fd_kind(void) { im.fds[2].kind = IMAGE_FD_NKINDS; }
+static void fd_dup_later(void) { im.fds[0].dup_of = 1; }
+static void fd_dup_none(void) { im.fds[1].dup_of = 0; im.fds[0].fd = -5; }
+static void fd_dup_kind(void) { im.fds[8].dup_of = 6; }
+static void fd_path(void) { memset(im.fds[0].u.file.path, 'x', IMAGE_PATH); }
+static void fd_pipe(void) { im.fds[3].u.pipe.queued = 65537; }
+static void fd_address(void) { im.fds[5].u.listen.address_len = 29; }
+static void item_set(void) { im.items[0].epfd = 4; }
+static void item_fd(void) { im.items[0].fd = 77; }
+static void tcp_missing(void) { im.ntcps--; }
+static void tcp_kind(void) { im.tcps[0].fd = 6; }
+static void tcp_order(void) { im.tcps[1].fd = 7; }
+static void tcp_state(void) { im.tcps[0].state = 12; }
+static void tcp_unsent(void) { im.tcps[0].unsent = 11; }
+static void timer_notify(void) { im.timers[0].notify = 2; }
+static void child_pid(void) { im.children[0].pid = 0; }
+
+static struct broken broken[] = {
+    { "a process has a pid", no_pid },
+    { "the program's path ends", long_exe },
+    { "groups fit", many_groups },
+    { "there is a thread", no_threads },
+    { "a thread is there once", twin_threads },
+    { "the leader comes first", no_leader },
+    { "a thread's signals fit", long_xstate },
+    { "mappings do not overlap", vma_overlap },
+    { "mappings are sorted", vma_order },
+    { "mappings are not empty", vma_empty },
+    { "mappings have a known kind", vma_kind },
+    { "mappings are whole pages", vma_odd },
+    { "a mapping's path ends", vma_path },
+    { "descriptors are sorted", fd_order },
+    { "descriptors have a known kind", fd_kind },
+    { "a duplicate is of a lower descriptor", fd_dup_later },
+    { "a duplicate is of one that exists", fd_dup_none },
+    { "a duplicate is of the same kind", fd_dup_kind },
+    { "a descriptor's path ends", fd_path },
+    { "a pipe holds no more than it can", fd_pipe },
+    { "a listener's address fits", fd_address },
+    { "an item's set is an epoll descriptor", item_set },
+    { "an item watches a descriptor", item_fd },
+    { "a TCP descriptor has a connection", tcp_missing },
+    { "a connection has a TCP descriptor", tcp_kind },
+    { "connections are sorted", tcp_order },
+    { "a connection's state is known", tcp_state },
+    { "unsent bytes are queued", tcp_unsent },
+    { "a timer's kind is known", timer_notify },
+    { "a child has a pid", child_pid },
+};
+/* clang-format on */
+
+START_TEST(invariants)
+{
+    ck_assert_ptr_null(image_check(&im));
+    broken[_i].breaking();
+    size = image_encode(&im, text, sizeof text);
+    ck_assert_msg(
+        !image_decode(&back, text, size, &why), "not kept: %s", broken[_i].claim);
+}
+END_TEST
+
+/* Apply the difference of @im before and after; must give the new bytes. */
+static size_t
+check_delta(void)
+{
+    size_t now = image_encode(&im, text2, sizeof text2), n;
+
+    n = image_lines_encode(text, size, text2, now, delta, sizeof delta);
+    ck_assert_uint_gt(n, 0);
+    ck_assert(image_lines_apply(text, &size, sizeof text, delta, n));
+    ck_assert_uint_eq(size, now);
+    ck_assert_mem_eq(text, text2, now);
+    return n;
+}
+
+START_TEST(lines)
+{
+    ck_assert_uint_eq(check_delta(), 8); /* nothing changed: the size alone */
+    im.threads[1].regs[3]++;
+    ck_assert_uint_le(check_delta(), 8 + 8 + 64);
+    im.nthreads = 1; /* shrinks */
+    check_delta();
+    im.nthreads = 3; /* grows */
+    im.nvmas = 1;
+    check_delta();
+}
+END_TEST
+
+START_TEST(lines_growing)
+{
+    uint8_t old[300], now[300];
+
+    for (size_t i = 0; i < sizeof now; i++)
+        now[i] = (uint8_t)i;
+    for (size_t a = 0; a < sizeof old; a += 7)
+        for (size_t b = 0; b < sizeof now; b += 11) {
+            size_t n, have = a;
+
+            memcpy(old, now, a);
+            n = image_lines_encode(old, a, now, b, delta, sizeof delta);
+            memset(old + a, 0xee, sizeof old - a);
+            ck_assert(image_lines_apply(old, &have, sizeof old, delta, n));
+            ck_assert_uint_eq(have, b);
+            ck_assert_mem_eq(old, now, b);
+            for (size_t cut = 1; cut < n && n > 8; cut++)
+                ck_assert(
+                    !image_lines_apply(old, &have, b, delta, n - cut) || have == b);
+        }
+}
+END_TEST
+
+START_TEST(lines_malformed)
+{
+    uint8_t base[128] = { 0 };
+    size_t have = 64;
+    static const struct {
+        const char *claim;
+        uint8_t bytes[20];
+        size_t n;
+    } rows[] = {
+        { "a size beyond the capacity", { 129 }, 8 },
+        { "growth that no run fills", { 128 }, 8 },
+        { "a run beyond the size", { 64, [8] = 1, [12] = 1 }, 20 },
+        { "an empty run", { 64, [8] = 0, [12] = 0 }, 16 },
+        { "a run without its bytes", { 64, [8] = 0, [12] = 1 }, 20 },
+        { "no size", { 1 }, 4 },
+    };
+
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
+        ck_assert_msg(
+            !image_lines_apply(base, &have, sizeof base, rows[i].bytes, rows[i].n),
+            "taken: %s", rows[i].claim);
+    ck_assert_uint_eq(have, 64);
+}
+END_TEST
+
+int
+main(void)
+{
+    Suite *s = suite_create("image");
+    TCase *tc = tcase_create("image");
+    SRunner *run;
+    int failed;
+
+    tcase_add_checked_fixture(tc, setup, teardown);
+    tcase_set_timeout(tc, 60);
+    tcase_add_test(tc, round_trip);
+    tcase_add_test(tc, truncation);
+    tcase_add_test(tc, no_room);
+    tcase_add_test(tc, bit_flips);
+    tcase_add_loop_test(tc, invariants, 0, sizeof broken / sizeof broken[0]);
+    tcase_add_test(tc, lines);
+    tcase_add_test(tc, lines_growing);
+    tcase_add_test(tc, lines_malformed);
+    suite_add_tcase(s, tc);
+    run = srunner_create(s);
+    srunner_run_all(run, CK_NORMAL);
+    failed = srunner_ntests_failed(run);
+    srunner_free(run);
+    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}

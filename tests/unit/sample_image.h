@@ -1,0 +1,83 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * sample_image.h - a small image that has something of everything, for tests. */
+#ifndef BSC_SAMPLE_IMAGE_H
+#define BSC_SAMPLE_IMAGE_H
+
+#include "sockmig/core/image.h"
+
+#include <string.h>
+
+static inline void
+sample_fds(struct image *im)
+{
+    static const struct {
+        int fd, kind, dup_of;
+    } rows[] = {
+        { 0, IMAGE_FD_FILE, -1 },
+        { 1, IMAGE_FD_FILE, 0 },
+        { 3, IMAGE_FD_EPOLL, -1 },
+        { 4, IMAGE_FD_PIPE_READ, -1 },
+        { 5, IMAGE_FD_PIPE_WRITE, -1 },
+        { 6, IMAGE_FD_TCP_LISTEN, -1 },
+        { 7, IMAGE_FD_TCP, -1 },
+        { 9, IMAGE_FD_TCP, -1 },
+        { 12, IMAGE_FD_TCP, 9 },
+    };
+
+    im->nfds = sizeof rows / sizeof rows[0];
+    for (uint32_t i = 0; i < im->nfds; i++) {
+        struct image_fd *f = &im->fds[i];
+
+        memset(f, 0, sizeof *f);
+        f->fd = rows[i].fd;
+        f->kind = rows[i].kind;
+        f->dup_of = rows[i].dup_of;
+        if (f->kind == IMAGE_FD_FILE)
+            memcpy(f->u.file.path, "/dev/null", 10);
+        if (f->kind == IMAGE_FD_PIPE_READ)
+            f->u.pipe.capacity = 65536;
+        if (f->kind == IMAGE_FD_TCP && f->dup_of < 0)
+            im->tcps[im->ntcps++] = (struct image_tcp){
+                .fd = f->fd, .state = 1, .outq = 10, .unsent = 3
+            };
+    }
+    im->nitems = 2;
+    im->items[0] = (struct image_epoll_item){ 3, 6, 1, 0, 6 };
+    im->items[1] = (struct image_epoll_item){ 3, 7, 1, 0, 7 };
+}
+
+/* sample_image - fill @im, which is zeroed but for its arrays. */
+static inline void
+sample_image(struct image *im)
+{
+    im->process.pid = 7;
+    memcpy(im->process.exe, "/usr/bin/thing", 15);
+    memcpy(im->process.cwd, "/", 2);
+    im->nthreads = 3;
+    for (uint32_t i = 0; i < 3; i++) {
+        struct image_thread *t = &im->threads[i];
+
+        memset(t, 0, sizeof *t);
+        t->tid = 7 + (int32_t)i;
+        t->xstate_len = 100 + i;
+        memset(t->xstate, 0x40 + (int)i, t->xstate_len);
+        memcpy(t->comm, "worker", 7);
+    }
+    im->nvmas = 2;
+    memset(im->vmas, 0, 2 * sizeof *im->vmas);
+    im->vmas[0].start = 0x400000;
+    im->vmas[0].end = im->vmas[1].start = 0x402000;
+    im->vmas[0].kind = IMAGE_VMA_FILE;
+    im->vmas[0].prot = 5;
+    memcpy(im->vmas[0].path, "/usr/bin/thing", 15);
+    im->vmas[1].end = 0x500000;
+    im->vmas[1].prot = 3;
+    sample_fds(im);
+    im->ntimers = 1;
+    im->timers[0] = (struct image_timer){ .id = 1, .signo = 34 };
+    im->nchildren = 1;
+    im->children[0] = (struct image_child){ 20, 17 };
+}
+
+#endif

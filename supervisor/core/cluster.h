@@ -2,7 +2,7 @@
  *
  * cluster.h - who is a member, who answers, whether the members may decide.
  *
- * Everything in here except .heard, .own_quorum and .own_health changes only by
+ * Everything in here except .process_left, .heard and the .own_ facts changes only by
  * what is delivered in agreed order (views and messages), so it is the same on all
  * members at the same place of that order.
  *

@@ -357,7 +357,7 @@ serve(struct driving *d)
 {
     d->s->own.ordered = d->s->r.epoch;
     d->s->own.required = d->s->own.ready = d->s->own.adding = 0;
-    order(d, (enum engine_op)d->s->r.mode, d->s->r.epoch, true);
+    order(d, (enum engine_op)d->s->r.mode, d->s->r.epoch, true)->node = d->s->own.from;
 }
 
 static void
@@ -520,6 +520,24 @@ drive_report(struct service *s, const struct cluster *c,
         if (c->view)
             service_sync(s, c, out);
     }
+}
+
+void
+drive_recheck(struct service *s, const struct cluster *c, struct effects *out)
+{
+    struct conduct *own = &s->own;
+
+    if (s->r.active != c->me ||
+        (s->r.phase != SERVICE_ACTIVE && s->r.phase != SERVICE_TAKING))
+        return;
+    if (s->r.phase == SERVICE_ACTIVE || own->witnessed != s->r.epoch)
+        own->ordered = s->r.epoch; /* nobody remembers that it was not: be sure */
+    if (own->ordered != s->r.epoch)
+        return;
+    if (c->own_engine)
+        effects_add(out, DO_ASK, s->index);
+    else
+        break_down(s, false, false, "sockmigd cannot be reached");
 }
 
 static void

@@ -45,6 +45,10 @@ void drive_report(struct service *s, const struct cluster *c,
 void drive_answer(struct service *s, const struct cluster *c,
     const struct engine_answer *answer, struct mono now, struct effects *out);
 
+/* drive_recheck - records were merged: if they say that this node is active, find out
+ * whether it is. */
+void drive_recheck(struct service *s, const struct cluster *c, struct effects *out);
+
 /* drive_engine_gone - the connection ended. */
 void drive_engine_gone(struct service *s, const struct cluster *c);
 

@@ -69,8 +69,10 @@ on_message(struct member *m, const struct member_event *ev, struct effects *out)
         return;
     if (!msg->service) {
         if (cluster_heard(c, msg, ev->now, out))
-            for (unsigned i = 0; i < m->nservices; i++)
+            for (unsigned i = 0; i < m->nservices; i++) {
                 service_merge(&m->services[i], c, ev->now, out);
+                drive_recheck(&m->services[i], c, out);
+            }
         if (msg->kind == PEER_SUSPECT)
             end_silent_orders(m, msg->node, out);
         return;
@@ -82,6 +84,8 @@ on_message(struct member *m, const struct member_event *ev, struct effects *out)
             refuse_order(msg, c->me, i, ORDER_MEMBERSHIP, out);
         else
             service_deliver(&m->services[i], c, msg, ev->now, out);
+        if (msg->kind == PEER_SYNC && c->ready)
+            drive_recheck(&m->services[i], c, out);
     }
 }
 
@@ -139,6 +143,7 @@ take_in(struct member *m, const struct member_event *ev, struct effects *out)
         break;
     case MEMBER_QUORUM:
         c->own_quorum = ev->on;
+        c->process_left &= ev->members; /* the whole node went down after it */
         cluster_beat(c, out);
         break;
     case MEMBER_HEALTH:

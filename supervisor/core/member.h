@@ -15,7 +15,7 @@
 enum member_event_kind {
     MEMBER_VIEW,    /* the group has .members now */
     MEMBER_MESSAGE, /* .msg was delivered */
-    MEMBER_QUORUM,  /* Corosync says .on */
+    MEMBER_QUORUM,  /* Corosync says .on; nodes in .members are there */
     MEMBER_HEALTH,  /* the poller read .health of this node */
     MEMBER_TICK,    /* the armed timer is due */
     MEMBER_ENGINE,  /* connected (.on) or not; a REPORT for each service follows */

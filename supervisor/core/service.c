@@ -124,14 +124,8 @@ void
 service_merge(
     struct service *s, const struct cluster *c, struct mono now, struct effects *out)
 {
-    bool learned = s->merged.active == c->me && s->merged.epoch > s->own.durable.epoch;
-
+    (void)c;
     s->r = s->merged;
-    if (learned) { /* others know more of us than we do: ask the engine, be sure */
-        s->own.ordered = s->r.epoch;
-        s->own.engine_known = false;
-        effects_add(out, DO_ASK, s->index);
-    }
     s->state = s->r.phase;
     s->own.since = now;
     persist(s, out);
@@ -278,9 +272,11 @@ establish(struct delivery *d)
     s->r.version = 0;
     s->r.phase = SERVICE_TAKING;
     s->r.mode = s->claim.mode;
+    s->own.from = s->r.active;
     s->r.active = s->claim.node;
     s->r.shut = false;
     s->r.doubt = true;
+    s->own.witnessed = s->r.epoch;
     drop_claim(s);
     changed(d);
     journal(s, JOURNAL_TAKING, s->r.active, d->out);

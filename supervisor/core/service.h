@@ -34,6 +34,8 @@ struct conduct { /* of this node alone: see drive.c */
     uint64_t voted;    /* highest epoch that STOPPED was sent for */
     uint64_t fenced;   /* highest epoch the engine is fenced for */
     uint64_t followed; /* epoch the engine follows */
+    unsigned from;      /* who was active before .witnessed */
+    uint64_t witnessed; /* TAKING of this epoch was delivered to this very process */
     uint64_t ordered;  /* epoch for which start, takeover or resume was ordered */
     uint64_t served;   /* epoch for which the engine said yes */
     uint64_t handed;   /* epoch in which the engine has stopped for a handover */

@@ -304,6 +304,7 @@ handle(struct sim *s, const struct sim_event *ev)
         break;
     case SIM_QUORUM:
         in.kind = MEMBER_QUORUM;
+        in.members = s->ring[nd->ring].nodes;
         in.on = 2 * nodes_count(s->ring[nd->ring].nodes) > s->n - 1;
         group_queue(s, ev->node, &in);
         break;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "sockmig/engine.h"
 
+#include "lib/fault.h"
 #include "lib/fd.h"
 #include "lib/log.h"
 
@@ -73,7 +74,9 @@ engine_release(struct engine *e)
     uint32_t mark;
 
     while (commit_release(&e->commit, &mark)) {
+        FAULT_POINT("checkpoint-stable");
         nfq_accept_upto(e->egress, mark);
+        FAULT_POINT("checkpoint-released");
         tracer_stable(e->tracer, e->commit.stable);
     }
     if (e->commit.set == 0 && e->open)

@@ -4,7 +4,7 @@
  * are carried out and answered. */
 #include "sockmig/engine.h"
 
-#include "lib/fd.h"
+#include "lib/fault.h"
 #include "lib/log.h"
 
 #include <errno.h>
@@ -363,6 +363,7 @@ on_woken(struct engine *e, struct woken *w)
         failed(e, ROLE_FAILED, text);
         return;
     }
+    FAULT_POINT("takeover-awake");
     tracer_stats(e->tracer, &stats);
     e->last_wake = *w;
     open_gates(e, w->pid);
@@ -393,6 +394,7 @@ on_handed(struct engine *e, const struct note *n)
                 : strerror((int)-n->a));
         return;
     }
+    FAULT_POINT("handover-frozen");
     e->order.wait_for = (uint64_t)n->b;
     orders_progress(e);
 }
@@ -546,6 +548,7 @@ orders_progress(struct engine *e)
         e->commit.stable < e->order.wait_for)
         return;
     engine_shut(e);
+    FAULT_POINT("handover-shut");
     a = jv_object();
     jv_set_int(a, "checkpoint", (int64_t)e->order.wait_for);
     done(e, ROLE_FROZEN, a);

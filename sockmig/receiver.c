@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "sockmig/receiver.h"
 
+#include "lib/fault.h"
 #include "lib/fd.h"
 #include "lib/log.h"
 #include "lib/loop.h"
@@ -173,6 +174,7 @@ finish(struct receiver *r)
     r->slot = NULL;
     queue_put(r->conf.to_tracer, (struct note){ .what = TRACE_SLOT, .p = slot });
     if (slot->kind == SLOT_CHECKPOINT) {
+        FAULT_POINT("standby-before-ack");
         r->ready = r->seeded;
         send_ack(r);
     }

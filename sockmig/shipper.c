@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "sockmig/shipper.h"
 
+#include "lib/fault.h"
 #include "lib/fd.h"
 #include "lib/log.h"
 #include "sockmig/core/commit.h"
@@ -159,11 +160,16 @@ ship_checkpoint(struct shipper *s, const struct slot *slot)
     if (!s->to)
         return;
     put_head(s, &head);
+#ifdef BSC_FAULT_POINTS
+    write_out(s);
+    FAULT_POINT("checkpoint-half-sent");
+#endif
     put_data(s, s->lines, lines);
     put_data(s, slot->pages.runs, runs_size);
     put_data(s, slot->pages.data, slot->pages.size);
     put_data(s, slot->parcels.data, slot->parcels.size);
     write_out(s);
+    FAULT_POINT("checkpoint-sent");
 }
 
 static void

@@ -3,6 +3,7 @@
  * tracer_active.c - the tracer's work on the active node. */
 #include "sockmig/tracer_private.h"
 
+#include "lib/fault.h"
 #include "lib/fd.h"
 #include "lib/log.h"
 #include "lib/loop.h"
@@ -70,6 +71,7 @@ take_mark(void *arg)
 {
     struct tracer *t = arg;
 
+    FAULT_POINT("checkpoint-stopped");
     t->mark = t->conf.mark(t->conf.arg);
 }
 
@@ -126,6 +128,7 @@ checkpoint(struct tracer *t, bool stay_stopped)
             tell_refusals(t, &why);
         return ret;
     }
+    FAULT_POINT("checkpoint-taken");
     slot->kind = SLOT_CHECKPOINT;
     slot->number = ++t->number;
     slot->meta_size = image_encode(&t->image, slot->meta, slot->meta_max);

@@ -179,7 +179,7 @@ put_snmpd(struct shared *s, const char *host)
     add(&t,
         "agentAddress udp:161,udp6:161\nmaster agentx\nagentXSocket "
         "/var/agentx/master\n"
-        "agentXPerms 0660 0755 root bascule\nagentXTimeout 1\nagentXRetries 1\n"
+        "agentXPerms 0660 0755 bascule bascule\nagentXTimeout 1\nagentXRetries 1\n"
         "exactEngineID 0x80007ed905%s\n"
         "rouser bascule authPriv\nrwuser " OPERATOR " authPriv\n"
         "sysName %s\nsysLocation lab %s\n",

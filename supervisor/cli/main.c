@@ -105,7 +105,8 @@ run_command(const struct cli *cli, int argc, char **argv)
         int (*run)(const struct cli *cli, int argc, char **argv);
     } commands[] = { { "status", status_cmd }, { "services", services_cmd },
         { "nodes", nodes_cmd }, { "switchover", switchover_cmd },
-        { "journal", journal_cmd }, { "lab", lab_cmd }, { "demo", demo_cmd } };
+        { "journal", journal_cmd }, { "check", check_cmd }, { "lab", lab_cmd },
+        { "demo", demo_cmd } };
 
     for (size_t i = 0; i < sizeof commands / sizeof commands[0]; i++)
         if (!strcmp(commands[i].name, argv[0]))

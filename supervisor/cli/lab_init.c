@@ -29,7 +29,6 @@
 #define SAY_FD 3
 #define AGAIN_MS 1000
 #define STOP_MS 5000
-#define BIN "/run/bascule-lab/bin"
 #define MAX_DAEMONS 8
 
 /* ---- mounts ---- */
@@ -94,14 +93,14 @@ mount_programs(const struct lab *lab, char *why)
     int ret = 0;
 
     mkdir("/run/bascule-lab", 0755);
-    mkdir(BIN, 0755);
+    mkdir(LAB_BIN, 0755);
     for (unsigned i = 0; i < lab_nprograms && ret == 0; i++) {
         const struct lab_program *p = &lab_programs[i];
         char from[LAB_PROGRAM_LEN], to[64];
 
         if (!p->build || !lab_program_find(lab, p, from))
             continue;
-        snprintf(to, sizeof to, BIN "/%s", p->name);
+        snprintf(to, sizeof to, LAB_BIN "/%s", p->name);
         ret = file_write(to, "");
         if (ret == 0)
             ret = mount_at(from, to, NULL, MS_BIND, NULL, why);
@@ -173,7 +172,7 @@ find_daemons(struct host_state *s, const struct lab *lab)
             continue;
         }
         if (d->program->build)
-            snprintf(d->path, sizeof d->path, BIN "/%s", d->program->name);
+            snprintf(d->path, sizeof d->path, LAB_BIN "/%s", d->program->name);
         s->n++;
     }
 }

@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 /* In the order of their start, as a real host's service manager would do it. */
@@ -10,24 +11,26 @@ const struct lab_program lab_programs[] = {
     { "corosync", NULL, "/usr/sbin/corosync", NULL, { "-f" }, true },
     { "snmpd", NULL, "/usr/sbin/snmpd", NULL, { "-f", "-LOw", "-I", "-smux" }, true },
     { "sockmigd", "sockmig/sockmigd", BSC_SBINDIR "/sockmigd", NULL, { NULL }, true },
-    { "basculed", "supervisor/basculed", BSC_SBINDIR "/basculed", "bascule", { NULL },
-        true },
+    { "basculed", "supervisor/basculed", BSC_SBINDIR "/basculed", "bascule",
+        { "--poller", LAB_BIN "/bascule-poller" }, true },
     { "bascule-agent", "agent/bascule-agent", BSC_SBINDIR "/bascule-agent", "bascule",
         { NULL }, true },
-    { "bascule-poller", "agent/bascule-poller", BSC_LIBEXECDIR "/bascule-poller", NULL,
-        { NULL }, false },
+    { "bascule-poller", "agent/bascule-poller",
+        BSC_LIBEXECDIR "/bascule/bascule-poller", NULL, { NULL }, false },
     { "sockmig", "sockmig/sockmig", BSC_SBINDIR "/sockmig", NULL, { NULL }, false },
     { "bascule", "supervisor/cli/bascule", BSC_BINDIR "/bascule", NULL, { NULL },
         false },
     { "bascule-demo-client", "supervisor/cli/bascule-demo-client",
-        BSC_LIBEXECDIR "/bascule-demo-client", NULL, { NULL }, false },
+        BSC_LIBEXECDIR "/bascule/bascule-demo-client", NULL, { NULL }, false },
 };
 const unsigned lab_nprograms = sizeof lab_programs / sizeof lab_programs[0];
 
 static bool
 is_program(const char *path)
 {
-    return access(path, X_OK) == 0;
+    struct stat st;
+
+    return stat(path, &st) == 0 && S_ISREG(st.st_mode) && access(path, X_OK) == 0;
 }
 
 bool

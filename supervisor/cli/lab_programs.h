@@ -7,6 +7,7 @@
 #include "supervisor/cli/lab.h"
 
 #define LAB_PROGRAM_LEN 320
+#define LAB_BIN "/run/bascule-lab/bin" /* all of them, on a node */
 
 struct lab_program {
     const char *name;

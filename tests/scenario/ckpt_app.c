@@ -251,6 +251,35 @@ run_maps(void *arg)
     return NULL;
 }
 
+/* Memory given back in the ways that allocators know: dropped and made inaccessible;
+ * and private copies of a file's pages, dropped. */
+static void *
+run_drops(void *arg)
+{
+    size_t len = 64 * PAGE;
+    char *p = mmap(
+        NULL, len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    int fd = open("/proc/self/exe", O_RDONLY);
+    char *f = mmap(NULL, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE, fd, 0);
+
+    (void)arg;
+    for (;;) {
+        memset(p, 0x5a, len);
+        memset(f, 0x5a, PAGE);
+        usleep(10000);
+        if (p[len - 1] != 0x5a || f[1] != 0x5a)
+            wrong("kept page", p[len - 1], 0x5a);
+        madvise(p, len, MADV_DONTNEED);
+        madvise(f, PAGE, MADV_DONTNEED);
+        mprotect(p, len, PROT_NONE);
+        usleep(60000);
+        mprotect(p, len, PROT_READ | PROT_WRITE);
+        if (p[0] != 0 || p[len - 1] != 0 || f[1] != 'E')
+            wrong("dropped page", p[0], 0);
+    }
+    return NULL;
+}
+
 static void *
 run_clock(void *arg)
 {
@@ -328,7 +357,8 @@ start_workers(void)
         void *arg;
     } workers[] = { { run_ping, NULL }, { run_pong, NULL }, { run_writer, &pipe_fd[1] },
         { run_writer, &tcp_fd[1] }, { run_reader, NULL }, { run_vectors, NULL },
-        { run_pages, NULL }, { run_maps, NULL }, { run_clock, NULL } };
+        { run_pages, NULL }, { run_maps, NULL }, { run_drops, NULL },
+        { run_clock, NULL } };
     pthread_t t;
 
     for (size_t i = 0; i < sizeof workers / sizeof workers[0]; i++)

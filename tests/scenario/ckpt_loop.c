@@ -8,18 +8,21 @@
  * Without arguments all scenarios run, as "make check" wants it.  Needs root (77
  * otherwise); everything happens in a network namespace of its own. */
 #include "lib/loop.h"
+#include "sockmig/ckpt/inject.h"
 #include "sockmig/ckpt/target.h"
 #include "sockmig/image_alloc.h"
 #include "tests/scenario/ckpt_shadow.h"
 #include "tests/scenario/ckpt_targets.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -232,6 +235,47 @@ scenario_loop(const struct app *app, unsigned count, unsigned interval_ms)
     return bad != 0 || compared < 100 || ret != 0;
 }
 
+static int ready[2] = { -1, -1 }; /* pipe: the engine is at work */
+
+static void
+say_ready(void)
+{
+    if (ready[1] >= 0 && write(ready[1], "r", 1) == 1) {
+        close(ready[1]);
+        ready[1] = -1;
+    }
+}
+
+/* Start an engine; every other time wait until it is at work. */
+static pid_t
+start_engine(pid_t pid, void (*engine_is)(pid_t), bool wait)
+{
+    pid_t engine;
+    char c;
+
+    if (pipe(ready) < 0)
+        abort();
+    engine = fork();
+    if (engine == 0)
+        engine_is(pid);
+    close(ready[1]);
+    if (wait && read(ready[0], &c, 1) != 1)
+        fprintf(stderr, "the engine did not start\n");
+    close(ready[0]);
+    return engine;
+}
+
+static int
+open_mem(pid_t pid)
+{
+    char path[64];
+    int fd;
+
+    snprintf(path, sizeof path, "/proc/%d/mem", (int)pid);
+    fd = open(path, O_RDWR | O_CLOEXEC);
+    return fd < 0 ? -errno : fd;
+}
+
 /* The engine, until it is killed. */
 static void
 engine_main(pid_t pid)
@@ -243,14 +287,47 @@ engine_main(pid_t pid)
     precopy(r);
     for (;;) {
         checkpoint(r, false);
+        say_ready();
         if (target_serve(r->target, mono_add_ms(mono_clock(), 3), -1) < 0)
             exit(0);
     }
 }
 
+/* An engine that does nothing but injecting calls, until it is killed: with luck, in
+ * the middle. */
+static void
+injector_main(pid_t pid)
+{
+    const struct inject_call call = { .nr = SYS_getppid };
+    struct trace trace;
+    struct inject inject;
+    int mem, ret;
+
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    mem = open_mem(pid);
+    ret = mem < 0 ? mem : trace_open(&trace, pid);
+    while (ret == 0 || ret == -EAGAIN)
+        if ((ret = trace_stop(&trace, 100000)) == 0)
+            break;
+    if (ret == 0)
+        ret = inject_open(&inject, &trace, mem, NULL, 0);
+    say_ready();
+    while (ret == 0) {
+        for (unsigned i = 0; i < trace.nthreads && ret == 0; i++)
+            ret = inject_run(&inject, &trace.threads[i], &call, 1, NULL, NULL);
+        trace_resume(&trace);
+        if (ret == 0)
+            ret = trace_serve(&trace, mono_add_us(mono_clock(), 200), -1);
+        while (ret == 0 && (ret = trace_stop(&trace, 100000)) == -EAGAIN)
+            ret = 0;
+    }
+    fprintf(stderr, "injector: %s\n", strerror(-ret));
+    exit(1);
+}
+
 /* Kill the engine @count times at random moments after its start. */
 static int
-scenario_kill(const struct app *app, unsigned count)
+scenario_kill(const struct app *app, unsigned count, void (*engine_is)(pid_t))
 {
     struct app_state st;
     unsigned aborted = 0;
@@ -260,11 +337,9 @@ scenario_kill(const struct app *app, unsigned count)
         return ret;
     srandom((unsigned)getpid());
     for (unsigned i = 0; i < count && ret == 0; i++) {
-        pid_t engine = fork();
+        pid_t engine = start_engine(st.pid, engine_is, i % 2);
 
-        if (engine == 0)
-            engine_main(st.pid);
-        usleep((useconds_t)(random() % (i % 2 ? 12000 : 120000)));
+        usleep((useconds_t)(random() % (i % 2 ? 3000 : 60000)));
         kill(engine, SIGKILL);
         waitpid(engine, &status, 0);
         aborted += WIFEXITED(status);
@@ -284,14 +359,16 @@ scenario_kill(const struct app *app, unsigned count)
 static int
 run_one(const char *name, unsigned count, unsigned interval_ms)
 {
-    bool kill_it = !strncmp(name, "kill-", 5);
-    const struct app *app = app_find(kill_it ? name + 5 : name);
+    bool kill_it = !strncmp(name, "kill-", 5), heal_it = !strncmp(name, "heal-", 5);
+    const struct app *app = app_find(kill_it || heal_it ? name + 5 : name);
 
     if (!app) {
         fprintf(stderr, "no scenario %s\n", name);
         return 2;
     }
-    return kill_it ? scenario_kill(app, count) : scenario_loop(app, count, interval_ms);
+    if (kill_it || heal_it)
+        return scenario_kill(app, count, kill_it ? engine_main : injector_main);
+    return scenario_loop(app, count, interval_ms);
 }
 
 int
@@ -301,8 +378,8 @@ main(int argc, char **argv)
         const char *name;
         unsigned count, interval_ms;
     } all[] = { { "app", 200, 5 }, { "churn", 100, 5 }, { "kill-app", 30, 0 },
-        { "kill-churn", 15, 0 }, { "redis", 200, 10 }, { "redis-load", 100, 20 },
-        { "redis-save", 60, 20 }, { "kill-redis", 15, 0 } };
+        { "kill-churn", 15, 0 }, { "heal-app", 30, 0 }, { "redis", 200, 10 },
+        { "redis-load", 100, 20 }, { "redis-save", 60, 20 }, { "kill-redis", 15, 0 } };
     int failed = 0;
 
     if (!apps_prepare())

@@ -170,6 +170,11 @@ takeover(const struct service *s, struct cell_conf *conf, unsigned round, pid_t 
         }
         serve(t, 3 + (int)(random() % 20));
     }
+    if (s->disturb && round % 4 == 1) {
+        if (!s->disturb())
+            die("disturbing it", -EPROTO, NULL);
+        serve(t, 10);
+    }
     if (s->has_clients) {
         netlab_plug(&lab, "nobody");
         checkpoint(t, conf, &c, true);
@@ -180,6 +185,9 @@ takeover(const struct service *s, struct cell_conf *conf, unsigned round, pid_t 
     set_realtime(false);
     if (ret < 0 || lost > 0 || why.n > 0)
         die("clone_wake", ret, &why);
+    if (getenv("VERBOSE"))
+        printf("round %u: %u us, %u children\n", round, timings[round].total,
+            standby.image.nchildren);
     *init = clone_release(c);
     netlab_plug(&lab, hosts[to]);
 }

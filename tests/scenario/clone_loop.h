@@ -14,7 +14,8 @@ struct service {
     /* It runs and is ready; it went on since the last call without any error. */
     bool (*begin)(const struct netlab *lab, const char *log);
     bool (*goes_on)(const struct netlab *lab, const char *log);
-    void (*end)(void); /* of its clients; NULL: none */
+    bool (*disturb)(void); /* shortly before a takeover; NULL: nothing to do */
+    void (*end)(void);     /* of its clients; NULL: none */
 };
 
 const struct service *service_selfcheck(const char *program);

@@ -90,6 +90,8 @@ static struct {
     atomic_long rounds;
 } clients[CLIENTS];
 static atomic_bool stop, failed;
+static int control = -1; /* a connection of its own, through all takeovers */
+static bool saving;
 static const struct netlab *network;
 
 static int
@@ -218,7 +220,7 @@ redis_begin(const struct netlab *lab, const char *log)
     close(here);
     if (sock < 0 || !ask(sock, fill, sizeof fill - 1, "+OK\r\n", 5))
         return false;
-    close(sock);
+    control = sock;
     for (unsigned i = 0; i < CLIENTS; i++) {
         clients[i].number = i;
         if (pthread_create(&clients[i].thread, NULL, run_client, &clients[i].number))
@@ -227,11 +229,53 @@ redis_begin(const struct netlab *lab, const char *log)
     return all_go_on(3);
 }
 
+/* It saves in a child, which is lost with the host.  The answer is not waited for: its
+ * tracer, which is this thread, must not stand still. */
+static bool
+redis_disturb(void)
+{
+    static const char request[] = "BGSAVE\r\n";
+
+    saving = true;
+    return send(control, request, sizeof request - 1, MSG_NOSIGNAL) ==
+           (ssize_t)sizeof request - 1;
+}
+
+static bool
+saving_failed(void)
+{
+    static const char request[] = "INFO persistence\r\n";
+    char text[8192];
+    size_t got = 0;
+
+    for (unsigned i = 0; i < 300; i++, nap(10000)) {
+        if (send(control, request, sizeof request - 1, MSG_NOSIGNAL) < 0)
+            return false;
+        got = 0;
+        do {
+            ssize_t n = recv(control, text + got, sizeof text - got - 1, 0);
+
+            if (n <= 0)
+                return false;
+            got += (size_t)n;
+            text[got] = '\0';
+        } while (!strstr(text, "aof_last_cow_size"));
+        if (strstr(text, "rdb_bgsave_in_progress:0"))
+            return strstr(text, "rdb_last_bgsave_status:err") != NULL;
+    }
+    return false;
+}
+
 static bool
 redis_goes_on(const struct netlab *lab, const char *log)
 {
     (void)lab;
     (void)log;
+    if (saving && !saving_failed()) {
+        printf("redis does not know that its child is lost\n");
+        return false;
+    }
+    saving = false;
     return all_go_on(3);
 }
 
@@ -241,6 +285,7 @@ redis_end(void)
     stop = true;
     for (unsigned i = 0; i < CLIENTS; i++)
         pthread_join(clients[i].thread, NULL);
+    close(control);
 }
 
 const struct service *
@@ -255,6 +300,7 @@ service_redis(void)
         .has_clients = true,
         .begin = redis_begin,
         .goes_on = redis_goes_on,
+        .disturb = redis_disturb,
         .end = redis_end };
 
     return access("/usr/bin/redis-server", X_OK) == 0 ? &s : NULL;

@@ -59,7 +59,10 @@ def serve():
                 for c in subscribed:
                     c.sendall(b'{"event":"status"}\n')
                 continue
-            data = fd.recv(65536)
+            try:
+                data = fd.recv(65536)
+            except ConnectionResetError:  # killed with an answer unread
+                data = b""
             if not data:
                 del buffers[fd]
                 subscribed.discard(fd)

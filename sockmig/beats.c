@@ -48,7 +48,7 @@ beats_refresh(struct engine *e)
     struct jv *ev = jv_object();
     jv_set_str(ev, "event", "lease");
     jv_set_str(ev, "service", e->service->name);
-    jv_set_int(ev, "epoch", (int64_t)e->epoch);
+    jv_set_int(ev, "epoch", (int64_t)e->role.own);
     jv_set_bool(ev, "held", held);
     engine_event(e, ev);
     engine_changed(e);
@@ -79,15 +79,15 @@ send_beat(struct engine *e, struct peer *p, const struct wire_beat *beat)
 static bool
 reigns(const struct engine *e)
 {
-    return e->state == ROLE_RUNNING || e->state == ROLE_STARTING ||
-           e->state == ROLE_WAKING || e->state == ROLE_RESUMING ||
-           e->state == ROLE_FREEZING;
+    return e->role.state == ROLE_RUNNING || e->role.state == ROLE_STARTING ||
+           e->role.state == ROLE_WAKING || e->role.state == ROLE_RESUMING ||
+           e->role.state == ROLE_FREEZING;
 }
 
 void
 beats_now(struct engine *e)
 {
-    struct wire_beat beat = { .kind = WIRE_BEAT, .epoch = e->epoch };
+    struct wire_beat beat = { .kind = WIRE_BEAT, .epoch = e->role.own };
 
     if (!reigns(e))
         return;
@@ -116,7 +116,7 @@ take_beat(struct engine *e, struct peer *p, const struct wire_beat *beat, uint64
         .echo = from };
 
     if (beat->kind == WIRE_BEAT_ACK) {
-        if (beat->echo == e->beat_session && beat->epoch == e->epoch && reigns(e)) {
+        if (beat->echo == e->beat_session && beat->epoch == e->role.own && reigns(e)) {
             lease_acked(&e->lease, p->bit, beat->number);
             beats_refresh(e);
         }

@@ -199,7 +199,7 @@ on_pid_ended(struct loop_io *io, int fd, int events, void *arg)
     (void)fd;
     (void)events;
     engine_watch_pid(e, 0);
-    if (e->state == ROLE_ENDING || e->state == ROLE_IDLE)
+    if (e->role.state == ROLE_ENDING || e->role.state == ROLE_IDLE)
         return; /* we ended it */
     engine_error(e, "the service's process ended by itself; see %s", e->service->log);
     orders_died(e);

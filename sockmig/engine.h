@@ -64,9 +64,8 @@ struct engine {
     uint32_t last_queued; /* id of the newest packet read from the queue */
     uint64_t queued, released, dropped;
 
-    enum role_state state;
-    uint64_t epoch; /* highest one seen in an order */
-    bool open;      /* the gates may be open while the lease is held */
+    struct role role;
+    bool open; /* the gates may be open while the lease is held */
     bool lease_reported;
     unsigned announced; /* ticks since the gates were opened; see engine_announce() */
     struct lease lease;
@@ -130,8 +129,8 @@ int engine_main(const struct conf *conf, const char *service, int ctl_fd);
 void engine_event(struct engine *e, struct jv *taken);
 void engine_error(struct engine *e, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
-void engine_changed(struct engine *e); /* status is worth reading again */
-void engine_shut(struct engine *e);    /* gates shut, beats end, at once */
+void engine_changed(struct engine *e);  /* status is worth reading again */
+void engine_shut(struct engine *e);     /* gates shut, beats end, at once */
 void engine_announce(struct engine *e); /* now, and some times again */
 void engine_watch_pid(struct engine *e, pid_t pid);
 void engine_release(struct engine *e); /* let go what became stable */

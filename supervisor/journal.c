@@ -75,7 +75,7 @@ journal_open(const char *dir, char *error)
         sqlite3_exec(j->db, "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;", NULL,
             NULL, NULL) != SQLITE_OK ||
         sqlite3_exec(j->db, schema, NULL, NULL, NULL) != SQLITE_OK || !prepare(j)) {
-        snprintf(error, 256, "%s: %s; it must be a SQLite database this user can write",
+        snprintf(error, JOURNAL_ERROR_LEN, "%s: %s; it must be a SQLite database this user can write",
             path, sqlite3_errmsg(j->db));
         journal_close(j);
         return NULL;

@@ -23,8 +23,10 @@ struct journal_row {
     const char *text;
 };
 
-/* journal_open - the file DIR/journal.db, made if there is none.  NULL: @error (256
- * bytes) says why. */
+#define JOURNAL_ERROR_LEN 1024
+
+/* journal_open - the file DIR/journal.db, made if there is none.  NULL: @error
+ * (JOURNAL_ERROR_LEN bytes) says why. */
 struct journal *journal_open(const char *dir, char *error);
 void journal_close(struct journal *j); /* NULL is legal */
 

@@ -307,7 +307,7 @@ open_all(struct node *node, const struct node_options *options)
 {
     struct engine_handler handler = { engine_cb, note_cb, changed_cb, node };
     static char socket[256];
-    char error[256];
+    char error[JOURNAL_ERROR_LEN];
     int ret;
 
     node->journal = journal_open(options->state_dir, error);

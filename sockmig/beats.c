@@ -39,7 +39,9 @@ beats_refresh(struct engine *e)
     if (!e->open || held == e->lease_reported)
         return;
     e->lease_reported = held;
-    if (!held)
+    if (held)
+        engine_announce(e); /* what was said through a shut fence was lost */
+    else
         e->lease_lost++;
     log_info("service %s: lease %s", e->service->name,
         held ? "held" : "lost: too few nodes answer, gates shut");

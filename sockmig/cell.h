@@ -39,7 +39,11 @@ struct cell_conf {        /* borrowed for the calls */
 int cell_start(const struct cell_conf *conf, pid_t *init, pid_t *pid, char *error);
 
 /* cell_kill - kill the reaper and so everything in its cell, and wait until it is
- * gone.  Does nothing for 0. */
+ * gone.  Does nothing for 0.
+ *
+ * The cell is gone when all its processes are reaped, and a traced one is reaped by its
+ * tracer first: whoever traces them kills the reaper (SIGKILL), sees them end, and then
+ * calls this, or it waits for itself. */
 void cell_kill(pid_t init);
 
 #endif

@@ -154,6 +154,28 @@ on_ctl_closed(struct ctl_conn *conn, void *arg)
     _exit(1);
 }
 
+/* An announcement can be lost, and Linux neighbours ignore one that comes within 1 s of
+ * the last change (locktime): so it is said again until well past that. */
+static void
+announce_again(struct engine *e)
+{
+    static const unsigned at_ticks[] = { 1, 3, 6, 12, 20 };
+
+    if (!e->open || e->announced > 20)
+        return;
+    e->announced++;
+    for (size_t i = 0; i < sizeof at_ticks / sizeof at_ticks[0]; i++)
+        if (e->announced == at_ticks[i])
+            gate_announce(e->gate);
+}
+
+void
+engine_announce(struct engine *e)
+{
+    e->announced = 0;
+    gate_announce(e->gate);
+}
+
 static void
 on_tick(struct loop_timer *timer, void *arg)
 {
@@ -161,6 +183,7 @@ on_tick(struct loop_timer *timer, void *arg)
 
     peers_tick(e);
     orders_tick(e);
+    announce_again(e);
     beats_refresh(e);
     if (e->status_due || mono_us_between(e->status_sent, mono_clock()) > 1000 * 1000)
         send_status(e);

@@ -68,6 +68,7 @@ struct engine {
     uint64_t epoch; /* highest one seen in an order */
     bool open;      /* the gates may be open while the lease is held */
     bool lease_reported;
+    unsigned announced; /* ticks since the gates were opened; see engine_announce() */
     struct lease lease;
     uint64_t lease_refreshed, lease_lost;
     struct commit commit;
@@ -131,6 +132,7 @@ void engine_error(struct engine *e, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
 void engine_changed(struct engine *e); /* status is worth reading again */
 void engine_shut(struct engine *e);    /* gates shut, beats end, at once */
+void engine_announce(struct engine *e); /* now, and some times again */
 void engine_watch_pid(struct engine *e, pid_t pid);
 void engine_release(struct engine *e); /* let go what became stable */
 

@@ -94,7 +94,7 @@ open_gates(struct engine *e, pid_t pid)
     e->lease_reported = false;
     beats_refresh(e);
     beats_now(e);
-    gate_announce(e->gate);
+    engine_announce(e);
 }
 
 /* Remove what runs or is cloned here; MAIN_ENDED tells when it is gone. */
@@ -411,7 +411,7 @@ on_resumed(struct engine *e, const struct note *n)
     e->open = true;
     beats_refresh(e);
     beats_now(e);
-    gate_announce(e->gate);
+    engine_announce(e);
     done(e, ROLE_RUNNING, NULL);
 }
 

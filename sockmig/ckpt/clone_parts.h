@@ -29,6 +29,7 @@ struct clone {
     int parent_fd;   /* in the stub: pidfd of the engine, above all others */
     int64_t monotonic_offset_ns;       /* the cell's clock minus this host's */
     uint64_t vdso_start, vdso_syscall; /* in the stub, once moved */
+    uint64_t cap_bounding;             /* of its threads */
     struct batch batch;
     struct {
         pid_t tid; /* as the engine sees it */
@@ -59,6 +60,10 @@ int skeleton_new(struct clone *c, const struct cell_conf *conf, const struct ima
 int skeleton_layout(struct clone *c, const struct image *im);
 int skeleton_threads(struct clone *c, const struct image *im);
 
+/* skeleton_drop_bounding - add the calls by which a thread of the stub gets to
+ * @bounding from what all have. */
+void skeleton_drop_bounding(struct clone *c, uint64_t bounding);
+
 int content_pages(struct clone *c, const struct image *im, const struct pages *pages);
 int content_queues(struct clone *c, const struct parcels *parcels);
 
@@ -73,6 +78,9 @@ int wake_limits(struct wake *w, const char **what);
 int wake_registers(struct wake *w, const char **what);
 int wake_detach(struct wake *w, const char **what);
 void wake_resend(struct wake *w);
+
+/* net_purge - free the cell's network namespace of an earlier service's connections. */
+int net_purge(const struct clone *c);
 
 /* wake_open_all - engine's descriptors for all but sockets, epoll and duplicates. */
 int wake_open_all(struct wake *w, const char **what);

@@ -126,42 +126,32 @@ read_link(const struct process *p, const char *name, char *to, struct refusals *
     return 0;
 }
 
-static bool
-limit_at(const char **at, uint64_t *out)
+/* prlimit() of another user's process wants CAP_SYS_RESOURCE even to read; the file
+ * does not: a heading, then a line for each limit, in the order of their numbers. */
+static uint64_t
+limit_at(const char *at)
 {
-    *at += strspn(*at, " ");
-    if (strncmp(*at, "unlimited", 9) == 0) {
-        *at += 9;
-        *out = RLIM64_INFINITY;
-        return true;
-    }
-    return number_at(at, 10, out);
+    return strncmp(at, "unlimited", 9) == 0 ? RLIM64_INFINITY : strtoull(at, NULL, 10);
 }
 
-/* By the text, since prlimit() on a process of another user wants CAP_SYS_RESOURCE.
- * Its lines are in the order of the limits' numbers.  Source: fs/proc/base.c,
- * proc_pid_limits(): the name fills 26 columns. */
 static int
 read_limits(const struct process *p, struct image_process *to)
 {
+    enum { SOFT_AT = 26, HARD_AT = 47 };
     char path[64], text[4096];
-    const char *at = text;
+    const char *line = text;
     ssize_t n;
 
     snprintf(path, sizeof path, "/proc/%d/limits", (int)p->pid);
     n = file_read(path, text, sizeof text);
     if (n < 0)
-        return n == -ENOENT ? -ESRCH : (int)n;
+        return (int)n;
     for (int i = 0; i < NLIMITS; i++) {
-        uint64_t soft, hard;
-
-        at = strchr(at, '\n');
-        if (!at || strlen(at) < 28)
-            return -EIO;
-        at += 27;
-        if (!limit_at(&at, &soft) || !limit_at(&at, &hard))
-            return -EIO;
-        to->rlimits[i] = (struct image_rlimit){ soft, hard };
+        line = strchr(line, '\n');
+        if (!line || strlen(++line) < HARD_AT)
+            return -EPROTO;
+        to->rlimits[i] = (struct image_rlimit){ limit_at(line + SOFT_AT),
+            limit_at(line + HARD_AT) };
     }
     return 0;
 }
@@ -230,6 +220,7 @@ process_read(struct process *p, struct trace *t, struct proctext *text,
         ret = read_signals(t, to, why);
     if (ret == 0)
         ret = read_children(t, im, why);
+    to->clock_ns = (uint64_t)clock_ns(CLOCK_MONOTONIC);
     to->monotonic_ns = (uint64_t)(clock_ns(CLOCK_MONOTONIC) + p->monotonic_offset_ns);
     to->boottime_ns = (uint64_t)(clock_ns(CLOCK_BOOTTIME) + p->boottime_offset_ns);
     return ret;

@@ -16,6 +16,7 @@
 #include <string.h>
 #include <sys/auxv.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/ptrace.h>
 #include <sys/resource.h>
 #include <sys/rseq.h>
@@ -229,6 +230,30 @@ make_stub(struct clone *c, const struct cell_conf *conf, const struct image *im,
     return ret;
 }
 
+void
+skeleton_drop_bounding(struct clone *c, uint64_t bounding)
+{
+    for (uint64_t cap = 0; cap < 64; cap++)
+        if ((c->cap_bounding & ~bounding) >> cap & 1)
+            batch_add(&c->batch, "PR_CAPBSET_DROP", SYS_prctl, PR_CAPBSET_DROP, cap, 0,
+                0, 0, 0);
+}
+
+/* Forty calls for each thread, if left to the takeover; the threads inherit it. */
+static int
+drop_bounding(struct clone *c, uint64_t bounding)
+{
+    int ret;
+
+    for (uint64_t cap = 0; cap < 64; cap++)
+        if (prctl(PR_CAPBSET_READ, cap, 0, 0, 0) == 1)
+            c->cap_bounding |= 1ull << cap;
+    skeleton_drop_bounding(c, bounding);
+    ret = batch_run(&c->batch, c->pid);
+    c->cap_bounding &= bounding;
+    return ret;
+}
+
 int
 skeleton_new(struct clone *c, const struct cell_conf *conf, const struct image *im,
     struct refusals *why)
@@ -243,6 +268,8 @@ skeleton_new(struct clone *c, const struct cell_conf *conf, const struct image *
         ret = batch_seize(&c->batch, c->pid);
     if (ret == 0)
         ret = clear_space(c, im);
+    if (ret == 0)
+        ret = drop_bounding(c, im->process.cap_bounding);
     if (ret == -EOPNOTSUPP)
         refuse(why, 0, -1, "run the same kernel on all nodes",
             "the vdso of this host's kernel is laid out differently");

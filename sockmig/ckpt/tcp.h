@@ -55,4 +55,9 @@ int tcp_release(int sock, const struct image_tcp *entry, const uint8_t *outq, in
  * restored socket has no round-trip time and would wait 1 s.  Packets sent. */
 int tcp_resend(int sock, const struct image_tcp *entry, const uint8_t *outq, int raw);
 
+/* tcp_purge - destroy all connections in the caller's network namespace: what a service
+ * that was killed there left to the kernel.  The fence must be shut: resets are sent.
+ * 0 or -errno. */
+int tcp_purge(void);
+
 #endif

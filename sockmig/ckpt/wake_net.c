@@ -39,6 +39,17 @@ come_back(int before)
     return ret;
 }
 
+int
+net_purge(const struct clone *c)
+{
+    int before = -1, ret = enter(c->netns, &before), back;
+
+    if (ret == 0)
+        ret = tcp_purge();
+    back = come_back(before);
+    return ret < 0 ? ret : back;
+}
+
 static int
 set_flags(int sock, uint32_t flags)
 {

@@ -33,12 +33,13 @@ add_prctl(struct batch *b, const char *name, int option, uint64_t a, uint64_t c)
 }
 
 /* SIGTRAP ends batches: if the service ignores it, the kernel would take that back at
- * the next one, so wake_registers() sets it last. */
+ * the next one, so wake_registers() sets that last. */
 static void
 restore_actions(struct batch *b, const struct image_process *p)
 {
     for (uint64_t s = 1; s <= 64; s++)
-        if (s != SIGKILL && s != SIGSTOP && s != SIGTRAP)
+        if (s != SIGKILL && s != SIGSTOP &&
+            (s != SIGTRAP || p->actions[s - 1].handler != (uintptr_t)SIG_IGN))
             batch_add(b, "rt_sigaction", SYS_rt_sigaction, s,
                 batch_put(b, &p->actions[s - 1], sizeof p->actions[0]), 0, 8, 0, 0);
 }

@@ -129,11 +129,11 @@ thread_capabilities(struct batch *b, const struct image_process *p)
 }
 
 static void
-thread_credentials(struct batch *b, const struct image_process *p)
+thread_credentials(struct clone *c, const struct image_process *p)
 {
-    for (uint64_t cap = 0; cap < 64; cap++)
-        if (!(p->cap_bounding >> cap & 1)) /* fails beyond the kernel's last one */
-            add_prctl(b, NULL, PR_CAPBSET_DROP, cap, 0);
+    struct batch *b = &c->batch;
+
+    skeleton_drop_bounding(c, p->cap_bounding);
     batch_add(b, "setgroups", SYS_setgroups, p->ngroups,
         batch_put(b, p->groups, sizeof p->groups), 0, 0, 0, 0);
     batch_add(b, "setresgid", SYS_setresgid, p->gid, p->egid, p->sgid, 0, 0, 0);
@@ -157,14 +157,16 @@ find_thread(const struct clone *c, int32_t in_cell)
 }
 
 static void
-add_thread(struct batch *b, const struct image *im, uint32_t i)
+add_thread(struct clone *c, const struct image *im, uint32_t i)
 {
+    struct batch *b = &c->batch;
+
     thread_own(b, im, &im->threads[i]);
     if (i == 0) {
         process_signals(b, &im->process);
         process_timers(b, im);
     }
-    thread_credentials(b, &im->process);
+    thread_credentials(c, &im->process);
 }
 
 /* As many threads at a time as the table holds calls for; each works off its own part
@@ -183,7 +185,7 @@ wake_threads(struct wake *w, const char **what)
 
         for (uint32_t i = first; i < end; i++) {
             begins[i - first] = b->ncalls;
-            add_thread(b, w->im, i);
+            add_thread(w->c, w->im, i);
         }
         begins[end - first] = b->ncalls;
         for (uint32_t i = first; i < end && ret == 0 && !b->full; i++)
@@ -215,21 +217,21 @@ after_credentials(struct wake *w)
     return batch_run(b, w->c->pid);
 }
 
-/* The last calls go through the vdso, which stays: no trap of ours after the action of
- * SIGTRAP is set, no code of ours after the mapping is gone. */
+/* The last calls go through the vdso, which stays: no code of ours after the mapping is
+ * gone.  A service that ignores SIGTRAP gets that here, after our last trap, which
+ * would have made the kernel undo it. */
 static int
 leave_mapping(struct wake *w)
 {
     struct batch *b = &w->c->batch;
+    const struct image_sigaction *trap = &w->im->process.actions[SIGTRAP - 1];
     uint64_t base = (uint64_t)(uintptr_t)b->base;
-    uint64_t action[6] = { SIGTRAP,
-        batch_put(
-            b, &w->im->process.actions[SIGTRAP - 1], sizeof w->im->process.actions[0]),
-        0, 8, 0, 0 };
+    uint64_t action[6] = { SIGTRAP, batch_put(b, trap, sizeof *trap), 0, 8, 0, 0 };
     uint64_t unmap[6] = { base, b->size, 0, 0, 0, 0 };
-    int ret;
+    int ret = 0;
 
-    ret = batch_single(b, w->c->pid, w->c->vdso_syscall, SYS_rt_sigaction, action);
+    if (trap->handler == (uintptr_t)SIG_IGN)
+        ret = batch_single(b, w->c->pid, w->c->vdso_syscall, SYS_rt_sigaction, action);
     if (ret == 0)
         ret = batch_single(b, w->c->pid, w->c->vdso_syscall, SYS_munmap, unmap);
     return ret;

@@ -2,6 +2,7 @@
 #include "lib/fd.h"
 #include "supervisor/cli/cli.h"
 #include "supervisor/cli/lab.h"
+#include "supervisor/cli/lab_programs.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -13,6 +14,12 @@
 #include <sys/pidfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#define LAB_EXEC_PATH                                                                  \
+    LAB_BIN                                                                            \
+    ":/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
+static char start_dir[4096]; /* the caller's: entering a mount namespace leaves it */
 
 /* By the process, in one call; the mount namespace last of what it changes here. */
 static int
@@ -33,8 +40,11 @@ static void __attribute__((noreturn)) become(char **command)
 {
     int err;
 
-    if (chdir("/") == 0)
+    if (chdir(start_dir) == 0 || chdir("/") == 0) {
+        /* the product's own programs as this lab runs them */
+        setenv("PATH", LAB_EXEC_PATH, 1);
         execvp(command[0], command);
+    }
     err = errno;
     cli_error("%s: %s", command[0], strerror(err));
     _exit(err == ENOENT ? 127 : 126);
@@ -75,6 +85,8 @@ lab_exec_cmd(struct lab *lab, const char *name, char **command)
         return code;
     signal(SIGINT, SIG_IGN); /* it is for the command; its end is ours */
     signal(SIGQUIT, SIG_IGN);
+    if (!getcwd(start_dir, sizeof start_dir))
+        strcpy(start_dir, "/");
     group = lab_group_open(lab, host); /* it stops and dies with the host */
     if (pipe2(go, O_CLOEXEC) < 0 || enter(host) < 0) {
         cli_error("%s cannot be entered: %s", name, strerror(errno));

@@ -4,6 +4,7 @@
  * cell, and TCP in bulk out of it. */
 #include "lib/fd.h"
 #include "lib/log.h"
+#include "sockmig/gatens.h"
 #include "tests/scenario/gate_lan.h"
 
 #include <errno.h>
@@ -209,7 +210,8 @@ join(struct flow *flow)
     int listener = lan_tcp(gate_cell_netns(flow->lan->nodes[0].gate));
 
     to.sin_addr.s_addr = htonl(0x0a4d0064);
-    if (bind(listener, (struct sockaddr *)&to, sizeof to) < 0 || listen(listener, 1) < 0)
+    if (bind(listener, (struct sockaddr *)&to, sizeof to) < 0 ||
+        listen(listener, 1) < 0)
         log_fatal("listener: %s", strerror(errno));
     flow->client = lan_tcp(flow->lan->netns);
     connect(flow->client, (struct sockaddr *)&to, sizeof to);
@@ -249,6 +251,62 @@ bulk(struct lan *lan, struct nfq *ingress, uint64_t hold_ns, uint64_t want)
     fd_close(flow.client);
 }
 
+/* clang-format off */
+static const struct conf_address many[] = {
+    { .family = AF_INET, .bytes = { 10, 77, 0, 100 }, .prefix = 24, .text = "10.77.0.100" },
+    { .family = AF_INET, .bytes = { 10, 77, 0, 101 }, .prefix = 24, .text = "10.77.0.101" },
+    { .family = AF_INET, .bytes = { 10, 78, 0, 1 }, .prefix = 16, .text = "10.78.0.1" },
+    { .family = AF_INET6, .bytes = { 0xfd, 0x77, [15] = 1 }, .prefix = 64, .text = "fd77::1" },
+    { .family = AF_INET6, .bytes = { 0xfd, 0x77, [15] = 2 }, .prefix = 64, .text = "fd77::2" },
+};
+
+/* One row per claim: @holds is a shell command that succeeds in the gate. */
+static const struct {
+    const char *claim;
+    unsigned first, n;
+    const char *gateway, *holds;
+} kinds[] = {
+    { "several addresses of both families", 0, 5, "10.77.0.50",
+        "test $(ip -4 neigh show proxy dev up0 | wc -l) = 3 && "
+        "test $(ip -6 neigh show proxy dev up0 | wc -l) = 2" },
+    { "two addresses in one network share its route", 0, 2, "",
+        "test $(ip route show 10.77.0.0/24 | wc -l) = 1" },
+    { "each network has its route", 0, 3, "", "ip route show 10.78.0.0/16 | grep -q up0" },
+    { "without a gateway there is no default route", 0, 1, "",
+        "test -z \"$(ip route show default; ip -6 route show default)\"" },
+    { "a gateway of IPv4", 0, 1, "10.77.0.50", "ip route | grep -q 'via 10.77.0.50 dev up0'" },
+    { "IPv6 alone, with a link-local gateway", 3, 1, "fe80::1",
+        "ip -6 route show default | grep -q 'via fe80::1 dev up0'" },
+    { "the service's route wins over the gate's own address", 0, 1, "",
+        "ip route get 10.77.0.100 from 10.77.0.50 iif up0 | grep -q 'dev vg'" },
+};
+/* clang-format on */
+
+static void
+addresses(struct lan *lan)
+{
+    const struct gate_conf before = lan->conf;
+    char error[GATE_ERROR_LEN] = "";
+    int back;
+
+    for (unsigned i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
+        struct gate *gate = NULL;
+
+        lan->conf.addresses = many + kinds[i].first;
+        lan->conf.naddresses = kinds[i].n;
+        lan->conf.gateway = kinds[i].gateway;
+        if (gatens_enter(lan->nodes[1].netns, &back) < 0)
+            log_fatal("setns: %s", strerror(errno));
+        if (gate_new(&lan->conf, &gate, error) < 0)
+            log_warn("%s: %s", kinds[i].claim, error);
+        gatens_leave(back);
+        check(gate && lan_shell(gate_netns(gate), "%s", kinds[i].holds) == 0,
+            kinds[i].claim);
+        gate_free(gate);
+    }
+    lan->conf = before;
+}
+
 int
 main(void)
 {
@@ -261,6 +319,7 @@ main(void)
         return 77;
     }
     lan_init(&lan);
+    addresses(&lan);
     ingress(&lan);
     if (nfq_open(gate_cell_netns(lan.nodes[0].gate), 0, 4096, true, &queue) < 0)
         log_fatal("ingress queue: %s", strerror(errno));

@@ -78,7 +78,7 @@ udp(int netns, enum lan_family family, const char *address, uint16_t port)
 {
     struct sockaddr_in in = { .sin_family = AF_INET, .sin_port = htons(port) };
     struct sockaddr_in6 in6 = { .sin6_family = AF_INET6, .sin6_port = htons(port) };
-    int back, fd, ret;
+    int back, fd, ret, room = 8 << 20;
 
     must(gatens_enter(netns, &back) == 0, "setns");
     fd = socket(family == LAN_V4 ? AF_INET : AF_INET6,
@@ -91,6 +91,7 @@ udp(int netns, enum lan_family family, const char *address, uint16_t port)
         ret = bind(fd, (struct sockaddr *)&in6, sizeof in6);
     }
     must(ret == 0, address);
+    setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &room, sizeof room);
     gatens_leave(back);
     return fd;
 }

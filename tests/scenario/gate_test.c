@@ -238,6 +238,32 @@ hold(struct lan *lan)
         "accepting what is not there is no error");
 }
 
+/* More than the queue takes. */
+static void
+overflow(struct lan *lan)
+{
+    struct lan_node *node = &lan->nodes[0];
+    struct nfq_stat stat = { 0 };
+
+    nfq_close(node->egress);
+    node->egress = NULL;
+    forget(lan);
+    if (nfq_open(gate_netns(node->gate), 1, 1024, true, &node->egress) < 0)
+        log_fatal("queue: %s", strerror(errno));
+    for (uint32_t i = 0; i < 1100; i++)
+        lan_say(lan, 0, LAN_V4, i);
+    check(nfq_stat(node->egress, &stat) == 0 && stat.held == 1024 &&
+              stat.dropped == 1100 - 1024,
+        "what does not fit into the queue is dropped and counted");
+    settle(lan);
+    check(lan->data == 0 && node->packets == 0, "and does not leave");
+    nfq_accept_upto(node->egress, stat.last_id);
+    while (lan->data < 1024 && nfq_stat(node->egress, &stat) == 0 && stat.held > 0)
+        lan_pump(lan, 10);
+    settle(lan);
+    check(lan->data == 1024 && lan->last_datum == 1023, "what fits is kept, in order");
+}
+
 /* An IPv4 packet with a source of our choice, out of the cell. */
 static void
 raw_from(struct lan *lan, const uint8_t source[4])
@@ -437,6 +463,7 @@ main(void)
     open_and_expire(&lan);
     flips(&lan);
     hold(&lan);
+    overflow(&lan);
     sources(&lan);
     no_listener(&lan);
     hops(&lan);

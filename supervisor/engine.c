@@ -190,8 +190,9 @@ note_refusals(struct engine *e, unsigned index, const struct jv *refusals)
         const struct jv *r = jv_at(refusals, i);
         char text[512];
 
-        snprintf(text, sizeof text, "%s %s: %s; %s", jv_str(r, "process", "?"),
-            jv_str(r, "fd", ""), jv_str(r, "what", "?"), jv_str(r, "cure", ""));
+        snprintf(text, sizeof text, "process %d, descriptor %d: %s; %s",
+            (int)jv_int(r, "process", 0), (int)jv_int(r, "fd", -1),
+            jv_str(r, "what", "?"), jv_str(r, "cure", ""));
         e->handler.note(index, "unprotected", "warn", text, e->handler.arg);
     }
 }

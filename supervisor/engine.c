@@ -143,8 +143,8 @@ engine_ask(struct engine *e)
 }
 
 static void
-give_answer(struct engine *e, const struct asked *a, bool ok, int64_t age_us,
-    const char *text)
+give_answer(
+    struct engine *e, const struct asked *a, bool ok, int64_t age_us, const char *text)
 {
     struct member_event ev = { .kind = MEMBER_ANSWER, .service = a->service };
 
@@ -178,8 +178,9 @@ static void
 note_lease(struct engine *e, unsigned index, bool held)
 {
     e->handler.note(index, "lease", held ? "info" : "warn",
-        held ? "holds the lease" : "lost the lease: its gates are shut until a majority "
-                                   "of nodes answers again",
+        held ? "holds the lease"
+             : "lost the lease: its gates are shut until a majority "
+               "of nodes answers again",
         e->handler.arg);
 }
 
@@ -268,8 +269,9 @@ connect_cb(struct loop_timer *timer, void *arg)
 
     if (ret < 0) {
         if (!e->said)
-            log_error("sockmigd: cannot connect to %s: %s; is sockmigd running?  Trying "
-                      "again",
+            log_error(
+                "sockmigd: cannot connect to %s: %s; is sockmigd running?  Trying "
+                "again",
                 e->path, strerror(-ret));
         e->said = true;
         loop_timer_in_ms(timer, RETRY_MS);
@@ -340,8 +342,8 @@ engine_status(const struct engine *e, unsigned index)
     const struct jv *services = jv_get(e->status, "services");
 
     for (size_t i = 0; i < jv_len(services); i++)
-        if (!strcmp(jv_str(jv_at(services, i), "name", ""),
-                e->conf->services[index].name))
+        if (!strcmp(
+                jv_str(jv_at(services, i), "name", ""), e->conf->services[index].name))
             return jv_at(services, i);
     return NULL;
 }

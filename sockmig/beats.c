@@ -16,8 +16,8 @@
 #define DATAGRAM (WIRE_BEAT_HEAD + WIRE_BEAT_BODY + SEAL_TAG)
 #define DATAGRAMS_A_TURN 64
 
-static uint64_t
-boottime_ns(void)
+uint64_t
+beats_boottime_ns(void)
 {
     struct timespec ts;
 
@@ -33,7 +33,7 @@ beats_refresh(struct engine *e)
     int64_t left_us = mono_us_between(now, e->lease.until);
 
     if (e->open && held) {
-        gate_lease(e->gate, boottime_ns() + (uint64_t)left_us * 1000);
+        gate_lease(e->gate, beats_boottime_ns() + (uint64_t)left_us * 1000);
         e->lease_refreshed++;
     }
     if (!e->open || held == e->lease_reported)
@@ -98,6 +98,15 @@ beats_now(struct engine *e)
     beats_refresh(e);
 }
 
+void
+beats_say_shut(struct engine *e, unsigned node)
+{
+    struct wire_beat shut = { .kind = WIRE_BEAT_SHUT, .epoch = e->role.own };
+
+    if (node >= 1 && node <= CONF_MAX_NODES && e->peers[node - 1].node)
+        send_beat(e, &e->peers[node - 1], &shut);
+}
+
 static void
 beat_due(struct loop_timer *timer, void *arg)
 {
@@ -120,6 +129,12 @@ take_beat(struct engine *e, struct peer *p, const struct wire_beat *beat, uint64
             lease_acked(&e->lease, p->bit, beat->number);
             beats_refresh(e);
         }
+        return;
+    }
+    if (beat->kind == WIRE_BEAT_SHUT) {
+        if (e->role.state == ROLE_FOLLOWING && beat->epoch == e->role.own &&
+            p->node->id == e->active && e->clone_ready)
+            engine_hold(e);
         return;
     }
     if (beat->epoch < e->acks_from) /* promise P1: sworn to a newer epoch */

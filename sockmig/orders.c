@@ -57,6 +57,7 @@ done(struct engine *e, enum role_state state, struct jv *fields)
     state_is(e, state, role_order_name(e->order.order));
     e->order.running = false;
     answer(e, e->order.id, fields);
+    engine_release(e); /* what waited for it to run */
 }
 
 static void
@@ -91,9 +92,8 @@ open_gates(struct engine *e, pid_t pid)
 {
     engine_watch_pid(e, pid);
     e->open = true;
-    e->lease_reported = false;
-    beats_refresh(e);
     beats_now(e);
+    beats_refresh(e);
     engine_announce(e);
 }
 
@@ -125,6 +125,15 @@ do_follow(struct engine *e, const struct jv *msg)
         done(e, ROLE_FOLLOWING, NULL);
     else
         end_service(e);
+}
+
+/* Who takes over after a handover; 0: not said. */
+static unsigned
+successor(const struct engine *e, const struct jv *msg)
+{
+    const struct conf_node *n = conf_node(e->conf, jv_str(msg, "to", ""));
+
+    return n ? n->id : 0;
 }
 
 static void
@@ -166,10 +175,12 @@ carry_out(struct engine *e, enum role_order order, const struct jv *msg)
         break;
     case ORDER_TAKEOVER:
         begin_reign(e);
+        e->open = true; /* clients' packets wait until the service runs */
         trace(e, TRACE_WAKE); /* after all whole checkpoints in its queue */
         break;
     case ORDER_HANDOVER:
         e->order.wait_for = 0;
+        e->order.to = successor(e, msg);
         trace(e, TRACE_HANDOVER);
         break;
     case ORDER_RESUME:
@@ -395,6 +406,10 @@ on_handed(struct engine *e, const struct note *n)
         return;
     }
     FAULT_POINT("handover-frozen");
+    /* Everything that has not left is in the image and will be sent from there.  From
+     * here on clients are better served by the successor, who lets them wait. */
+    engine_shut(e);
+    beats_say_shut(e, e->order.to);
     e->order.wait_for = (uint64_t)n->b;
     orders_progress(e);
 }
@@ -547,7 +562,6 @@ orders_progress(struct engine *e)
     if (!e->order.running || e->order.order != ORDER_HANDOVER || !e->order.wait_for ||
         e->commit.stable < e->order.wait_for)
         return;
-    engine_shut(e);
     FAULT_POINT("handover-shut");
     a = jv_object();
     jv_set_int(a, "checkpoint", (int64_t)e->order.wait_for);
@@ -561,6 +575,8 @@ orders_tick(struct engine *e)
         mono_us_between(e->order.began, mono_clock()) < HANDOVER_LIMIT_MS * 1000)
         return;
     trace(e, TRACE_RESUME);
+    e->open = true;
+    beats_now(e);
     failed(e, ROLE_RUNNING,
         "a standby of the set did not acknowledge the last checkpoint in time; the "
         "service runs on here");

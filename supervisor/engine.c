@@ -329,6 +329,8 @@ engine_order(struct engine *e, const struct effect *effect)
         jv_set_str(request, "active", node_name(e, effect->node));
     if (effect->op == ENGINE_TAKEOVER)
         jv_set_str(request, "from", node_name(e, effect->node));
+    if (effect->op == ENGINE_HANDOVER)
+        jv_set_str(request, "to", node_name(e, effect->node));
     if (effect->op == ENGINE_SET)
         jv_set(request, "nodes", node_names(e, effect->r.set));
     *a = (struct asked){ e->last_id + 1, effect->service, effect->op, effect->r.epoch,

@@ -4,9 +4,9 @@
 #include "lib/fault.h"
 #include "lib/fd.h"
 #include "lib/log.h"
+#include "sockmig/realtime.h"
 
 #include <errno.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -24,7 +24,6 @@
 #define HOLD_OPEN_MS 200 /* a takeover that does not come within it will not come */
 #define QUEUE_PACKETS 65536
 #define HOLD_MS 50 /* output is held about this long at most: buffers */
-#define REALTIME_PRIORITY 20
 
 void
 engine_event(struct engine *e, struct jv *taken)
@@ -314,8 +313,8 @@ open_gate(struct engine *e)
     }
     ret = nfq_open(gate_netns(e->gate), EGRESS_QUEUE, QUEUE_PACKETS, false, &e->egress);
     if (ret == 0)
-        ret = nfq_open(gate_cell_netns(e->gate), INGRESS_QUEUE, QUEUE_PACKETS, false,
-            &e->ingress);
+        ret = nfq_open(
+            gate_cell_netns(e->gate), INGRESS_QUEUE, QUEUE_PACKETS, false, &e->ingress);
     if (ret < 0) {
         log_error("service %s: packet queues: %s; see `bascule check`", s->name,
             strerror(-ret));
@@ -349,11 +348,11 @@ start_threads(struct engine *e)
 static void
 go_realtime(void)
 {
-    struct sched_param p = { .sched_priority = REALTIME_PRIORITY };
+    int ret = realtime_set(true);
 
-    if (sched_setscheduler(0, SCHED_FIFO, &p) < 0)
+    if (ret < 0)
         log_warn(
-            "engine: no real-time priority (%s): latencies will vary", strerror(errno));
+            "engine: no real-time priority (%s): latencies will vary", strerror(-ret));
     mlockall(MCL_CURRENT);
 }
 

@@ -61,8 +61,8 @@ struct engine {
     struct gate *gate;
     struct nfq *egress, *ingress;
     struct loop_io *egress_io, *ingress_io;
-    uint32_t last_queued; /* id of the newest packet read from the egress queue */
-    uint32_t last_in;     /* and from the ingress queue */
+    uint32_t last_queued;   /* id of the newest packet read from the egress queue */
+    uint32_t last_in;       /* and from the ingress queue */
     struct mono hold_until; /* FOLLOWING: open for clients, whose packets wait */
     uint64_t queued, released, dropped;
 

@@ -175,7 +175,7 @@ carry_out(struct engine *e, enum role_order order, const struct jv *msg)
         break;
     case ORDER_TAKEOVER:
         begin_reign(e);
-        e->open = true; /* clients' packets wait until the service runs */
+        e->open = true;       /* clients' packets wait until the service runs */
         trace(e, TRACE_WAKE); /* after all whole checkpoints in its queue */
         break;
     case ORDER_HANDOVER:

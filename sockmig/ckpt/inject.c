@@ -7,7 +7,6 @@
 
 #include <elf.h>
 #include <errno.h>
-#include <sched.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,6 +14,7 @@
 #include <sys/ptrace.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
+#include <time.h>
 #include <unistd.h>
 
 #define LIMIT_US 2000000 /* calls that take longer are a bug: they are cut off */
@@ -190,6 +190,7 @@ static int
 run(struct inject *in, struct trace_thread *th, const struct inject_call *first,
     unsigned n, void (*meanwhile)(void *), void *arg)
 {
+    const struct timespec pause = { 0, 10000 };
     struct user_regs_struct orig;
     struct mono begin;
     uint64_t mask;
@@ -212,8 +213,8 @@ run(struct inject *in, struct trace_thread *th, const struct inject_call *first,
         if (meanwhile)
             meanwhile(arg);
         done = is_done(in, first);
-        if (!done)
-            sched_yield();
+        if (!done) /* spinning in real time could keep it from ever being done */
+            nanosleep(&pause, NULL);
     }
     ended = finish(in, th, &orig, mask);
     return ended < 0 ? ended : done ? 0 : -EIO;

@@ -8,7 +8,6 @@
 #include <dirent.h>
 #include <errno.h>
 #include <poll.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -28,7 +27,6 @@
         PTRACE_O_TRACEEXEC)
 #define SLICE_MS 2      /* longest time a SIGCHLD taken by another thread costs */
 #define SEIZE_TRIES 100 /* of 10 ms: a dead engine lets go when its exit is done */
-#define SPIN_US 300     /* a stop usually takes less */
 
 static struct trace_thread *
 find(struct trace *t, pid_t tid)
@@ -284,8 +282,11 @@ trace_stop(struct trace *t, int64_t limit_us)
         if (t->threads[i].state == TRACE_RUNS || t->threads[i].state == TRACE_LISTENS)
             ptrace(PTRACE_INTERRUPT, t->threads[i].tid, 0, 0);
     for (;;) {
-        bool any = poll_once(t);
         int64_t waited;
+        bool any;
+
+        drain_signals(t); /* first: what comes after it wakes us below */
+        any = poll_once(t);
 
         if (t->ended)
             return -ESRCH;
@@ -296,11 +297,8 @@ trace_stop(struct trace *t, int64_t limit_us)
             break;
         if (any)
             continue;
-        drain_signals(t);
-        if (waited < SPIN_US)
-            sched_yield();
-        else
-            poll(&pfd, 1, 1);
+        /* never spin: in real time that keeps the very thread from stopping */
+        poll(&pfd, 1, 1);
     }
     trace_resume(t);
     return -EAGAIN;

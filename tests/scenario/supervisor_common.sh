@@ -90,7 +90,8 @@ make_host() {
     ip netns exec "${run}_$1" unshare -m -u --propagation private sh -c "
         hostname n$1 && mount -t tmpfs shm /dev/shm &&
         mount --bind $h/etc /etc/corosync && mount --bind $h/run /run &&
-        mount --bind $h/lib /var/lib/corosync && echo \$\$ >$h/pid && exec sleep 3600" &
+        mount --bind $h/lib /var/lib/corosync && echo \$\$ >$h/pid && exec sleep 3600" 2>/dev/null &
+    disown
     wait_for 5 test -s "$h/pid" || fail "host $1 does not come up"
 }
 

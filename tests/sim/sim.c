@@ -156,6 +156,17 @@ arm(struct sim *s, unsigned node, struct mono at)
 }
 
 static void
+cut_sharply(struct sim *s, unsigned node, enum peer_kind kind)
+{
+    if (kind != PEER_TAKING && kind != PEER_SET && kind != PEER_HANDOVER &&
+        kind != PEER_ACTIVE && kind != PEER_CLAIM)
+        return;
+    if (!sim_random(s, 8))
+        sim_push(s, &(struct sim_event){ .at = s->now + (int64_t)sim_random(s, 3000),
+                        .what = SIM_SHARP, .node = node });
+}
+
+static void
 carry_out(struct sim *s, unsigned node, const struct effects *out)
 {
     struct sim_node *nd = &s->node[node];
@@ -176,8 +187,11 @@ carry_out(struct sim *s, unsigned node, const struct effects *out)
                 sim_trace(s, "%u says %s %" PRIu64 ".%u", node,
                     peer_kind_name(e->msg.kind), e->msg.r.epoch, e->msg.r.version);
             group_broadcast(s, node, &e->msg);
+            if (s->sharp)
+                cut_sharply(s, node, e->msg.kind);
             break;
         case DO_ENGINE:
+            engine_check_record(s, node, e);
             sim_trace(s, "%u orders %s %" PRIu64 " set %" PRIx64, node,
                 engine_op_name(e->op), e->r.epoch, e->r.set);
             sim_push(s, &(struct sim_event){ .at = s->now + 400, .what = SIM_ORDER,
@@ -315,6 +329,9 @@ handle(struct sim *s, const struct sim_event *ev)
     case SIM_ENGINE_UP:
         if (nd->corosync_up && !nd->engine.up)
             engine_boot(s, ev->node);
+        break;
+    case SIM_SHARP:
+        sim_cut(s, node_bit(ev->node));
         break;
     case SIM_ENGINE_TOLD:
         if (nd->engine.gen == ev->gen)

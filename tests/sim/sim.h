@@ -40,6 +40,7 @@ enum sim_what {
     SIM_STORED_AT,  /* its acknowledgement arrives */
     SIM_PROGRESS,   /* a long order goes on */
     SIM_ENGINE_UP,
+    SIM_SHARP,       /* the cut of a node that has just said something */
     SIM_ENGINE_TOLD /* the supervisor sees the engine's connection change */
 };
 
@@ -133,6 +134,7 @@ struct sim {
     unsigned owner[4096];      /* of an epoch */
     uint64_t opened;           /* newest epoch whose gates were open */
     const struct sim_mutant *mutant;
+    bool sharp; /* the network is cut just when it hurts */
     char broken[256];
     char *trace; /* owned; NULL: keep none */
     size_t trace_len;
@@ -177,6 +179,7 @@ void group_queue(struct sim *s, unsigned node, const struct member_event *ev);
 void engine_boot(struct sim *s, unsigned node);
 void engine_event(struct sim *s, const struct sim_event *ev);
 void engine_end_order(struct sim *s, unsigned node); /* the service ended under it */
+void engine_check_record(struct sim *s, unsigned node, const struct effect *order);
 void engine_report_to(struct sim *s, unsigned node);
 bool engine_open(const struct sim *s, unsigned node);
 

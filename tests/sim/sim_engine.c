@@ -378,8 +378,8 @@ follow(struct sim *s, unsigned node, const struct effect *order)
     answer(s, node, order, true, -1);
 }
 
-static void
-check_record(struct sim *s, unsigned node, const struct effect *order)
+void
+engine_check_record(struct sim *s, unsigned node, const struct effect *order)
 {
     const struct sim_node *nd = &s->node[node];
 
@@ -402,7 +402,6 @@ on_order(struct sim *s, const struct sim_event *ev)
 
     if (!e->connected)
         return;
-    check_record(s, ev->node, order);
     if (order->r.epoch < e->floor) {
         answer(s, ev->node, order, false, -1);
         return;

@@ -184,6 +184,11 @@ value_of(const netsnmp_variable_list *v, struct manager_value *out)
         out->number = v->type == ASN_INTEGER ? *v->val.integer
                                              : (int64_t)(*v->val.integer & UINT32_MAX);
         break;
+    case ASN_COUNTER64:
+        out->type = MANAGER_NUMBER;
+        out->number = (int64_t)((uint64_t)v->val.counter64->high << 32 |
+                                (v->val.counter64->low & UINT32_MAX));
+        break;
     default:
         out->type = MANAGER_NO_INSTANCE;
         break;

@@ -15,7 +15,7 @@
 #include <stdint.h>
 
 #define MANAGER_MAX_FDS 64
-#define MANAGER_MAX_OBJECTS 32 /* of one request */
+#define MANAGER_MAX_OBJECTS 72 /* of one request */
 #define MANAGER_TEXT 256
 
 enum manager_type {

@@ -16,8 +16,8 @@
 #define DATAGRAM (WIRE_BEAT_HEAD + WIRE_BEAT_BODY + SEAL_TAG)
 #define DATAGRAMS_A_TURN 64
 
-static uint64_t
-boottime_ns(void)
+uint64_t
+beats_boottime_ns(void)
 {
     struct timespec ts;
 
@@ -33,7 +33,7 @@ beats_refresh(struct engine *e)
     int64_t left_us = mono_us_between(now, e->lease.until);
 
     if (e->open && held) {
-        gate_lease(e->gate, boottime_ns() + (uint64_t)left_us * 1000);
+        gate_lease(e->gate, beats_boottime_ns() + (uint64_t)left_us * 1000);
         e->lease_refreshed++;
     }
     if (!e->open || held == e->lease_reported)
@@ -48,7 +48,7 @@ beats_refresh(struct engine *e)
     struct jv *ev = jv_object();
     jv_set_str(ev, "event", "lease");
     jv_set_str(ev, "service", e->service->name);
-    jv_set_int(ev, "epoch", (int64_t)e->epoch);
+    jv_set_int(ev, "epoch", (int64_t)e->role.own);
     jv_set_bool(ev, "held", held);
     engine_event(e, ev);
     engine_changed(e);
@@ -79,15 +79,15 @@ send_beat(struct engine *e, struct peer *p, const struct wire_beat *beat)
 static bool
 reigns(const struct engine *e)
 {
-    return e->state == ROLE_RUNNING || e->state == ROLE_STARTING ||
-           e->state == ROLE_WAKING || e->state == ROLE_RESUMING ||
-           e->state == ROLE_FREEZING;
+    return e->role.state == ROLE_RUNNING || e->role.state == ROLE_STARTING ||
+           e->role.state == ROLE_WAKING || e->role.state == ROLE_RESUMING ||
+           e->role.state == ROLE_FREEZING;
 }
 
 void
 beats_now(struct engine *e)
 {
-    struct wire_beat beat = { .kind = WIRE_BEAT, .epoch = e->epoch };
+    struct wire_beat beat = { .kind = WIRE_BEAT, .epoch = e->role.own };
 
     if (!reigns(e))
         return;
@@ -96,6 +96,15 @@ beats_now(struct engine *e)
         if (e->peers[i].node)
             send_beat(e, &e->peers[i], &beat);
     beats_refresh(e);
+}
+
+void
+beats_say_shut(struct engine *e, unsigned node)
+{
+    struct wire_beat shut = { .kind = WIRE_BEAT_SHUT, .epoch = e->role.own };
+
+    if (node >= 1 && node <= CONF_MAX_NODES && e->peers[node - 1].node)
+        send_beat(e, &e->peers[node - 1], &shut);
 }
 
 static void
@@ -116,10 +125,16 @@ take_beat(struct engine *e, struct peer *p, const struct wire_beat *beat, uint64
         .echo = from };
 
     if (beat->kind == WIRE_BEAT_ACK) {
-        if (beat->echo == e->beat_session && beat->epoch == e->epoch && reigns(e)) {
+        if (beat->echo == e->beat_session && beat->epoch == e->role.own && reigns(e)) {
             lease_acked(&e->lease, p->bit, beat->number);
             beats_refresh(e);
         }
+        return;
+    }
+    if (beat->kind == WIRE_BEAT_SHUT) {
+        if (e->role.state == ROLE_FOLLOWING && beat->epoch == e->role.own &&
+            p->node->id == e->active && e->clone_ready)
+            engine_hold(e);
         return;
     }
     if (beat->epoch < e->acks_from) /* promise P1: sworn to a newer epoch */

@@ -4,9 +4,9 @@
 #include "lib/fault.h"
 #include "lib/fd.h"
 #include "lib/log.h"
+#include "sockmig/realtime.h"
 
 #include <errno.h>
-#include <sched.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -19,10 +19,11 @@
 
 #define TICK_MS 100
 #define STATUS_MS 200 /* status is sent at most this often */
+#define INGRESS_QUEUE 0
 #define EGRESS_QUEUE 1
+#define HOLD_OPEN_MS 200 /* a takeover that does not come within it will not come */
 #define QUEUE_PACKETS 65536
 #define HOLD_MS 50 /* output is held about this long at most: buffers */
-#define REALTIME_PRIORITY 20
 
 void
 engine_event(struct engine *e, struct jv *taken)
@@ -63,9 +64,64 @@ send_status(struct engine *e)
 void
 engine_shut(struct engine *e)
 {
-    e->open = false;
+    e->open = e->lease_reported = false;
+    e->hold_until.us = 0;
     lease_end(&e->lease);
     gate_lease(e->gate, 0);
+    if (e->last_in)
+        nfq_drop_upto(e->ingress, e->last_in);
+}
+
+/* Clients' packets reach a running service at once; while it is stopped for a
+ * checkpoint too, so that as much as possible is in its image. */
+static void
+let_in(struct engine *e)
+{
+    if (e->last_in && (e->role.state == ROLE_RUNNING || e->role.state == ROLE_FREEZING))
+        nfq_accept_upto(e->ingress, e->last_in);
+}
+
+static void
+count_ingress(const struct nfq_packet *pkt, void *arg)
+{
+    struct engine *e = arg;
+
+    e->last_in = pkt->id;
+}
+
+static void
+on_ingress(struct loop_io *io, int fd, int events, void *arg)
+{
+    struct engine *e = arg;
+
+    (void)io;
+    (void)fd;
+    (void)events;
+    if (nfq_read(e->ingress, count_ingress, e) > 0)
+        let_in(e);
+}
+
+void
+engine_hold(struct engine *e)
+{
+    e->hold_until = mono_add_ms(mono_clock(), HOLD_OPEN_MS);
+    gate_lease(e->gate, beats_boottime_ns() + HOLD_OPEN_MS * 1000000ull);
+    engine_announce(e);
+}
+
+/* A hold that no takeover followed: what waited is dropped, clients send it again. */
+static void
+end_hold(struct engine *e)
+{
+    if (e->hold_until.us == 0 || mono_before(mono_clock(), e->hold_until))
+        return;
+    e->hold_until.us = 0;
+    if (e->role.state != ROLE_FOLLOWING)
+        return;
+    log_warn("service %s: no takeover followed the handover; gates shut again",
+        e->service->name);
+    gate_lease(e->gate, 0);
+    nfq_drop_upto(e->ingress, e->last_in);
 }
 
 void
@@ -79,8 +135,9 @@ engine_release(struct engine *e)
         FAULT_POINT("checkpoint-released");
         tracer_stable(e->tracer, e->commit.stable);
     }
-    if (e->commit.set == 0 && e->open)
+    if (e->commit.set == 0 && e->role.state == ROLE_RUNNING)
         nfq_accept_upto(e->egress, e->last_queued);
+    let_in(e);
     orders_progress(e);
 }
 
@@ -103,10 +160,10 @@ on_egress(struct loop_io *io, int fd, int events, void *arg)
     (void)events;
     if (nfq_read(e->egress, count_packet, e) <= 0)
         return;
-    if (e->commit.set == 0)
-        nfq_accept_upto(e->egress, e->last_queued);
-    else
+    if (e->commit.set != 0)
         tracer_want(e->tracer);
+    else if (e->role.state == ROLE_RUNNING)
+        nfq_accept_upto(e->egress, e->last_queued);
 }
 
 static uint32_t
@@ -183,6 +240,7 @@ on_tick(struct loop_timer *timer, void *arg)
 
     peers_tick(e);
     orders_tick(e);
+    end_hold(e);
     announce_again(e);
     beats_refresh(e);
     if (e->status_due || mono_us_between(e->status_sent, mono_clock()) > 1000 * 1000)
@@ -199,7 +257,7 @@ on_pid_ended(struct loop_io *io, int fd, int events, void *arg)
     (void)fd;
     (void)events;
     engine_watch_pid(e, 0);
-    if (e->state == ROLE_ENDING || e->state == ROLE_IDLE)
+    if (e->role.state == ROLE_ENDING || e->role.state == ROLE_IDLE)
         return; /* we ended it */
     engine_error(e, "the service's process ended by itself; see %s", e->service->log);
     orders_died(e);
@@ -242,6 +300,7 @@ open_gate(struct engine *e)
         .naddresses = s->naddresses,
         .device = s->device,
         .gateway = s->gateway,
+        .ingress_queue = true,
         .hold_ms = HOLD_MS };
     char error[GATE_ERROR_LEN];
     int ret;
@@ -253,11 +312,15 @@ open_gate(struct engine *e)
         return ret;
     }
     ret = nfq_open(gate_netns(e->gate), EGRESS_QUEUE, QUEUE_PACKETS, false, &e->egress);
+    if (ret == 0)
+        ret = nfq_open(
+            gate_cell_netns(e->gate), INGRESS_QUEUE, QUEUE_PACKETS, false, &e->ingress);
     if (ret < 0) {
-        log_error("service %s: egress queue: %s; see `bascule check`", s->name,
+        log_error("service %s: packet queues: %s; see `bascule check`", s->name,
             strerror(-ret));
         return ret;
     }
+    e->ingress_io = loop_io_new(e->loop, nfq_fd(e->ingress), LOOP_READ, on_ingress, e);
     e->egress_io = loop_io_new(e->loop, nfq_fd(e->egress), LOOP_READ, on_egress, e);
     return 0;
 }
@@ -285,11 +348,11 @@ start_threads(struct engine *e)
 static void
 go_realtime(void)
 {
-    struct sched_param p = { .sched_priority = REALTIME_PRIORITY };
+    int ret = realtime_set(true);
 
-    if (sched_setscheduler(0, SCHED_FIFO, &p) < 0)
+    if (ret < 0)
         log_warn(
-            "engine: no real-time priority (%s): latencies will vary", strerror(errno));
+            "engine: no real-time priority (%s): latencies will vary", strerror(-ret));
     mlockall(MCL_CURRENT);
 }
 

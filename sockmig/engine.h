@@ -59,14 +59,15 @@ struct engine {
     struct ctl_conn *ctl; /* to sockmigd */
 
     struct gate *gate;
-    struct nfq *egress;
-    struct loop_io *egress_io;
-    uint32_t last_queued; /* id of the newest packet read from the queue */
+    struct nfq *egress, *ingress;
+    struct loop_io *egress_io, *ingress_io;
+    uint32_t last_queued;   /* id of the newest packet read from the egress queue */
+    uint32_t last_in;       /* and from the ingress queue */
+    struct mono hold_until; /* FOLLOWING: open for clients, whose packets wait */
     uint64_t queued, released, dropped;
 
-    enum role_state state;
-    uint64_t epoch; /* highest one seen in an order */
-    bool open;      /* the gates may be open while the lease is held */
+    struct role role;
+    bool open; /* the gates may be open while the lease is held */
     bool lease_reported;
     unsigned announced; /* ticks since the gates were opened; see engine_announce() */
     struct lease lease;
@@ -107,6 +108,7 @@ struct engine {
         int64_t id;
         enum role_order order;
         uint64_t epoch, wait_for; /* handover: checkpoint that must become stable */
+        unsigned to;              /* handover: id of who takes over; 0: not said */
         struct mono began;
     } order;
     int64_t checkpoint_order; /* id of an order `checkpoint` that waits; 0: none */
@@ -130,11 +132,15 @@ int engine_main(const struct conf *conf, const char *service, int ctl_fd);
 void engine_event(struct engine *e, struct jv *taken);
 void engine_error(struct engine *e, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
-void engine_changed(struct engine *e); /* status is worth reading again */
-void engine_shut(struct engine *e);    /* gates shut, beats end, at once */
+void engine_changed(struct engine *e);  /* status is worth reading again */
+void engine_shut(struct engine *e);     /* gates shut, beats end, at once */
 void engine_announce(struct engine *e); /* now, and some times again */
 void engine_watch_pid(struct engine *e, pid_t pid);
 void engine_release(struct engine *e); /* let go what became stable */
+
+/* engine_hold - open the gates although the service does not run here yet: clients'
+ * packets wait in the ingress queue, nothing leaves (design/engine.md). */
+void engine_hold(struct engine *e);
 
 void orders_take(struct engine *e, const struct jv *msg);
 void orders_note(struct engine *e, struct note *note); /* a result from a thread */
@@ -142,9 +148,11 @@ void orders_progress(struct engine *e); /* something an order may wait for moved
 void orders_tick(struct engine *e);     /* an order may have taken too long */
 void orders_died(struct engine *e);     /* the service's process ended */
 
+uint64_t beats_boottime_ns(void);
 int beats_open(struct engine *e); /* 0 or -errno */
 void beats_now(struct engine *e);
 void beats_refresh(struct engine *e); /* store the lease into the fence */
+void beats_say_shut(struct engine *e, unsigned node); /* to the node that takes over */
 
 int peers_open(struct engine *e);   /* 0 or -errno */
 void peers_reign(struct engine *e); /* a new reign of this node begins: new keys */

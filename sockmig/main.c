@@ -88,7 +88,7 @@ child_gone(struct child *c, const char *reason)
     ev = jv_object();
     jv_set_str(ev, "event", "failed");
     jv_set_str(ev, "service", c->service->name);
-    jv_set_int(ev, "epoch", jv_int(c->status, "epoch", 0));
+    jv_set_int(ev, "epoch", jv_int(c->status, "reign", 0));
     jv_set_str(ev, "reason", reason);
     if (c->status)
         ctl_broadcast(d->server, ev);

@@ -41,12 +41,12 @@ answer_no(struct engine *e, int64_t id, bool stale, const char *text)
 static void
 state_is(struct engine *e, enum role_state state, const char *why)
 {
-    if (e->state == state)
+    if (e->role.state == state)
         return;
     log_info("service %s: %s -> %s: %s, epoch %llu", e->service->name,
-        role_state_name(e->state), role_state_name(state), why,
-        (unsigned long long)e->epoch);
-    e->state = state;
+        role_state_name(e->role.state), role_state_name(state), why,
+        (unsigned long long)e->role.own);
+    e->role.state = state;
     engine_changed(e);
 }
 
@@ -57,6 +57,7 @@ done(struct engine *e, enum role_state state, struct jv *fields)
     state_is(e, state, role_order_name(e->order.order));
     e->order.running = false;
     answer(e, e->order.id, fields);
+    engine_release(e); /* what waited for it to run */
 }
 
 static void
@@ -91,9 +92,8 @@ open_gates(struct engine *e, pid_t pid)
 {
     engine_watch_pid(e, pid);
     e->open = true;
-    e->lease_reported = false;
-    beats_refresh(e);
     beats_now(e);
+    beats_refresh(e);
     engine_announce(e);
 }
 
@@ -120,11 +120,20 @@ static void
 do_follow(struct engine *e, const struct jv *msg)
 {
     e->active = node_to_follow(e, msg)->id;
-    e->acks_from = e->epoch;
-    if (e->state == ROLE_FOLLOWING)
+    e->acks_from = e->role.seen;
+    if (e->role.state == ROLE_FOLLOWING)
         done(e, ROLE_FOLLOWING, NULL);
     else
         end_service(e);
+}
+
+/* Who takes over after a handover; 0: not said. */
+static unsigned
+successor(const struct engine *e, const struct jv *msg)
+{
+    const struct conf_node *n = conf_node(e->conf, jv_str(msg, "to", ""));
+
+    return n ? n->id : 0;
 }
 
 static void
@@ -166,10 +175,12 @@ carry_out(struct engine *e, enum role_order order, const struct jv *msg)
         break;
     case ORDER_TAKEOVER:
         begin_reign(e);
+        e->open = true;       /* clients' packets wait until the service runs */
         trace(e, TRACE_WAKE); /* after all whole checkpoints in its queue */
         break;
     case ORDER_HANDOVER:
         e->order.wait_for = 0;
+        e->order.to = successor(e, msg);
         trace(e, TRACE_HANDOVER);
         break;
     case ORDER_RESUME:
@@ -205,23 +216,22 @@ refuse_order(struct engine *e, int64_t id, enum role_order order, bool stale)
 
     if (stale)
         snprintf(text, sizeof text, "%s: epoch is older than %llu, the newest seen",
-            role_order_name(order), (unsigned long long)e->epoch);
+            role_order_name(order), (unsigned long long)e->role.seen);
     else
         snprintf(text, sizeof text, "%s: not possible while the engine is %s",
-            role_order_name(order), role_state_name(e->state));
+            role_order_name(order), role_state_name(e->role.state));
     answer_no(e, id, stale, text);
 }
 
-/* A newer epoch ends this node's reign, whatever the order was (promise P1). */
+/* Any newer epoch ends this node's reign: its gates shut now (promise P1). */
 static void
 see_epoch(struct engine *e, enum role_order order, uint64_t epoch)
 {
-    if (epoch <= e->epoch)
+    if (epoch <= e->role.seen)
         return;
-    if (order == ORDER_FENCE || order == ORDER_FOLLOW || order == ORDER_STOP)
-        if (e->state == ROLE_RUNNING || e->state == ROLE_FREEZING)
-            engine_shut(e);
-    e->epoch = epoch;
+    if (e->role.state == ROLE_RUNNING || e->role.state == ROLE_FREEZING)
+        engine_shut(e);
+    e->role.seen = epoch;
     if (e->acks_from != UINT64_MAX || order == ORDER_FENCE)
         e->acks_from = epoch;
 }
@@ -237,7 +247,7 @@ take_order(struct engine *e, enum role_order order, const struct jv *msg)
         answer_no(e, id, false, "follow: `active` must name another node");
         return;
     }
-    switch (role_order(e->state, e->epoch, order, epoch, &next)) {
+    switch (role_order(&e->role, order, epoch, &next)) {
     case ROLE_DONE:
         answer(e, id, NULL);
         return;
@@ -252,6 +262,7 @@ take_order(struct engine *e, enum role_order order, const struct jv *msg)
     }
     see_epoch(e, order, epoch);
     if (!at_once(order)) {
+        e->role.own = epoch;
         e->order.running = true;
         e->order.id = id;
         e->order.order = order;
@@ -266,7 +277,7 @@ take_checkpoint_order(struct engine *e, const struct jv *msg)
 {
     struct tracer_stats stats;
 
-    if (e->state != ROLE_RUNNING || !e->protected_now) {
+    if (e->role.state != ROLE_RUNNING || !e->protected_now) {
         answer_no(e, jv_int(msg, "id", 0), false,
             "checkpoint: the service is not protected from this node");
         return;
@@ -395,6 +406,10 @@ on_handed(struct engine *e, const struct note *n)
         return;
     }
     FAULT_POINT("handover-frozen");
+    /* Everything that has not left is in the image and will be sent from there.  From
+     * here on clients are better served by the successor, who lets them wait. */
+    engine_shut(e);
+    beats_say_shut(e, e->order.to);
     e->order.wait_for = (uint64_t)n->b;
     orders_progress(e);
 }
@@ -418,7 +433,7 @@ on_resumed(struct engine *e, const struct note *n)
 static void
 on_ended(struct engine *e)
 {
-    if (e->state != ROLE_ENDING || !e->order.running)
+    if (e->role.state != ROLE_ENDING || !e->order.running)
         return;
     e->protected_now = e->clone_ready = false;
     e->refusals.n = 0;
@@ -432,7 +447,7 @@ protection_event(struct engine *e, const char *event)
 
     jv_set_str(ev, "event", event);
     jv_set_str(ev, "service", e->service->name);
-    jv_set_int(ev, "epoch", (int64_t)e->epoch);
+    jv_set_int(ev, "epoch", (int64_t)e->role.own);
     jv_set(ev, "refusals", status_refusals(&e->refusals));
     engine_event(e, ev);
     engine_changed(e);
@@ -458,7 +473,7 @@ on_unprotected(struct engine *e, const struct refusals *why)
 
     e->protected_now = false;
     e->refusals = *why;
-    if (e->state == ROLE_RUNNING) {
+    if (e->role.state == ROLE_RUNNING) {
         peers_drop_all(e);
         e->no_join_before = mono_add_ms(mono_clock(), REFUSED_AGAIN_MS);
     }
@@ -547,7 +562,6 @@ orders_progress(struct engine *e)
     if (!e->order.running || e->order.order != ORDER_HANDOVER || !e->order.wait_for ||
         e->commit.stable < e->order.wait_for)
         return;
-    engine_shut(e);
     FAULT_POINT("handover-shut");
     a = jv_object();
     jv_set_int(a, "checkpoint", (int64_t)e->order.wait_for);
@@ -561,6 +575,8 @@ orders_tick(struct engine *e)
         mono_us_between(e->order.began, mono_clock()) < HANDOVER_LIMIT_MS * 1000)
         return;
     trace(e, TRACE_RESUME);
+    e->open = true;
+    beats_now(e);
     failed(e, ROLE_RUNNING,
         "a standby of the set did not acknowledge the last checkpoint in time; the "
         "service runs on here");
@@ -578,7 +594,7 @@ orders_died(struct engine *e)
     ev = jv_object();
     jv_set_str(ev, "event", "failed");
     jv_set_str(ev, "service", e->service->name);
-    jv_set_int(ev, "epoch", (int64_t)e->epoch);
+    jv_set_int(ev, "epoch", (int64_t)e->role.own);
     jv_set_str(ev, "reason", e->last_error);
     engine_event(e, ev);
 }

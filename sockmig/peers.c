@@ -42,7 +42,7 @@ peer_is(struct peer *p, enum peer_state state)
         ev = jv_object();
         jv_set_str(ev, "event", "standby");
         jv_set_str(ev, "service", e->service->name);
-        jv_set_int(ev, "epoch", (int64_t)e->epoch);
+        jv_set_int(ev, "epoch", (int64_t)e->role.own);
         jv_set_str(ev, "node", p->node->name);
         jv_set_str(ev, "state", peer_state_name(state));
         engine_event(e, ev);
@@ -74,7 +74,7 @@ static bool
 send_hello(struct peer *p)
 {
     struct engine *e = p->engine;
-    struct wire_hello hello = { .epoch = e->epoch,
+    struct wire_hello hello = { .epoch = e->role.own,
         .session = e->group_session,
         .next = shipper_next_frame(e->shipper) };
     uint8_t body[64], frame[STREAM_HELLO];
@@ -246,9 +246,9 @@ look_for_laggards(struct engine *e)
 void
 peers_tick(struct engine *e)
 {
-    if (e->state == ROLE_RUNNING || e->state == ROLE_FREEZING)
+    if (e->role.state == ROLE_RUNNING || e->role.state == ROLE_FREEZING)
         look_for_laggards(e);
-    if (e->state != ROLE_RUNNING || !e->open ||
+    if (e->role.state != ROLE_RUNNING || !e->open ||
         mono_before(mono_clock(), e->no_join_before))
         return;
     for (unsigned i = 0; i < CONF_MAX_NODES; i++) {
@@ -272,7 +272,7 @@ peers_reign(struct engine *e)
         log_fatal("engine: out of memory");
     peers_drop_all(e);
     seal_random(&e->group_session, sizeof e->group_session);
-    stream_group_key(&e->secret, e->service->name, e->self->id, e->epoch,
+    stream_group_key(&e->secret, e->service->name, e->self->id, e->role.own,
         e->group_session, &group->key);
     queue_put(
         shipper_queue(e->shipper), (struct note){ .what = SHIP_RESET, .p = group });
@@ -382,7 +382,7 @@ on_greeting(struct loop_io *io, int fd, int events, void *arg)
         return;
     }
     r = reader_init(body, size);
-    if (!wire_get_hello(&r, &hello) || hello.epoch != e->epoch) {
+    if (!wire_get_hello(&r, &hello) || hello.epoch != e->role.own) {
         e->malformed++; /* another version, or another epoch's active node */
         greeting_drop(e);
         return;
@@ -402,7 +402,7 @@ on_accept(struct loop_io *io, int fd, int events, void *arg)
     (void)events;
     if (c < 0)
         return;
-    if (e->state != ROLE_FOLLOWING) {
+    if (e->role.state != ROLE_FOLLOWING) {
         fd_close(c);
         return;
     }

@@ -6,6 +6,7 @@
 #include "lib/log.h"
 #include "lib/loop.h"
 #include "sockmig/engine_notes.h"
+#include "sockmig/realtime.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -194,6 +195,7 @@ begin(struct receiver *r, enum wire_kind kind, struct reader *in)
         r->seeded = true;
         return NULL;
     }
+    realtime_set(kind == WIRE_CHECKPOINT); /* the rest is no hurry */
     if (kind == WIRE_CHECKPOINT && r->base_size == 0)
         return "a checkpoint before the image";
     r->slot = slot_take(r->conf.pool);

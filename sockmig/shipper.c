@@ -5,6 +5,7 @@
 #include "lib/fd.h"
 #include "lib/log.h"
 #include "sockmig/core/commit.h"
+#include "sockmig/realtime.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -183,10 +184,12 @@ ship_base(struct shipper *s, const struct slot *slot)
     s->to = 1u << slot->node;
     if (s->fds[slot->node] < 0)
         return;
+    realtime_set(false);
     put_head(s, &head);
     put_data(s, slot->pages.runs, slot->pages.nruns * sizeof *slot->pages.runs);
     put_data(s, slot->pages.data, slot->pages.size);
     write_out(s);
+    realtime_set(true);
 }
 
 static void

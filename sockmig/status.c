@@ -6,7 +6,7 @@
 static const char *
 role_name(const struct engine *e)
 {
-    switch (e->state) {
+    switch (e->role.state) {
     case ROLE_STARTING:
     case ROLE_RUNNING:
     case ROLE_FREEZING:
@@ -25,9 +25,9 @@ role_name(const struct engine *e)
 static const char *
 state_name(struct engine *e)
 {
-    if (e->state == ROLE_FOLLOWING)
+    if (e->role.state == ROLE_FOLLOWING)
         return e->clone_ready && *tracer_applied(e->tracer) > 0 ? "ready" : "seeding";
-    return role_state_name(e->state);
+    return role_state_name(e->role.state);
 }
 
 static struct jv *
@@ -165,7 +165,8 @@ status_object(struct engine *e)
     jv_set_str(s, "name", e->service->name);
     jv_set_str(s, "role", role_name(e));
     jv_set_str(s, "state", state_name(e));
-    jv_set_int(s, "epoch", (int64_t)e->epoch);
+    jv_set_int(s, "epoch", (int64_t)e->role.seen);
+    jv_set_int(s, "reign", (int64_t)e->role.own);
     jv_set_str(s, "policy", conf_policy_name(e->service->policy));
     jv_set_int(s, "pid", e->pid);
     jv_set_int(s, "connections", stats.connections);
@@ -175,7 +176,7 @@ status_object(struct engine *e)
     jv_set(s, "gate", gate_object(e));
     jv_set(s, "lease", lease_object(e));
     jv_set(s, "checkpoint", checkpoint_object(e, &stats));
-    if (e->state == ROLE_FOLLOWING)
+    if (e->role.state == ROLE_FOLLOWING)
         jv_set(s, "clone", clone_object(e, &stats));
     else
         jv_set(s, "standbys", standbys_array(e));

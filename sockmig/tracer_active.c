@@ -138,13 +138,11 @@ checkpoint(struct tracer *t, bool stay_stopped)
     return 0;
 }
 
-/* Begin to track.  The pages copied here only arm the tracking: every standby gets
- * its base by seeding, which reads them again. */
+/* Begin to track.  Every standby gets its base by seeding. */
 static int
 track(struct tracer *t)
 {
     struct refusals why = { .n = 0 };
-    struct slot *slot;
     int ret = target_attach(t->pid, &t->target, &why);
 
     if (ret < 0) {
@@ -153,12 +151,7 @@ track(struct tracer *t)
         tell_trouble(t, "the process cannot be traced", ret);
         return ret;
     }
-    slot = slot_take(t->checkpoints);
-    do {
-        pages_reset(&slot->pages);
-        ret = target_precopy(t->target, &slot->pages);
-    } while (ret == -ENOSPC);
-    slot_put(slot);
+    ret = target_precopy(t->target, NULL);
     if (ret == 0)
         do {
             ret = checkpoint(t, false);

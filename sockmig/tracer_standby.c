@@ -5,6 +5,7 @@
 
 #include "lib/log.h"
 #include "lib/loop.h"
+#include "sockmig/realtime.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -78,6 +79,7 @@ apply(struct tracer *t, struct slot *slot)
 void
 standby_slot(struct tracer *t, struct slot *slot)
 {
+    realtime_set(slot->kind == SLOT_CHECKPOINT);
     if (slot->kind == SLOT_IMAGE && begin_clone(t, slot) < 0)
         goto out;
     if (!t->clone) /* broken or refused: what still comes in is of no use */
@@ -93,6 +95,7 @@ standby_slot(struct tracer *t, struct slot *slot)
     slot = NULL;
 out:
     slot_put(slot);
+    realtime_set(true);
 }
 
 static void

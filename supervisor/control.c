@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SPACING_MS 200  /* between two status events */
+#define SPACING_MS 200   /* between two status events */
 #define PATIENCE_MS 3000 /* for an order to come back from the group */
 #define MAX_WAITING 32
 
@@ -123,11 +123,12 @@ owner_name(const struct ctl_conn *conn, char *text, size_t size)
 }
 
 static void
-on_switchover(struct control *c, struct ctl_conn *conn, const struct jv *msg, int64_t id)
+on_switchover(
+    struct control *c, struct ctl_conn *conn, const struct jv *msg, int64_t id)
 {
     const char *name = jv_str(msg, "node", NULL);
-    const struct conf_service *cs =
-        conf_service(node_conf(c->node), jv_str(msg, "service", ""));
+    const struct conf_service *cs = conf_service(
+        node_conf(c->node), jv_str(msg, "service", ""));
     const struct conf_node *to = name ? conf_node(node_conf(c->node), name) : NULL;
     struct waiting *w = NULL;
     char owner[PEER_TEXT];
@@ -240,8 +241,8 @@ control_row(struct control *c, const struct jv *row)
 }
 
 int
-control_new(struct loop *loop, const char *run_dir, struct node *node,
-    struct control **out)
+control_new(
+    struct loop *loop, const char *run_dir, struct node *node, struct control **out)
 {
     struct control *c = calloc(1, sizeof *c);
     struct ctl_handler handler = { message_cb, closed_cb, c };

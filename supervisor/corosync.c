@@ -126,7 +126,8 @@ confchg_cb(cpg_handle_t handle, const struct cpg_name *group,
             c->members |= bit(members[i].nodeid);
             c->pids[members[i].nodeid] = members[i].pid;
         } else
-            log_warn("corosync: node number %u is beyond 63; ignored", members[i].nodeid);
+            log_warn(
+                "corosync: node number %u is beyond 63; ignored", members[i].nodeid);
     for (size_t i = 0; i < nleft; i++)
         if (left[i].reason == CPG_REASON_NODEDOWN)
             c->process_left &= ~bit(left[i].nodeid);
@@ -225,8 +226,9 @@ connect_cb(struct loop_timer *timer, void *arg)
         return;
     }
     if (!c->said)
-        log_error("corosync: cannot connect (%s); is corosync running, and may this user "
-                  "talk to it (/etc/corosync/uidgid.d)?  Trying again",
+        log_error(
+            "corosync: cannot connect (%s); is corosync running, and may this user "
+            "talk to it (/etc/corosync/uidgid.d)?  Trying again",
             cs_strerror(err));
     c->said = true;
     disconnect(c);
@@ -289,8 +291,8 @@ corosync_new(struct loop *loop, const char *group, struct corosync_handler handl
         log_fatal("corosync: out of memory");
     c->loop = loop;
     c->handler = handler;
-    c->group.length =
-        (size_t)snprintf(c->group.value, sizeof c->group.value, "%s", group);
+    c->group.length = (size_t)snprintf(
+        c->group.value, sizeof c->group.value, "%s", group);
     c->last = &c->first;
     c->retry = loop_timer_new(loop, connect_cb, c);
     c->busy = loop_timer_new(loop, busy_cb, c);

@@ -143,8 +143,8 @@ engine_ask(struct engine *e)
 }
 
 static void
-give_answer(struct engine *e, const struct asked *a, bool ok, int64_t age_us,
-    const char *text)
+give_answer(
+    struct engine *e, const struct asked *a, bool ok, int64_t age_us, const char *text)
 {
     struct member_event ev = { .kind = MEMBER_ANSWER, .service = a->service };
 
@@ -178,8 +178,9 @@ static void
 note_lease(struct engine *e, unsigned index, bool held)
 {
     e->handler.note(index, "lease", held ? "info" : "warn",
-        held ? "holds the lease" : "lost the lease: its gates are shut until a majority "
-                                   "of nodes answers again",
+        held ? "holds the lease"
+             : "lost the lease: its gates are shut until a majority "
+               "of nodes answers again",
         e->handler.arg);
 }
 
@@ -190,8 +191,9 @@ note_refusals(struct engine *e, unsigned index, const struct jv *refusals)
         const struct jv *r = jv_at(refusals, i);
         char text[512];
 
-        snprintf(text, sizeof text, "%s %s: %s; %s", jv_str(r, "process", "?"),
-            jv_str(r, "fd", ""), jv_str(r, "what", "?"), jv_str(r, "cure", ""));
+        snprintf(text, sizeof text, "process %d, descriptor %d: %s; %s",
+            (int)jv_int(r, "process", 0), (int)jv_int(r, "fd", -1),
+            jv_str(r, "what", "?"), jv_str(r, "cure", ""));
         e->handler.note(index, "unprotected", "warn", text, e->handler.arg);
     }
 }
@@ -267,8 +269,9 @@ connect_cb(struct loop_timer *timer, void *arg)
 
     if (ret < 0) {
         if (!e->said)
-            log_error("sockmigd: cannot connect to %s: %s; is sockmigd running?  Trying "
-                      "again",
+            log_error(
+                "sockmigd: cannot connect to %s: %s; is sockmigd running?  Trying "
+                "again",
                 e->path, strerror(-ret));
         e->said = true;
         loop_timer_in_ms(timer, RETRY_MS);
@@ -326,6 +329,8 @@ engine_order(struct engine *e, const struct effect *effect)
         jv_set_str(request, "active", node_name(e, effect->node));
     if (effect->op == ENGINE_TAKEOVER)
         jv_set_str(request, "from", node_name(e, effect->node));
+    if (effect->op == ENGINE_HANDOVER)
+        jv_set_str(request, "to", node_name(e, effect->node));
     if (effect->op == ENGINE_SET)
         jv_set(request, "nodes", node_names(e, effect->r.set));
     *a = (struct asked){ e->last_id + 1, effect->service, effect->op, effect->r.epoch,
@@ -339,8 +344,8 @@ engine_status(const struct engine *e, unsigned index)
     const struct jv *services = jv_get(e->status, "services");
 
     for (size_t i = 0; i < jv_len(services); i++)
-        if (!strcmp(jv_str(jv_at(services, i), "name", ""),
-                e->conf->services[index].name))
+        if (!strcmp(
+                jv_str(jv_at(services, i), "name", ""), e->conf->services[index].name))
             return jv_at(services, i);
     return NULL;
 }

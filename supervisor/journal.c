@@ -13,7 +13,7 @@
 #define MAX_LIMIT 10000
 #define MAX_PENDING 256
 
-struct pending { /* not durable yet: a row, or else the record of a service */
+struct pending {    /* not durable yet: a row, or else the record of a service */
     struct jv *row; /* owned */
     char service[64];
     struct reign r;
@@ -75,8 +75,9 @@ journal_open(const char *dir, char *error)
         sqlite3_exec(j->db, "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;", NULL,
             NULL, NULL) != SQLITE_OK ||
         sqlite3_exec(j->db, schema, NULL, NULL, NULL) != SQLITE_OK || !prepare(j)) {
-        snprintf(error, JOURNAL_ERROR_LEN, "%s: %s; it must be a SQLite database this user can write",
-            path, sqlite3_errmsg(j->db));
+        snprintf(error, JOURNAL_ERROR_LEN,
+            "%s: %s; it must be a SQLite database this user can write", path,
+            sqlite3_errmsg(j->db));
         journal_close(j);
         return NULL;
     }
@@ -224,8 +225,8 @@ say_recovered(struct journal *j)
     j->lost = 0;
     j->error[0] = '\0';
     log_info("journal: %s", text);
-    journal_add(
-        j, &(struct journal_row){ .severity = "warn", .kind = "journal", .text = text });
+    journal_add(j,
+        &(struct journal_row){ .severity = "warn", .kind = "journal", .text = text });
 }
 
 void
@@ -261,8 +262,7 @@ journal_load(struct journal *j, const char *service, struct reign *r)
     sqlite3_stmt *st = NULL;
 
     *r = (struct reign){ 0 };
-    sqlite3_prepare_v2(
-        j->db, "SELECT * FROM reign WHERE service = ?", -1, &st, NULL);
+    sqlite3_prepare_v2(j->db, "SELECT * FROM reign WHERE service = ?", -1, &st, NULL);
     sqlite3_bind_text(st, 1, service, -1, SQLITE_STATIC);
     if (sqlite3_step(st) == SQLITE_ROW) {
         r->epoch = (uint64_t)sqlite3_column_int64(st, 1);
@@ -284,8 +284,8 @@ journal_load(struct journal *j, const char *service, struct reign *r)
 static struct jv *
 row_object(sqlite3_stmt *st)
 {
-    static const char *const names[] = { "serial", "time_ms", "node", "service", "epoch",
-        "severity", "kind", "text" };
+    static const char *const names[] = { "serial", "time_ms", "node", "service",
+        "epoch", "severity", "kind", "text" };
     struct jv *row = jv_object();
 
     for (int i = 0; i < 8; i++)
@@ -303,8 +303,9 @@ journal_rows(struct journal *j, int64_t after, int64_t limit)
     sqlite3_stmt *st = NULL;
 
     sqlite3_prepare_v2(j->db,
-        after >= 0 ? "SELECT * FROM row WHERE serial > ?1 ORDER BY serial LIMIT ?2"
-                   : "SELECT * FROM row WHERE serial > ?1 ORDER BY serial DESC LIMIT ?2",
+        after >= 0
+            ? "SELECT * FROM row WHERE serial > ?1 ORDER BY serial LIMIT ?2"
+            : "SELECT * FROM row WHERE serial > ?1 ORDER BY serial DESC LIMIT ?2",
         -1, &st, NULL);
     sqlite3_bind_int64(st, 1, after);
     sqlite3_bind_int64(st, 2, limit < 1 || limit > MAX_LIMIT ? 100 : limit);

@@ -146,8 +146,8 @@ stop_cb(int signo, void *arg)
 int
 main(int argc, char **argv)
 {
-    struct options o = { { CONF_PATH, "/var/lib/bascule", "/run/bascule", POLLER }, USER,
-        LOG_LEVEL_INFO };
+    struct options o = { { CONF_PATH, "/var/lib/bascule", "/run/bascule", POLLER },
+        USER, LOG_LEVEL_INFO };
     char error[CONF_ERROR_LEN];
     const struct conf_node *self;
     struct loop_signal *term, *interrupt;

@@ -174,8 +174,10 @@ step(struct node *node, struct member_event ev)
 static void
 view_cb(uint64_t view, uint64_t members, uint64_t process_left, void *arg)
 {
-    step(arg, (struct member_event){ .kind = MEMBER_VIEW, .view = view,
-                  .members = members, .process_left = process_left });
+    step(arg, (struct member_event){ .kind = MEMBER_VIEW,
+                  .view = view,
+                  .members = members,
+                  .process_left = process_left });
 }
 
 static void
@@ -186,8 +188,9 @@ message_cb(unsigned from, const void *data, size_t size, void *arg)
     if (peer_decode(data, size, from, &ev.msg))
         step(arg, ev);
     else
-        log_warn("node %u sends what this version does not understand: the same version "
-                 "of bascule must run on all nodes",
+        log_warn(
+            "node %u sends what this version does not understand: the same version "
+            "of bascule must run on all nodes",
             from);
 }
 
@@ -292,8 +295,9 @@ init_core(struct node *node)
     member_init(&node->core, node->self->id, all);
     for (unsigned i = 0; i < conf->nservices; i++) {
         const struct conf_service *cs = &conf->services[i];
-        const struct conf_node *preferred =
-            cs->preferred[0] ? conf_node(conf, cs->preferred) : NULL;
+        const struct conf_node *preferred = cs->preferred[0]
+                                                ? conf_node(conf, cs->preferred)
+                                                : NULL;
         struct reign recorded;
 
         journal_load(node->journal, cs->name, &recorded);
@@ -371,11 +375,14 @@ node_free(struct node *node)
 }
 
 void
-node_switchover(struct node *node, unsigned service, unsigned to, uint64_t token,
-    const char *owner)
+node_switchover(
+    struct node *node, unsigned service, unsigned to, uint64_t token, const char *owner)
 {
-    step(node, (struct member_event){ .kind = MEMBER_ORDER, .service = service,
-                   .node = to, .token = token, .text = owner });
+    step(node, (struct member_event){ .kind = MEMBER_ORDER,
+                   .service = service,
+                   .node = to,
+                   .token = token,
+                   .text = owner });
 }
 
 const struct member *

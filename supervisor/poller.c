@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #define LINE_MAX_BYTES 65536
@@ -115,6 +116,7 @@ run_child(const struct poller *p, int out)
     prctl(PR_SET_PDEATHSIG, SIGTERM);
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
+    dup2(out, STDIN_FILENO); /* its end tells the poller that we are gone */
     dup2(out, STDOUT_FILENO);
     execl(p->program, p->program, "-c", p->conf_path, (char *)NULL);
     log_error("poller: cannot run %s: %s", p->program, strerror(errno));
@@ -127,7 +129,7 @@ start_cb(struct loop_timer *timer, void *arg)
     struct poller *p = arg;
     int fds[2];
 
-    if (pipe2(fds, O_CLOEXEC) < 0) {
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) < 0) {
         loop_timer_in_ms(timer, p->wait_ms);
         return;
     }

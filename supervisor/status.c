@@ -26,8 +26,9 @@ static struct jv *
 node_object(const struct node *node, const struct conf_node *cn)
 {
     const struct cluster *c = &node_core(node)->cluster;
-    const struct jv *reading =
-        node_poller(node) ? poller_reading(node_poller(node), cn->id, NULL) : NULL;
+    const struct jv *reading = node_poller(node)
+                                   ? poller_reading(node_poller(node), cn->id, NULL)
+                                   : NULL;
     bool online = c->members & node_bit(cn->id);
     struct jv *j = jv_object();
     const char *reason = jv_str(reading, "reason", "");
@@ -42,8 +43,7 @@ node_object(const struct node *node, const struct conf_node *cn)
     jv_set_str(j, "name", cn->name);
     jv_set_int(j, "id", cn->id);
     jv_set_str(j, "state", online ? "online" : "offline");
-    jv_set_str(
-        j, "health", health_name(online ? c->health[cn->id] : HEALTH_UNKNOWN));
+    jv_set_str(j, "health", health_name(online ? c->health[cn->id] : HEALTH_UNKNOWN));
     jv_set_str(j, "reason", reason);
     return j;
 }
@@ -98,7 +98,8 @@ addresses_of(const struct conf_service *cs)
     return list;
 }
 
-/* What the engine of the active node says of a standby; elsewhere, what the set says. */
+/* What the engine of the active node says of a standby; elsewhere, what the set says.
+ */
 static struct jv *
 standby_object(const struct conf *conf, const struct service *s,
     const struct conf_node *cn, const struct jv *engine)
@@ -147,6 +148,26 @@ switchover_of(const struct service *s)
     return j;
 }
 
+/* What the MIB of the active node says of its engine: a round of the poller old. */
+static const struct jv *
+polled_engine(const struct node *node, const struct service *s, const char *name)
+{
+    const struct jv *reading, *services, *one;
+
+    if (!node_poller(node))
+        return NULL;
+    reading = poller_reading(node_poller(node), s->r.active, NULL);
+    services = jv_get(reading, "services");
+    for (size_t i = 0; i < jv_len(services); i++) {
+        one = jv_at(services, i);
+        if (!strcmp(jv_str(one, "name", ""), name) &&
+            !strcmp(jv_str(one, "role", ""), "active") &&
+            (uint64_t)jv_int(one, "epoch", 0) == s->r.epoch)
+            return one;
+    }
+    return NULL;
+}
+
 static struct jv *
 service_object(const struct node *node, unsigned index)
 {
@@ -154,7 +175,9 @@ service_object(const struct node *node, unsigned index)
     const struct service *s = &node_core(node)->services[index];
     bool serving = s->state == SERVICE_ACTIVE || s->state == SERVICE_TAKING;
     const struct jv *local = engine_status(node_engine(node), index);
-    const struct jv *engine = s->r.active == node_self(node)->id ? local : NULL;
+    const struct jv *engine = s->r.active == node_self(node)->id
+                                  ? local
+                                  : polled_engine(node, s, cs->name);
     struct jv *j = jv_object();
 
     jv_set_str(j, "name", cs->name);
@@ -185,8 +208,8 @@ poller_object(const struct node *node)
 
     for (unsigned i = 0; i < conf->nnodes && node_poller(node); i++) {
         int64_t age_ms = -1;
-        const struct jv *reading =
-            poller_reading(node_poller(node), conf->nodes[i].id, &age_ms);
+        const struct jv *reading = poller_reading(
+            node_poller(node), conf->nodes[i].id, &age_ms);
         struct jv *row = jv_object();
 
         jv_set_str(row, "name", conf->nodes[i].name);

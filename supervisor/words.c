@@ -22,8 +22,8 @@ words_set(const struct conf *conf, uint64_t set, char text[WORDS_LEN])
     text[0] = '\0';
     for (unsigned i = 1; i <= PEER_MAX_NODE && n < WORDS_LEN - 40; i++)
         if (set & node_bit(i))
-            n += (size_t)snprintf(text + n, WORDS_LEN - n, "%s%s", n ? ", " : "",
-                words_node(conf, i));
+            n += (size_t)snprintf(
+                text + n, WORDS_LEN - n, "%s%s", n ? ", " : "", words_node(conf, i));
     if (!n)
         snprintf(text, WORDS_LEN, "nobody");
 }
@@ -77,8 +77,9 @@ reason_text(enum order_reason reason)
         [ORDER_NO_QUORUM] = "no majority of nodes is here",
         [ORDER_NOT_ACTIVE] = "the service is not active on any node",
         [ORDER_SAME_NODE] = "the service is active there already",
-        [ORDER_NOT_IN_SET] = "that node has no complete clone; wait until its standby is "
-                             "ready",
+        [ORDER_NOT_IN_SET] =
+            "that node has no complete clone; wait until its standby is "
+            "ready",
         [ORDER_NO_STANDBY] = "no standby is ready; wait until one is",
         [ORDER_RUNNING] = "an order for this service is running",
         [ORDER_SILENT] = "the supervisor of the active node does not answer",

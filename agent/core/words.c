@@ -13,7 +13,7 @@ WORDS(health, NULL, "ok", "degraded", "failed");
 WORDS(policy, NULL, "commit", "replay", "warm", "cold");
 WORDS(role, NULL, "none", "standby", "active");
 WORDS(engine, NULL, "idle", "starting", "running", "frozen", "seeding", "ready",
-    "taking-over", "failed");
+    "taking-over", "failed", "freezing", "resuming", "ending");
 WORDS(service, NULL, "protected", "unprotected", "taking-over", "stopped", "failed");
 WORDS(node, NULL, "online", "offline");
 WORDS(standby, NULL, "connecting", "seeding", "ready", "behind", "down");

@@ -14,8 +14,9 @@
 #define CALLS_ROOM (BATCH_CALLS * sizeof(struct batch_call))
 #define ARGUMENTS (CODE_ROOM + CALLS_ROOM)
 #define ARGUMENTS_ROOM (8u << 20)
-#define STACK_AT 3968u /* of the code page: nothing pushes, but it must be an address  \
-                        */
+#define STACK_AT                                                                       \
+    3968u /* of the code page: nothing pushes, but it must be an address               \
+           */
 #define SPARE (1u << 20)
 #define SPARES 4u
 #define WARM (2u << 20)

@@ -11,8 +11,9 @@
 #include <unistd.h>
 
 #define VDSO_MAX 65536u
-#define FIRST_PLACE 0x200000000ull /* above what 32-bit addresses reach, below heaps   \
-                                    */
+#define FIRST_PLACE                                                                    \
+    0x200000000ull /* above what 32-bit addresses reach, below heaps                   \
+                    */
 #define STEP 0x40000000ull
 #define PLACES 1024
 #define CODE_ALIGN 64u

@@ -230,6 +230,10 @@ target_precopy(struct target *t, struct pages *pages)
         if (ret < 0)
             return ret;
     }
+    if (!pages) {
+        t->memory.nfound = 0;
+        return 0;
+    }
     return memory_read(&t->memory, pages);
 }
 

@@ -44,7 +44,8 @@ pid_t target_pid(const struct target *t);
 
 /* target_precopy - copy the pages written since the last round while the process runs
  * (all, the first time).  For a first checkpoint with a short pause.
- * 0, -ENOSPC @pages is too small (what was found is kept: call again), -ESRCH. */
+ * 0, -ENOSPC @pages is too small (what was found is kept: call again), -ESRCH.
+ * @pages NULL: only begin to track, for who reads the memory himself. */
 int target_precopy(struct target *t, struct pages *pages);
 
 struct target_timing { /* microseconds, of one checkpoint */

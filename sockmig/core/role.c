@@ -3,7 +3,7 @@
 
 #include <stddef.h>
 
-enum when { ANY, SAME, NEWER }; /* the order's epoch, against the newest seen */
+enum when { ANY, SAME, NEWER }; /* the order's epoch, against the own one */
 
 #define BIT(s) (1u << (s))
 #define ANYWHERE (BIT(ROLE_NSTATES) - 1)
@@ -41,13 +41,13 @@ static const struct {
 /* clang-format on */
 
 static bool
-fits(enum when when, uint64_t reign, uint64_t epoch)
+fits(enum when when, uint64_t own, uint64_t epoch)
 {
     switch (when) {
     case SAME:
-        return epoch == reign;
+        return epoch == own;
     case NEWER:
-        return epoch > reign;
+        return epoch > own;
     case ANY:
         break;
     }
@@ -55,16 +55,16 @@ fits(enum when when, uint64_t reign, uint64_t epoch)
 }
 
 enum role_answer
-role_order(enum role_state state, uint64_t reign, enum role_order order, uint64_t epoch,
+role_order(const struct role *role, enum role_order order, uint64_t epoch,
     enum role_state *next)
 {
-    if (epoch < reign)
+    if (epoch < role->seen)
         return ROLE_STALE;
     for (size_t i = 0; i < sizeof rules / sizeof rules[0]; i++) {
-        if (rules[i].order != order || !(rules[i].in & BIT(state)) ||
-            !fits(rules[i].when, reign, epoch))
+        if (rules[i].order != order || !(rules[i].in & BIT(role->state)) ||
+            !fits(rules[i].when, role->own, epoch))
             continue;
-        *next = rules[i].to < 0 ? state : (enum role_state)rules[i].to;
+        *next = rules[i].to < 0 ? role->state : (enum role_state)rules[i].to;
         return rules[i].answer;
     }
     return ROLE_REFUSED;

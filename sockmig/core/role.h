@@ -43,12 +43,17 @@ enum role_answer {
     ROLE_REFUSED /* not in this state */
 };
 
+struct role {
+    enum role_state state;
+    uint64_t own;  /* epoch in which it came to do what it does */
+    uint64_t seen; /* newest epoch of any order; >= own */
+};
+
 /* role_order - may @order of @epoch be carried out?
  *
- * @state, @reign  what the engine does and the highest epoch it has seen
- * @next           out: state to be in while it is carried out (DO only) */
-enum role_answer role_order(enum role_state state, uint64_t reign,
-    enum role_order order, uint64_t epoch, enum role_state *next);
+ * @next  out: state to be in while it is carried out (DO only) */
+enum role_answer role_order(const struct role *role, enum role_order order,
+    uint64_t epoch, enum role_state *next);
 
 const char *role_state_name(enum role_state state);
 const char *role_order_name(enum role_order order); /* as in doc/protocol.md */

@@ -107,10 +107,10 @@ wire_get_beat(struct reader *r, struct wire_beat *b)
 {
     uint8_t kind = get_u8(r);
 
-    b->kind = kind == WIRE_BEAT ? WIRE_BEAT : WIRE_BEAT_ACK;
+    b->kind = (enum wire_beat_kind)kind;
     b->epoch = get_u64(r);
     b->number = get_u64(r);
     b->echo = get_u64(r);
-    return !r->bad && (kind == WIRE_BEAT || kind == WIRE_BEAT_ACK) &&
-           reader_left(r) == 0;
+    return !r->bad && kind >= WIRE_BEAT && kind < WIRE_BEAT_NKINDS &&
+        reader_left(r) == 0;
 }

@@ -71,7 +71,13 @@ bool wire_get_ack(struct reader *r, struct wire_ack *a);
 #define WIRE_BEAT_HEAD 24
 #define WIRE_BEAT_BODY 25
 
-enum wire_beat_kind { WIRE_BEAT = 1, WIRE_BEAT_ACK = 2 };
+enum wire_beat_kind {
+    WIRE_BEAT = 1,
+    WIRE_BEAT_ACK,
+    WIRE_BEAT_SHUT, /* planned switchover: the sender's gates are shut and stay so; the
+                       receiver, who is about to take over, may open and hold */
+    WIRE_BEAT_NKINDS
+};
 
 struct wire_beat_head {
     unsigned from, to; /* node ids */

@@ -28,6 +28,7 @@
 
 #define MAX_ROWS 10000
 #define ENCODED (64u << 20)
+#define PRECOPY_BYTES (8u << 20)
 
 struct run {
     struct target *target;
@@ -37,7 +38,7 @@ struct run {
     struct shadow *shadow; /* NULL: not verified */
     struct target_timing *rows;
     size_t *bytes;
-    unsigned nrows;
+    unsigned nrows, given_up;
     uint8_t *encoded;
 };
 
@@ -87,17 +88,20 @@ run_free(struct run *r)
     free(r);
 }
 
+/* Through a buffer that is too small for it, which must lose nothing. */
 static void
 precopy(struct run *r)
 {
-    int ret;
+    struct pages small;
+    int ret = pages_init(&small, PRECOPY_BYTES, 0);
 
     do {
-        pages_reset(&r->pages);
-        ret = target_precopy(r->target, &r->pages);
+        pages_reset(&small);
+        ret = ret < 0 && ret != -ENOSPC ? ret : target_precopy(r->target, &small);
         if (r->shadow)
-            shadow_apply(r->shadow, NULL, &r->pages);
+            shadow_apply(r->shadow, NULL, &small);
     } while (ret == -ENOSPC);
+    pages_fini(&small);
     if (ret < 0) {
         fprintf(stderr, "precopy: %s\n", strerror(-ret));
         exit(1);
@@ -126,6 +130,7 @@ checkpoint(struct run *r, bool stay_stopped)
         parcels_reset(&r->parcels);
         ret = target_checkpoint(
             r->target, &req, &r->im, &r->pages, &r->parcels, &timing, &why);
+        r->given_up += ret == -EAGAIN;
         if (ret == -EAGAIN)
             target_serve(r->target, mono_add_ms(mono_clock(), 5), -1);
     } while (ret == -EAGAIN);
@@ -195,7 +200,7 @@ say_medians(const struct run *r, const char *name)
         median(r, pause, 0.99));
     for (size_t i = 0; i < sizeof columns / sizeof columns[0]; i++)
         printf(" %s %u", columns[i].name, median(r, columns[i].offset, 0.5));
-    printf("\n");
+    printf("; given up %u times\n", r->given_up);
     fflush(stdout);
 }
 

@@ -252,6 +252,9 @@ run_service(const struct service *s, unsigned rounds)
             die("the service does not go on", -EPROTO, NULL);
         }
     }
+    for (unsigned i = 0; i < 15; i++) /* long enough to see what stands still */
+        if (!s->goes_on(&lab, log_path))
+            die("the service does not go on for long", -EPROTO, NULL);
     if (s->end)
         s->end();
     cell_kill(init);

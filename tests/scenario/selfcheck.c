@@ -46,6 +46,7 @@ static pthread_cond_t to_ping = PTHREAD_COND_INITIALIZER,
 static long ping, pong, turn;
 static int pipe_ends[2];
 static uint8_t *arena, *shared;
+static bool given_back[ARENA_PAGES];
 
 /* What must go on: a thread or timer that stands still is an error, too. */
 enum work {
@@ -202,7 +203,7 @@ avx_round(long seed)
 {
     __m256i x = _mm256_set1_epi64x(seed), y = _mm256_set1_epi64x(seed * 3), z = x;
 
-    for (int i = 0; i < 20000; i++) {
+    for (int i = 0; i < 200000; i++) {
         z = _mm256_add_epi64(z, y);
         __asm__ volatile("" : "+x"(z));
         z = _mm256_sub_epi64(z, y);
@@ -219,12 +220,12 @@ run_avx(void *arg)
         if (__builtin_cpu_supports("avx2"))
             avx_round(seed);
         done[W_AVX]++;
-        nap(1000);
+        nap(300);
     }
     return arg;
 }
 
-/* Each page holds a number in three places, or zeroes after it was given back. */
+/* Each page holds a number in three places, or zeroes if it was given back. */
 static void
 touch_page(size_t page, uint64_t k)
 {
@@ -232,9 +233,18 @@ touch_page(size_t page, uint64_t k)
 
     CHECK((p[1] == s * 31 && p[511] == s + 5) || (s == 0 && p[1] == 0 && p[511] == 0),
         "page %zu of the arena", page);
+    CHECK(!given_back[page] || s == 0, "page %zu is back with %lu", page, s);
+    given_back[page] = false;
     p[0] = k;
     p[1] = k * 31;
     p[511] = k + 5;
+}
+
+static void
+give_back(size_t page)
+{
+    madvise(arena + page * PAGE, PAGE, MADV_DONTNEED);
+    given_back[page] = true;
 }
 
 static void *
@@ -243,8 +253,8 @@ run_memory(void *arg)
     for (uint64_t k = 1;; k++) {
         for (uint64_t j = 0; j < 16; j++)
             touch_page((k * 2654435761u + j * 977) % ARENA_PAGES, k);
-        if ((k & 255) == 3)
-            madvise(arena + (k * 31 % ARENA_PAGES) * PAGE, PAGE, MADV_DONTNEED);
+        if ((k & 15) == 3)
+            give_back(k * 31 % ARENA_PAGES);
         done[W_MEMORY]++;
         if ((k & 7) == 0)
             nap(300);

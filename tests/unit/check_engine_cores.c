@@ -180,46 +180,54 @@ END_TEST
 static const struct {
     const char *claim;
     enum role_state state;
-    uint64_t reign;
+    uint64_t own, seen;
     enum role_order order;
     uint64_t epoch;
     enum role_answer answer;
     enum role_state next; /* read only for ROLE_DO */
 } rows[] = {
     { "an older epoch is refused in every state",
-        ROLE_FOLLOWING, 5, ORDER_TAKEOVER, 4, ROLE_STALE, 0 },
+        ROLE_FOLLOWING, 5, 5, ORDER_TAKEOVER, 4, ROLE_STALE, 0 },
     { "a standby may take over",
-        ROLE_FOLLOWING, 5, ORDER_TAKEOVER, 6, ROLE_DO, ROLE_WAKING },
+        ROLE_FOLLOWING, 5, 5, ORDER_TAKEOVER, 6, ROLE_DO, ROLE_WAKING },
     { "an idle engine has no clone to wake",
-        ROLE_IDLE, 5, ORDER_TAKEOVER, 6, ROLE_REFUSED, 0 },
+        ROLE_IDLE, 5, 5, ORDER_TAKEOVER, 6, ROLE_REFUSED, 0 },
     { "a takeover repeated is done already",
-        ROLE_RUNNING, 6, ORDER_TAKEOVER, 6, ROLE_DONE, 0 },
+        ROLE_RUNNING, 6, 6, ORDER_TAKEOVER, 6, ROLE_DONE, 0 },
     { "the active node does not follow within its own epoch",
-        ROLE_RUNNING, 6, ORDER_FOLLOW, 6, ROLE_REFUSED, 0 },
+        ROLE_RUNNING, 6, 6, ORDER_FOLLOW, 6, ROLE_REFUSED, 0 },
     { "a newer epoch makes it follow",
-        ROLE_RUNNING, 6, ORDER_FOLLOW, 7, ROLE_DO, ROLE_ENDING },
+        ROLE_RUNNING, 6, 6, ORDER_FOLLOW, 7, ROLE_DO, ROLE_ENDING },
     { "a running service is not started again in a newer epoch",
-        ROLE_RUNNING, 6, ORDER_START, 7, ROLE_REFUSED, 0 },
+        ROLE_RUNNING, 6, 6, ORDER_START, 7, ROLE_REFUSED, 0 },
     { "a fence is taken in every state",
-        ROLE_WAKING, 6, ORDER_FENCE, 7, ROLE_DO, ROLE_WAKING },
+        ROLE_WAKING, 6, 6, ORDER_FENCE, 7, ROLE_DO, ROLE_WAKING },
     { "a set is of the present epoch",
-        ROLE_RUNNING, 6, ORDER_SET, 7, ROLE_REFUSED, 0 },
+        ROLE_RUNNING, 6, 6, ORDER_SET, 7, ROLE_REFUSED, 0 },
     { "a handover needs a running service",
-        ROLE_FOLLOWING, 6, ORDER_HANDOVER, 6, ROLE_REFUSED, 0 },
+        ROLE_FOLLOWING, 6, 6, ORDER_HANDOVER, 6, ROLE_REFUSED, 0 },
     { "what was frozen can go on in a new epoch",
-        ROLE_FROZEN, 6, ORDER_RESUME, 8, ROLE_DO, ROLE_RESUMING },
+        ROLE_FROZEN, 6, 6, ORDER_RESUME, 8, ROLE_DO, ROLE_RESUMING },
     { "while something is under way nothing is stopped",
-        ROLE_WAKING, 6, ORDER_STOP, 7, ROLE_REFUSED, 0 },
+        ROLE_WAKING, 6, 6, ORDER_STOP, 7, ROLE_REFUSED, 0 },
+    { "after a fence the old active follows the new one",
+        ROLE_RUNNING, 6, 7, ORDER_FOLLOW, 7, ROLE_DO, ROLE_ENDING },
+    { "after a fence what was frozen makes room",
+        ROLE_FROZEN, 6, 7, ORDER_FOLLOW, 7, ROLE_DO, ROLE_ENDING },
+    { "after a fence the old active is not the new one",
+        ROLE_RUNNING, 6, 7, ORDER_TAKEOVER, 7, ROLE_REFUSED, 0 },
+    { "after a fence nothing is added to the old active's set",
+        ROLE_RUNNING, 6, 7, ORDER_SET, 6, ROLE_STALE, 0 },
     { "a failed engine can follow again",
-        ROLE_FAILED, 6, ORDER_FOLLOW, 6, ROLE_DO, ROLE_ENDING },
+        ROLE_FAILED, 6, 6, ORDER_FOLLOW, 6, ROLE_DO, ROLE_ENDING },
 };
 /* clang-format on */
 
 START_TEST(role_rows)
 {
     enum role_state next = ROLE_NSTATES;
-    enum role_answer a = role_order(
-        rows[_i].state, rows[_i].reign, rows[_i].order, rows[_i].epoch, &next);
+    struct role role = { rows[_i].state, rows[_i].own, rows[_i].seen };
+    enum role_answer a = role_order(&role, rows[_i].order, rows[_i].epoch, &next);
 
     ck_assert_msg(a == rows[_i].answer, "%s", rows[_i].claim);
     if (a == ROLE_DO)

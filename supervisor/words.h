@@ -14,8 +14,7 @@ const char *words_journal(
     const struct conf *conf, const struct effect *e, char text[WORDS_LEN]);
 
 /* words_order - why an order was refused, came to nothing or how it went. */
-void words_order(
-    const struct conf *conf, const struct effect *e, char text[WORDS_LEN]);
+void words_order(const struct conf *conf, const struct effect *e, char text[WORDS_LEN]);
 
 /* words_set - "n2, n3" or "nobody". */
 void words_set(const struct conf *conf, uint64_t set, char text[WORDS_LEN]);

@@ -112,5 +112,5 @@ wire_get_beat(struct reader *r, struct wire_beat *b)
     b->number = get_u64(r);
     b->echo = get_u64(r);
     return !r->bad && kind >= WIRE_BEAT && kind < WIRE_BEAT_NKINDS &&
-        reader_left(r) == 0;
+           reader_left(r) == 0;
 }

@@ -54,11 +54,12 @@ journal_each(struct effects *out, enum journal_kind kind, uint64_t nodes)
 static void
 journal_quorum(struct cluster *c, struct effects *out)
 {
-    bool is = c->ready ? cluster_quorate(c) : c->told && cluster_majority(c, c->members);
+    bool is = c->ready ? cluster_quorate(c)
+                       : c->told && cluster_majority(c, c->members);
 
     if (is != c->told)
-        effects_journal(out, is ? JOURNAL_QUORUM_GAINED : JOURNAL_QUORUM_LOST,
-            NO_SERVICE, c->me);
+        effects_journal(
+            out, is ? JOURNAL_QUORUM_GAINED : JOURNAL_QUORUM_LOST, NO_SERVICE, c->me);
     c->told = is;
 }
 

@@ -28,9 +28,9 @@ struct cluster {
     uint64_t quorums;      /* members to which Corosync says quorate */
     uint64_t engines;      /* members whose engine is connected */
     enum health health[PEER_MAX_NODE + 1];
-    bool told;             /* what the journal last said of the quorum */
-    bool ready;            /* records of this view are merged */
-    uint64_t orders;       /* number of the last order */
+    bool told;       /* what the journal last said of the quorum */
+    bool ready;      /* records of this view are merged */
+    uint64_t orders; /* number of the last order */
 
     bool own_quorum, own_engine;
     enum health own_health;

@@ -36,9 +36,9 @@ const char *
 journal_kind_name(enum journal_kind kind)
 {
     static const char *const names[] = { "node-joined", "node-left", "node-silent",
-        "node-back", "quorum-gained", "quorum-lost", "engine-up", "engine-down", "claim",
-        "taking", "step", "step-failed", "active", "failed", "context-lost", "handover",
-        "set", "clone-lost", "order", "order-failed", "order-done" };
+        "node-back", "quorum-gained", "quorum-lost", "engine-up", "engine-down",
+        "claim", "taking", "step", "step-failed", "active", "failed", "context-lost",
+        "handover", "set", "clone-lost", "order", "order-failed", "order-done" };
 
     _Static_assert(sizeof names / sizeof names[0] == JOURNAL_NKINDS, "a name for each");
     return names[kind];

@@ -66,13 +66,13 @@ struct effect {
     unsigned service;          /* index, or NO_SERVICE */
     enum engine_op op;         /* ENGINE, JOURNAL_STEP */
     enum journal_kind journal; /* JOURNAL */
-    unsigned node;             /* JOURNAL, ENGINE FOLLOW: active; TAKEOVER: from; ORDER */
-    struct reign r;            /* PERSIST; JOURNAL, ENGINE: epoch, set, mode */
-    struct mono at;            /* ARM */
-    uint64_t order, token;     /* ORDER; JOURNAL */
-    unsigned step;             /* ORDER: enum switchover_step */
-    unsigned reason;           /* ORDER, JOURNAL_ORDER_FAILED: enum order_reason */
-    struct peermsg msg;        /* BROADCAST; .text also of JOURNAL and ORDER */
+    unsigned node;         /* JOURNAL, ENGINE FOLLOW: active; TAKEOVER: from; ORDER */
+    struct reign r;        /* PERSIST; JOURNAL, ENGINE: epoch, set, mode */
+    struct mono at;        /* ARM */
+    uint64_t order, token; /* ORDER; JOURNAL */
+    unsigned step;         /* ORDER: enum switchover_step */
+    unsigned reason;       /* ORDER, JOURNAL_ORDER_FAILED: enum order_reason */
+    struct peermsg msg;    /* BROADCAST; .text also of JOURNAL and ORDER */
 };
 
 struct effects {
@@ -82,7 +82,8 @@ struct effects {
 
 /* effects_add - a zeroed effect at the end.  Never NULL: the capacity covers the
  * largest step, one view of 64 services. */
-struct effect *effects_add(struct effects *out, enum effect_kind what, unsigned service);
+struct effect *effects_add(
+    struct effects *out, enum effect_kind what, unsigned service);
 
 /* effects_journal - a row about @node; the caller fills in what else it has. */
 struct effect *effects_journal(

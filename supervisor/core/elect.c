@@ -3,10 +3,10 @@
 
 #include <stddef.h>
 
-#define START_GRACE_MS 2000  /* a node with the context may still be on its way */
+#define START_GRACE_MS 2000   /* a node with the context may still be on its way */
 #define PROCESS_GRACE_MS 5000 /* a supervisor that ended is started again */
-#define TURN_MS 300          /* the next candidate waits this long for the one before */
-#define STRIKES_FREE 2       /* failures in a row that cost no waiting */
+#define TURN_MS 300    /* the next candidate waits this long for the one before */
+#define STRIKES_FREE 2 /* failures in a row that cost no waiting */
 #define STRIKE_MS 2000
 #define STRIKE_MAX_MS 30000
 
@@ -133,8 +133,8 @@ grace_ms(const struct service *s, const struct cluster *c, enum peer_mode mode)
     if (mode == MODE_START && able(c) != c->all)
         ms = larger(ms, START_GRACE_MS);
     if (extra)
-        ms = larger(ms,
-            extra * STRIKE_MS > STRIKE_MAX_MS ? STRIKE_MAX_MS : extra * STRIKE_MS);
+        ms = larger(
+            ms, extra * STRIKE_MS > STRIKE_MAX_MS ? STRIKE_MAX_MS : extra * STRIKE_MS);
     return ms;
 }
 

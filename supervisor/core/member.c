@@ -17,8 +17,8 @@ member_add(struct member *m, uint32_t key, unsigned preferred, int64_t lease_ms,
     const struct reign *recorded)
 {
     assert(m->nservices < MEMBER_MAX_SERVICES);
-    service_init(&m->services[m->nservices], m->nservices, key, preferred, lease_ms,
-        recorded);
+    service_init(
+        &m->services[m->nservices], m->nservices, key, preferred, lease_ms, recorded);
     m->nservices++;
 }
 
@@ -95,8 +95,8 @@ on_engine(struct member *m, const struct member_event *ev, struct effects *out)
     struct cluster *c = &m->cluster;
 
     if (c->own_engine != ev->on)
-        effects_journal(out, ev->on ? JOURNAL_ENGINE_UP : JOURNAL_ENGINE_DOWN,
-            NO_SERVICE, c->me);
+        effects_journal(
+            out, ev->on ? JOURNAL_ENGINE_UP : JOURNAL_ENGINE_DOWN, NO_SERVICE, c->me);
     c->own_engine = ev->on;
     for (unsigned i = 0; i < m->nservices; i++) {
         if (ev->on)
@@ -112,8 +112,11 @@ static void
 on_order(struct member *m, const struct member_event *ev, struct effects *out)
 {
     struct service *s = &m->services[ev->service];
-    struct peermsg ask = { .kind = PEER_ORDER, .from = m->cluster.me, .service = s->key,
-        .node = ev->node, .order = ev->token };
+    struct peermsg ask = { .kind = PEER_ORDER,
+        .from = m->cluster.me,
+        .service = s->key,
+        .node = ev->node,
+        .order = ev->token };
     unsigned to = ev->node;
     enum order_reason reason = switchover_check(
         &s->order, &m->cluster, &s->r, service_outvoted(s), s->preferred, &to);

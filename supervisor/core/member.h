@@ -57,8 +57,7 @@ void member_add(struct member *m, uint32_t key, unsigned preferred, int64_t leas
     const struct reign *recorded);
 
 /* member_step - take in one event.  @out is replaced. */
-void member_step(
-    struct member *m, const struct member_event *ev, struct effects *out);
+void member_step(struct member *m, const struct member_event *ev, struct effects *out);
 
 const char *member_event_name(enum member_event_kind kind);
 

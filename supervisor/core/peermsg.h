@@ -19,22 +19,22 @@
 #define PEER_MAX_BYTES 384
 
 enum peer_kind {
-    PEER_BEAT,       /* the sender lives: its quorum, its engine, its health */
-    PEER_SYNC,       /* after a change of membership: the sender's record of a service */
-    PEER_SYNC_END,   /* all records of the sender were sent for this .view */
-    PEER_SUSPECT,    /* supervisor of .node has been silent for too long */
-    PEER_CLAIM,      /* .node wants to be active in .epoch, by .mode */
-    PEER_STOPPED,    /* vote for the claim; the engine acknowledges no older epoch */
-    PEER_TAKING,     /* the claim has its votes and the old lease has run out */
-    PEER_CONFIRM,    /* the sender has recorded (.epoch, .version) durably */
-    PEER_ACTIVE,     /* the engine of the active node serves */
-    PEER_FAILED,     /* the active node does not serve any more, or never did */
-    PEER_HANDOVER,   /* the active has stopped for .node; its gates are shut */
-    PEER_SET,        /* the replication set is .set from now on */
-    PEER_LOST,       /* the sender's clone is gone */
-    PEER_STEADY,     /* the active has served for a good while: forget old failures */
-    PEER_ORDER,      /* an operator orders a switchover to .node */
-    PEER_STEP,       /* the active's supervisor begins order .order */
+    PEER_BEAT,     /* the sender lives: its quorum, its engine, its health */
+    PEER_SYNC,     /* after a change of membership: the sender's record of a service */
+    PEER_SYNC_END, /* all records of the sender were sent for this .view */
+    PEER_SUSPECT,  /* supervisor of .node has been silent for too long */
+    PEER_CLAIM,    /* .node wants to be active in .epoch, by .mode */
+    PEER_STOPPED,  /* vote for the claim; the engine acknowledges no older epoch */
+    PEER_TAKING,   /* the claim has its votes and the old lease has run out */
+    PEER_CONFIRM,  /* the sender has recorded (.epoch, .version) durably */
+    PEER_ACTIVE,   /* the engine of the active node serves */
+    PEER_FAILED,   /* the active node does not serve any more, or never did */
+    PEER_HANDOVER, /* the active has stopped for .node; its gates are shut */
+    PEER_SET,      /* the replication set is .set from now on */
+    PEER_LOST,     /* the sender's clone is gone */
+    PEER_STEADY,   /* the active has served for a good while: forget old failures */
+    PEER_ORDER,    /* an operator orders a switchover to .node */
+    PEER_STEP,     /* the active's supervisor begins order .order */
     PEER_ORDER_DONE, /* order .order came to nothing: .reason, .text */
     PEER_NKINDS
 };
@@ -73,16 +73,16 @@ enum { PEER_FLAG_QUORATE = 1, PEER_FLAG_ENGINE = 2 }; /* in a BEAT and a SYNC_EN
 
 struct peermsg {
     enum peer_kind kind;
-    unsigned from;     /* sender: of the transport, never of the message */
-    uint32_t service;  /* peer_service_key(), 0 if it concerns none */
-    uint64_t view;     /* SYNC, SYNC_END */
-    struct reign r;    /* SYNC: all; others: epoch, version, set, mode, shut, doubt */
-    unsigned node;     /* CLAIM, SUSPECT, HANDOVER, ORDER */
-    int64_t age_us;    /* STOPPED: since the last acknowledged beat; -1: never */
-    uint32_t flags;    /* BEAT, SYNC_END */
+    unsigned from;      /* sender: of the transport, never of the message */
+    uint32_t service;   /* peer_service_key(), 0 if it concerns none */
+    uint64_t view;      /* SYNC, SYNC_END */
+    struct reign r;     /* SYNC: all; others: epoch, version, set, mode, shut, doubt */
+    unsigned node;      /* CLAIM, SUSPECT, HANDOVER, ORDER */
+    int64_t age_us;     /* STOPPED: since the last acknowledged beat; -1: never */
+    uint32_t flags;     /* BEAT, SYNC_END */
     enum health health; /* BEAT */
-    uint64_t order;    /* ORDER: sender's token; STEP, ORDER_DONE: number of the order */
-    unsigned reason;   /* ORDER_DONE: enum order_reason */
+    uint64_t order;  /* ORDER: sender's token; STEP, ORDER_DONE: number of the order */
+    unsigned reason; /* ORDER_DONE: enum order_reason */
     char text[PEER_TEXT];
 };
 

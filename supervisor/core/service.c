@@ -104,8 +104,7 @@ service_view(
     struct service *s, const struct cluster *c, struct mono now, struct effects *out)
 {
     if (s->order.order && s->order.step < STEP_TAKEOVER)
-        switchover_end(
-            &s->order, ORDER_MEMBERSHIP, NULL, s->index, s->r.epoch, out);
+        switchover_end(&s->order, ORDER_MEMBERSHIP, NULL, s->index, s->r.epoch, out);
     drop_claim(s);
     s->state = s->r.phase;
     s->merged = (struct reign){ 0 };
@@ -388,8 +387,8 @@ begin_order(struct delivery *d)
 static void
 end_order(struct delivery *d)
 {
-    switchover_end(&d->s->order, d->msg->reason, d->msg->text, d->s->index,
-        d->s->r.epoch, d->out);
+    switchover_end(
+        &d->s->order, d->msg->reason, d->msg->text, d->s->index, d->s->r.epoch, d->out);
 }
 
 static void
@@ -401,7 +400,7 @@ take_order(struct delivery *d)
         s->index, d->out);
 }
 
-#define SERVICE_ANY SERVICE_NSTATES      /* in: whichever; to: the same */
+#define SERVICE_ANY SERVICE_NSTATES /* in: whichever; to: the same */
 #define SERVICE_SAME SERVICE_NSTATES
 
 /* clang-format off */

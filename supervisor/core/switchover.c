@@ -100,7 +100,8 @@ switchover_end(struct switchover *sw, enum order_reason reason, const char *text
         return;
     sw->step = reason == ORDER_OK ? STEP_DONE : STEP_FAILED;
     e = effects_journal(out,
-        reason == ORDER_OK ? JOURNAL_ORDER_DONE : JOURNAL_ORDER_FAILED, service, sw->to);
+        reason == ORDER_OK ? JOURNAL_ORDER_DONE : JOURNAL_ORDER_FAILED, service,
+        sw->to);
     e->order = sw->order;
     e->reason = reason;
     e->r.epoch = epoch;

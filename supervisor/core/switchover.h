@@ -53,9 +53,9 @@ enum order_reason switchover_check(const struct switchover *sw, const struct clu
     const struct reign *r, bool outvoted, unsigned preferred, unsigned *to);
 
 /* switchover_take - an ORDER was delivered: number it, begin or refuse it. */
-void switchover_take(struct switchover *sw, struct cluster *c, const struct peermsg *msg,
-    const struct reign *r, bool outvoted, unsigned preferred, unsigned service,
-    struct effects *out);
+void switchover_take(struct switchover *sw, struct cluster *c,
+    const struct peermsg *msg, const struct reign *r, bool outvoted, unsigned preferred,
+    unsigned service, struct effects *out);
 
 /* switchover_step - it is in @step now. */
 void switchover_step(struct switchover *sw, enum switchover_step step, unsigned service,

@@ -99,7 +99,6 @@ heal(void)
         (unsigned)sim_set(&s));
 }
 
-
 static bool
 run_seed(uint64_t seed, const struct sim_mutant *mutant)
 {
@@ -309,8 +308,8 @@ START_TEST(mutant_is_found)
         bool ok = run_seed(seed, &mutants[_i]);
 
         if (!ok && getenv("SIM_VERBOSE"))
-            printf("%s: seed %lu: %s\n", mutants[_i].name, (unsigned long)seed,
-                s.broken);
+            printf(
+                "%s: seed %lu: %s\n", mutants[_i].name, (unsigned long)seed, s.broken);
         sim_fini(&s);
         if (!ok)
             return;

@@ -65,7 +65,8 @@ sim_local(const struct sim *s, unsigned node, int64_t t)
 static int64_t
 to_true(const struct sim *s, unsigned node, int64_t local)
 {
-    return (int64_t)((__int128)local * 1000000 / (1000000 + s->node[node].rate_ppm)) + 1;
+    return (int64_t)((__int128)local * 1000000 / (1000000 + s->node[node].rate_ppm)) +
+           1;
 }
 
 /* The queue of events: a binary heap by (time, order of making). */
@@ -151,8 +152,9 @@ arm(struct sim *s, unsigned node, struct mono at)
     nd->tick_at = to_true(s, node, at.us);
     if (nd->tick_at <= s->now)
         nd->tick_at = s->now + 1;
-    sim_push(s, &(struct sim_event){
-                    .at = nd->tick_at, .what = SIM_TICK, .node = node, .gen = nd->gen });
+    sim_push(
+        s, &(struct sim_event){
+               .at = nd->tick_at, .what = SIM_TICK, .node = node, .gen = nd->gen });
 }
 
 static void
@@ -163,7 +165,8 @@ cut_sharply(struct sim *s, unsigned node, enum peer_kind kind)
         return;
     if (!sim_random(s, 8))
         sim_push(s, &(struct sim_event){ .at = s->now + (int64_t)sim_random(s, 3000),
-                        .what = SIM_SHARP, .node = node });
+                        .what = SIM_SHARP,
+                        .node = node });
 }
 
 static void
@@ -194,8 +197,11 @@ carry_out(struct sim *s, unsigned node, const struct effects *out)
             engine_check_record(s, node, e);
             sim_trace(s, "%u orders %s %" PRIu64 " set %" PRIx64, node,
                 engine_op_name(e->op), e->r.epoch, e->r.set);
-            sim_push(s, &(struct sim_event){ .at = s->now + 400, .what = SIM_ORDER,
-                            .node = node, .gen = nd->engine.gen, .order = *e });
+            sim_push(s, &(struct sim_event){ .at = s->now + 400,
+                            .what = SIM_ORDER,
+                            .node = node,
+                            .gen = nd->engine.gen,
+                            .order = *e });
             break;
         case DO_ASK:
             engine_report_to(s, node);
@@ -261,9 +267,10 @@ sim_feed(struct sim *s, unsigned node, const struct member_event *ev)
     if (was.floor > v->own.durable.floor)
         sim_break(s, "floor of node %u went back", node);
     if (ev->kind == MEMBER_MESSAGE && ev->msg.kind != PEER_BEAT)
-        sim_trace(s, "  %u <- %s of %u: %s %" PRIu64 ".%u set %" PRIx64 " floor %" PRIu64,
-            node, peer_kind_name(ev->msg.kind), ev->msg.from,
-            service_state_name(v->state), v->r.epoch, v->r.version, v->r.set, v->r.floor);
+        sim_trace(s,
+            "  %u <- %s of %u: %s %" PRIu64 ".%u set %" PRIx64 " floor %" PRIu64, node,
+            peer_kind_name(ev->msg.kind), ev->msg.from, service_state_name(v->state),
+            v->r.epoch, v->r.version, v->r.set, v->r.floor);
     if (ev->kind == MEMBER_MESSAGE && !s->mutant)
         compare(s, node, ev);
     carry_out(s, node, &out);
@@ -291,8 +298,8 @@ engine_told(struct sim *s, unsigned node)
     struct sim_node *nd = &s->node[node];
 
     nd->engine.connected = nd->engine.up;
-    group_queue(s, node,
-        &(struct member_event){ .kind = MEMBER_ENGINE, .on = nd->engine.up });
+    group_queue(
+        s, node, &(struct member_event){ .kind = MEMBER_ENGINE, .on = nd->engine.up });
     if (nd->engine.up)
         engine_report_to(s, node);
 }
@@ -390,8 +397,10 @@ sim_super_start(struct sim *s, unsigned node)
     member_init(&nd->core, node, node_bit(s->n) - 2);
     member_add(&nd->core, KEY, 0, SIM_LEASE_MS, &nd->disk);
     if (nd->engine.up)
-        sim_push(s, &(struct sim_event){ .at = s->now + 1000, .what = SIM_ENGINE_TOLD,
-                        .node = node, .gen = nd->engine.gen });
+        sim_push(s, &(struct sim_event){ .at = s->now + 1000,
+                        .what = SIM_ENGINE_TOLD,
+                        .node = node,
+                        .gen = nd->engine.gen });
     arm(s, node, (struct mono){ sim_local(s, node, s->now + 1000) });
     reform_in(s, 10);
 }
@@ -435,8 +444,10 @@ sim_engine_crash(struct sim *s, unsigned node)
     e->up = e->connected = false;
     e->gen = ++s->gens;
     engine_told(s, node);
-    sim_push(s, &(struct sim_event){ .at = s->now + 5000 + (int64_t)sim_random(s, 300000),
-                    .what = SIM_ENGINE_UP, .node = node });
+    sim_push(
+        s, &(struct sim_event){ .at = s->now + 5000 + (int64_t)sim_random(s, 300000),
+               .what = SIM_ENGINE_UP,
+               .node = node });
 }
 
 void
@@ -451,9 +462,13 @@ sim_service_fail(struct sim *s, unsigned node)
     e->serving = e->frozen = e->taking = false;
     e->role = ROLE_NONE;
     if (e->connected)
-        sim_push(s, &(struct sim_event){ .at = s->now + 400, .what = SIM_TO_SUPER,
-                        .node = node, .gen = s->node[node].gen, .epoch = e->gen,
-                        .word = { .kind = MEMBER_FAILED, .epoch = e->epoch,
+        sim_push(s, &(struct sim_event){ .at = s->now + 400,
+                        .what = SIM_TO_SUPER,
+                        .node = node,
+                        .gen = s->node[node].gen,
+                        .epoch = e->gen,
+                        .word = { .kind = MEMBER_FAILED,
+                            .epoch = e->epoch,
                             .text = "the service ended" } });
 }
 

@@ -40,7 +40,7 @@ enum sim_what {
     SIM_STORED_AT,  /* its acknowledgement arrives */
     SIM_PROGRESS,   /* a long order goes on */
     SIM_ENGINE_UP,
-    SIM_SHARP,       /* the cut of a node that has just said something */
+    SIM_SHARP,      /* the cut of a node that has just said something */
     SIM_ENGINE_TOLD /* the supervisor sees the engine's connection change */
 };
 
@@ -70,7 +70,7 @@ struct sim_engine {
     uint64_t beat_acks[64];
     int64_t beat_sent[64];
     uint64_t beat;
-    uint64_t branch, n, stable;  /* of the process */
+    uint64_t branch, n, stable; /* of the process */
     uint64_t required, ready;
     uint64_t stored[SIM_MAX];
     int64_t stored_at[SIM_MAX];
@@ -100,7 +100,7 @@ struct sim_node {
     unsigned cursor; /* entries of the ring handed to the inbox */
     bool delivering;
     struct member_event *inbox; /* owned */
-    unsigned inbox_pos[2]; /* read, write */
+    unsigned inbox_pos[2];      /* read, write */
     unsigned processed;
     struct sim_engine engine;
 };
@@ -131,8 +131,8 @@ struct sim {
     uint64_t gens;
     uint64_t branch, released; /* what clients saw last: of which branch, how far */
     uint64_t branches;
-    unsigned owner[4096];      /* of an epoch */
-    uint64_t opened;           /* newest epoch whose gates were open */
+    unsigned owner[4096]; /* of an epoch */
+    uint64_t opened;      /* newest epoch whose gates were open */
     const struct sim_mutant *mutant;
     bool sharp; /* the network is cut just when it hurts */
     char broken[256];

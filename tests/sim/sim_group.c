@@ -33,10 +33,11 @@ wake(struct sim *s, unsigned node)
     if (nd->delivering || !nd->corosync_up || nd->cursor >= ring->n)
         return;
     nd->delivering = true;
-    sim_push(s,
-        &(struct sim_event){ .at = s->now + 100 + (int64_t)sim_random(s, 500) +
-                                   (sim_random(s, 200) ? 0 : 20000),
-            .what = SIM_RING, .node = node, .gen = nd->ring });
+    sim_push(s, &(struct sim_event){ .at = s->now + 100 + (int64_t)sim_random(s, 500) +
+                                           (sim_random(s, 200) ? 0 : 20000),
+                    .what = SIM_RING,
+                    .node = node,
+                    .gen = nd->ring });
 }
 
 static void
@@ -118,8 +119,8 @@ group_inbox(struct sim *s, unsigned node)
 {
     struct sim_node *nd = &s->node[node];
 
-    while (nd->up && !nd->hung && nd->inbox_pos[0] != nd->inbox_pos[1] &&
-           !s->broken[0]) {
+    while (
+        nd->up && !nd->hung && nd->inbox_pos[0] != nd->inbox_pos[1] && !s->broken[0]) {
         struct member_event ev = nd->inbox[nd->inbox_pos[0]++ % SIM_INBOX];
 
         sim_feed(s, node, &ev);
@@ -156,8 +157,10 @@ static void
 form(struct sim *s, uint64_t nodes, uint64_t members)
 {
     struct sim_ring *ring = &s->ring[s->nrings];
-    struct member_event ev = { .kind = MEMBER_VIEW, .view = s->nrings + 1,
-        .members = members, .process_left = nodes & ~members };
+    struct member_event ev = { .kind = MEMBER_VIEW,
+        .view = s->nrings + 1,
+        .members = members,
+        .process_left = nodes & ~members };
     uint64_t left = nodes;
 
     assert(s->nrings < SIM_RINGS);
@@ -182,9 +185,10 @@ form(struct sim *s, uint64_t nodes, uint64_t members)
             s->node[i].joined = members & node_bit(i);
             if (members & node_bit(i))
                 group_queue(s, i, &ev);
-            sim_push(s, &(struct sim_event){ .at = s->now + 500 +
-                                                   (int64_t)sim_random(s, 4000),
-                            .what = SIM_QUORUM, .node = i });
+            sim_push(s,
+                &(struct sim_event){ .at = s->now + 500 + (int64_t)sim_random(s, 4000),
+                    .what = SIM_QUORUM,
+                    .node = i });
         }
     s->nrings++;
     for (unsigned i = 1; i < s->n; i++)

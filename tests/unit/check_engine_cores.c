@@ -164,10 +164,9 @@ END_TEST
 
 START_TEST(pace_rules)
 {
-    struct pace p = { .interval_us = 20000,
-        .spacing_us = 2000,
-        .started = ms(100),
-        .ended = ms(101) };
+    struct pace p = {
+        .interval_us = 20000, .spacing_us = 2000, .started = ms(100), .ended = ms(101)
+    };
 
     ck_assert_int_eq(pace_due(&p, false).us, 120000);
     ck_assert_int_eq(pace_due(&p, true).us, 102000);
@@ -240,8 +239,8 @@ START_TEST(role_names)
     enum role_order o;
 
     for (int i = 0; i < ORDER_NORDERS; i++)
-        ck_assert(role_order_by_name(role_order_name((enum role_order)i), &o)
-            && o == (enum role_order)i);
+        ck_assert(role_order_by_name(role_order_name((enum role_order)i), &o) &&
+                  o == (enum role_order)i);
     ck_assert(!role_order_by_name("star", &o));
     ck_assert(!role_order_by_name("", &o));
 }

@@ -159,7 +159,10 @@ service_object(const struct request *r, const struct manager_value *v)
         jv_set_str(one, "node", conf->nodes[n].name);
         for (unsigned i = 0; i < NSTANDBY; i++)
             put(one, &wanted_standby[i], v++);
-        jv_push(standbys, one);
+        if (jv_has(one, "state"))
+            jv_push(standbys, one);
+        else
+            jv_free(one); /* the node's engine is no active one */
     }
     jv_set(s, "gate", gate);
     jv_set(s, "checkpoint", checkpoint);

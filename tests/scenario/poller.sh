@@ -17,7 +17,9 @@ start_snmpd 2
 start_poller
 
 wait_for 10 says n1 '"answers":true,"health":"failed"' || fail "n1: $(cat "$dir/lines")"
-says n1 '{"name":"redis","role":"active","state":"running"},{"name":"mail","role":"standby","state":"ready"}' ||
+says n1 '"name":"redis","role":"active","state":"running","epoch":7,"connections":1000,"protected":true' &&
+    says n1 '{"node":"n3","state":"ready","in_set":true,"lag":1}' &&
+    says n1 '"released":4999999990' ||
     fail "n1's services: $(grep n1 "$dir/lines" | tail -n 1)"
 wait_for 10 says n2 '"answers":false,"health":"unknown","reason":"snmpd answers, but no bascule-agent' ||
     fail "n2 without an agent: $(grep n2 "$dir/lines" | tail -n 1)"

@@ -127,7 +127,11 @@ whole_conf(const struct lab *lab, const struct conf *conf, const char *given)
 
     add(&t, "%s\n", given);
     if (!conf->cluster[0])
-        add(&t, "cluster \"%s\" {\n  operator = \"%s\"\n}\n", lab->name, OPERATOR);
+        /* A lost node is noticed after 2.2 tokens, and the lease has run out by then: the
+         * successor answers a client's first retransmission, 200 ms after the request. */
+        add(&t,
+            "cluster \"%s\" {\n  operator = \"%s\"\n  lease = 140\n  heartbeat = 20\n}\n",
+            lab->name, OPERATOR);
     for (unsigned i = 1; !conf->nnodes && i <= lab->nnodes; i++)
         add(&t, "node \"n%u\" {\n  id = %u\n  address = \"10.77.2.%u\"\n}\n", i, i, i);
     return t.at;
@@ -143,7 +147,7 @@ put_corosync(struct shared *s, const char *host)
     add(&t,
         "totem {\n  version: 2\n  cluster_name: %s\n  transport: knet\n"
         "  crypto_cipher: aes256\n  crypto_hash: sha256\n"
-        "  token: 100\n  token_coefficient: 0\n"
+        "  token: 70\n  token_coefficient: 0\n"
         "  token_retransmits_before_loss_const: 2\n"
         "  interface {\n    linknumber: 0\n    knet_ping_interval: 200\n"
         "    knet_ping_timeout: 1000\n    knet_pong_count: 1\n  }\n}\n"

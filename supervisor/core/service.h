@@ -38,6 +38,7 @@ struct conduct { /* of this node alone: see drive.c */
     uint64_t witnessed; /* TAKING of this epoch was delivered to this very process */
     uint64_t ordered;  /* epoch for which start, takeover or resume was ordered */
     uint64_t served;   /* epoch for which the engine said yes */
+    bool holds;        /* the engine has a process of some epoch, not a clone */
     uint64_t handed;   /* epoch in which the engine has stopped for a handover */
     uint64_t steady;   /* epoch of which STEADY was said */
     uint64_t required; /* nodes whose acknowledgement the engine requires */

@@ -52,7 +52,7 @@ engine_report_to(struct sim *s, unsigned node)
     struct member_event ev = { .kind = MEMBER_REPORT };
 
     ev.report = (struct engine_report){ .role = e->role,
-        .epoch = e->floor > e->epoch ? e->floor : e->epoch, .running = e->serving,
+        .epoch = e->epoch, .seen = e->floor, .running = e->serving,
         .frozen = e->frozen, .busy = e->taking, .clone = e->clone,
         .required = e->required, .ready = e->ready };
     tell(s, node, &ev);
@@ -109,6 +109,10 @@ release(struct sim *s, unsigned node)
     e->stable = stable;
     if (engine_open(s, node) && stable > s->released && e->branch == s->branch)
         s->released = stable;
+    if (e->set_waits && stable >= s->released) {
+        e->set_waits = false;
+        answer(s, node, &e->set, true, -1);
+    }
 }
 
 /* The gates open for the first time in this epoch: clients may see what the process
@@ -293,7 +297,8 @@ begin(struct sim *s, unsigned node, const struct effect *order)
         sim_break(s, "P5: nodes %u and %u are both ordered to serve epoch %u",
             s->owner[order->r.epoch % 4096], node, (unsigned)order->r.epoch);
     s->owner[order->r.epoch % 4096] = node;
-    if (e->refuse || (order->op == ENGINE_TAKEOVER && !had_clone) ||
+    if (e->refuse || (order->op == ENGINE_START && e->role == ROLE_ACTIVE) ||
+        (order->op == ENGINE_TAKEOVER && !had_clone) ||
         (order->op == ENGINE_RESUME && e->role != ROLE_ACTIVE)) {
         e->refuse = false;
         clear(e);
@@ -335,6 +340,10 @@ on_progress(struct sim *s, const struct sim_event *ev)
 {
     struct sim_engine *e = &s->node[ev->node].engine;
 
+    if (e->set_waits && s->now - e->set_since >= 500000) {
+        e->set_waits = false;
+        answer(s, ev->node, &e->set, false, -1);
+    }
     if (e->epoch != ev->epoch || e->role != ROLE_ACTIVE)
         return;
     if (e->taking && s->now - e->order_since >= 500000) {
@@ -417,7 +426,14 @@ on_order(struct sim *s, const struct sim_event *ev)
         break;
     case ENGINE_SET:
         e->required = order->r.set;
+        e->set = *order;
+        e->set_waits = true;
+        e->set_since = s->now;
+        later(s, ev->node, SIM_PROGRESS, 500000);
         release(s, ev->node);
+        break;
+    case ENGINE_STOP:
+        clear(e);
         answer(s, ev->node, order, true, -1);
         break;
     case ENGINE_HANDOVER:

@@ -42,7 +42,8 @@ static const int64_t patience_ms[ENGINE_NOPS] = { [ENGINE_START] = 20000,
     [ENGINE_FENCE] = 3000,
     [ENGINE_FOLLOW] = 10000,
     [ENGINE_SET] = 5000,
-    [ENGINE_HANDOVER] = 10000 };
+    [ENGINE_HANDOVER] = 10000,
+    [ENGINE_STOP] = 10000 };
 
 static unsigned
 node_id(const struct engine *e, const char *name)
@@ -71,6 +72,8 @@ static bool
 report(struct engine *e, const struct conf_service *cs, const struct jv *j)
 {
     struct member_event ev = { .kind = MEMBER_REPORT, .service = cs->index };
+    static const char *const on_its_way[] = { "starting", "taking-over", "freezing",
+        "resuming", "ending" };
     struct engine_report *r = &ev.report;
     const char *role = jv_str(j, "role", "none"), *state = jv_str(j, "state", "idle");
     const struct jv *standbys = jv_get(j, "standbys");
@@ -78,10 +81,12 @@ report(struct engine *e, const struct conf_service *cs, const struct jv *j)
     r->role = !strcmp(role, "active")    ? ROLE_ACTIVE
               : !strcmp(role, "standby") ? ROLE_STANDBY
                                          : ROLE_NONE;
-    r->epoch = (uint64_t)jv_int(j, "epoch", 0);
+    r->seen = (uint64_t)jv_int(j, "epoch", 0);
+    r->epoch = (uint64_t)jv_int(j, "reign", 0);
     r->running = !strcmp(state, "running");
     r->frozen = !strcmp(state, "frozen");
-    r->busy = !strcmp(state, "starting") || !strcmp(state, "taking-over");
+    for (size_t i = 0; i < sizeof on_its_way / sizeof on_its_way[0]; i++)
+        r->busy |= !strcmp(state, on_its_way[i]);
     r->clone = !strcmp(state, "ready");
     for (size_t i = 0; i < jv_len(standbys); i++) {
         const struct jv *s = jv_at(standbys, i);

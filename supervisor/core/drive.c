@@ -145,8 +145,8 @@ may_add(struct driving *d)
 static bool
 must_begin(struct driving *d)
 {
-    return we_are_active(d) && d->s->order.order && d->s->order.step == STEP_ORDERED &&
-           !d->s->own.busy;
+    return we_are_active(d) && d->s->order.order &&
+           d->s->order.step == STEP_ORDERED && !d->s->own.busy;
 }
 
 static bool
@@ -286,6 +286,13 @@ may_serve(struct driving *d)
            !service_outvoted(d->s) && cluster_majority(d->c, d->s->confirmed);
 }
 
+/* Nobody can use what still stands here: it makes room for a fresh start. */
+static bool
+must_clear(struct driving *d)
+{
+    return may_serve(d) && d->s->r.mode == MODE_START && d->s->own.holds;
+}
+
 static bool
 must_follow(struct driving *d)
 {
@@ -361,6 +368,12 @@ serve(struct driving *d)
 }
 
 static void
+clear(struct driving *d)
+{
+    order(d, ENGINE_STOP, d->s->r.epoch, true);
+}
+
+static void
 follow(struct driving *d)
 {
     order(d, ENGINE_FOLLOW, d->s->r.epoch, false)->node = d->s->r.active;
@@ -427,6 +440,7 @@ static const struct rule sayings[] = {
 static const struct rule orders[] = {
     /* in state        when             order */
     { SERVICE_CLAIMED, must_fence,      fence },
+    { SERVICE_TAKING,  must_clear,      clear },
     { SERVICE_TAKING,  may_serve,       serve },
     { SERVICE_ACTIVE,  must_follow,     follow },
     { SERVICE_ACTIVE,  must_hand_over,  hand },
@@ -482,7 +496,7 @@ static void
 report_of_active(struct service *s, const struct engine_report *report)
 {
     struct conduct *own = &s->own;
-    bool same = report->role == ROLE_ACTIVE && report->epoch >= s->r.epoch;
+    bool same = report->role == ROLE_ACTIVE && report->epoch == s->r.epoch;
 
     if (own->ordered != s->r.epoch || (same && report->busy))
         return;
@@ -505,7 +519,8 @@ drive_report(struct service *s, const struct cluster *c,
     struct conduct *own = &s->own;
 
     own->engine_known = true;
-    own->fenced = report->epoch > own->fenced ? report->epoch : own->fenced;
+    own->fenced = report->seen > own->fenced ? report->seen : own->fenced;
+    own->holds = report->role == ROLE_ACTIVE;
     own->followed = 0; /* to follow the same epoch again costs nothing */
     own->clone_gone = report->role != ROLE_STANDBY || !report->clone;
     if (!own->acked) { /* an engine that was restarted does not remember: be sure */
@@ -515,9 +530,8 @@ drive_report(struct service *s, const struct cluster *c,
     if (s->r.active == c->me &&
         (s->r.phase == SERVICE_ACTIVE || s->r.phase == SERVICE_TAKING))
         report_of_active(s, report);
-    if (report->epoch >
-        s->own.durable.floor) { /* the engine has seen more than we remember */
-        s->own.durable.floor = report->epoch;
+    if (report->seen > s->own.durable.floor) { /* the engine has seen more than we remember */
+        s->own.durable.floor = report->seen;
         if (c->view)
             service_sync(s, c, out);
     }
@@ -545,19 +559,27 @@ static void
 answer_yes(struct service *s, const struct engine_answer *a, struct mono now)
 {
     struct conduct *own = &s->own;
+    struct mono at = own->last_ack;
 
     switch (a->op) {
     case ENGINE_START:
     case ENGINE_TAKEOVER:
     case ENGINE_RESUME:
         own->served = a->epoch;
+        own->holds = true;
         break;
     case ENGINE_FENCE:
-        if (a->age_us >= 0)
-            own->last_ack = mono_add_us(now, -a->age_us);
+        if (a->age_us >= 0) /* never before the connect: see drive_report() */
+            at = mono_add_us(now, -a->age_us);
+        if (mono_before(own->last_ack, at))
+            own->last_ack = at;
         break;
     case ENGINE_FOLLOW:
         own->followed = a->epoch;
+        own->holds = false;
+        break;
+    case ENGINE_STOP:
+        own->holds = false;
         break;
     case ENGINE_SET:
         own->required = own->op_set;
@@ -587,8 +609,8 @@ answer_no(struct service *s, const struct engine_answer *a)
 }
 
 void
-drive_answer(struct service *s, const struct cluster *c, const struct engine_answer *a,
-    struct mono now, struct effects *out)
+drive_answer(struct service *s, const struct cluster *c,
+    const struct engine_answer *a, struct mono now, struct effects *out)
 {
     struct conduct *own = &s->own;
     struct effect *e;
@@ -615,7 +637,7 @@ drive_engine_gone(struct service *s, const struct cluster *c)
     bool serving = s->r.active == c->me && own->ordered == s->r.epoch &&
                    (s->r.phase == SERVICE_ACTIVE || s->r.phase == SERVICE_TAKING);
 
-    own->engine_known = own->busy = own->acked = false;
+    own->engine_known = own->busy = own->acked = own->holds = false;
     own->fenced = own->followed = own->handed = 0;
     own->adding = 0;
     if (serving)
@@ -637,6 +659,7 @@ void
 drive_failed(
     struct service *s, const struct cluster *c, uint64_t epoch, const char *text)
 {
+    s->own.holds = false;
     if (epoch == s->r.epoch && s->r.active == c->me)
         break_down(s, true, false, text);
 }

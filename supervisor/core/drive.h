@@ -15,7 +15,8 @@ enum engine_role { ROLE_NONE, ROLE_STANDBY, ROLE_ACTIVE };
 
 struct engine_report { /* what the engine says of a service */
     enum engine_role role;
-    uint64_t epoch;    /* highest it has seen */
+    uint64_t epoch;    /* in which it came to its role */
+    uint64_t seen;     /* newest of any order */
     bool running;      /* active: it serves */
     bool frozen;       /* active: stopped by a handover */
     bool busy;         /* on its way: starting, taking over; a report will follow */

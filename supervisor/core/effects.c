@@ -26,7 +26,7 @@ const char *
 engine_op_name(enum engine_op op)
 {
     static const char *const names[] = { "start", "takeover", "resume", "fence",
-        "follow", "set", "handover" };
+        "follow", "set", "handover", "stop" };
 
     _Static_assert(sizeof names / sizeof names[0] == ENGINE_NOPS, "a name for each");
     return names[op];

@@ -20,6 +20,7 @@ enum engine_op {
     ENGINE_FOLLOW,
     ENGINE_SET,
     ENGINE_HANDOVER,
+    ENGINE_STOP,
     ENGINE_NOPS
 };
 

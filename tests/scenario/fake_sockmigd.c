@@ -28,7 +28,7 @@ struct fake {
     unsigned nothers, next;
     struct loop_timer *ready;
     const char *role, *state;
-    int64_t epoch;
+    int64_t epoch, reign; /* newest seen; of what it does now */
     struct jv *set; /* owned */
     bool clone, refuse;
 };
@@ -88,6 +88,7 @@ add_status(const struct fake *f, struct jv *answer)
     jv_set_str(s, "role", f->role);
     jv_set_str(s, "state", f->state);
     jv_set_int(s, "epoch", f->epoch);
+    jv_set_int(s, "reign", f->reign);
     jv_set_bool(s, "protected", true);
     jv_set(s, "standbys", standbys(f));
     jv_push(list, s);
@@ -99,6 +100,7 @@ static void
 serve(struct fake *f, const char *state)
 {
     f->role = "active";
+    f->reign = f->epoch;
     f->state = state;
     f->clone = false;
     f->next = 0;
@@ -128,6 +130,7 @@ obey(struct fake *f, const char *op, const struct jv *msg)
         serve(f, "running");
     } else if (!strcmp(op, "follow")) {
         f->role = "standby";
+        f->reign = f->epoch;
         f->state = "ready";
         f->clone = true;
     } else if (!strcmp(op, "handover")) {

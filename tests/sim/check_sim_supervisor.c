@@ -266,7 +266,7 @@ forgets_records(struct member *m, struct effects *out)
 static void
 restart_forgets(struct member *m, struct member_event *ev)
 {
-    if (ev->kind == MEMBER_REPORT && ev->report.epoch < m->services[0].r.epoch)
+    if (ev->kind == MEMBER_REPORT && ev->report.seen < m->services[0].r.epoch)
         m->services[0].own.ordered = 0;
 }
 

@@ -77,6 +77,9 @@ struct sim_engine {
     bool clone;
     uint64_t clone_branch, clone_n;
     struct effect order; /* under way: taking, handing over */
+    struct effect set;   /* under way: until all in it have what was released */
+    bool set_waits;
+    int64_t set_since;
     int64_t order_since;
     bool refuse; /* planted: the next takeover, start or resume fails */
 };
@@ -107,7 +110,7 @@ struct sim_node {
 
 struct sim_ring {
     uint64_t id, nodes, members;
-    unsigned n, room;
+    unsigned n, room, read; /* entries; the furthest that anyone has read */
     struct peermsg *log; /* owned */
     uint64_t *hash;      /* owned; record after each entry, 0: nobody was there yet */
 };

@@ -81,6 +81,9 @@ hand_on(struct sim *s, unsigned node)
     struct sim_ring *ring = &s->ring[nd->ring];
     struct member_event ev = { .kind = MEMBER_MESSAGE, .msg = ring->log[nd->cursor] };
 
+    if (nd->cursor >= ring->read)
+        ring->read = nd->cursor + 1;
+
     ev.view = ring->id; /* for the comparison of records, see sim_feed() */
     ev.epoch = nd->cursor++;
     if (nd->joined)
@@ -127,6 +130,19 @@ group_inbox(struct sim *s, unsigned node)
     }
 }
 
+/* What others of the old ring have read, its sender reads there too: at least up to
+ * the last such message of a node of @stay. */
+static unsigned
+own_read(const struct sim *s, unsigned r, uint64_t stay, unsigned cut)
+{
+    const struct sim_ring *ring = &s->ring[r];
+
+    for (unsigned k = cut; k < ring->n && k < ring->read; k++)
+        if (stay & node_bit(ring->log[k].from))
+            cut = k + 1;
+    return cut;
+}
+
 /* How far the nodes of @stay read the log of ring @r that they leave: at least as
  * far as the one ahead. */
 static void
@@ -142,6 +158,7 @@ leave(struct sim *s, unsigned r, uint64_t stay, unsigned into)
         cut = end;
     else
         cut += (unsigned)sim_random(s, end - cut + 1);
+    cut = own_read(s, r, stay, cut);
     for (unsigned i = 1; i < s->n; i++)
         while (stay & node_bit(i) && s->node[i].cursor < cut)
             hand_on(s, i);

@@ -280,6 +280,19 @@ know(struct maps *m, const struct image *im)
 }
 
 static int
+take_path(struct maps *m, struct image_vma *v, const char *path, size_t len,
+    struct refusals *why)
+{
+    memcpy(v->path, path, len < IMAGE_PATH ? len : IMAGE_PATH - 1);
+    if (len < IMAGE_PATH)
+        return 0;
+    refuse(why, m->cell_pid, -1, "move the file",
+        "path of a mapped file is longer than %d bytes: %.80s", IMAGE_PATH - 1,
+        v->path);
+    return -EOPNOTSUPP;
+}
+
+static int
 read_text(struct maps *m, struct image *im, struct refusals *why)
 {
     int ret = proctext_pread(&m->text, m->fd);
@@ -306,16 +319,10 @@ read_text(struct maps *m, struct image *im, struct refusals *why)
             return -EPROTO;
         if (v->start == m->skip && v->end == m->skip_end)
             continue;
-        memcpy(v->path, path, len < IMAGE_PATH ? len : IMAGE_PATH - 1);
-        if (!strcmp(v->path, "[vsyscall]"))
+        if (!strncmp(path, "[vsyscall]", 10))
             continue;
-        if (len >= IMAGE_PATH) {
-            refuse(why, m->cell_pid, -1, "move the file",
-                "path of a mapped file is "
-                "longer than %d bytes: %.80s",
-                IMAGE_PATH - 1, v->path);
+        if (take_path(m, v, path, len, why) < 0)
             ret = -EOPNOTSUPP;
-        }
         v->flags = known_flags(m, v, &from);
         if (classify(m, v, perms, why) < 0)
             ret = -EOPNOTSUPP;

@@ -218,8 +218,8 @@ explain(const struct cell_plan *plan, const struct report *r, char *error)
         [CELL_STAGE_PID] = "cannot make its first process (CAP_CHECKPOINT_RESTORE)",
         [CELL_STAGE_LOG] = "cannot append to its log: create the folder of",
         [CELL_STAGE_USER] = "cannot become its user",
-        [CELL_STAGE_DIRECTORY] = "cannot enter its folder: create it or give its user "
-                                 "access to",
+        [CELL_STAGE_DIRECTORY] =
+            "cannot enter its folder, create it or let its user in:",
         [CELL_STAGE_EXEC] = "cannot run the command: install it or correct its path:",
         [CELL_STAGE_STUB] = "cannot prepare the clone",
     };

@@ -77,7 +77,7 @@ struct conf {
     unsigned nservices;
 };
 
-#define CONF_ERROR_LEN 512
+#define CONF_ERROR_LEN 1024
 
 /* conf_load - read and check @path.
  *

@@ -5,6 +5,7 @@
 
 #include <json-c/json.h>
 #include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -110,7 +111,11 @@ jv_set_int(struct jv *object, const char *key, int64_t value)
 void
 jv_set_double(struct jv *object, const char *key, double value)
 {
-    jv_set(object, key, made(json_object_new_double(value)));
+    char text[32];
+
+    /* json-c would print 17 digits: 0.1 as 0.10000000000000001 */
+    snprintf(text, sizeof text, "%.12g", value);
+    jv_set(object, key, made(json_object_new_double_s(value, text)));
 }
 
 void

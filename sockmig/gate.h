@@ -36,10 +36,14 @@ struct gate_conf { /* borrowed for the call */
  * same on every node. */
 void gate_mac(const char *cluster, const char *service, uint8_t mac[6]);
 
-/* gate_new - 0 and *out; or -errno with @error telling what is missing and what to do.
- * Removes first what a killed predecessor left behind under the same names. */
+/* gate_new - 0 and *out; or -errno with @error telling what is missing and what to do
+ * (-EOPNOTSUPP: the device is no bridge, or the kernel lacks a feature).
+ *
+ * Removes first what a killed predecessor left behind under the same names.  Blocks
+ * for some 15 ms (3 s at most, waiting for links) and runs iptables-restore: SIGCHLD
+ * must not be ignored, nor another thread reap all children meanwhile. */
 int gate_new(const struct gate_conf *conf, struct gate **out, char *error);
-void gate_free(struct gate *g); /* NULL is legal */
+void gate_free(struct gate *g); /* shut first; blocks for 60 ms; NULL is legal */
 
 int gate_cell_netns(const struct gate *g); /* descriptor, borrowed */
 int gate_netns(const struct gate *g);
@@ -48,7 +52,8 @@ int gate_netns(const struct gate *g);
 void gate_lease(struct gate *g, uint64_t boot_ns);
 uint64_t gate_lease_get(const struct gate *g);
 
-/* gate_announce - gratuitous ARP, unsolicited NA and MLD report for all addresses. */
+/* gate_announce - gratuitous ARP, unsolicited NA and MLD report for all addresses,
+ * once. What the shut fence stops is lost without a word. */
 void gate_announce(struct gate *g);
 
 int gate_tun(const struct gate *g); /* the cell's TUN rp0, for injected segments */

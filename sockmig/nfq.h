@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  *
- * nfq.h - one netfilter queue (libnetfilter_queue with libmnl behind it).
+ * nfq.h - one netfilter queue (libmnl behind it).
  *
  * Fail closed: no listener = drop, overflow = drop (counted), never bypass, never
  * fail-open. */
@@ -33,7 +33,8 @@ struct nfq_packet {
 };
 
 /* nfq_read - all that waits, in batches; @cb for each packet.  Packets read, or -errno
- * (0: nothing waited). */
+ * (0: nothing waited).  At most 4096 a call, then the loop gets its turn: nfq_fd()
+ * stays readable.  -errno also tells of an earlier verdict that the kernel refused. */
 int nfq_read(
     struct nfq *q, void (*cb)(const struct nfq_packet *pkt, void *arg), void *arg);
 
@@ -49,7 +50,7 @@ struct nfq_stat {
     uint32_t dropped, user_dropped; /* queue full; we did not read */
 };
 
-/* nfq_stat - one read of /proc/net/netfilter/nfnetlink_queue, 20 us, kept open.
+/* nfq_stat - one read of /proc/net/netfilter/nfnetlink_queue, 2 us, kept open.
  * 0 or -errno. */
 int nfq_stat(struct nfq *q, struct nfq_stat *out);
 

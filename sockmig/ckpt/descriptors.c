@@ -131,6 +131,21 @@ is_allowed_device(const struct stat *st)
 }
 
 static int
+refuse_deleted(struct look *l)
+{
+    char name[24], link[8] = "";
+
+    snprintf(name, sizeof name, "%d", l->fd);
+    if (readlinkat(l->d->dir_fd, name, link, sizeof link) > 0 &&
+        !strncmp(link, "/memfd:", 7))
+        return look_refuse(l, "disable the feature that uses it in the service",
+            "memory file (memfd)");
+    return look_refuse(l,
+        "restart the service, or disable the feature that works with deleted files",
+        "open file is deleted");
+}
+
+static int
 look_at_file(struct look *l)
 {
     off_t at = lseek(l->dup, 0, SEEK_CUR);
@@ -146,10 +161,7 @@ look_at_file(struct look *l)
                                    : "disable the feature that uses it",
             isatty(l->dup) ? "terminal" : "device");
     if (l->st.st_nlink == 0)
-        return look_refuse(l,
-            "restart the service, or disable the feature that works "
-            "with deleted files",
-            "open file is deleted");
+        return refuse_deleted(l);
     if (l->full)
         ret = look_at_path(l);
     return ret;

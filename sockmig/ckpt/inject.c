@@ -196,6 +196,8 @@ run(struct inject *in, struct trace_thread *th, const struct inject_call *first,
     bool done = false;
     int ret, ended;
 
+    if (in->trace->execed) /* program and memory were the old one's */
+        return -ESRCH;
     ret = regs_get(th, &orig);
     if (ret == 0 && ptrace(PTRACE_GETSIGMASK, th->tid, 8, &mask) < 0)
         ret = -errno;
@@ -362,7 +364,7 @@ inject_close(struct inject *in)
     for (unsigned i = 0; i < in->trace->nthreads; i++)
         inside |= regs_get(&in->trace->threads[i], &regs) == 0 &&
                   inside_program(in, &regs);
-    if (in->code && in->saved && !inside)
+    if (in->code && in->saved && !inside && !in->trace->execed)
         mem_write(in, in->code, in->saved, inject_code_size());
     free(in->saved);
     *in = (struct inject){ 0 };

@@ -42,6 +42,20 @@ struct pm_scan_arg {
 #define PAGEMAP_SCAN _IOWR('f', 16, struct pm_scan_arg)
 #endif
 
+#ifndef PROCMAP_QUERY /* Linux 6.11 */
+#define PROCMAP_QUERY_COVERING_OR_NEXT_VMA 0x10
+
+struct procmap_query {
+    uint64_t size, query_flags, query_addr;
+    uint64_t vma_start, vma_end, vma_flags, vma_page_size, vma_offset, inode;
+    uint32_t dev_major, dev_minor, vma_name_size, build_id_size;
+    uint64_t vma_name_addr, build_id_addr;
+};
+
+#define PROCMAP_QUERY _IOWR('f', 17, struct procmap_query)
+#endif
+#define KERNEL_VMA_FLAGS 15u /* of vma_flags: read, write, execute, shared */
+
 #define KERNEL_GET_RSEQ_CONFIGURATION 0x420f /* PTRACE_..., Linux 5.13 */
 
 struct kernel_rseq_configuration {

@@ -2,6 +2,7 @@
 #include "sockmig/ckpt/maps.h"
 
 #include "lib/fd.h"
+#include "sockmig/ckpt/kernel.h"
 #include "sockmig/filehash.h"
 
 #include <errno.h>
@@ -26,7 +27,10 @@ maps_open(struct maps *m, pid_t pid, int cell_pid)
     if (map == MAP_FAILED)
         return -ENOMEM;
     m->flags = map;
-    if (proctext_init(&m->text, TEXT_SIZE) < 0) {
+    map = mmap(NULL, IMAGE_MAX_VMAS * sizeof *m->known, PROT_READ | PROT_WRITE,
+        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    m->known = map == MAP_FAILED ? NULL : map;
+    if (!m->known || proctext_init(&m->text, TEXT_SIZE) < 0) {
         maps_close(m);
         return -ENOMEM;
     }
@@ -49,7 +53,10 @@ maps_close(struct maps *m)
     proctext_fini(&m->text);
     if (m->flags)
         munmap(m->flags, IMAGE_MAX_VMAS * sizeof *m->flags);
+    if (m->known)
+        munmap(m->known, IMAGE_MAX_VMAS * sizeof *m->known);
     m->flags = NULL;
+    m->known = NULL;
 }
 
 /* "start-end perms offset major:minor inode  path\n": false if it is none. */
@@ -212,8 +219,68 @@ known_flags(const struct maps *m, const struct image_vma *v, size_t *from)
                : 0;
 }
 
-int
-maps_read(struct maps *m, struct image *im, struct refusals *why)
+static bool
+is_known(const struct image_vma *v, const struct procmap_query *q)
+{
+    bool shared = v->kind == IMAGE_VMA_SHARED_FILE || v->kind == IMAGE_VMA_SHARED_ANON;
+    uint32_t flags = v->prot | (shared ? SHARED_BIT : 0);
+
+    return v->start == q->vma_start && v->end == q->vma_end && v->inode == q->inode &&
+           v->dev_major == q->dev_major && v->dev_minor == q->dev_minor &&
+           (q->vma_flags & KERNEL_VMA_FLAGS) == flags &&
+           (v->kind == IMAGE_VMA_ANON || v->offset == q->vma_offset);
+}
+
+/* True if no mapping but ours follows @at. */
+static bool
+is_last(const struct maps *m, uint64_t at)
+{
+    struct procmap_query q = { .size = sizeof q,
+        .query_flags = PROCMAP_QUERY_COVERING_OR_NEXT_VMA,
+        .query_addr = at };
+
+    while (ioctl(m->fd, PROCMAP_QUERY, &q) == 0) {
+        if (q.vma_start != m->skip)
+            return false;
+        q = (struct procmap_query){ .size = sizeof q,
+            .query_flags = PROCMAP_QUERY_COVERING_OR_NEXT_VMA,
+            .query_addr = q.vma_end };
+    }
+    return errno == ENOENT;
+}
+
+/* True if the mappings are those of the last time. */
+static bool
+is_unchanged(struct maps *m)
+{
+    uint64_t at = 0;
+    uint32_t n = 0;
+
+    while (m->nknown > 0 && n < m->nknown) {
+        struct procmap_query q = { .size = sizeof q,
+            .query_flags = PROCMAP_QUERY_COVERING_OR_NEXT_VMA,
+            .query_addr = at };
+
+        if (ioctl(m->fd, PROCMAP_QUERY, &q) < 0)
+            return false;
+        at = q.vma_end;
+        if (q.vma_start == m->skip && q.vma_end == m->skip_end)
+            continue;
+        if (!is_known(&m->known[n++], &q))
+            return false;
+    }
+    return n > 0 && is_last(m, at);
+}
+
+static void
+know(struct maps *m, const struct image *im)
+{
+    memcpy(m->known, im->vmas, im->nvmas * sizeof *im->vmas);
+    m->nknown = im->nvmas;
+}
+
+static int
+read_text(struct maps *m, struct image *im, struct refusals *why)
 {
     int ret = proctext_pread(&m->text, m->fd);
     const char *at = m->text.data, *path;
@@ -258,6 +325,24 @@ maps_read(struct maps *m, struct image *im, struct refusals *why)
     return ret;
 }
 
+int
+maps_read(struct maps *m, struct image *im, struct refusals *why)
+{
+    int ret;
+
+    if (m->unread++ < MAPS_ROUND && is_unchanged(m)) {
+        memcpy(im->vmas, m->known, m->nknown * sizeof *im->vmas);
+        im->nvmas = m->nknown;
+        return 0;
+    }
+    m->unread = 0;
+    m->nknown = 0;
+    ret = read_text(m, im, why);
+    if (ret == 0)
+        know(m, im);
+    return ret;
+}
+
 static uint32_t
 parse_flags(const char *at)
 {
@@ -293,6 +378,7 @@ maps_read_flags(struct maps *m)
     if (ret < 0)
         return ret;
     m->nflags = 0;
+    m->nknown = 0; /* to be completed with the new flags */
     while (*line && m->nflags < IMAGE_MAX_VMAS) {
         const char *next = strchr(line, '\n');
 

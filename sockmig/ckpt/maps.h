@@ -11,6 +11,8 @@
 
 #include <sys/types.h>
 
+#define MAPS_ROUND 64
+
 struct maps_flags {
     uint64_t start, end;
     uint32_t flags;
@@ -29,13 +31,20 @@ struct maps {
         uint32_t major, minor;
     } files[512]; /* whose build is known */
     size_t nfiles;
-    uint64_t brk; /* end of the heap at the last maps_read(); 0: there is none */
+    struct image_vma *known; /* owned mapping: the last list, if all of it was good */
+    uint32_t nknown;
+    unsigned unread; /* reads since the text was last read */
+    uint64_t brk;    /* end of the heap at the last maps_read(); 0: there is none */
 };
 
 int maps_open(struct maps *m, pid_t pid, int cell_pid); /* 0 or -errno */
 void maps_close(struct maps *m);
 
 /* maps_read - the mappings at present into im->vmas.
+ *
+ * While none has changed they are compared by PROCMAP_QUERY, which is five times
+ * cheaper than their text; the text is read at least every MAPS_ROUND times, since it
+ * alone tells that a mapped file was deleted.
  *
  * 0; -EOPNOTSUPP: something that cannot be protected is mapped, see @why; -ESRCH. */
 int maps_read(struct maps *m, struct image *im, struct refusals *why);

@@ -202,7 +202,7 @@ mode_of(struct memory *m, const struct image_vma *v)
 {
     switch (v->kind) {
     case IMAGE_VMA_FILE:
-        return MEMORY_PRESENT;
+        return v->prot & 2 ? MEMORY_PRESENT : MEMORY_QUIET;
     case IMAGE_VMA_SHARED_ANON:
         return MEMORY_SHARED;
     case IMAGE_VMA_ANON:

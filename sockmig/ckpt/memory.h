@@ -4,13 +4,15 @@
  *
  * A userfaultfd of the target, in asynchronous write-protect mode, lets the kernel
  * note writes without stopping anybody; PAGEMAP_SCAN reports and re-arms.  Mappings
- * are looked at in one of three ways:
+ * are looked at in one of four ways:
  *
  *     WRITTEN   anonymous memory: the kernel's fast path; pages written or dropped
  *     PRESENT   private files, huge reservations, memory without access: the pages
  *               that are there are compared with those of the last time, because a
  *               dropped one is not reported (files), or because reporting it would
  *               cost page tables for all that was never touched (reservations)
+ *     QUIET     private files that cannot be written at present: as PRESENT if the fast
+ *               path finds that something was written, and every 16th time
  *     SHARED    shared anonymous memory: as WRITTEN, but what is not mapped is not
  *               empty; all of it while a child may write to it
  *
@@ -29,7 +31,13 @@
 #define MEMORY_MAX_PIECES (1u << 16)
 #define MEMORY_MAX_FOUND (1u << 20)
 
-enum memory_mode { MEMORY_NONE, MEMORY_WRITTEN, MEMORY_PRESENT, MEMORY_SHARED };
+enum memory_mode {
+    MEMORY_NONE,
+    MEMORY_WRITTEN,
+    MEMORY_PRESENT,
+    MEMORY_QUIET,
+    MEMORY_SHARED
+};
 
 struct span {
     uint64_t start, end;
@@ -58,6 +66,8 @@ struct memory {
     bool share_all;  /* send shared memory whole: children have it too */
     bool swap;       /* the host swaps: "not present" is not "empty" */
     bool failed;     /* a table was too small: what was found is incomplete */
+    size_t quiet;    /* during a scan: how far was_present is used up */
+    uint64_t round;  /* scans so far */
     uint64_t nscans; /* calls of PAGEMAP_SCAN, for measuring */
 };
 

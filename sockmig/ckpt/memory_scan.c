@@ -14,6 +14,7 @@
 #define MAX_REGIONS MEMORY_MAX_REGIONS
 #define MAX_PIECES MEMORY_MAX_PIECES
 #define MAX_FOUND MEMORY_MAX_FOUND
+#define QUIET_ROUND 16
 #define SMALL (8 * (uint64_t)IMAGE_PAGE) /* read without a look whether it is there */
 
 static void
@@ -124,33 +125,66 @@ scan_written(struct memory *m, uint64_t start, uint64_t end)
     return ret;
 }
 
-static int
-scan_present(struct memory *m, uint64_t start, uint64_t end, bool file)
+static void
+present(struct memory *m, uint64_t start, uint64_t end)
 {
-    struct pm_scan_arg what = { .flags = arming(m),
+    struct span *last = m->npresent ? &m->present[m->npresent - 1] : NULL;
+
+    if (last && last->end == start)
+        last->end = end;
+    else if (m->npresent == MAX_FOUND)
+        m->failed = true;
+    else
+        m->present[m->npresent++] = (struct span){ start, end };
+}
+
+/* @file: private copies only, the rest is the file's, the same everywhere.  @send: all
+ * of them, not only what was written since the last scan. */
+static int
+scan_present(struct memory *m, uint64_t start, uint64_t end, bool file, bool send)
+{
+    const struct pm_scan_arg what = { .flags = arming(m),
+        .category_mask = file ? PAGE_IS_FILE : 0,
+        .category_inverted = file ? PAGE_IS_FILE : 0,
         .category_anyof_mask = PAGE_IS_PRESENT | (m->swap ? PAGE_IS_SWAPPED : 0),
         .return_mask = PAGE_IS_WRITTEN | PAGE_IS_PFNZERO };
-    long n;
+    long n = scan(m, start, end, &what, m->regions, MAX_REGIONS);
 
-    if (file) { /* private copies only: the rest is the file's, the same everywhere */
-        what.category_mask = PAGE_IS_FILE;
-        what.category_inverted = PAGE_IS_FILE;
-    }
-    n = scan(m, start, end, &what, m->regions, MAX_REGIONS);
     for (long i = 0; i < n; i++) {
         const struct page_region *r = &m->regions[i];
-        struct span *last = m->npresent ? &m->present[m->npresent - 1] : NULL;
 
-        if ((r->categories & PAGE_IS_WRITTEN) || m->all)
+        if ((r->categories & PAGE_IS_WRITTEN) || send)
             found(m, r->start, r->end, !file && (r->categories & PAGE_IS_PFNZERO));
-        if (last && last->end == r->start)
-            last->end = r->end;
-        else if (m->npresent == MAX_FOUND)
-            m->failed = true;
-        else
-            m->present[m->npresent++] = (struct span){ r->start, r->end };
+        present(m, r->start, r->end);
     }
     return n < 0 ? (int)n : 0;
+}
+
+/* Most mapped files are code: looking at each of their pages would take half of the
+ * scan's time, so it is done only when a page was written (by way of mprotect()).
+ * Private copies that are dropped while the mapping cannot be written are noticed
+ * every QUIET_ROUND scans only. */
+static int
+scan_quiet(struct memory *m, uint64_t start, uint64_t end)
+{
+    const struct pm_scan_arg fast = { .flags = arming(m),
+        .category_mask = PAGE_IS_WRITTEN,
+        .return_mask = PAGE_IS_WRITTEN };
+    long n = scan(m, start, end, &fast, m->regions, MAX_REGIONS);
+
+    if (n < 0)
+        return (int)n;
+    if (n > 0 || m->all || m->round % QUIET_ROUND == 0)
+        return scan_present(m, start, end, true, n > 0 || m->all);
+    while (m->quiet < m->nwas_present && m->was_present[m->quiet].end <= start)
+        m->quiet++;
+    for (size_t i = m->quiet; i < m->nwas_present && m->was_present[i].start < end;
+         i++) {
+        const struct span *s = &m->was_present[i];
+
+        present(m, s->start > start ? s->start : start, s->end < end ? s->end : end);
+    }
+    return 0;
 }
 
 /* What a shared mapping has, mapped here or not: the holes of its file are empty. */
@@ -251,7 +285,7 @@ find_dropped(struct memory *m, const struct image *im)
     for (uint32_t i = 0; i < im->nvmas; i++) {
         const struct image_vma *v = &im->vmas[i];
 
-        if (m->modes[i] != MEMORY_PRESENT &&
+        if (m->modes[i] != MEMORY_PRESENT && m->modes[i] != MEMORY_QUIET &&
             !(m->modes[i] == MEMORY_NONE && v->kind == IMAGE_VMA_ANON))
             continue;
         drop_within(m, v, m->was_present, m->nwas_present, &present);
@@ -280,7 +314,9 @@ scan_group(
         return m->all ? scan_all_written(m, v->start, end)
                       : scan_written(m, v->start, end);
     case MEMORY_PRESENT:
-        return scan_present(m, v->start, end, v->kind == IMAGE_VMA_FILE);
+        return scan_present(m, v->start, end, v->kind == IMAGE_VMA_FILE, m->all);
+    case MEMORY_QUIET:
+        return scan_quiet(m, v->start, end);
     case MEMORY_SHARED:
         return scan_shared(m, v);
     default:
@@ -304,6 +340,8 @@ begin_scan(struct memory *m, bool running)
     m->running = running;
     m->swap = is_swapping();
     m->failed = false;
+    m->round++;
+    m->quiet = 0;
     m->was_present = m->present;
     m->nwas_present = m->npresent;
     m->present = present;

@@ -1,0 +1,434 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "agent/agentx.h"
+
+#include "lib/log.h"
+
+/* net-snmp's headers bring their own package macros. */
+#undef PACKAGE_BUGREPORT
+#undef PACKAGE_NAME
+#undef PACKAGE_STRING
+#undef PACKAGE_TARNAME
+#undef PACKAGE_URL
+#undef PACKAGE_VERSION
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wstrict-prototypes"
+#include <net-snmp/net-snmp-config.h>
+
+#include <net-snmp/net-snmp-includes.h>
+
+#include <net-snmp/agent/net-snmp-agent-includes.h>
+
+#include <net-snmp/agent/agent_callbacks.h>
+#include <net-snmp/library/large_fd_set.h>
+#pragma GCC diagnostic pop
+
+#define PING_S                                                                         \
+    1 /* keep-alive, and how long after its loss a session is tried again              \
+       */
+
+static const oid root[] = { 1, 3, 6, 1, 4, 1, BSC_ENTERPRISE };
+#define NROOT OID_LENGTH(root)
+
+/* Notifications of BASCULE-CLUSTER-MIB and what only they carry, below the root. */
+static const uint32_t notice_oid[] = { 1, 4, 0 };
+static const uint32_t previous_oid[] = { 1, 4, 1, 8 };
+
+/* net-snmp is one per process, and so is this. */
+static struct {
+    const struct agentx_owner *owner; /* borrowed */
+    const struct snapshot *snap;      /* borrowed */
+    struct desk_request request;      /* of the SET that is being decided */
+    bool taken;                       /* .request was done, but not committed */
+    bool connected;
+} agent;
+
+static oid *
+absolute(const uint32_t *relative, uint32_t n, oid *out)
+{
+    memcpy(out, root, sizeof root);
+    for (uint32_t i = 0; i < n; i++)
+        out[NROOT + i] = relative[i];
+    return out;
+}
+
+/* relative - the part of @name below the root; 0 if it is before it, -1 if behind. */
+static int
+relative(const oid *name, size_t n, uint32_t *out)
+{
+    size_t i;
+
+    if (snmp_oidtree_compare(name, n, root, NROOT) != 0)
+        return snmp_oid_compare(name, n, root, NROOT) < 0 ? 0 : -1;
+    for (i = 0; NROOT + i < n && i < MAX_OID_LEN; i++)
+        out[i] = name[NROOT + i] > UINT32_MAX ? UINT32_MAX : (uint32_t)name[NROOT + i];
+    return (int)i;
+}
+
+/* stamp - when something happened, as the agent's sysUpTime was then; 0: before. */
+static uint32_t
+stamp(int64_t us)
+{
+    int64_t ago = (agent.owner->clock().us - us) / 10000;
+    int64_t uptime = (int64_t)netsnmp_get_agent_uptime();
+
+    return ago < uptime ? (uint32_t)(uptime - ago) : 0;
+}
+
+static void
+set_number(netsnmp_variable_list *var, const struct mib_value *v)
+{
+    uint64_t n = (uint64_t)v->number;
+    struct counter64 c = { .high = n >> 32, .low = n & UINT32_MAX };
+
+    switch (v->type) {
+    case MIB_COUNTER64:
+        snmp_set_var_typed_value(var, ASN_COUNTER64, &c, sizeof c);
+        break;
+    case MIB_COUNTER32:
+        snmp_set_var_typed_integer(var, ASN_COUNTER, (long)n);
+        break;
+    case MIB_UNSIGNED:
+        snmp_set_var_typed_integer(var, ASN_GAUGE, (long)n);
+        break;
+    case MIB_STAMP:
+        snmp_set_var_typed_integer(var, ASN_TIMETICKS, (long)stamp(v->number));
+        break;
+    default:
+        snmp_set_var_typed_integer(var, ASN_INTEGER, (long)v->number);
+        break;
+    }
+}
+
+static void
+set_value(netsnmp_variable_list *var, const struct mib_value *v)
+{
+    if (v->type == MIB_TEXT)
+        snmp_set_var_typed_value(var, ASN_OCTET_STR, v->text, v->size);
+    else if (v->type == MIB_DATE)
+        snmp_set_var_typed_value(var, ASN_OCTET_STR, v->date, v->size);
+    else
+        set_number(var, v);
+}
+
+static void
+get(netsnmp_agent_request_info *info, netsnmp_request_info *req)
+{
+    netsnmp_variable_list *var = req->requestvb;
+    uint32_t at[MAX_OID_LEN];
+    int n = relative(var->name, var->name_length, at);
+    struct mib_value v;
+    enum mib_found found = MIB_NO_OBJECT;
+
+    if (n > 0)
+        found = mib_get(snapshot_tables, SNAP_NTABLES, agent.snap, at, (uint32_t)n, &v);
+    if (found == MIB_FOUND)
+        set_value(var, &v);
+    else
+        netsnmp_set_request_error(info, req,
+            found == MIB_NO_OBJECT ? SNMP_NOSUCHOBJECT : SNMP_NOSUCHINSTANCE);
+}
+
+static void
+get_next(netsnmp_request_info *req)
+{
+    netsnmp_variable_list *var = req->requestvb;
+    uint32_t at[MAX_OID_LEN], next[MIB_OID_MAX], nnext;
+    int n = relative(var->name, var->name_length, at);
+    struct mib_value v;
+    oid name[MAX_OID_LEN];
+
+    /* nothing set: the library goes on with what is registered behind us */
+    if (n < 0 || !mib_next(snapshot_tables, SNAP_NTABLES, agent.snap, at, (uint32_t)n,
+                     next, &nnext, &v))
+        return;
+    snmp_set_var_objid(var, absolute(next, nnext, name), NROOT + nnext);
+    set_value(var, &v);
+}
+
+static int
+set_error_code(enum set_error error)
+{
+    static const int errors[] = { [SET_OK] = SNMP_ERR_NOERROR,
+        [SET_NO_CREATION] = SNMP_ERR_NOCREATION,
+        [SET_NOT_WRITABLE] = SNMP_ERR_NOTWRITABLE,
+        [SET_WRONG_TYPE] = SNMP_ERR_WRONGTYPE,
+        [SET_WRONG_LENGTH] = SNMP_ERR_WRONGLENGTH,
+        [SET_WRONG_VALUE] = SNMP_ERR_WRONGVALUE,
+        [SET_INCONSISTENT_VALUE] = SNMP_ERR_INCONSISTENTVALUE,
+        [SET_UNAVAILABLE] = SNMP_ERR_RESOURCEUNAVAILABLE };
+
+    return errors[error];
+}
+
+static void
+set_syntax(netsnmp_agent_request_info *info, netsnmp_request_info *req)
+{
+    memset(&agent.request, 0, sizeof agent.request);
+    agent.taken = false;
+    for (uint32_t i = 0; req; req = req->next, i++) {
+        netsnmp_variable_list *var = req->requestvb;
+        uint32_t at[MAX_OID_LEN];
+        int n = relative(var->name, var->name_length, at);
+        struct desk_binding b = { .oid = at, .noid = n > 0 ? (uint32_t)n : 0 };
+        enum set_error error;
+
+        b.is_text = var->type == ASN_OCTET_STR;
+        b.is_number = var->type == ASN_INTEGER;
+        b.number = b.is_number ? *var->val.integer : 0;
+        b.text = (const char *)var->val.string;
+        b.size = (uint32_t)var->val_len;
+        error = desk_syntax(agent.snap, &b, i, &agent.request);
+        if (error != SET_OK) {
+            netsnmp_set_request_error(info, req, set_error_code(error));
+            return;
+        }
+    }
+}
+
+static void
+set_check(netsnmp_agent_request_info *info, netsnmp_request_info *req)
+{
+    uint32_t at = 0;
+    enum set_error error = agent.owner->check(&agent.request, &at, agent.owner->arg);
+
+    for (; at > 0 && req->next; at--)
+        req = req->next;
+    if (error != SET_OK)
+        netsnmp_set_request_error(info, req, set_error_code(error));
+}
+
+static int
+handle(netsnmp_mib_handler *handler, netsnmp_handler_registration *registration,
+    netsnmp_agent_request_info *info, netsnmp_request_info *requests)
+{
+    const struct agentx_owner *o = agent.owner;
+
+    (void)handler;
+    (void)registration;
+    switch (info->mode) {
+    case MODE_GET:
+        for (; requests; requests = requests->next)
+            get(info, requests);
+        break;
+    case MODE_GETNEXT:
+        for (; requests; requests = requests->next)
+            get_next(requests);
+        break;
+    case MODE_SET_RESERVE1:
+        set_syntax(info, requests);
+        break;
+    case MODE_SET_RESERVE2:
+        set_check(info, requests);
+        break;
+    case MODE_SET_ACTION:
+        o->take(&agent.request, o->arg);
+        agent.taken = true;
+        break;
+    case MODE_SET_UNDO: /* may come more than once */
+        if (agent.taken)
+            o->undo(o->arg);
+        agent.taken = false;
+        break;
+    case MODE_SET_COMMIT:
+        if (agent.taken)
+            o->commit(o->arg);
+        agent.taken = false;
+        break;
+    default:
+        break;
+    }
+    return SNMP_ERR_NOERROR;
+}
+
+static int
+on_session(int major, int minor, void *server, void *client)
+{
+    (void)major;
+    (void)server;
+    (void)client;
+    agent.connected = minor == SNMPD_CALLBACK_INDEX_START;
+    log_info("snmpd: %s",
+        agent.connected ? "connected, objects registered" : "connection lost");
+    return 0;
+}
+
+static int
+on_log(int major, int minor, void *server, void *client)
+{
+    const struct snmp_log_message *m = server;
+    int n = (int)strcspn(m->msg, "\n");
+
+    (void)major;
+    (void)minor;
+    (void)client;
+    if (m->priority <= LOG_ERR)
+        log_warn("net-snmp: %.*s", n, m->msg);
+    else
+        log_debug("net-snmp: %.*s", n, m->msg);
+    return 0;
+}
+
+void
+agentx_init(const char *socket, const struct agentx_owner *owner)
+{
+    netsnmp_handler_registration *reg;
+
+    agent.owner = owner;
+    setenv("MIBS", "", 1); /* numbers only: no MIB files are needed to run */
+    snmp_enable_calllog();
+    snmp_register_callback(SNMP_CALLBACK_LIBRARY, SNMP_CALLBACK_LOGGING, on_log, NULL);
+    netsnmp_ds_set_boolean(NETSNMP_DS_APPLICATION_ID, NETSNMP_DS_AGENT_ROLE, 1);
+    if (socket)
+        netsnmp_ds_set_string(
+            NETSNMP_DS_APPLICATION_ID, NETSNMP_DS_AGENT_X_SOCKET, socket);
+    netsnmp_ds_set_boolean(NETSNMP_DS_LIBRARY_ID, NETSNMP_DS_LIB_DONT_READ_CONFIGS, 1);
+    netsnmp_ds_set_boolean(NETSNMP_DS_LIBRARY_ID, NETSNMP_DS_LIB_DONT_PERSIST_STATE, 1);
+    snmp_register_callback(
+        SNMP_CALLBACK_APPLICATION, SNMPD_CALLBACK_INDEX_START, on_session, NULL);
+    snmp_register_callback(
+        SNMP_CALLBACK_APPLICATION, SNMPD_CALLBACK_INDEX_STOP, on_session, NULL);
+    init_agent("bascule-agent");
+    /* init_agent() resets them, init_snmp() uses them: here and nowhere else */
+    netsnmp_ds_set_int(
+        NETSNMP_DS_APPLICATION_ID, NETSNMP_DS_AGENT_AGENTX_PING_INTERVAL, PING_S);
+    netsnmp_ds_set_int(
+        NETSNMP_DS_APPLICATION_ID, NETSNMP_DS_AGENT_AGENTX_TIMEOUT, 1000000);
+    netsnmp_ds_set_int(NETSNMP_DS_APPLICATION_ID, NETSNMP_DS_AGENT_AGENTX_RETRIES, 0);
+    reg = netsnmp_create_handler_registration(
+        "bascule", handle, root, NROOT, HANDLER_CAN_RWRITE);
+    if (!reg || netsnmp_register_handler(reg) != MIB_REGISTERED_OK)
+        log_fatal("net-snmp: the objects cannot be registered");
+    init_snmp("bascule-agent");
+}
+
+void
+agentx_fini(void)
+{
+    snmp_shutdown("bascule-agent");
+    shutdown_agent();
+}
+
+void
+agentx_show(const struct snapshot *snap)
+{
+    agent.snap = snap;
+}
+
+bool
+agentx_connected(void)
+{
+    return agent.connected;
+}
+
+unsigned
+agentx_poll(struct pollfd *fds, int *timeout_ms)
+{
+    netsnmp_large_fd_set set;
+    struct timeval tv = { .tv_sec = *timeout_ms / 1000,
+        .tv_usec = *timeout_ms % 1000 * 1000 };
+    int nfds = 0, block = 0;
+    unsigned n = 0;
+
+    netsnmp_large_fd_set_init(&set, FD_SETSIZE);
+    NETSNMP_LARGE_FD_ZERO(&set);
+    snmp_select_info2(&nfds, &set, &tv, &block);
+    for (int fd = 0; fd < nfds && n < AGENTX_MAX_FDS; fd++)
+        if (NETSNMP_LARGE_FD_ISSET(fd, &set))
+            fds[n++] = (struct pollfd){ .fd = fd, .events = POLLIN };
+    netsnmp_large_fd_set_cleanup(&set);
+    *timeout_ms = (int)(tv.tv_sec * 1000 + (tv.tv_usec + 999) / 1000);
+    return n;
+}
+
+void
+agentx_turn(const struct pollfd *fds, unsigned n)
+{
+    netsnmp_large_fd_set set;
+    unsigned ready = 0;
+
+    netsnmp_large_fd_set_init(&set, FD_SETSIZE);
+    NETSNMP_LARGE_FD_ZERO(&set);
+    for (unsigned i = 0; i < n; i++)
+        if (fds[i].revents) {
+            NETSNMP_LARGE_FD_SET(fds[i].fd, &set);
+            ready++;
+        }
+    if (ready)
+        snmp_read2(&set);
+    else
+        snmp_timeout();
+    netsnmp_large_fd_set_cleanup(&set);
+    run_alarms();
+    netsnmp_check_outstanding_agent_requests();
+}
+
+static void
+add(netsnmp_variable_list **list, const uint32_t *at, uint32_t n, u_char type,
+    const void *value, size_t size)
+{
+    oid name[MAX_OID_LEN];
+
+    snmp_varlist_add_variable(
+        list, absolute(at, n, name), NROOT + n, type, value, size);
+}
+
+static void
+add_number(netsnmp_variable_list **list, const uint32_t *at, uint32_t n, u_char type,
+    int64_t value)
+{
+    long v = (long)value;
+
+    add(list, at, n, type, &v, sizeof v);
+}
+
+/* instance - column @arc of @table in the row of the notice; its length. */
+static uint32_t
+instance(
+    enum snapshot_table table, uint32_t arc, const struct mib_row *row, uint32_t *out)
+{
+    const struct mib_table *t = &snapshot_tables[table];
+
+    memcpy(out, t->path, t->npath * sizeof *out);
+    out[t->npath] = arc;
+    memcpy(out + t->npath + 1, row->index, row->nindex * sizeof *out);
+    return t->npath + 1 + row->nindex;
+}
+
+void
+agentx_notify(const struct notice *notice)
+{
+    static const oid trap_oid[] = { 1, 3, 6, 1, 6, 3, 1, 1, 4, 1, 0 };
+    static const struct mib_row scalar = { .index = { 0 }, .nindex = 1 };
+    bool service = notice->kind == NOTICE_SERVICE;
+    netsnmp_variable_list *list = NULL;
+    uint32_t at[MIB_OID_MAX], n;
+    oid name[MAX_OID_LEN];
+
+    memcpy(at, notice_oid, sizeof notice_oid);
+    at[3] = service ? 1 : 2;
+    absolute(at, 4, name);
+    snmp_varlist_add_variable(&list, trap_oid, OID_LENGTH(trap_oid), ASN_OBJECT_ID,
+        name, (NROOT + 4) * sizeof *name);
+    n = instance(SNAP_NODE_SCALARS, 1, &scalar, at);
+    add(&list, at, n, ASN_OCTET_STR, agent.snap->node.v[0].name,
+        strlen(agent.snap->node.v[0].name));
+    memcpy(at, previous_oid, sizeof previous_oid);
+    at[4] = 3;
+    at[5] = 0;
+    add_number(&list, at, 6, ASN_UNSIGNED, notice->number);
+    at[4] = service ? 1 : 2;
+    add_number(&list, at, 6, ASN_INTEGER, notice->before);
+    n = instance(
+        service ? SNAP_SERVICE : SNAP_MEMBER, service ? 2 : 3, &notice->row, at);
+    add_number(&list, at, n, ASN_INTEGER, notice->after);
+    n = instance(
+        service ? SNAP_SERVICE : SNAP_MEMBER, service ? 5 : 2, &notice->row, at);
+    add(&list, at, n, ASN_OCTET_STR, service ? notice->active : notice->name,
+        strlen(service ? notice->active : notice->name));
+    if (service) {
+        n = instance(SNAP_SERVICE, 4, &notice->row, at);
+        add_number(&list, at, n, ASN_UNSIGNED, notice->epoch);
+    }
+    send_v2trap(list);
+    snmp_free_varbind(list);
+}

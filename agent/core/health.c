@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "agent/core/health.h"
+
+#include <string.h>
+
+/* clang-format off */
+/* The first row that matches a reading counts for it: failed before degraded. */
+static const struct rule {
+    enum health_reading reading;
+    bool above; /* matches values above (else below) the limit */
+    int64_t limit;
+    enum health verdict;
+    const char *text; /* '#' stands for the value */
+} rules[] = {
+    { HEALTH_SOCKMIGD,  true,    0, HEALTH_FAILED,   "sockmigd does not answer" },
+    { HEALTH_BASCULED,  true,    0, HEALTH_FAILED,   "basculed does not answer" },
+    { HEALTH_COROSYNC,  true,    0, HEALTH_FAILED,   "corosync does not answer" },
+    { HEALTH_INTERFACE, true,    0, HEALTH_FAILED,   "devices of services down or missing: #" },
+    { HEALTH_MEMORY,    false,   2, HEALTH_FAILED,   "memory available: # %, below 2 %" },
+    { HEALTH_MEMORY,    false,  10, HEALTH_DEGRADED, "memory available: # %, below 10 %" },
+    { HEALTH_DISK,      false,   1, HEALTH_FAILED,   "journal's disk free: # %, below 1 %" },
+    { HEALTH_DISK,      false,   5, HEALTH_DEGRADED, "journal's disk free: # %, below 5 %" },
+    { HEALTH_LOAD,      true,  800, HEALTH_DEGRADED, "load: # % of the processors, above 800 %" },
+};
+/* clang-format on */
+
+static const struct rule *
+match(enum health_reading reading, int64_t value)
+{
+    for (size_t i = 0; value >= 0 && i < sizeof rules / sizeof rules[0]; i++)
+        if (rules[i].reading == reading &&
+            (rules[i].above ? value > rules[i].limit : value < rules[i].limit))
+            return &rules[i];
+    return NULL;
+}
+
+static size_t
+put(char *out, size_t size, size_t at, const char *text, size_t n)
+{
+    if (n > size - 1 - at)
+        n = size - 1 - at;
+    memcpy(out + at, text, n);
+    out[at + n] = '\0';
+    return at + n;
+}
+
+static size_t
+put_number(char *out, size_t size, size_t at, int64_t value)
+{
+    char digits[20];
+    size_t n = sizeof digits;
+
+    do {
+        digits[--n] = (char)('0' + value % 10);
+        value /= 10;
+    } while (value);
+    return put(out, size, at, digits + n, sizeof digits - n);
+}
+
+static size_t
+put_finding(char *out, size_t size, size_t at, const struct rule *r, int64_t value)
+{
+    if (at)
+        at = put(out, size, at, "; ", 2);
+    for (const char *c = r->text; *c; c++)
+        at = *c == '#' ? put_number(out, size, at, value) : put(out, size, at, c, 1);
+    return at;
+}
+
+enum health
+health_judge(const struct health_facts *f, char *reason, size_t size)
+{
+    enum health worst = HEALTH_OK;
+    size_t at = 0;
+
+    for (int i = 0; i < HEALTH_NREADINGS; i++) {
+        const struct rule *r = match((enum health_reading)i, f->reading[i]);
+
+        if (r && r->verdict > worst)
+            worst = r->verdict;
+    }
+    reason[0] = '\0';
+    for (int i = 0; i < HEALTH_NREADINGS && worst > HEALTH_OK; i++) {
+        const struct rule *r = match((enum health_reading)i, f->reading[i]);
+
+        if (r && r->verdict == worst)
+            at = put_finding(reason, size, at, r, f->reading[i]);
+    }
+    return worst;
+}

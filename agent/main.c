@@ -1,0 +1,497 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * main.c - bascule-agent: serves the MIB, turns SETs into orders, sends notifications.
+ */
+#include "agent/agentx.h"
+#include "agent/core/health.h"
+#include "agent/driver.h"
+#include "agent/feed.h"
+#include "agent/fill.h"
+#include "lib/conf.h"
+#include "lib/log.h"
+#include "lib/loop.h"
+
+#include <errno.h>
+#include <getopt.h>
+#include <grp.h>
+#include <pwd.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <time.h>
+#include <unistd.h>
+
+#define RUN_DIR "/run/bascule"
+#define STATE_DIR "/var/lib/bascule" /* where the journal is */
+#define READ_MS 1000                 /* the node itself is read this often */
+#define ORDER_MS 5000                /* an order not answered by then is given up */
+#define NOTICES_A_TURN 16
+#define ID_ORDER 1000 /* + number of the order since the start */
+
+struct options {
+    const char *conf, *agentx, *run_dir, *state_dir, *user;
+    enum log_level level;
+};
+
+struct agent {
+    struct conf *conf; /* owned */
+    char name[SNAP_NAME];
+    const char *state_dir; /* borrowed from the options */
+    struct feed *sockmigd, *basculed;
+    struct readings readings;
+    struct mono now, read_at;
+    struct snapshot snaps[2];
+    unsigned shown; /* which of them is served */
+    struct notify notify;
+    struct desk desk, desk_before; /* .desk_before: to undo a SET */
+    bool order_to_send, stale;     /* .stale: the snapshot must be made anew */
+};
+
+static volatile sig_atomic_t stopping;
+
+static void
+on_signal(int signo)
+{
+    (void)signo;
+    stopping = 1;
+}
+
+static struct snapshot *
+shown(struct agent *a)
+{
+    return &a->snaps[a->shown];
+}
+
+/* A value that is not known is not served, even where the row is. */
+static int64_t
+percent(int64_t part, int64_t whole)
+{
+    return part >= 0 && whole > 0 ? part * 100 / whole : -1;
+}
+
+static int64_t
+fails(enum liveness l)
+{
+    return l == LIVE_UNKNOWN ? -1 : l != LIVE_ANSWERING;
+}
+
+static void
+show_program(struct snapshot *s, const char *name, enum liveness state, int64_t age_ms)
+{
+    struct program_row *row = snapshot_named(s, SNAP_PROGRAM, name);
+
+    row->row.known = true;
+    row->state = state;
+    row->age_ms = age_ms;
+}
+
+static int64_t
+show_interfaces(struct agent *a, struct snapshot *s)
+{
+    int64_t bad = 0;
+
+    for (unsigned i = 0; i < a->conf->nservices; i++) {
+        struct interface_row *row = snapshot_named(
+            s, SNAP_INTERFACE, a->conf->services[i].device);
+
+        if (!row)
+            continue;
+        if (!row->row.known) {
+            row->state = driver_interface(a->conf->services[i].device);
+            bad += row->state == LINK_DOWN || row->state == LINK_MISSING;
+        }
+        row->row.known = true;
+        row->services++;
+    }
+    return bad;
+}
+
+static void
+show_node(struct agent *a, struct snapshot *s)
+{
+    const struct readings *r = &a->readings;
+    struct node_row *row = snapshot_numbered(s, SNAP_NODE_SCALARS, 0);
+    struct health_facts f;
+
+    row->row.known = true;
+    snapshot_text(row->name, sizeof row->name, a->name);
+    snapshot_text(row->version, sizeof row->version, VERSION);
+    row->load1 = r->load[0];
+    row->load5 = r->load[1];
+    row->load15 = r->load[2];
+    row->processors = r->processors;
+    row->memory_total = r->memory_total;
+    row->memory_available = r->memory_available;
+    row->disk_total = r->disk_total;
+    row->disk_free = r->disk_free;
+    row->rows_dropped = s->rows_dropped;
+    f.reading[HEALTH_LOAD] = percent(r->load[0], r->processors * 100);
+    f.reading[HEALTH_MEMORY] = percent(r->memory_available, r->memory_total);
+    f.reading[HEALTH_DISK] = percent(r->disk_free, r->disk_total);
+    f.reading[HEALTH_INTERFACE] = show_interfaces(a, s);
+    f.reading[HEALTH_SOCKMIGD] = fails(feed_state(a->sockmigd));
+    f.reading[HEALTH_BASCULED] = fails(feed_state(a->basculed));
+    f.reading[HEALTH_COROSYNC] = fails(r->corosync);
+    row->health = health_judge(&f, row->health_reason, sizeof row->health_reason);
+    show_program(
+        s, "sockmigd", feed_state(a->sockmigd), feed_age_ms(a->sockmigd, a->now));
+    show_program(
+        s, "basculed", feed_state(a->basculed), feed_age_ms(a->basculed, a->now));
+    show_program(s, "corosync", r->corosync, MIB_NONE);
+}
+
+/* show_configured - what must be there whoever is away: its state is unknown. */
+static void
+show_configured(struct agent *a, struct snapshot *s)
+{
+    struct cluster_row *cluster = snapshot_numbered(s, SNAP_CLUSTER, 0);
+
+    snapshot_text(cluster->name, sizeof cluster->name, a->conf->cluster);
+    cluster->quorate = MIB_NONE;
+    for (unsigned i = 0; i < a->conf->nnodes; i++) {
+        struct member_row *row = snapshot_numbered(
+            s, SNAP_MEMBER, a->conf->nodes[i].id);
+
+        if (row)
+            snapshot_text(row->name, sizeof row->name, a->conf->nodes[i].name);
+    }
+    for (unsigned i = 0; i < a->conf->nservices; i++) {
+        const char *name = a->conf->services[i].name;
+        struct service_row *row = snapshot_named(s, SNAP_SERVICE, name);
+
+        if (row)
+            snapshot_text(row->name, sizeof row->name, name);
+        snapshot_named(s, SNAP_ENGINE, name);
+    }
+}
+
+static void
+show_sockmigd(struct agent *a, struct snapshot *s)
+{
+    const struct jv *status = feed_doc(a->sockmigd, FEED_STATUS);
+    struct sockmig_row *row = snapshot_numbered(s, SNAP_SOCKMIG, 0);
+
+    row->state = feed_state(a->sockmigd);
+    row->row.known = status != NULL;
+    row->age_ms = feed_age_ms(a->sockmigd, a->now);
+    if (status)
+        fill_engines(s, status, shown(a), a->now.us);
+}
+
+static void
+show_basculed(struct agent *a, struct snapshot *s)
+{
+    const struct jv *status = feed_doc(a->basculed, FEED_STATUS);
+
+    s->cluster.v[0].state = feed_state(a->basculed);
+    s->cluster.v[0].age_ms = feed_age_ms(a->basculed, a->now);
+    if (!status)
+        return;
+    fill_cluster(s, status);
+    if (feed_doc(a->basculed, FEED_JOURNAL))
+        fill_events(s, feed_doc(a->basculed, FEED_JOURNAL));
+    if (feed_doc(a->basculed, FEED_ORDERS))
+        fill_orders(s, feed_doc(a->basculed, FEED_ORDERS));
+}
+
+/* refresh - make a new snapshot of all that is known now, and serve it. */
+static void
+refresh(struct agent *a)
+{
+    struct snapshot *s = &a->snaps[!a->shown];
+
+    snapshot_clear(s);
+    show_configured(a, s);
+    show_sockmigd(a, s);
+    show_basculed(a, s);
+    show_node(a, s);
+    desk_show(&a->desk, s);
+    notify_compare(&a->notify, shown(a), s, a->desk.enable);
+    notify_show(&a->notify, s);
+    a->shown = !a->shown;
+    a->stale = false;
+    agentx_show(s);
+}
+
+static void
+read_node(struct agent *a)
+{
+    if (mono_before(a->now, a->read_at))
+        return;
+    a->read_at = mono_add_ms(a->now, READ_MS);
+    readings_clear(&a->readings);
+    driver_load(&a->readings);
+    driver_memory(&a->readings);
+    driver_disk(&a->readings, a->state_dir);
+    driver_corosync(&a->readings);
+    a->stale = true;
+}
+
+/* --- orders: called by agentx.c while it decides a SET --- */
+
+static enum set_error
+on_check(const struct desk_request *r, uint32_t *at, void *arg)
+{
+    struct agent *a = arg;
+
+    return desk_check(&a->desk, shown(a), r, at);
+}
+
+static void
+on_take(const struct desk_request *r, void *arg)
+{
+    struct agent *a = arg;
+
+    a->desk_before = a->desk;
+    a->order_to_send = desk_take(&a->desk, r, mono_clock().us);
+}
+
+static void
+on_undo(void *arg)
+{
+    struct agent *a = arg;
+
+    a->desk = a->desk_before;
+    a->order_to_send = false;
+}
+
+static void
+on_commit(void *arg)
+{
+    struct agent *a = arg;
+    struct jv *msg;
+
+    if (a->order_to_send) {
+        log_info("order: switchover of %s to %s, by SNMP", a->desk.service,
+            a->desk.node[0] ? a->desk.node : "any node");
+        msg = jv_object();
+        jv_set_str(msg, "op", "switchover");
+        jv_set_str(msg, "service", a->desk.service);
+        if (a->desk.node[0])
+            jv_set_str(msg, "node", a->desk.node);
+        if (!feed_ask(a->basculed, msg, ID_ORDER + a->desk.orders))
+            desk_answered(&a->desk, false, 0, "basculed went away; is it running?");
+    }
+    a->order_to_send = false;
+    refresh(a); /* the next GET must see the new lock */
+}
+
+static void
+on_answer(const struct jv *msg, void *arg)
+{
+    struct agent *a = arg;
+    bool ok = jv_bool(msg, "ok", false);
+
+    if (jv_int(msg, "id", 0) != ID_ORDER + (int64_t)a->desk.orders)
+        return;
+    desk_answered(&a->desk, ok, jv_int(msg, "order", 0),
+        jv_str(msg, "error", "basculed gave no reason"));
+    log_info("order: %s", ok ? "accepted" : a->desk.reason);
+    a->stale = true;
+}
+
+static void
+check_order(struct agent *a)
+{
+    if (a->desk.outcome != OUTCOME_PENDING)
+        return;
+    if (feed_state(a->basculed) == LIVE_ANSWERING &&
+        a->now.us - a->desk.asked_us < ORDER_MS * 1000)
+        return;
+    desk_give_up(&a->desk, "basculed did not answer; see the table of orders");
+    a->stale = true;
+}
+
+/* --- the loop --- */
+
+static int
+until_ms(struct mono now, struct mono due, int most)
+{
+    int64_t ms = (mono_us_between(now, due) + 999) / 1000;
+
+    return ms < 0 ? 0 : ms < most ? (int)ms : most;
+}
+
+static void
+send_notices(struct agent *a)
+{
+    struct notice n;
+
+    if (!agentx_connected())
+        return;
+    for (int i = 0; i < NOTICES_A_TURN && notify_take(&a->notify, &n); i++)
+        agentx_notify(&n);
+}
+
+/* turn - wait, read the programs, then let the SNMP library work, which may block. */
+static void
+turn(struct agent *a)
+{
+    struct pollfd fds[AGENTX_MAX_FDS + 2];
+    int timeout = READ_MS;
+    unsigned n;
+
+    timeout = until_ms(a->now, feed_due(a->sockmigd), timeout);
+    timeout = until_ms(a->now, feed_due(a->basculed), timeout);
+    timeout = until_ms(a->now, a->read_at, timeout);
+    n = agentx_poll(fds, &timeout);
+    fds[n] = feed_poll(a->sockmigd);
+    fds[n + 1] = feed_poll(a->basculed);
+    if (poll(fds, n + 2, a->notify.n ? 0 : timeout) < 0 && errno != EINTR)
+        log_fatal("poll: %s", strerror(errno));
+    a->now = mono_clock();
+    a->stale |= feed_turn(a->sockmigd, a->now);
+    a->stale |= feed_turn(a->basculed, a->now);
+    read_node(a);
+    check_order(a);
+    if (a->stale)
+        refresh(a);
+    send_notices(a);
+    agentx_turn(fds, n);
+}
+
+static const struct option long_options[] = {
+    { "agentx", required_argument, NULL, 'x' },
+    { "run-dir", required_argument, NULL, 'r' },
+    { "state-dir", required_argument, NULL, 's' },
+    { "user", required_argument, NULL, 'u' },
+    { "help", no_argument, NULL, 'h' },
+    { 0 },
+};
+
+static void
+usage(FILE *to)
+{
+    fputs("usage: bascule-agent [-c FILE] [--agentx SOCKET] [--run-dir FOLDER]\n"
+          "                     [--state-dir FOLDER] [--user NAME] [-v]\n"
+          "  -c FILE            configuration (" CONF_PATH ")\n"
+          "  --agentx SOCKET    of snmpd, unix:PATH (net-snmp's own)\n"
+          "  --run-dir FOLDER   where basculed and sockmigd listen (" RUN_DIR ")\n"
+          "  --state-dir FOLDER where the journal is (" STATE_DIR ")\n"
+          "  --user NAME        whom to run as when started by root (bascule)\n"
+          "  -v                 say more\n",
+        to);
+}
+
+static void
+parse(int argc, char **argv, struct options *o)
+{
+    int c;
+
+    while ((c = getopt_long(argc, argv, "c:vh", long_options, NULL)) != -1) {
+        switch (c) {
+        case 'c':
+            o->conf = optarg;
+            break;
+        case 'x':
+            o->agentx = optarg;
+            break;
+        case 'r':
+            o->run_dir = optarg;
+            break;
+        case 's':
+            o->state_dir = optarg;
+            break;
+        case 'u':
+            o->user = optarg;
+            break;
+        case 'v':
+            o->level = LOG_LEVEL_DEBUG;
+            break;
+        case 'h':
+            usage(stdout);
+            exit(0);
+        default:
+            usage(stderr);
+            exit(2);
+        }
+    }
+    if (optind < argc) {
+        usage(stderr);
+        exit(2);
+    }
+}
+
+static void
+drop_privileges(const char *user)
+{
+    const struct passwd *pw;
+
+    if (geteuid() != 0)
+        return;
+    pw = getpwnam(user);
+    if (!pw) {
+        log_warn("there is no user %s: stays root; make it, or say --user", user);
+        return;
+    }
+    if (pw->pw_uid == 0)
+        return;
+    if (initgroups(user, pw->pw_gid) < 0 || setgid(pw->pw_gid) < 0 ||
+        setuid(pw->pw_uid) < 0)
+        log_fatal("user %s: %s", user, strerror(errno));
+}
+
+static void
+find_name(struct agent *a)
+{
+    const struct conf_node *self = conf_self(a->conf);
+
+    if (self)
+        snapshot_text(a->name, sizeof a->name, self->name);
+    else if (gethostname(a->name, sizeof a->name - 1) < 0)
+        a->name[0] = '\0';
+}
+
+static void
+setup(struct agent *a, const struct options *o)
+{
+    char error[CONF_ERROR_LEN], path[2][512];
+    uint32_t seed = 0;
+
+    if (!conf_load(o->conf, &a->conf, error))
+        log_fatal("%s", error);
+    find_name(a);
+    a->state_dir = o->state_dir;
+    if (getrandom(&seed, sizeof seed, 0) != sizeof seed)
+        log_fatal("no random numbers: %s", strerror(errno));
+    desk_init(&a->desk, seed);
+    snprintf(path[0], sizeof path[0], "%s/sockmigd.sock", o->run_dir);
+    snprintf(path[1], sizeof path[1], "%s/basculed.sock", o->run_dir);
+    a->sockmigd = feed_new("sockmigd", path[0], false, NULL, NULL);
+    a->basculed = feed_new("basculed", path[1], true, on_answer, a);
+    a->now = mono_clock();
+    read_node(a);
+    refresh(a);
+}
+
+int
+main(int argc, char **argv)
+{
+    static struct agent agent; /* megabytes: not on the stack */
+    struct options options = { .conf = CONF_PATH,
+        .run_dir = RUN_DIR,
+        .state_dir = STATE_DIR,
+        .user = "bascule",
+        .level = LOG_LEVEL_INFO };
+    struct agentx_owner owner = { on_check, on_take, on_undo, on_commit, mono_clock,
+        &agent };
+    struct sigaction sa = { .sa_handler = on_signal };
+
+    parse(argc, argv, &options);
+    log_init("bascule-agent", options.level);
+    drop_privileges(options.user);
+    signal(SIGPIPE, SIG_IGN);
+    sigaction(SIGTERM, &sa, NULL);
+    sigaction(SIGINT, &sa, NULL);
+    setup(&agent, &options);
+    agentx_init(options.agentx, &owner);
+    while (!stopping)
+        turn(&agent);
+    agentx_fini();
+    feed_free(agent.sockmigd);
+    feed_free(agent.basculed);
+    conf_free(agent.conf);
+    return 0;
+}

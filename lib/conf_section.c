@@ -1,0 +1,218 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * conf_section.c - what holds for a section as a whole, and for the whole file. */
+#include "lib/conf_value.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define NAME_ALLOWED                                                                   \
+    "1 to 31 of a-z, 0-9 and '-', beginning with a letter (the name goes into "        \
+    "host names, files and the MIB)"
+
+static bool
+was_seen(const struct conf_draft *draft, const char *key)
+{
+    const struct conf_key *keys = conf_keys(draft->section);
+
+    for (unsigned i = 0; keys[i].name; i++)
+        if (!strcmp(keys[i].name, key))
+            return draft->seen >> i & 1;
+    return false;
+}
+
+void
+conf_defaults(struct conf *conf)
+{
+    strcpy(conf->secret_file, BSC_SYSCONFDIR "/bascule/secret");
+    strcpy(conf->snmp_user, "bascule");
+    strcpy(conf->snmp_secret_file, BSC_SYSCONFDIR "/bascule/snmp-secret");
+    conf->port = 7810;
+    conf->lease_ms = 200;
+    conf->heartbeat_ms = 40;
+    conf->poll_ms = 1000;
+}
+
+static bool
+begin_cluster(struct conf_draft *draft, const char *title, char *why)
+{
+    struct conf *conf = draft->conf;
+
+    if (conf->cluster[0])
+        return conf_because(why,
+            "a second cluster section (\"%s\" is there already); "
+            "allowed: one",
+            conf->cluster);
+    strcpy(conf->cluster, title);
+    draft->target = conf;
+    return true;
+}
+
+static bool
+begin_node(struct conf_draft *draft, const char *title, char *why)
+{
+    struct conf *conf = draft->conf;
+    struct conf_node *node = &conf->nodes[conf->nnodes];
+
+    if (conf_node(conf, title))
+        return conf_because(
+            why, "node \"%s\" is there already; allowed: another name", title);
+    if (conf->nnodes == CONF_MAX_NODES)
+        return conf_because(why, "more than %d nodes", CONF_MAX_NODES);
+    conf->nnodes++;
+    strcpy(node->name, title);
+    draft->target = node;
+    return true;
+}
+
+static bool
+begin_service(struct conf_draft *draft, const char *title, char *why)
+{
+    struct conf *conf = draft->conf;
+    struct conf_service *service = &conf->services[conf->nservices];
+
+    if (conf_service(conf, title))
+        return conf_because(
+            why, "service \"%s\" is there already; allowed: another name", title);
+    if (conf->nservices == CONF_MAX_SERVICES)
+        return conf_because(why, "more than %d services", CONF_MAX_SERVICES);
+    strcpy(service->name, title);
+    service->index = conf->nservices++;
+    service->policy = CONF_COMMIT;
+    service->interval_ms = 20;
+    service->max_pause_ms = 50;
+    strcpy(service->directory, "/");
+    snprintf(service->log, sizeof service->log, "/var/log/bascule/%s.log", title);
+    draft->target = service;
+    return true;
+}
+
+bool
+conf_begin(
+    struct conf_draft *draft, enum conf_section section, const char *title, char *why)
+{
+    static bool (*const begin[CONF_NSECTIONS])(struct conf_draft *, const char *,
+        char *) = { begin_cluster, begin_node, begin_service };
+
+    draft->section = section;
+    draft->seen = 0;
+    if (!conf_is_name(title))
+        return conf_because(why, "%s \"%.80s\": not a name; allowed: %s",
+            conf_section_name(section), title, NAME_ALLOWED);
+    return begin[section](draft, title, why);
+}
+
+static bool
+same_network(const uint8_t *a, const uint8_t *b, unsigned prefix)
+{
+    unsigned bytes = prefix / 8, rest = prefix % 8;
+
+    if (memcmp(a, b, bytes) != 0)
+        return false;
+    return rest == 0 || ((a[bytes] ^ b[bytes]) >> (8 - rest)) == 0;
+}
+
+static bool
+end_cluster(struct conf_draft *draft, char *why)
+{
+    struct conf *conf = draft->target;
+
+    if (!was_seen(draft, "heartbeat"))
+        conf->heartbeat_ms = conf->lease_ms / 5;
+    if (conf->heartbeat_ms > conf->lease_ms / 3)
+        return conf_because(why,
+            "heartbeat %u is too slow for a lease of %u; allowed: 5 to "
+            "%u (three beats fit into a lease)",
+            conf->heartbeat_ms, conf->lease_ms, conf->lease_ms / 3);
+    return true;
+}
+
+static bool
+end_node(struct conf_draft *draft, char *why)
+{
+    struct conf_node *node = draft->target;
+    bool v6 = strchr(node->address, ':') != NULL;
+
+    (void)why;
+    if (!was_seen(draft, "snmp"))
+        snprintf(node->snmp, sizeof node->snmp, v6 ? "udp6:[%s]:161" : "udp:%s:161",
+            node->address);
+    return true;
+}
+
+static bool
+end_service(struct conf_draft *draft, char *why)
+{
+    struct conf_service *service = draft->target;
+    uint8_t gateway[16];
+    int family;
+
+    if (service->naddresses == 0)
+        return conf_because(
+            why, "addresses is empty; allowed: %s", conf_keys(CONF_SERVICE)[0].allowed);
+    if (!service->command[0])
+        return conf_because(
+            why, "command is empty; allowed: %s", conf_keys(CONF_SERVICE)[3].allowed);
+    if (!was_seen(draft, "checkpoint-spacing"))
+        service->spacing_ms = 2;
+    if (service->spacing_ms > service->interval_ms)
+        return conf_because(why,
+            "checkpoint-spacing %u is longer than checkpoint-interval "
+            "%u; allowed: 1 to %u",
+            service->spacing_ms, service->interval_ms, service->interval_ms);
+    if (!service->gateway[0])
+        return true;
+    conf_parse_address(service->gateway, &family, gateway);
+    for (unsigned i = 0; i < service->naddresses; i++) {
+        const struct conf_address *a = &service->addresses[i];
+
+        if (a->family == family && same_network(a->bytes, gateway, a->prefix))
+            return true;
+    }
+    return conf_because(why,
+        "gateway %s is in no network of the service's addresses; "
+        "allowed: %s",
+        service->gateway, conf_keys(CONF_SERVICE)[2].allowed);
+}
+
+bool
+conf_end(struct conf_draft *draft, char *why)
+{
+    static bool (*const end[CONF_NSECTIONS])(
+        struct conf_draft *, char *) = { end_cluster, end_node, end_service };
+    const struct conf_key *keys = conf_keys(draft->section);
+
+    for (unsigned i = 0; keys[i].name; i++)
+        if (keys[i].required && !was_seen(draft, keys[i].name))
+            return conf_because(why, "%s is missing in this %s section; allowed: %s",
+                keys[i].name, conf_section_name(draft->section), keys[i].allowed);
+    return end[draft->section](draft, why);
+}
+
+bool
+conf_whole(const struct conf *conf, char *why)
+{
+    for (unsigned i = 0; i < conf->nservices; i++) {
+        const struct conf_service *s = &conf->services[i];
+
+        if (conf->nnodes && s->preferred[0] && !conf_node(conf, s->preferred))
+            return conf_because(why,
+                "service %s: preferred \"%s\": there is no such node "
+                "section; allowed: the name of one",
+                s->name, s->preferred);
+        for (unsigned k = 0; k < s->naddresses; k++) {
+            const struct conf_node *node = conf_node_with_address(
+                conf, s->addresses[k].bytes);
+
+            if (node)
+                return conf_because(why,
+                    "service %s: address %s is that of node %s; "
+                    "allowed: one of its own",
+                    s->name, s->addresses[k].text, node->name);
+        }
+    }
+    if (conf->nnodes && !conf->cluster[0])
+        return conf_because(why, "there are node sections, but no cluster section; "
+                                 "allowed: cluster \"NAME\" { }");
+    return true;
+}

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * frames.h - the Ethernet frames that announce a virtual address, ready to send.
+ *
+ * Pure.  Design: doc/design/gate.md, "Announcement". */
+#ifndef BSC_FRAMES_H
+#define BSC_FRAMES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct frame {
+    uint8_t bytes[96];
+    size_t size; /* used of them */
+};
+
+/* frames_mac - locally administered unicast address from two names (NUL-terminated):
+ * 02 and 40 bits of a hash, the same everywhere. */
+void frames_mac(const char *cluster, const char *service, uint8_t mac[6]);
+
+/* frames_hash - of a name, stable between releases (it names things in the kernel). */
+uint32_t frames_hash(const char *name);
+
+/* frames_arp - gratuitous ARP for @address (4 bytes): request, or reply to all.
+ * Source: RFC 5944 section 4.6; RFC 5227 section 2.3. */
+void frames_arp(
+    struct frame *f, const uint8_t mac[6], const uint8_t address[4], bool reply);
+
+/* frames_na - unsolicited neighbour advertisement with the override flag, to all
+ * nodes, for @address (16 bytes).  Source: RFC 4861 sections 4.4 and 7.2.6. */
+void frames_na(struct frame *f, const uint8_t mac[6], const uint8_t address[16]);
+
+/* frames_mld - MLDv2 report: we listen to the solicited-node group of @address, so
+ * that a snooping switch sends neighbour solicitations here.  From the link-local
+ * address that belongs to @mac.  Source: RFC 3810 section 5.2. */
+void frames_mld(struct frame *f, const uint8_t mac[6], const uint8_t address[16]);
+
+/* frames_sum16 - Internet checksum (RFC 1071) of @size bytes, continued from @sum. */
+uint16_t frames_sum16(uint32_t sum, const uint8_t *data, size_t size);
+
+#endif

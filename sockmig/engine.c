@@ -1,0 +1,354 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "sockmig/engine.h"
+
+#include "lib/fault.h"
+#include "lib/fd.h"
+#include "lib/log.h"
+
+#include <errno.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/pidfd.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#define TICK_MS 100
+#define STATUS_MS 200 /* status is sent at most this often */
+#define EGRESS_QUEUE 1
+#define QUEUE_PACKETS 65536
+#define HOLD_MS 50 /* output is held about this long at most: buffers */
+#define REALTIME_PRIORITY 20
+
+void
+engine_event(struct engine *e, struct jv *taken)
+{
+    ctl_send(e->ctl, taken);
+}
+
+void
+engine_error(struct engine *e, const char *fmt, ...)
+{
+    va_list ap;
+
+    va_start(ap, fmt);
+    vsnprintf(e->last_error, sizeof e->last_error, fmt, ap);
+    va_end(ap);
+    log_error("service %s: %s", e->service->name, e->last_error);
+    engine_changed(e);
+}
+
+void
+engine_changed(struct engine *e)
+{
+    e->status_due = true;
+}
+
+static void
+send_status(struct engine *e)
+{
+    struct jv *ev = jv_object();
+
+    jv_set_str(ev, "event", "status");
+    jv_set(ev, "status", status_object(e));
+    engine_event(e, ev);
+    e->status_sent = mono_clock();
+    e->status_due = false;
+}
+
+void
+engine_shut(struct engine *e)
+{
+    e->open = false;
+    lease_end(&e->lease);
+    gate_lease(e->gate, 0);
+}
+
+void
+engine_release(struct engine *e)
+{
+    uint32_t mark;
+
+    while (commit_release(&e->commit, &mark)) {
+        FAULT_POINT("checkpoint-stable");
+        nfq_accept_upto(e->egress, mark);
+        FAULT_POINT("checkpoint-released");
+        tracer_stable(e->tracer, e->commit.stable);
+    }
+    if (e->commit.set == 0 && e->open)
+        nfq_accept_upto(e->egress, e->last_queued);
+    orders_progress(e);
+}
+
+static void
+count_packet(const struct nfq_packet *pkt, void *arg)
+{
+    struct engine *e = arg;
+
+    e->last_queued = pkt->id;
+    e->queued++;
+}
+
+static void
+on_egress(struct loop_io *io, int fd, int events, void *arg)
+{
+    struct engine *e = arg;
+
+    (void)io;
+    (void)fd;
+    (void)events;
+    if (nfq_read(e->egress, count_packet, e) <= 0)
+        return;
+    if (e->commit.set == 0)
+        nfq_accept_upto(e->egress, e->last_queued);
+    else
+        tracer_want(e->tracer);
+}
+
+static uint32_t
+read_mark(void *arg)
+{
+    struct engine *e = arg;
+    struct nfq_stat q = { 0 };
+
+    nfq_stat(e->egress, &q);
+    return q.last_id;
+}
+
+static void
+on_notes(struct loop_io *io, int fd, int events, void *arg)
+{
+    struct engine *e = arg;
+    struct note n;
+
+    (void)io;
+    (void)fd;
+    (void)events;
+    while (queue_get(e->notes, &n))
+        orders_note(e, &n);
+    engine_release(e);
+}
+
+static void
+on_ctl(struct ctl_conn *conn, const struct jv *msg, void *arg)
+{
+    struct engine *e = arg;
+
+    (void)conn;
+    orders_take(e, msg);
+    send_status(e);
+}
+
+static void
+on_ctl_closed(struct ctl_conn *conn, void *arg)
+{
+    struct engine *e = arg;
+
+    (void)conn;
+    engine_shut(e); /* nobody to obey: fail closed */
+    log_error("service %s: sockmigd is gone; the engine ends", e->service->name);
+    _exit(1);
+}
+
+/* An announcement can be lost, and Linux neighbours ignore one that comes within 1 s of
+ * the last change (locktime): so it is said again until well past that. */
+static void
+announce_again(struct engine *e)
+{
+    static const unsigned at_ticks[] = { 1, 3, 6, 12, 20 };
+
+    if (!e->open || e->announced > 20)
+        return;
+    e->announced++;
+    for (size_t i = 0; i < sizeof at_ticks / sizeof at_ticks[0]; i++)
+        if (e->announced == at_ticks[i])
+            gate_announce(e->gate);
+}
+
+void
+engine_announce(struct engine *e)
+{
+    e->announced = 0;
+    gate_announce(e->gate);
+}
+
+static void
+on_tick(struct loop_timer *timer, void *arg)
+{
+    struct engine *e = arg;
+
+    peers_tick(e);
+    orders_tick(e);
+    announce_again(e);
+    beats_refresh(e);
+    if (e->status_due || mono_us_between(e->status_sent, mono_clock()) > 1000 * 1000)
+        send_status(e);
+    loop_timer_in_ms(timer, TICK_MS);
+}
+
+static void
+on_pid_ended(struct loop_io *io, int fd, int events, void *arg)
+{
+    struct engine *e = arg;
+
+    (void)io;
+    (void)fd;
+    (void)events;
+    engine_watch_pid(e, 0);
+    if (e->role.state == ROLE_ENDING || e->role.state == ROLE_IDLE)
+        return; /* we ended it */
+    engine_error(e, "the service's process ended by itself; see %s", e->service->log);
+    orders_died(e);
+}
+
+void
+engine_watch_pid(struct engine *e, pid_t pid)
+{
+    loop_io_free(e->pid_io);
+    e->pid_io = NULL;
+    fd_close(e->pidfd);
+    e->pidfd = -1;
+    e->pid = pid;
+    if (pid == 0)
+        return;
+    e->pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
+    if (e->pidfd >= 0)
+        e->pid_io = loop_io_new(e->loop, e->pidfd, LOOP_READ, on_pid_ended, e);
+}
+
+static void
+fill_peers(struct engine *e)
+{
+    for (unsigned i = 0; i < CONF_MAX_NODES; i++) {
+        const struct conf_node *n = conf_node_by_id(e->conf, i + 1);
+
+        e->peers[i].engine = e;
+        e->peers[i].fd = -1;
+        e->peers[i].bit = i;
+        e->peers[i].node = n && n != e->self ? n : NULL;
+    }
+}
+
+static int
+open_gate(struct engine *e)
+{
+    const struct conf_service *s = e->service;
+    struct gate_conf conf = { .service = s->name,
+        .addresses = s->addresses,
+        .naddresses = s->naddresses,
+        .device = s->device,
+        .gateway = s->gateway,
+        .hold_ms = HOLD_MS };
+    char error[GATE_ERROR_LEN];
+    int ret;
+
+    gate_mac(e->conf->cluster, s->name, conf.mac);
+    ret = gate_new(&conf, &e->gate, error);
+    if (ret < 0) {
+        log_error("service %s: gate: %s", s->name, error);
+        return ret;
+    }
+    ret = nfq_open(gate_netns(e->gate), EGRESS_QUEUE, QUEUE_PACKETS, false, &e->egress);
+    if (ret < 0) {
+        log_error("service %s: egress queue: %s; see `bascule check`", s->name,
+            strerror(-ret));
+        return ret;
+    }
+    e->egress_io = loop_io_new(e->loop, nfq_fd(e->egress), LOOP_READ, on_egress, e);
+    return 0;
+}
+
+static void
+start_threads(struct engine *e)
+{
+    struct tracer_conf conf;
+
+    e->notes = queue_new();
+    e->notes_io = loop_io_new(e->loop, queue_fd(e->notes), LOOP_READ, on_notes, e);
+    e->shipper = shipper_new();
+    conf = (struct tracer_conf){ .service = e->service,
+        .cell_netns = gate_cell_netns(e->gate),
+        .tun = gate_tun(e->gate),
+        .raw = gate_raw(e->gate),
+        .mark = read_mark,
+        .arg = e,
+        .to_main = e->notes,
+        .to_shipper = shipper_queue(e->shipper) };
+    e->tracer = tracer_new(&conf);
+}
+
+/* The threads inherit the priority; whatever is started in the cell resets it. */
+static void
+go_realtime(void)
+{
+    struct sched_param p = { .sched_priority = REALTIME_PRIORITY };
+
+    if (sched_setscheduler(0, SCHED_FIFO, &p) < 0)
+        log_warn(
+            "engine: no real-time priority (%s): latencies will vary", strerror(errno));
+    mlockall(MCL_CURRENT);
+}
+
+static int
+set_up(struct engine *e)
+{
+    char error[SEAL_ERROR_LEN];
+    int ret;
+
+    if (!seal_secret_read(e->conf->secret_file, &e->secret, error)) {
+        log_error("cluster secret: %s", error);
+        return -EINVAL;
+    }
+    fill_peers(e);
+    ret = open_gate(e);
+    if (ret < 0)
+        return ret;
+    go_realtime();
+    start_threads(e);
+    lease_init(&e->lease, e->conf->nnodes, (int64_t)e->conf->lease_ms * 1000);
+    commit_init(&e->commit);
+    ret = peers_open(e);
+    if (ret == 0)
+        ret = beats_open(e);
+    if (ret < 0)
+        log_error("service %s: cannot listen on %s port %u: %s", e->service->name,
+            e->self->address, e->conf->port + e->service->index, strerror(-ret));
+    return ret;
+}
+
+int
+engine_main(const struct conf *conf, const char *service, int ctl_fd)
+{
+    struct engine *e = calloc(1, sizeof *e);
+    struct ctl_handler handler = { on_ctl, on_ctl_closed, e };
+    sigset_t set;
+
+    if (!e)
+        return 1;
+    e->conf = conf;
+    e->service = conf_service(conf, service);
+    e->self = conf_self(conf);
+    e->acks_from = UINT64_MAX;  /* nothing is promised before the first order */
+    e->last_ack = mono_clock(); /* what a predecessor of this process promised */
+    e->last_blackout_ms = -1;
+    e->pidfd = -1;
+    signal(SIGPIPE, SIG_IGN);
+    /* in all threads to come: the tracer hears of its stops by a signalfd */
+    sigemptyset(&set);
+    sigaddset(&set, SIGCHLD);
+    pthread_sigmask(SIG_BLOCK, &set, NULL);
+    e->loop = loop_new();
+    if (set_up(e) < 0)
+        return 1;
+    e->ctl = ctl_adopt(e->loop, ctl_fd, handler);
+    e->tick = loop_timer_new(e->loop, on_tick, e);
+    send_status(e);
+    loop_timer_in_ms(e->tick, TICK_MS);
+    log_info("service %s: engine ready", e->service->name);
+    loop_run(e->loop);
+    return 0;
+}

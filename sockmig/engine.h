@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * engine.h - the engine of one service: its main thread's state, shared by the files
+ * engine.c (life), orders.c (orders and their answers), peers.c (streams), beats.c
+ * (lease) and status.c.
+ *
+ * The main thread owns queues, acknowledgements, verdicts and lease; the tracer all
+ * ptrace work; the shipper or the receiver the streams.  It never decides: it reports
+ * and obeys. */
+#ifndef BSC_ENGINE_H
+#define BSC_ENGINE_H
+
+#include "lib/conf.h"
+#include "lib/ctl.h"
+#include "lib/seal.h"
+#include "sockmig/core/commit.h"
+#include "sockmig/core/lease.h"
+#include "sockmig/core/role.h"
+#include "sockmig/engine_notes.h"
+#include "sockmig/gate.h"
+#include "sockmig/nfq.h"
+#include "sockmig/receiver.h"
+#include "sockmig/shipper.h"
+#include "sockmig/tracer.h"
+
+enum peer_state {
+    PEER_DOWN,
+    PEER_CONNECTING,
+    PEER_GREETING, /* waiting for its challenge */
+    PEER_SEEDING,
+    PEER_READY,  /* has all of a checkpoint and keeps up */
+    PEER_BEHIND, /* did not acknowledge in time */
+    PEER_NSTATES
+};
+
+struct peer {
+    const struct conf_node *node; /* borrowed; NULL: no such node */
+    struct engine *engine;        /* borrowed */
+    unsigned bit;                 /* its place in masks: id - 1 */
+    enum peer_state state;
+    int fd;             /* owned; -1 */
+    struct loop_io *io; /* owned */
+    struct stream_pair pair;
+    uint8_t in[STREAM_ACK];
+    size_t in_size;
+    uint64_t ack_least, whole, applied;
+
+    /* beats */
+    struct seal_key beat_key;  /* from here to there */
+    uint64_t session, counter; /* of theirs, highest seen */
+};
+
+struct engine {
+    const struct conf *conf;            /* borrowed */
+    const struct conf_service *service; /* borrowed */
+    const struct conf_node *self;       /* borrowed */
+    struct seal_secret secret;
+    struct loop *loop;
+    struct ctl_conn *ctl; /* to sockmigd */
+
+    struct gate *gate;
+    struct nfq *egress;
+    struct loop_io *egress_io;
+    uint32_t last_queued; /* id of the newest packet read from the queue */
+    uint64_t queued, released, dropped;
+
+    struct role role;
+    bool open; /* the gates may be open while the lease is held */
+    bool lease_reported;
+    unsigned announced; /* ticks since the gates were opened; see engine_announce() */
+    struct lease lease;
+    uint64_t lease_refreshed, lease_lost;
+    struct commit commit;
+    struct peer peers[CONF_MAX_NODES]; /* by id - 1 */
+    unsigned active;                   /* FOLLOWING: id of the active node */
+    uint64_t acks_from;                /* beats of older epochs get no answer */
+    struct mono last_ack;              /* when a beat was last answered */
+    uint64_t group_session;
+    int udp, listener; /* owned */
+    struct loop_io *udp_io, *listener_io;
+    uint64_t beat_session, beat_counter;
+    struct loop_timer *beat_timer, *tick;
+
+    struct { /* a stream that has not proved itself yet */
+        int fd;
+        struct loop_io *io;
+        struct stream_pair pair;
+        uint8_t in[STREAM_HELLO];
+        size_t in_size;
+    } greeting;
+    struct receiver *receiver;
+    unsigned generation;
+    _Atomic uint64_t received_bytes, forged;
+    uint64_t malformed;
+
+    struct tracer *tracer;
+    struct shipper *shipper;
+    struct queue *notes;
+    struct loop_io *notes_io;
+    pid_t pid;
+    int pidfd;
+    struct loop_io *pid_io;
+
+    struct { /* the order that is being carried out */
+        bool running;
+        int64_t id;
+        enum role_order order;
+        uint64_t epoch, wait_for; /* handover: checkpoint that must become stable */
+        struct mono began;
+    } order;
+    int64_t checkpoint_order; /* id of an order `checkpoint` that waits; 0: none */
+    uint64_t checkpoint_number;
+
+    struct refusals refusals;
+    struct mono no_join_before; /* refused: standbys are asked again then */
+    bool protected_now, clone_ready;
+    char last_error[256];
+    int64_t last_blackout_ms; /* -1: none yet */
+    struct woken last_wake;
+    struct mono status_sent;
+    bool status_due;
+};
+
+/* engine_main - run the engine of @service until its control connection @ctl_fd
+ * ends.  Exit status. */
+int engine_main(const struct conf *conf, const char *service, int ctl_fd);
+
+/* What the other files offer to each other. */
+void engine_event(struct engine *e, struct jv *taken);
+void engine_error(struct engine *e, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
+void engine_changed(struct engine *e);  /* status is worth reading again */
+void engine_shut(struct engine *e);     /* gates shut, beats end, at once */
+void engine_announce(struct engine *e); /* now, and some times again */
+void engine_watch_pid(struct engine *e, pid_t pid);
+void engine_release(struct engine *e); /* let go what became stable */
+
+void orders_take(struct engine *e, const struct jv *msg);
+void orders_note(struct engine *e, struct note *note); /* a result from a thread */
+void orders_progress(struct engine *e); /* something an order may wait for moved */
+void orders_tick(struct engine *e);     /* an order may have taken too long */
+void orders_died(struct engine *e);     /* the service's process ended */
+
+int beats_open(struct engine *e); /* 0 or -errno */
+void beats_now(struct engine *e);
+void beats_refresh(struct engine *e); /* store the lease into the fence */
+
+int peers_open(struct engine *e);   /* 0 or -errno */
+void peers_reign(struct engine *e); /* a new reign of this node begins: new keys */
+void peers_drop_all(struct engine *e);
+void peers_tick(struct engine *e);
+void peers_stop_following(struct engine *e);
+uint32_t peers_mask(const struct engine *e, const struct jv *nodes, bool *ok);
+const char *peer_state_name(enum peer_state state);
+
+struct jv *status_object(struct engine *e);
+struct jv *status_refusals(const struct refusals *why);
+
+#endif

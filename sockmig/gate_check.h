@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * gate_check.h - does this host have what a gate needs?  (bascule check) */
+#ifndef BSC_GATE_CHECK_H
+#define BSC_GATE_CHECK_H
+
+#include <stdbool.h>
+
+/* gate_check - try everything a gate is made of, in throw-away namespaces.
+ *
+ * @report  called once for each thing: @what is its name; @text is what was tried, or
+ *          what is missing and what to do; both borrowed for the call
+ *
+ * Leaves nothing behind and disturbs nothing that runs. */
+void gate_check(
+    void (*report)(bool ok, const char *what, const char *text, void *arg), void *arg);
+
+#endif

@@ -1,0 +1,441 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * peers.c - streams between engines, on the main thread: connecting, greeting, and the
+ * acknowledgements.  The bulk is the shipper's and the receiver's. */
+#include "sockmig/engine.h"
+
+#include "lib/fd.h"
+#include "lib/log.h"
+#include "sockmig/address.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define BEHIND_MS 500 /* a checkpoint not acknowledged for so long */
+
+const char *
+peer_state_name(enum peer_state state)
+{
+    static const char *const names[] = { "down", "connecting", "connecting", "seeding",
+        "ready", "behind" };
+
+    _Static_assert(sizeof names / sizeof names[0] == PEER_NSTATES, "a name for each");
+    return names[state];
+}
+
+static void
+peer_is(struct peer *p, enum peer_state state)
+{
+    struct engine *e = p->engine;
+    struct jv *ev;
+
+    if (p->state == state)
+        return;
+    log_debug("service %s: standby %s: %s -> %s", e->service->name, p->node->name,
+        peer_state_name(p->state), peer_state_name(state));
+    if (strcmp(peer_state_name(p->state), peer_state_name(state)) != 0 &&
+        state != PEER_CONNECTING && !(p->state < PEER_SEEDING && state == PEER_DOWN)) {
+        ev = jv_object();
+        jv_set_str(ev, "event", "standby");
+        jv_set_str(ev, "service", e->service->name);
+        jv_set_int(ev, "epoch", (int64_t)e->role.own);
+        jv_set_str(ev, "node", p->node->name);
+        jv_set_str(ev, "state", peer_state_name(state));
+        engine_event(e, ev);
+    }
+    p->state = state;
+    engine_changed(e);
+}
+
+/* The stream to @p is over; the shipper is told if it had one. */
+static void
+peer_drop(struct peer *p, enum peer_state state)
+{
+    struct engine *e = p->engine;
+
+    if (p->state >= PEER_SEEDING && p->fd >= 0) {
+        shutdown(p->fd, SHUT_RDWR); /* the shipper's copy of it ends too */
+        queue_put(tracer_queue(e->tracer),
+            (struct note){ .what = TRACE_LEAVE, .node = p->bit });
+    }
+    loop_io_free(p->io);
+    p->io = NULL;
+    fd_close(p->fd);
+    p->fd = -1;
+    p->in_size = 0;
+    peer_is(p, state);
+}
+
+static bool
+send_hello(struct peer *p)
+{
+    struct engine *e = p->engine;
+    struct wire_hello hello = { .epoch = e->role.own,
+        .session = e->group_session,
+        .next = shipper_next_frame(e->shipper) };
+    uint8_t body[64], frame[STREAM_HELLO];
+    struct writer w = writer_init(body, sizeof body);
+    size_t n;
+
+    wire_put_hello(&w, &hello);
+    n = stream_seal_small(&p->pair, true, 1, body, w.pos, frame);
+    return send(p->fd, frame, n, MSG_NOSIGNAL) == (ssize_t)n;
+}
+
+/* From now on the socket blocks for the shipper and not for us: the flag belongs to
+ * the open file, so we read with MSG_DONTWAIT. */
+static void
+peer_greeted(struct peer *p)
+{
+    int copy = -1;
+
+    memcpy(p->pair.challenge, p->in, WIRE_CHALLENGE);
+    p->in_size = 0;
+    if (send_hello(p) && fcntl(p->fd, F_SETFL, 0) == 0)
+        copy = fcntl(p->fd, F_DUPFD_CLOEXEC, 0);
+    if (copy < 0) {
+        peer_drop(p, PEER_DOWN);
+        return;
+    }
+    p->ack_least = 1;
+    p->whole = p->applied = 0;
+    commit_forget(&p->engine->commit, p->bit);
+    peer_is(p, PEER_SEEDING);
+    queue_put(tracer_queue(p->engine->tracer),
+        (struct note){ .what = TRACE_JOIN, .node = p->bit, .a = copy });
+}
+
+static void
+take_ack(struct peer *p)
+{
+    struct engine *e = p->engine;
+    const uint8_t *body;
+    struct wire_ack ack;
+    struct reader r;
+    uint64_t number;
+    size_t size;
+
+    if (!stream_open_small(
+            &p->pair, false, p->ack_least, p->in, p->in_size, &number, &body, &size)) {
+        atomic_fetch_add(&e->forged, 1);
+        peer_drop(p, PEER_DOWN);
+        return;
+    }
+    p->ack_least = number + 1;
+    r = reader_init(body, size);
+    if (!wire_get_ack(&r, &ack)) {
+        e->malformed++;
+        peer_drop(p, PEER_DOWN);
+        return;
+    }
+    p->whole = ack.whole;
+    p->applied = ack.applied;
+    commit_acked(&e->commit, p->bit, ack.whole);
+    if (ack.ready && p->state == PEER_SEEDING)
+        peer_is(p, PEER_READY);
+}
+
+/* Bytes wanted next in state: the challenge, or one acknowledgement. */
+static size_t
+wanted(const struct peer *p)
+{
+    return p->state == PEER_GREETING ? WIRE_CHALLENGE : STREAM_ACK;
+}
+
+static void
+peer_readable(struct peer *p)
+{
+    struct engine *e = p->engine;
+    struct note n;
+
+    while (queue_get(e->notes, &n)) /* marks of what is acknowledged now */
+        orders_note(e, &n);
+    while (p->fd >= 0) {
+        ssize_t got = recv(
+            p->fd, p->in + p->in_size, wanted(p) - p->in_size, MSG_DONTWAIT);
+
+        if (got < 0 && (errno == EAGAIN || errno == EINTR))
+            break;
+        if (got <= 0) {
+            peer_drop(p, PEER_DOWN);
+            break;
+        }
+        p->in_size += (size_t)got;
+        if (p->in_size < wanted(p))
+            continue;
+        if (p->state == PEER_GREETING) {
+            peer_greeted(p);
+        } else {
+            take_ack(p);
+            p->in_size = 0;
+        }
+    }
+    engine_release(e);
+}
+
+static void
+on_peer(struct loop_io *io, int fd, int events, void *arg)
+{
+    struct peer *p = arg;
+    int error = 0;
+    socklen_t size = sizeof error;
+
+    if (p->state == PEER_CONNECTING) {
+        getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &size);
+        if (error) {
+            peer_drop(p, PEER_DOWN);
+            return;
+        }
+        stream_tune(fd);
+        peer_is(p, PEER_GREETING);
+        loop_io_events(io, LOOP_READ);
+        return;
+    }
+    if (events & LOOP_READ)
+        peer_readable(p);
+}
+
+static void
+peer_connect(struct peer *p)
+{
+    struct engine *e = p->engine;
+    struct sockaddr_storage sa;
+    socklen_t size;
+
+    if (!address_of_engine(e->conf, e->service, p->node, &sa, &size))
+        return;
+    p->fd = socket(sa.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (p->fd < 0)
+        return;
+    if (connect(p->fd, (struct sockaddr *)&sa, size) < 0 && errno != EINPROGRESS) {
+        fd_close(p->fd);
+        p->fd = -1;
+        return;
+    }
+    p->pair = (struct stream_pair){ &e->secret, e->service->name, e->self->id,
+        p->node->id, { 0 } };
+    p->io = loop_io_new(e->loop, p->fd, LOOP_WRITE, on_peer, p);
+    peer_is(p, PEER_CONNECTING);
+}
+
+/* A standby of the set that does not keep up is named once; the supervisor takes it
+ * out of the set, and then it is seeded anew. */
+static void
+look_for_laggards(struct engine *e)
+{
+    struct mono since;
+
+    if (!commit_waiting_since(&e->commit, &since) ||
+        mono_us_between(since, mono_clock()) < BEHIND_MS * 1000)
+        return;
+    for (unsigned i = 0; i < CONF_MAX_NODES; i++) {
+        struct peer *p = &e->peers[i];
+
+        if (p->node && e->commit.set & 1u << i && p->state == PEER_READY &&
+            e->commit.acked[i] <= e->commit.stable)
+            peer_drop(p, PEER_BEHIND);
+    }
+}
+
+/* Never to a standby in the set: its clone is what the service would go on from, and a
+ * new stream would begin by throwing it away. */
+void
+peers_tick(struct engine *e)
+{
+    if (e->role.state == ROLE_RUNNING || e->role.state == ROLE_FREEZING)
+        look_for_laggards(e);
+    if (e->role.state != ROLE_RUNNING || !e->open ||
+        mono_before(mono_clock(), e->no_join_before))
+        return;
+    for (unsigned i = 0; i < CONF_MAX_NODES; i++) {
+        struct peer *p = &e->peers[i];
+
+        if (!p->node || e->commit.set & 1u << i)
+            continue;
+        if (p->state == PEER_CONNECTING || p->state == PEER_GREETING)
+            peer_drop(p, PEER_DOWN); /* a tick long no answer */
+        if (p->state == PEER_DOWN || p->state == PEER_BEHIND)
+            peer_connect(p);
+    }
+}
+
+void
+peers_reign(struct engine *e)
+{
+    struct stream_group *group = calloc(1, sizeof *group);
+
+    if (!group)
+        log_fatal("engine: out of memory");
+    peers_drop_all(e);
+    seal_random(&e->group_session, sizeof e->group_session);
+    stream_group_key(&e->secret, e->service->name, e->self->id, e->role.own,
+        e->group_session, &group->key);
+    queue_put(
+        shipper_queue(e->shipper), (struct note){ .what = SHIP_RESET, .p = group });
+    commit_init(&e->commit);
+    tracer_stable(e->tracer, 0);
+}
+
+void
+peers_drop_all(struct engine *e)
+{
+    for (unsigned i = 0; i < CONF_MAX_NODES; i++)
+        if (e->peers[i].node)
+            peer_drop(&e->peers[i], PEER_DOWN);
+}
+
+uint32_t
+peers_mask(const struct engine *e, const struct jv *nodes, bool *ok)
+{
+    uint32_t mask = 0;
+
+    *ok = nodes != NULL;
+    for (size_t i = 0; i < jv_len(nodes); i++) {
+        const char *name = jv_at_str(nodes, i);
+        const struct conf_node *n = name ? conf_node(e->conf, name) : NULL;
+
+        if (n && n != e->self)
+            mask |= 1u << (n->id - 1);
+        else
+            *ok = false;
+    }
+    return mask;
+}
+
+/* The standby's side. */
+
+static void
+greeting_drop(struct engine *e)
+{
+    loop_io_free(e->greeting.io);
+    e->greeting.io = NULL;
+    fd_close(e->greeting.fd);
+    e->greeting.fd = -1;
+    e->greeting.in_size = 0;
+}
+
+void
+peers_stop_following(struct engine *e)
+{
+    greeting_drop(e);
+    receiver_stop(e->receiver);
+    e->receiver = NULL;
+    e->generation++;
+}
+
+static void
+receive_from(struct engine *e, const struct wire_hello *hello)
+{
+    struct receiver_conf conf = { .fd = e->greeting.fd,
+        .pair = e->greeting.pair,
+        .next = hello->next,
+        .pool = tracer_received_pool(e->tracer),
+        .to_tracer = tracer_queue(e->tracer),
+        .to_main = e->notes,
+        .applied = tracer_applied(e->tracer),
+        .bytes = &e->received_bytes,
+        .forged = &e->forged };
+
+    stream_group_key(&e->secret, e->service->name, e->active, hello->epoch,
+        hello->session, &conf.group);
+    e->greeting.fd = -1;
+    fcntl(conf.fd, F_SETFL, 0);
+    stream_tune(conf.fd);
+    peers_stop_following(e);
+    conf.generation = e->generation;
+    e->clone_ready = false;
+    e->receiver = receiver_new(&conf);
+}
+
+static void
+on_greeting(struct loop_io *io, int fd, int events, void *arg)
+{
+    struct engine *e = arg;
+    const uint8_t *body;
+    struct wire_hello hello;
+    uint64_t number;
+    struct reader r;
+    size_t size;
+    ssize_t n = recv(fd, e->greeting.in + e->greeting.in_size,
+        sizeof e->greeting.in - e->greeting.in_size, MSG_DONTWAIT);
+
+    (void)io;
+    (void)events;
+    if (n < 0 && (errno == EAGAIN || errno == EINTR))
+        return;
+    if (n > 0)
+        e->greeting.in_size += (size_t)n;
+    if (n > 0 && e->greeting.in_size < sizeof e->greeting.in)
+        return;
+    if (n <= 0) {
+        greeting_drop(e);
+        return;
+    }
+    if (!stream_open_small(&e->greeting.pair, true, 1, e->greeting.in,
+            e->greeting.in_size, &number, &body, &size)) {
+        atomic_fetch_add(&e->forged, 1);
+        greeting_drop(e);
+        return;
+    }
+    r = reader_init(body, size);
+    if (!wire_get_hello(&r, &hello) || hello.epoch != e->role.own) {
+        e->malformed++; /* another version, or another epoch's active node */
+        greeting_drop(e);
+        return;
+    }
+    loop_io_free(e->greeting.io);
+    e->greeting.io = NULL;
+    receive_from(e, &hello);
+}
+
+static void
+on_accept(struct loop_io *io, int fd, int events, void *arg)
+{
+    struct engine *e = arg;
+    int c = accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+
+    (void)io;
+    (void)events;
+    if (c < 0)
+        return;
+    if (e->role.state != ROLE_FOLLOWING) {
+        fd_close(c);
+        return;
+    }
+    greeting_drop(e);
+    e->greeting.fd = c;
+    e->greeting.pair = (struct stream_pair){ &e->secret, e->service->name, e->active,
+        e->self->id, { 0 } };
+    seal_random(e->greeting.pair.challenge, WIRE_CHALLENGE);
+    if (send(c, e->greeting.pair.challenge, WIRE_CHALLENGE, MSG_NOSIGNAL) !=
+        WIRE_CHALLENGE) {
+        greeting_drop(e);
+        return;
+    }
+    e->greeting.io = loop_io_new(e->loop, c, LOOP_READ, on_greeting, e);
+}
+
+int
+peers_open(struct engine *e)
+{
+    struct sockaddr_storage sa;
+    socklen_t size;
+    int one = 1;
+
+    e->greeting.fd = -1;
+    if (!address_of_engine(e->conf, e->service, e->self, &sa, &size))
+        return -EINVAL;
+    e->listener = socket(sa.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    if (e->listener < 0)
+        return -errno;
+    setsockopt(e->listener, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
+    if (bind(e->listener, (struct sockaddr *)&sa, size) < 0 ||
+        listen(e->listener, 8) < 0)
+        return -errno;
+    e->listener_io = loop_io_new(e->loop, e->listener, LOOP_READ, on_accept, e);
+    return 0;
+}

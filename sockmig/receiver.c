@@ -1,0 +1,307 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "sockmig/receiver.h"
+
+#include "lib/fault.h"
+#include "lib/fd.h"
+#include "lib/log.h"
+#include "lib/loop.h"
+#include "sockmig/engine_notes.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+
+#define META_MAX (64u << 20)
+
+struct receiver {
+    struct receiver_conf conf;
+    pthread_t thread;
+    uint64_t ack_number;
+    bool seeded, ready;
+    uint8_t *base; /* owned mapping: encoding of the last image */
+    size_t base_size;
+    uint8_t *lines; /* owned mapping: image bytes as they come in */
+    uint8_t frame[WIRE_MAX_FRAME];
+
+    struct slot *slot; /* being filled; owned; NULL: between two */
+    struct wire_head head;
+    uint64_t lines_got, runs_got, pages_got, parcels_got; /* bytes */
+};
+
+/* Next stretch of the announced bytes: where to put it and how much is missing. */
+static uint8_t *
+stretch(struct receiver *r, uint64_t **got, uint64_t *total)
+{
+    const struct wire_head *h = &r->head;
+    struct {
+        uint8_t *to;
+        uint64_t *got, total;
+    } part[] = {
+        { r->lines, &r->lines_got, h->image_bytes },
+        { (uint8_t *)r->slot->pages.runs, &r->runs_got,
+            h->runs * sizeof(struct page_run) },
+        { r->slot->pages.data, &r->pages_got, h->page_bytes },
+        { r->slot->parcels.data, &r->parcels_got, h->parcel_bytes },
+    };
+
+    for (size_t i = 0; i < sizeof part / sizeof part[0]; i++)
+        if (*part[i].got < part[i].total) {
+            *got = part[i].got;
+            *total = part[i].total;
+            return part[i].to + *part[i].got;
+        }
+    return NULL;
+}
+
+static bool
+take_bytes(struct receiver *r, const uint8_t *data, size_t size)
+{
+    uint64_t *got, total;
+    uint8_t *to;
+
+    while (size > 0) {
+        size_t n;
+
+        to = stretch(r, &got, &total);
+        if (!to)
+            return false; /* more than was announced */
+        n = size < total - *got ? size : (size_t)(total - *got);
+        memcpy(to, data, n);
+        *got += n;
+        data += n;
+        size -= n;
+    }
+    return true;
+}
+
+/* The runs must account for exactly the page bytes, in order. */
+static bool
+runs_are_right(const struct pages *p)
+{
+    uint64_t offset = 0;
+
+    for (size_t i = 0; i < p->nruns; i++) {
+        const struct page_run *run = &p->runs[i];
+
+        if (run->count == 0 || run->address % IMAGE_PAGE || run->dropped > 1 ||
+            run->address >> 47 ||
+            run->address + (uint64_t)run->count * IMAGE_PAGE > 1ull << 47)
+            return false;
+        if (run->dropped)
+            continue;
+        if (run->offset != offset)
+            return false;
+        offset += (uint64_t)run->count * IMAGE_PAGE;
+    }
+    return offset == p->size;
+}
+
+static bool
+parcels_are_right(const struct parcels *p)
+{
+    size_t at = 0;
+
+    while (at < p->size) {
+        const struct parcel *one = (const struct parcel *)(p->data + at);
+        size_t left = p->size - at;
+
+        if (left < sizeof *one || one->fd < 0 || one->fd >= (int)IMAGE_MAX_FDS ||
+            (((size_t)one->size + 15) & ~(size_t)15) > left - sizeof *one)
+            return false;
+        at += sizeof *one + (((size_t)one->size + 15) & ~(size_t)15);
+    }
+    return true;
+}
+
+static const char *
+take_image(struct receiver *r)
+{
+    const char *why = NULL;
+
+    if (r->head.kind == WIRE_BASE)
+        return NULL;
+    if (r->head.kind == WIRE_IMAGE) {
+        memcpy(r->base, r->lines, r->head.image_bytes);
+        r->base_size = r->head.image_bytes;
+    } else if (!image_lines_apply(
+                   r->base, &r->base_size, META_MAX, r->lines, r->head.image_bytes)) {
+        return "differences of the image do not fit";
+    }
+    if (!image_decode(&r->slot->image, r->base, r->base_size, &why))
+        return why;
+    return NULL;
+}
+
+static void
+send_ack(struct receiver *r)
+{
+    struct wire_ack ack = { .whole = r->head.number,
+        .applied = atomic_load(r->conf.applied),
+        .ready = r->ready };
+    uint8_t body[32], frame[STREAM_ACK];
+    struct writer w = writer_init(body, sizeof body);
+    size_t n;
+
+    wire_put_ack(&w, &ack);
+    n = stream_seal_small(&r->conf.pair, false, ++r->ack_number, body, w.pos, frame);
+    if (send(r->conf.fd, frame, n, MSG_NOSIGNAL) < 0)
+        log_debug("stream: acknowledgement not sent"); /* the next read says why */
+}
+
+/* All that was announced is here: check it, acknowledge it, hand it on. */
+static const char *
+finish(struct receiver *r)
+{
+    struct slot *slot = r->slot;
+    const char *why = NULL;
+
+    if (!runs_are_right(&slot->pages))
+        why = "runs of pages do not match their bytes";
+    else if (!parcels_are_right(&slot->parcels))
+        why = "queues of descriptors are malformed";
+    else
+        why = take_image(r);
+    if (why)
+        return why;
+    slot->kind = r->head.kind == WIRE_IMAGE  ? SLOT_IMAGE
+                 : r->head.kind == WIRE_BASE ? SLOT_BASE
+                                             : SLOT_CHECKPOINT;
+    slot->number = r->head.number;
+    slot->received = mono_clock();
+    r->slot = NULL;
+    queue_put(r->conf.to_tracer, (struct note){ .what = TRACE_SLOT, .p = slot });
+    if (slot->kind == SLOT_CHECKPOINT) {
+        FAULT_POINT("standby-before-ack");
+        r->ready = r->seeded;
+        send_ack(r);
+    }
+    return NULL;
+}
+
+static const char *
+begin(struct receiver *r, enum wire_kind kind, struct reader *in)
+{
+    struct wire_head *h = &r->head;
+
+    if (r->slot)
+        return "a head where bytes were due";
+    if (!wire_get_head(in, kind, h))
+        return "malformed head";
+    if (kind == WIRE_SEEDED) {
+        r->seeded = true;
+        return NULL;
+    }
+    if (kind == WIRE_CHECKPOINT && r->base_size == 0)
+        return "a checkpoint before the image";
+    r->slot = slot_take(r->conf.pool);
+    if (h->runs > r->slot->pages.max_runs || h->page_bytes > r->slot->pages.max_size ||
+        h->parcel_bytes > r->slot->parcels.max_size)
+        return "larger than this node can hold";
+    r->slot->pages.nruns = h->runs;
+    r->slot->pages.size = h->page_bytes;
+    r->slot->parcels.size = h->parcel_bytes;
+    r->lines_got = r->runs_got = r->pages_got = r->parcels_got = 0;
+    return NULL;
+}
+
+static const char *
+take_frame(struct receiver *r, const uint8_t *body, size_t size)
+{
+    struct reader in = reader_init(body, size);
+    enum wire_kind kind = get_u8(&in);
+    const char *why = NULL;
+    uint64_t *got, total;
+
+    switch (kind) {
+    case WIRE_IMAGE:
+    case WIRE_BASE:
+    case WIRE_SEEDED:
+    case WIRE_CHECKPOINT:
+        why = begin(r, kind, &in);
+        break;
+    case WIRE_BYTES:
+        if (!r->slot || !take_bytes(r, body + 1, size - 1))
+            why = "bytes that nobody announced";
+        break;
+    default:
+        why = "unknown kind of frame";
+    }
+    if (!why && r->slot && !stretch(r, &got, &total))
+        why = finish(r);
+    return why;
+}
+
+static void *
+receiver_main(void *arg)
+{
+    struct receiver *r = arg;
+    const char *why = NULL;
+    const uint8_t *body;
+    size_t size;
+    int ret;
+
+    pthread_setname_np(pthread_self(), "receiver");
+    for (;;) {
+        ret = stream_read_frame(
+            r->conf.fd, &r->conf.group, &r->conf.next, r->frame, &body, &size);
+        if (ret < 0)
+            break;
+        atomic_fetch_add(r->conf.bytes, size + WIRE_FRAME_HEAD + SEAL_TAG);
+        why = take_frame(r, body, size);
+        if (why)
+            break;
+    }
+    if (ret == -EBADMSG || why) {
+        atomic_fetch_add(r->conf.forged, 1);
+        log_warn("stream from the active node refused: %s",
+            why ? why : "a frame is forged, replayed or damaged");
+    }
+    slot_put(r->slot);
+    r->slot = NULL;
+    shutdown(r->conf.fd, SHUT_RDWR);
+    queue_put(r->conf.to_main,
+        (struct note){ .what = MAIN_STREAM_END, .a = r->conf.generation });
+    return NULL;
+}
+
+static uint8_t *
+map_meta(void)
+{
+    void *p = mmap(NULL, META_MAX, PROT_READ | PROT_WRITE,
+        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+    if (p == MAP_FAILED)
+        log_fatal("receiver: out of memory");
+    return p;
+}
+
+struct receiver *
+receiver_new(const struct receiver_conf *conf)
+{
+    struct receiver *r = calloc(1, sizeof *r);
+
+    if (!r)
+        log_fatal("receiver: out of memory");
+    r->conf = *conf;
+    r->base = map_meta();
+    r->lines = map_meta();
+    if (pthread_create(&r->thread, NULL, receiver_main, r) != 0)
+        log_fatal("receiver: no thread");
+    return r;
+}
+
+void
+receiver_stop(struct receiver *r)
+{
+    if (!r)
+        return;
+    shutdown(r->conf.fd, SHUT_RDWR);
+    pthread_join(r->thread, NULL);
+    fd_close(r->conf.fd);
+    munmap(r->base, META_MAX);
+    munmap(r->lines, META_MAX);
+    free(r);
+}

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * seed.h - the memory of a running process for a standby that joins, piece by piece.
+ *
+ * While its writes are tracked, a page may be read at any time: if it changes after
+ * the read, the next checkpoint has it again.  So no pause and no second copy of the
+ * memory are needed: pages read now and the checkpoints that follow, applied in the
+ * order in which they were sent, are the process. */
+#ifndef BSC_SEED_H
+#define BSC_SEED_H
+
+#include "sockmig/core/image.h"
+#include "sockmig/pages.h"
+
+#include <sys/types.h>
+
+struct seed {
+    pid_t pid;
+    struct {
+        uint64_t address, pages;
+    } * ranges; /* owned */
+    size_t nranges, max_ranges;
+    size_t at;        /* next range */
+    uint64_t at_page; /* next page in it */
+};
+
+/* seed_begin - find what has to be read, by the mappings in @im.  0 or -errno.  The
+ * last seed in *seed is ended first; zero it before the first use. */
+int seed_begin(struct seed *seed, pid_t pid, const struct image *im);
+
+/* seed_next - read up to @max pages into @pages (reset first).  1: more to come, 0:
+ * that was all, -errno.  What vanished meanwhile is left out. */
+int seed_next(struct seed *seed, struct pages *pages, uint64_t max);
+void seed_end(struct seed *seed);
+
+#endif

@@ -1,0 +1,344 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "sockmig/shipper.h"
+
+#include "lib/fault.h"
+#include "lib/fd.h"
+#include "lib/log.h"
+#include "sockmig/core/commit.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+
+#define CHUNK (256u << 10) /* bytes of a checkpoint in one frame */
+#define OUT_MAX (2u << 20) /* sealed bytes written in one go */
+#define META_MAX (64u << 20)
+
+struct kept {      /* the queue of a descriptor, for standbys that join later */
+    uint8_t *data; /* owned */
+    uint32_t size, cap;
+};
+
+struct shipper {
+    struct queue *queue;
+    struct stream_group group;
+    int fds[COMMIT_MAX_NODES]; /* owned; -1: not joined */
+    uint8_t *last, *lines;     /* owned mappings: encoding of the last image, diff */
+    size_t last_size;
+    struct kept kept[IMAGE_MAX_FDS];
+    uint8_t body[1 + CHUNK];
+    uint8_t out[OUT_MAX];
+    size_t out_size;
+    uint32_t to; /* bit i: node i gets what is in .out */
+    _Atomic uint64_t sent_bytes, last_bytes, next_frame;
+};
+
+static void
+drop(struct shipper *s, unsigned node)
+{
+    fd_close(s->fds[node]);
+    s->fds[node] = -1;
+}
+
+static void
+write_out(struct shipper *s)
+{
+    for (unsigned i = 0; i < COMMIT_MAX_NODES; i++) {
+        size_t at = 0;
+
+        if (!(s->to & 1u << i) || s->fds[i] < 0)
+            continue;
+        while (at < s->out_size) {
+            ssize_t n = send(s->fds[i], s->out + at, s->out_size - at, MSG_NOSIGNAL);
+
+            if (n < 0 && errno == EINTR)
+                continue;
+            if (n <= 0) { /* the main thread sees the same end and says so */
+                drop(s, i);
+                break;
+            }
+            at += (size_t)n;
+        }
+        atomic_fetch_add(&s->sent_bytes, at);
+    }
+    s->out_size = 0;
+}
+
+static void
+put_frame(struct shipper *s, size_t body_size)
+{
+    if (OUT_MAX - s->out_size < body_size + WIRE_FRAME_HEAD + SEAL_TAG)
+        write_out(s);
+    s->out_size += stream_frame(&s->group, s->body, body_size, s->out + s->out_size);
+    atomic_store(&s->next_frame, s->group.next);
+}
+
+static void
+put_head(struct shipper *s, const struct wire_head *head)
+{
+    struct writer w = writer_init(s->body, sizeof s->body);
+
+    wire_put_head(&w, head);
+    put_frame(s, w.pos);
+}
+
+static void
+put_data(struct shipper *s, const void *data, size_t size)
+{
+    const uint8_t *at = data;
+
+    while (size > 0) {
+        size_t n = size < CHUNK ? size : CHUNK;
+
+        s->body[0] = WIRE_BYTES;
+        memcpy(s->body + 1, at, n);
+        put_frame(s, 1 + n);
+        at += n;
+        size -= n;
+    }
+}
+
+static uint32_t
+everybody(const struct shipper *s)
+{
+    uint32_t mask = 0;
+
+    for (unsigned i = 0; i < COMMIT_MAX_NODES; i++)
+        if (s->fds[i] >= 0)
+            mask |= 1u << i;
+    return mask;
+}
+
+static void
+keep(struct kept *k, const uint8_t *data, uint32_t size)
+{
+    if (size > k->cap) {
+        k->data = realloc(k->data, size);
+        if (!k->data)
+            log_fatal("shipper: out of memory");
+        k->cap = size;
+    }
+    memcpy(k->data, data, size);
+    k->size = size;
+}
+
+static void
+keep_parcels(struct shipper *s, const struct parcels *parcels)
+{
+    for (size_t at = 0; at < parcels->size;) {
+        const struct parcel *p = (const struct parcel *)(parcels->data + at);
+
+        if (p->fd >= 0 && p->fd < (int)IMAGE_MAX_FDS)
+            keep(&s->kept[p->fd], (const uint8_t *)(p + 1), p->size);
+        at += sizeof *p + (((size_t)p->size + 15) & ~(size_t)15);
+    }
+}
+
+static void
+ship_checkpoint(struct shipper *s, const struct slot *slot)
+{
+    size_t lines = image_lines_encode(
+        s->last, s->last_size, slot->meta, slot->meta_size, s->lines, META_MAX);
+    struct wire_head head = { .kind = WIRE_CHECKPOINT,
+        .number = slot->number,
+        .image_bytes = lines,
+        .runs = slot->pages.nruns,
+        .page_bytes = slot->pages.size,
+        .parcel_bytes = slot->parcels.size };
+    uint64_t runs_size = slot->pages.nruns * sizeof *slot->pages.runs;
+
+    keep_parcels(s, &slot->parcels);
+    memcpy(s->last, slot->meta, slot->meta_size);
+    s->last_size = slot->meta_size;
+    s->to = everybody(s);
+    atomic_store(
+        &s->last_bytes, lines + runs_size + slot->pages.size + slot->parcels.size);
+    if (!s->to)
+        return;
+    put_head(s, &head);
+#ifdef BSC_FAULT_POINTS
+    write_out(s);
+    FAULT_POINT("checkpoint-half-sent");
+#endif
+    put_data(s, s->lines, lines);
+    put_data(s, slot->pages.runs, runs_size);
+    put_data(s, slot->pages.data, slot->pages.size);
+    put_data(s, slot->parcels.data, slot->parcels.size);
+    write_out(s);
+    FAULT_POINT("checkpoint-sent");
+}
+
+static void
+ship_base(struct shipper *s, const struct slot *slot)
+{
+    struct wire_head head = { .kind = WIRE_BASE,
+        .number = slot->number,
+        .runs = slot->pages.nruns,
+        .page_bytes = slot->pages.size };
+
+    s->to = 1u << slot->node;
+    if (s->fds[slot->node] < 0)
+        return;
+    put_head(s, &head);
+    put_data(s, slot->pages.runs, slot->pages.nruns * sizeof *slot->pages.runs);
+    put_data(s, slot->pages.data, slot->pages.size);
+    write_out(s);
+}
+
+static void
+ship_join(struct shipper *s, unsigned node, int fd)
+{
+    struct wire_head head = { .kind = WIRE_IMAGE, .image_bytes = s->last_size };
+    struct parcel p = { 0 };
+    static const uint8_t zeroes[16];
+
+    drop(s, node);
+    s->fds[node] = fd;
+    s->to = 1u << node;
+    for (int i = 0; i < (int)IMAGE_MAX_FDS; i++)
+        if (s->kept[i].size)
+            head.parcel_bytes += sizeof p + ((s->kept[i].size + 15ull) & ~15ull);
+    put_head(s, &head);
+    put_data(s, s->last, s->last_size);
+    for (int i = 0; i < (int)IMAGE_MAX_FDS; i++) {
+        if (!s->kept[i].size)
+            continue;
+        p.fd = i;
+        p.size = s->kept[i].size;
+        put_data(s, &p, sizeof p);
+        put_data(s, s->kept[i].data, p.size);
+        put_data(s, zeroes, -(size_t)p.size & 15);
+    }
+    write_out(s);
+}
+
+static void
+ship_seeded(struct shipper *s, unsigned node)
+{
+    struct wire_head head = { .kind = WIRE_SEEDED };
+
+    s->to = 1u << node;
+    put_head(s, &head);
+    write_out(s);
+}
+
+static void
+reset(struct shipper *s, struct stream_group *group)
+{
+    uint64_t next = s->group.next; /* goes on: a hello may quote it at any time */
+
+    s->group = *group;
+    s->group.next = next;
+    free(group);
+    s->last_size = 0;
+    for (unsigned i = 0; i < COMMIT_MAX_NODES; i++)
+        drop(s, i);
+    for (size_t i = 0; i < IMAGE_MAX_FDS; i++)
+        s->kept[i].size = 0;
+}
+
+static void
+work(struct shipper *s, const struct note *n)
+{
+    struct slot *slot = n->p;
+
+    switch ((enum shipper_note)n->what) {
+    case SHIP_SLOT:
+        if (slot->kind == SLOT_CHECKPOINT)
+            ship_checkpoint(s, slot);
+        else
+            ship_base(s, slot);
+        slot_put(slot);
+        break;
+    case SHIP_JOIN:
+        ship_join(s, n->node, (int)n->a);
+        break;
+    case SHIP_SEEDED:
+        ship_seeded(s, n->node);
+        break;
+    case SHIP_LEAVE:
+        drop(s, n->node);
+        break;
+    case SHIP_RESET:
+        reset(s, n->p);
+        break;
+    case SHIP_NNOTES:
+        break;
+    }
+}
+
+static void *
+shipper_main(void *arg)
+{
+    struct shipper *s = arg;
+    struct note n;
+
+    pthread_setname_np(pthread_self(), "shipper");
+    for (;;) {
+        if (queue_get(s->queue, &n))
+            work(s, &n);
+        else
+            queue_wait(s->queue);
+    }
+    return NULL;
+}
+
+static uint8_t *
+map_meta(void)
+{
+    void *p = mmap(NULL, META_MAX, PROT_READ | PROT_WRITE,
+        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+    if (p == MAP_FAILED)
+        log_fatal("shipper: out of memory");
+    return p;
+}
+
+struct shipper *
+shipper_new(void)
+{
+    struct shipper *s = calloc(1, sizeof *s);
+    pthread_t thread;
+
+    if (!s)
+        log_fatal("shipper: out of memory");
+    s->queue = queue_new();
+    s->group.next = 1;
+    atomic_store(&s->next_frame, 1);
+    s->last = map_meta();
+    s->lines = map_meta();
+    for (unsigned i = 0; i < COMMIT_MAX_NODES; i++)
+        s->fds[i] = -1;
+    if (pthread_create(&thread, NULL, shipper_main, s) != 0)
+        log_fatal("shipper: no thread");
+    pthread_detach(thread);
+    return s;
+}
+
+struct queue *
+shipper_queue(struct shipper *s)
+{
+    return s->queue;
+}
+
+uint64_t
+shipper_sent_bytes(const struct shipper *s)
+{
+    return atomic_load(&s->sent_bytes);
+}
+
+uint64_t
+shipper_last_bytes(const struct shipper *s)
+{
+    return atomic_load(&s->last_bytes);
+}
+
+uint64_t
+shipper_next_frame(const struct shipper *s)
+{
+    return atomic_load(&s->next_frame);
+}

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * slot.h - the buffers in which checkpoints travel between the threads of an engine.
+ *
+ * A pool is made once; a slot is owned by the thread that took it or got it in a note,
+ * and goes back with slot_put().  When none is free the producer waits: that is the
+ * back-pressure. */
+#ifndef BSC_SLOT_H
+#define BSC_SLOT_H
+
+#include "lib/core/mono.h"
+#include "sockmig/core/image.h"
+#include "sockmig/pages.h"
+
+enum slot_kind {
+    SLOT_CHECKPOINT,
+    SLOT_IMAGE, /* image and queues a new clone starts from */
+    SLOT_BASE,  /* pages for a standby that is being seeded */
+    SLOT_NKINDS
+};
+
+struct slot {
+    enum slot_kind kind;
+    unsigned node;   /* BASE: for whom */
+    uint64_t number; /* of the checkpoint */
+    uint8_t *meta;   /* owned mapping: the encoded image */
+    size_t meta_size, meta_max;
+    struct image image; /* standby: decoded from meta */
+    struct pages pages;
+    struct parcels parcels;
+    struct mono received;
+    struct slot_pool *pool;
+    struct slot *next;
+};
+
+struct slot_pool;
+
+/* slot_pool_new - @count slots, each for up to @max_bytes of pages (address space) of
+ * which @warm bytes are faulted in now; @images: with room for a decoded image.
+ * Never NULL: without memory the program ends. */
+struct slot_pool *slot_pool_new(
+    unsigned count, size_t max_bytes, size_t warm, bool images);
+
+struct slot *slot_try(struct slot_pool *pool);  /* NULL: none free */
+struct slot *slot_take(struct slot_pool *pool); /* waits */
+void slot_put(struct slot *slot);               /* NULL is legal */
+
+#endif

@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * status.c - what an engine tells about itself (doc/protocol.md 1.1). */
+#include "sockmig/engine.h"
+
+static const char *
+role_name(const struct engine *e)
+{
+    switch (e->role.state) {
+    case ROLE_STARTING:
+    case ROLE_RUNNING:
+    case ROLE_FREEZING:
+    case ROLE_FROZEN:
+    case ROLE_RESUMING:
+    case ROLE_WAKING:
+        return "active";
+    case ROLE_FOLLOWING:
+        return "standby";
+    default:
+        return "none";
+    }
+}
+
+/* The state as operators know it: a standby is seeding until its clone is whole. */
+static const char *
+state_name(struct engine *e)
+{
+    if (e->role.state == ROLE_FOLLOWING)
+        return e->clone_ready && *tracer_applied(e->tracer) > 0 ? "ready" : "seeding";
+    return role_state_name(e->role.state);
+}
+
+static struct jv *
+gate_object(struct engine *e)
+{
+    struct jv *g = jv_object();
+    struct gate_counters c;
+    struct nfq_stat q = { 0 };
+
+    gate_counters(e->gate, &c);
+    nfq_stat(e->egress, &q);
+    jv_set_bool(g, "open", e->open && lease_held(&e->lease, mono_clock()));
+    jv_set_int(g, "held", q.held);
+    jv_set_int(g, "queued", (int64_t)e->queued);
+    jv_set_int(g, "released", (int64_t)e->released);
+    jv_set_int(g, "dropped", (int64_t)q.dropped + q.user_dropped);
+    jv_set_int(g, "passed_in", (int64_t)c.passed_in);
+    jv_set_int(g, "passed_out", (int64_t)c.passed_out);
+    jv_set_int(g, "fenced_in", (int64_t)c.fenced_in);
+    jv_set_int(g, "fenced_out", (int64_t)c.fenced_out);
+    return g;
+}
+
+static struct jv *
+lease_object(const struct engine *e)
+{
+    struct jv *l = jv_object();
+    struct mono now = mono_clock();
+    bool held = lease_held(&e->lease, now);
+
+    jv_set_bool(l, "held", held);
+    jv_set_int(
+        l, "remaining_ms", held ? mono_us_between(now, e->lease.until) / 1000 : 0);
+    jv_set_int(l, "refreshed", (int64_t)e->lease_refreshed);
+    jv_set_int(l, "lost", (int64_t)e->lease_lost);
+    return l;
+}
+
+static struct jv *
+checkpoint_object(struct engine *e, const struct tracer_stats *s)
+{
+    struct jv *c = jv_object();
+
+    jv_set_int(c, "count", (int64_t)s->count);
+    jv_set_int(c, "number", (int64_t)s->number);
+    jv_set_int(c, "last_pause_us", s->last.pause);
+    jv_set_int(c, "max_pause_us", s->max_pause_us);
+    jv_set_int(c, "last_bytes", (int64_t)shipper_last_bytes(e->shipper));
+    jv_set_int(c, "last_pages", (int64_t)s->last_pages);
+    jv_set_int(c, "interval_ms", tracer_interval_ms(e->tracer));
+    jv_set_int(c, "spacing_ms", e->service->spacing_ms);
+    jv_set_int(c, "age_ms",
+        s->last_at.us ? mono_us_between(s->last_at, mono_clock()) / 1000 : -1);
+    jv_set_int(c, "stable", (int64_t)e->commit.stable);
+    jv_set_int(c, "stop_us", s->last.stop);
+    jv_set_int(c, "sockets_us", s->last.sockets);
+    jv_set_int(c, "scan_us", s->last.scan);
+    jv_set_int(c, "read_us", s->last.read);
+    return c;
+}
+
+static struct jv *
+standbys_array(const struct engine *e)
+{
+    struct jv *list = jv_array();
+
+    for (unsigned i = 0; i < CONF_MAX_NODES; i++) {
+        const struct peer *p = &e->peers[i];
+        struct jv *one;
+
+        if (!p->node)
+            continue;
+        one = jv_object();
+        jv_set_str(one, "node", p->node->name);
+        jv_set_str(one, "state", peer_state_name(p->state));
+        jv_set_bool(one, "in_set", e->commit.set & 1u << i);
+        jv_set_int(one, "acked", (int64_t)p->whole);
+        jv_set_int(one, "lag",
+            p->state == PEER_READY ? (int64_t)(e->commit.taken - p->whole) : -1);
+        jv_push(list, one);
+    }
+    return list;
+}
+
+static struct jv *
+clone_object(struct engine *e, const struct tracer_stats *s)
+{
+    const struct conf_node *from = conf_node_by_id(e->conf, e->active);
+    struct jv *c = jv_object();
+
+    jv_set_int(c, "checkpoint", (int64_t)*tracer_applied(e->tracer));
+    jv_set_int(c, "age_ms",
+        s->clone_at.us ? mono_us_between(s->clone_at, mono_clock()) / 1000 : -1);
+    jv_set_int(c, "bytes", (int64_t)e->received_bytes);
+    jv_set_str(c, "from", from ? from->name : NULL);
+    return c;
+}
+
+static struct jv *
+stream_object(struct engine *e)
+{
+    struct jv *s = jv_object();
+
+    jv_set_int(s, "sent_bytes", (int64_t)shipper_sent_bytes(e->shipper));
+    jv_set_int(s, "received_bytes", (int64_t)e->received_bytes);
+    jv_set_int(s, "forged", (int64_t)e->forged);
+    jv_set_int(s, "malformed", (int64_t)e->malformed);
+    return s;
+}
+
+struct jv *
+status_refusals(const struct refusals *why)
+{
+    struct jv *list = jv_array();
+
+    for (unsigned i = 0; i < why->n && i < REFUSALS_MAX; i++) {
+        struct jv *one = jv_object();
+
+        jv_set_int(one, "process", why->v[i].pid);
+        jv_set_int(one, "fd", why->v[i].fd);
+        jv_set_str(one, "what", why->v[i].what);
+        jv_set_str(one, "cure", why->v[i].cure);
+        jv_push(list, one);
+    }
+    return list;
+}
+
+struct jv *
+status_object(struct engine *e)
+{
+    struct jv *s = jv_object();
+    struct tracer_stats stats;
+
+    tracer_stats(e->tracer, &stats);
+    jv_set_str(s, "name", e->service->name);
+    jv_set_str(s, "role", role_name(e));
+    jv_set_str(s, "state", state_name(e));
+    jv_set_int(s, "epoch", (int64_t)e->role.seen);
+    jv_set_int(s, "reign", (int64_t)e->role.own);
+    jv_set_str(s, "policy", conf_policy_name(e->service->policy));
+    jv_set_int(s, "pid", e->pid);
+    jv_set_int(s, "connections", stats.connections);
+    jv_set_bool(s, "protected", e->protected_now && e->commit.set != 0);
+    jv_set_str(s, "last_error", e->last_error[0] ? e->last_error : NULL);
+    jv_set_int(s, "last_blackout_ms", e->last_blackout_ms);
+    jv_set(s, "gate", gate_object(e));
+    jv_set(s, "lease", lease_object(e));
+    jv_set(s, "checkpoint", checkpoint_object(e, &stats));
+    if (e->role.state == ROLE_FOLLOWING)
+        jv_set(s, "clone", clone_object(e, &stats));
+    else
+        jv_set(s, "standbys", standbys_array(e));
+    jv_set(s, "stream", stream_object(e));
+    jv_set(s, "refusals", status_refusals(&e->refusals));
+    return s;
+}

@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "sockmig/tracer_private.h"
+
+#include "lib/log.h"
+#include "lib/loop.h"
+#include "sockmig/image_alloc.h"
+
+#include <signal.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#define MAX_BYTES ((size_t)16 << 30) /* of pages in one checkpoint: address space */
+#define WARM_BYTES ((size_t)16 << 20)
+
+void
+tracer_tell(struct tracer *t, enum main_note what, int64_t a, int64_t b, void *p)
+{
+    queue_put(
+        t->conf.to_main, (struct note){ .what = (int)what, .a = a, .b = b, .p = p });
+}
+
+static void
+work(struct tracer *t, const struct note *n)
+{
+    switch ((enum trace_note)n->what) {
+    case TRACE_START:
+        active_start(t);
+        break;
+    case TRACE_JOIN:
+        active_join(t, n->node, (int)n->a);
+        break;
+    case TRACE_LEAVE:
+        active_leave(t, n->node);
+        break;
+    case TRACE_SLOT:
+        standby_slot(t, n->p);
+        break;
+    case TRACE_WAKE:
+        standby_wake(t);
+        break;
+    case TRACE_HANDOVER:
+        active_handover(t);
+        break;
+    case TRACE_RESUME:
+        active_resume(t);
+        break;
+    case TRACE_END:
+        active_end(t);
+        standby_end(t);
+        tracer_tell(t, MAIN_ENDED, 0, 0, NULL);
+        break;
+    case TRACE_NNOTES:
+        break;
+    }
+}
+
+static void *
+tracer_main(void *arg)
+{
+    struct tracer *t = arg;
+    struct note n;
+
+    pthread_setname_np(pthread_self(), "tracer");
+    for (;;) {
+        if (queue_get(t->queue, &n))
+            work(t, &n);
+        else if (t->target || t->standbys)
+            active_turn(t);
+        else
+            queue_wait(t->queue);
+    }
+    return NULL;
+}
+
+static void
+fill_cell(struct tracer *t)
+{
+    const struct conf_service *s = t->conf.service;
+
+    t->cell = (struct cell_conf){ .name = s->name,
+        .netns = t->conf.cell_netns,
+        .command = s->command,
+        .uid = s->uid,
+        .gid = s->gid,
+        .groups = s->groups,
+        .ngroups = s->ngroups,
+        .directory = s->directory,
+        .log = s->log };
+}
+
+struct tracer *
+tracer_new(const struct tracer_conf *conf)
+{
+    struct tracer *t = calloc(1, sizeof *t);
+    pthread_t thread;
+
+    if (!t)
+        log_fatal("tracer: out of memory");
+    t->conf = *conf;
+    t->queue = queue_new();
+    t->checkpoints = slot_pool_new(3, MAX_BYTES, WARM_BYTES, false);
+    t->bases = slot_pool_new(2, (size_t)8 << 20, 0, false);
+    t->received = slot_pool_new(4, MAX_BYTES, 0, true);
+    t->seeding = -1;
+    pthread_mutex_init(&t->stats_lock, NULL);
+    if (image_alloc(&t->image) < 0)
+        log_fatal("tracer: out of memory");
+    fill_cell(t);
+    tracer_pace(t, conf->service->interval_ms, conf->service->spacing_ms);
+    if (pthread_create(&thread, NULL, tracer_main, t) != 0)
+        log_fatal("tracer: no thread");
+    pthread_detach(thread);
+    return t;
+}
+
+struct queue *
+tracer_queue(struct tracer *t)
+{
+    return t->queue;
+}
+
+struct slot_pool *
+tracer_received_pool(struct tracer *t)
+{
+    return t->received;
+}
+
+_Atomic uint64_t *
+tracer_applied(struct tracer *t)
+{
+    return &t->applied;
+}
+
+void
+tracer_stats(struct tracer *t, struct tracer_stats *out)
+{
+    pthread_mutex_lock(&t->stats_lock);
+    *out = t->stats;
+    pthread_mutex_unlock(&t->stats_lock);
+}
+
+void
+tracer_want(struct tracer *t)
+{
+    if (!atomic_exchange(&t->wanted, true))
+        queue_put(t->queue, (struct note){ .what = TRACE_NNOTES });
+}
+
+void
+tracer_stable(struct tracer *t, uint64_t number)
+{
+    atomic_store(&t->stable, number);
+}
+
+void
+tracer_pace(struct tracer *t, unsigned interval_ms, unsigned spacing_ms)
+{
+    atomic_store(&t->interval_ms, interval_ms);
+    atomic_store(&t->spacing_ms, spacing_ms);
+}
+
+unsigned
+tracer_interval_ms(struct tracer *t)
+{
+    return atomic_load(&t->interval_ms);
+}

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * tracer.h - the thread of an engine that all ptrace work belongs to.
+ *
+ * On the active node it starts the command, takes checkpoints when they are due and
+ * reads memory for standbys that join.  On a standby it keeps the clone and wakes it.
+ * Notes in: enum trace_note; out: enum main_note. */
+#ifndef BSC_TRACER_H
+#define BSC_TRACER_H
+
+#include "lib/conf.h"
+#include "sockmig/ckpt/target.h"
+#include "sockmig/queue.h"
+#include "sockmig/slot.h"
+
+#include <stdatomic.h>
+
+struct tracer_conf { /* borrowed for the life of the tracer */
+    const struct conf_service *service;
+    int cell_netns, tun, raw;
+    uint32_t (*mark)(void *arg); /* newest packet in the egress queue; any thread */
+    void *arg;
+    struct queue *to_main, *to_shipper;
+};
+
+struct tracer_stats { /* of checkpoints; copied whole under a lock */
+    uint64_t count, number;
+    uint64_t last_pages;
+    uint32_t connections;
+    struct mono last_at;
+    struct target_timing last;
+    uint32_t max_pause_us;
+    uint64_t clone_number; /* standby: last one applied */
+    struct mono clone_at;
+};
+
+struct tracer;
+
+struct tracer *tracer_new(const struct tracer_conf *conf); /* starts the thread */
+struct queue *tracer_queue(struct tracer *t);
+struct slot_pool *tracer_received_pool(struct tracer *t); /* for the receiver */
+_Atomic uint64_t *tracer_applied(struct tracer *t);
+void tracer_stats(struct tracer *t, struct tracer_stats *out);
+
+/* tracer_want - output waits: a checkpoint is wanted as soon as allowed.  Any thread,
+ * no system call if one is wanted already. */
+void tracer_want(struct tracer *t);
+
+/* tracer_stable - checkpoints up to @number are stable: more may be taken. */
+void tracer_stable(struct tracer *t, uint64_t number);
+void tracer_pace(struct tracer *t, unsigned interval_ms, unsigned spacing_ms);
+unsigned tracer_interval_ms(struct tracer *t);
+
+#endif

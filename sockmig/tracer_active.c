@@ -1,0 +1,326 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * tracer_active.c - the tracer's work on the active node. */
+#include "sockmig/tracer_private.h"
+
+#include "lib/fault.h"
+#include "lib/fd.h"
+#include "lib/log.h"
+#include "lib/loop.h"
+#include "sockmig/core/commit.h"
+#include "sockmig/shipper.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define STOP_LIMIT_MS 20
+#define SEED_PAGES 256 /* read for a joining standby between two checkpoints */
+#define AGAIN_MS 2     /* a thread did not stop: try again soon */
+#define BUSY_US 300    /* the shipper has all buffers */
+
+static void
+to_shipper(struct tracer *t, enum shipper_note what, unsigned node, int64_t a, void *p)
+{
+    queue_put(t->conf.to_shipper,
+        (struct note){ .what = (int)what, .node = node, .a = a, .p = p });
+}
+
+void
+active_start(struct tracer *t)
+{
+    struct started *s = calloc(1, sizeof *s);
+
+    if (!s)
+        log_fatal("tracer: out of memory");
+    s->ret = cell_start(&t->cell, &s->init, &s->pid, s->error);
+    if (s->ret == 0) {
+        t->init = s->init;
+        t->pid = s->pid;
+        t->number = 0;
+    }
+    tracer_tell(t, MAIN_STARTED, 0, 0, s);
+}
+
+static void
+tell_refusals(struct tracer *t, const struct refusals *why)
+{
+    struct refusals *copy = malloc(sizeof *copy);
+
+    if (!copy)
+        log_fatal("tracer: out of memory");
+    *copy = *why;
+    tracer_tell(t, MAIN_UNPROTECTED, 0, 0, copy);
+}
+
+/* Why nothing can be tracked, when it is no refusal of the process itself. */
+static void
+tell_trouble(struct tracer *t, const char *what, int ret)
+{
+    struct refusals why = { .n = 0 };
+
+    if (ret == -ESRCH || ret == -EOPNOTSUPP)
+        return; /* its pidfd tells of its end; a refusal has been told */
+    refuse(&why, 0, -1, "see whether a debugger holds it; it is tried again", "%s: %s",
+        what, strerror(-ret));
+    tell_refusals(t, &why);
+}
+
+static void
+take_mark(void *arg)
+{
+    struct tracer *t = arg;
+
+    FAULT_POINT("checkpoint-stopped");
+    t->mark = t->conf.mark(t->conf.arg);
+}
+
+static void
+keep_stats(
+    struct tracer *t, const struct target_timing *timing, const struct slot *slot)
+{
+    struct tracer_stats *s = &t->stats;
+
+    pthread_mutex_lock(&t->stats_lock);
+    s->count++;
+    s->number = t->number;
+    s->last_pages = slot->pages.size / IMAGE_PAGE;
+    s->connections = t->image.ntcps;
+    s->last_at = t->pace.ended;
+    s->last = *timing;
+    if (timing->pause > s->max_pause_us)
+        s->max_pause_us = timing->pause;
+    pthread_mutex_unlock(&t->stats_lock);
+}
+
+/* Tracking ends: standbys keep what they have, the process runs on. */
+static void
+untrack(struct tracer *t)
+{
+    target_detach(t->target);
+    t->target = NULL;
+    t->seeding = -1;
+}
+
+static int
+checkpoint(struct tracer *t, bool stay_stopped)
+{
+    struct target_request req = { .mark = take_mark,
+        .arg = t,
+        .stop_limit_ms = stay_stopped ? 1000 : STOP_LIMIT_MS,
+        .stay_stopped = stay_stopped };
+    struct target_timing timing = { 0 };
+    struct refusals why = { .n = 0 };
+    struct slot *slot = stay_stopped ? slot_take(t->checkpoints)
+                                     : slot_try(t->checkpoints);
+    int ret;
+
+    if (!slot)
+        return -EBUSY;
+    atomic_store(&t->wanted, false); /* what comes from here on wants the next one */
+    t->pace.started = mono_clock();
+    ret = target_checkpoint(
+        t->target, &req, &t->image, &slot->pages, &slot->parcels, &timing, &why);
+    t->pace.ended = mono_clock();
+    if (ret < 0) {
+        slot_put(slot);
+        if (ret == -EOPNOTSUPP)
+            tell_refusals(t, &why);
+        return ret;
+    }
+    FAULT_POINT("checkpoint-taken");
+    slot->kind = SLOT_CHECKPOINT;
+    slot->number = ++t->number;
+    slot->meta_size = image_encode(&t->image, slot->meta, slot->meta_max);
+    keep_stats(t, &timing, slot);
+    tracer_tell(t, MAIN_TAKEN, (int64_t)t->number, t->mark, NULL);
+    to_shipper(t, SHIP_SLOT, 0, 0, slot);
+    return 0;
+}
+
+/* Begin to track.  The pages copied here only arm the tracking: every standby gets
+ * its base by seeding, which reads them again. */
+static int
+track(struct tracer *t)
+{
+    struct refusals why = { .n = 0 };
+    struct slot *slot;
+    int ret = target_attach(t->pid, &t->target, &why);
+
+    if (ret < 0) {
+        if (ret == -EOPNOTSUPP)
+            tell_refusals(t, &why);
+        tell_trouble(t, "the process cannot be traced", ret);
+        return ret;
+    }
+    slot = slot_take(t->checkpoints);
+    do {
+        pages_reset(&slot->pages);
+        ret = target_precopy(t->target, &slot->pages);
+    } while (ret == -ENOSPC);
+    slot_put(slot);
+    if (ret == 0)
+        do {
+            ret = checkpoint(t, false);
+        } while (ret == -EAGAIN || ret == -EBUSY);
+    if (ret < 0) {
+        tell_trouble(t, "its memory cannot be tracked", ret);
+        untrack(t);
+    } else {
+        tracer_tell(t, MAIN_PROTECTED, 0, 0, NULL);
+    }
+    return ret;
+}
+
+static void
+seed_one(struct tracer *t)
+{
+    int node = __builtin_ctz(t->to_seed), ret = seed_begin(&t->seed, t->pid, &t->image);
+
+    if (ret < 0) {
+        log_warn("service %s: memory cannot be read for a standby: %s", t->cell.name,
+            strerror(-ret));
+        return;
+    }
+    t->to_seed &= ~(1u << node);
+    t->seeding = node;
+}
+
+static void
+seed_more(struct tracer *t)
+{
+    struct slot *slot = slot_try(t->bases);
+    unsigned node = (unsigned)t->seeding;
+    int ret;
+
+    if (!slot)
+        return; /* the shipper is busy with the last ones */
+    ret = seed_next(&t->seed, &slot->pages, SEED_PAGES);
+    slot->kind = SLOT_BASE;
+    slot->node = node;
+    slot->number = t->number;
+    to_shipper(t, SHIP_SLOT, 0, 0, slot);
+    if (ret > 0)
+        return;
+    if (ret == 0)
+        to_shipper(t, SHIP_SEEDED, node, 0, NULL);
+    t->seeding = -1;
+    seed_end(&t->seed);
+}
+
+void
+active_join(struct tracer *t, unsigned node, int fd)
+{
+    if (t->pid == 0 || (!t->target && track(t) < 0)) {
+        fd_close(fd); /* the main thread was told, and tries again later */
+        return;
+    }
+    to_shipper(t, SHIP_JOIN, node, fd, NULL);
+    t->standbys |= 1u << node;
+    t->to_seed |= 1u << node;
+    if (t->seeding == (int)node)
+        t->seeding = -1;
+}
+
+void
+active_leave(struct tracer *t, unsigned node)
+{
+    t->standbys &= ~(1u << node);
+    t->to_seed &= ~(1u << node);
+    if (t->seeding == (int)node)
+        t->seeding = -1;
+    to_shipper(t, SHIP_LEAVE, node, 0, NULL);
+    if (!t->standbys && t->target && !t->handed)
+        untrack(t);
+}
+
+void
+active_handover(struct tracer *t)
+{
+    int ret = -ENOTCONN;
+
+    for (int tries = 0; t->target && tries < 20; tries++) {
+        ret = checkpoint(t, true);
+        if (ret != -EAGAIN)
+            break;
+    }
+    t->handed = ret == 0;
+    tracer_tell(t, MAIN_HANDED, ret, (int64_t)t->number, NULL);
+}
+
+void
+active_resume(struct tracer *t)
+{
+    if (t->handed)
+        target_resume(t->target);
+    tracer_tell(t, MAIN_RESUMED, t->handed ? 0 : -ESRCH, 0, NULL);
+    t->handed = false;
+}
+
+void
+active_end(struct tracer *t)
+{
+    if (t->target)
+        untrack(t);
+    cell_kill(t->init);
+    t->init = t->pid = 0;
+    t->number = 0;
+    t->standbys = t->to_seed = 0;
+    t->handed = false;
+    seed_end(&t->seed);
+}
+
+static bool
+may_take(const struct tracer *t)
+{
+    return t->number - atomic_load(&t->stable) < COMMIT_WINDOW - 1;
+}
+
+static void
+lost_track(struct tracer *t, int ret)
+{
+    if (ret == -ENOSPC) {
+        target_forget(t->target);
+        return;
+    }
+    tell_trouble(t, "no checkpoint can be taken", ret);
+    untrack(t);
+}
+
+void
+active_turn(struct tracer *t)
+{
+    bool wanted = atomic_load(&t->wanted);
+    struct mono now = mono_clock(), due;
+    int ret = 0;
+
+    if (!t->target || t->handed) {
+        queue_wait(t->queue);
+        return;
+    }
+    t->pace.interval_us = atomic_load(&t->interval_ms) * 1000;
+    t->pace.spacing_us = atomic_load(&t->spacing_ms) * 1000;
+    due = pace_due(&t->pace, wanted);
+    if (!may_take(t)) {
+        due = mono_add_ms(now, 1);
+    } else if (!mono_before(now, due)) {
+        ret = checkpoint(t, false);
+        if (ret == -EAGAIN)
+            due = mono_add_ms(now, AGAIN_MS);
+        else if (ret == -EBUSY)
+            due = mono_add_us(now, BUSY_US);
+        else if (ret < 0)
+            lost_track(t, ret);
+        if (ret != -EAGAIN && ret != -EBUSY)
+            return;
+    }
+    if (t->seeding < 0 && t->to_seed)
+        seed_one(t);
+    if (t->seeding >= 0) {
+        seed_more(t);
+        now = mono_clock();
+        due = mono_before(due, mono_add_us(now, 300)) ? due : mono_add_us(now, 300);
+    }
+    if (target_serve(t->target, due, queue_fd(t->queue)) == -ESRCH)
+        untrack(t);
+}

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * tracer_private.h - the tracer's inside, shared by tracer.c (thread and notes),
+ * tracer_active.c and tracer_standby.c. */
+#ifndef BSC_TRACER_PRIVATE_H
+#define BSC_TRACER_PRIVATE_H
+
+#include "sockmig/core/pace.h"
+#include "sockmig/engine_notes.h"
+#include "sockmig/seed.h"
+#include "sockmig/tracer.h"
+
+#include <pthread.h>
+
+struct tracer {
+    struct tracer_conf conf;
+    struct queue *queue;                              /* owned */
+    struct slot_pool *checkpoints, *bases, *received; /* owned */
+    struct cell_conf cell;
+
+    _Atomic bool wanted;
+    _Atomic uint64_t stable, applied;
+    _Atomic unsigned interval_ms, spacing_ms;
+    pthread_mutex_t stats_lock;
+    struct tracer_stats stats;
+
+    /* Below: the thread's own. */
+    pid_t init, pid;       /* of the cell that runs here; 0: none */
+    struct target *target; /* owned; NULL: not tracked */
+    struct image image;    /* of the last checkpoint */
+    struct pace pace;
+    uint64_t number;   /* of the last checkpoint of this reign */
+    uint32_t mark;     /* taken while the last checkpoint stood still */
+    uint32_t standbys; /* bit i: node i has joined */
+    uint32_t to_seed;  /* bit i: node i still needs all pages */
+    int seeding;       /* node being seeded; -1: none */
+    struct seed seed;
+    bool handed; /* stopped by a handover */
+
+    struct clone *clone;  /* owned; NULL: none */
+    struct slot *current; /* owned: what the clone is at; NULL: nothing yet */
+};
+
+void tracer_tell(struct tracer *t, enum main_note what, int64_t a, int64_t b, void *p);
+
+/* tracer_active.c */
+void active_start(struct tracer *t);
+void active_join(struct tracer *t, unsigned node, int fd);
+void active_leave(struct tracer *t, unsigned node);
+void active_handover(struct tracer *t);
+void active_resume(struct tracer *t);
+void active_end(struct tracer *t);
+void active_turn(struct tracer *t); /* do what is due, then serve until a note comes */
+
+/* tracer_standby.c */
+void standby_slot(struct tracer *t, struct slot *slot);
+void standby_wake(struct tracer *t);
+void standby_end(struct tracer *t);
+
+#endif

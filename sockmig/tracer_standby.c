@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * tracer_standby.c - the tracer's work on a standby: keep the clone, wake it. */
+#include "sockmig/tracer_private.h"
+
+#include "lib/log.h"
+#include "lib/loop.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+static void
+drop_clone(struct tracer *t)
+{
+    clone_free(t->clone);
+    t->clone = NULL;
+    slot_put(t->current);
+    t->current = NULL;
+    atomic_store(&t->applied, 0);
+}
+
+static void
+tell_broken(struct tracer *t, int ret, const struct refusals *why)
+{
+    struct refusals *copy = malloc(sizeof *copy);
+
+    if (!copy)
+        log_fatal("tracer: out of memory");
+    *copy = *why;
+    tracer_tell(t, MAIN_CLONE, ret, 0, copy);
+}
+
+static void
+keep_clone_stats(struct tracer *t, const struct slot *slot)
+{
+    atomic_store(&t->applied, slot->number);
+    pthread_mutex_lock(&t->stats_lock);
+    t->stats.clone_number = slot->number;
+    t->stats.clone_at = slot->received;
+    t->stats.connections = slot->image.ntcps;
+    pthread_mutex_unlock(&t->stats_lock);
+}
+
+static int
+begin_clone(struct tracer *t, struct slot *slot)
+{
+    struct refusals why = { .n = 0 };
+    int ret;
+
+    drop_clone(t);
+    ret = clone_new(&t->cell, &slot->image, &t->clone, &why);
+    if (ret < 0) {
+        if (ret != -EOPNOTSUPP)
+            log_error("service %s: no clone: %s", t->cell.name, strerror(-ret));
+        tell_broken(t, ret, &why);
+    }
+    return ret;
+}
+
+static int
+apply(struct tracer *t, struct slot *slot)
+{
+    struct image *im = slot->kind == SLOT_BASE ? &t->current->image : &slot->image;
+    int ret = clone_apply(t->clone, im, &slot->pages, &slot->parcels);
+
+    if (ret < 0) {
+        struct refusals why = { .n = 0 };
+
+        log_error("service %s: checkpoint %llu cannot be applied: %s", t->cell.name,
+            (unsigned long long)slot->number, strerror(-ret));
+        tell_broken(t, ret, &why);
+        drop_clone(t);
+    }
+    return ret;
+}
+
+void
+standby_slot(struct tracer *t, struct slot *slot)
+{
+    if (slot->kind == SLOT_IMAGE && begin_clone(t, slot) < 0)
+        goto out;
+    if (!t->clone) /* broken or refused: what still comes in is of no use */
+        goto out;
+    if (apply(t, slot) < 0 || slot->kind == SLOT_BASE)
+        goto out;
+    if (slot->kind == SLOT_CHECKPOINT)
+        keep_clone_stats(t, slot);
+    else
+        tracer_tell(t, MAIN_CLONE, 0, 0, NULL);
+    slot_put(t->current);
+    t->current = slot;
+    slot = NULL;
+out:
+    slot_put(slot);
+}
+
+static void
+wake(struct tracer *t, struct woken *w)
+{
+    int64_t age_us = mono_us_between(t->current->received, mono_clock());
+
+    w->ret = clone_wake(t->clone, &t->current->image, (uint32_t)(age_us / 1000),
+        t->conf.tun, t->conf.raw, &w->pid, &w->lost, &w->timing, &w->why);
+    if (w->ret < 0)
+        return;
+    w->connections = t->current->image.ntcps;
+    w->checkpoint = t->current->number;
+    t->init = clone_release(t->clone);
+    t->clone = NULL;
+    t->pid = w->pid;
+    t->number = 0;
+}
+
+void
+standby_wake(struct tracer *t)
+{
+    struct woken *w = calloc(1, sizeof *w);
+
+    if (!w)
+        log_fatal("tracer: out of memory");
+    if (t->clone && t->current && atomic_load(&t->applied) > 0)
+        wake(t, w);
+    else
+        w->ret = -ENOENT;
+    drop_clone(t);
+    tracer_tell(t, MAIN_WOKEN, 0, 0, w);
+}
+
+void
+standby_end(struct tracer *t)
+{
+    drop_clone(t);
+}

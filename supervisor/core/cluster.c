@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "supervisor/core/cluster.h"
+
+#include <assert.h>
+
+unsigned
+nodes_count(uint64_t nodes)
+{
+    unsigned n = 0;
+
+    for (; nodes; nodes &= nodes - 1)
+        n++;
+    return n;
+}
+
+bool
+cluster_majority(const struct cluster *c, uint64_t nodes)
+{
+    return 2 * nodes_count(nodes & c->all) > nodes_count(c->all);
+}
+
+uint64_t
+cluster_answering(const struct cluster *c)
+{
+    return c->members & c->synced & ~c->suspect;
+}
+
+bool
+cluster_quorate(const struct cluster *c)
+{
+    uint64_t answering = cluster_answering(c);
+
+    return c->ready && cluster_majority(c, answering) && !(answering & ~c->quorums);
+}
+
+void
+cluster_init(struct cluster *c, unsigned me, uint64_t all)
+{
+    assert(me >= 1 && me <= PEER_MAX_NODE && all & node_bit(me));
+    *c = (struct cluster){ .me = me, .all = all, .own_health = HEALTH_UNKNOWN };
+    for (unsigned n = 0; n <= PEER_MAX_NODE; n++)
+        c->health[n] = HEALTH_UNKNOWN;
+}
+
+static void
+journal_each(struct effects *out, enum journal_kind kind, uint64_t nodes)
+{
+    for (unsigned n = 1; n <= PEER_MAX_NODE; n++)
+        if (nodes & node_bit(n))
+            effects_journal(out, kind, NO_SERVICE, n);
+}
+
+/* A view that is not merged yet is no loss of quorum. */
+static void
+journal_quorum(struct cluster *c, struct effects *out)
+{
+    bool is = c->ready ? cluster_quorate(c) : c->told && cluster_majority(c, c->members);
+
+    if (is != c->told)
+        effects_journal(out, is ? JOURNAL_QUORUM_GAINED : JOURNAL_QUORUM_LOST,
+            NO_SERVICE, c->me);
+    c->told = is;
+}
+
+void
+cluster_view(struct cluster *c, uint64_t view, uint64_t members, uint64_t process_left,
+    struct mono now, struct effects *out)
+{
+    members &= c->all;
+    journal_each(out, JOURNAL_NODE_LEFT, c->members & ~members);
+    journal_each(out, JOURNAL_NODE_JOINED, members & ~c->members);
+    c->process_left = ((c->process_left & ~members) | process_left) & c->all;
+    c->view = view;
+    c->members = members;
+    c->synced = c->suspect = c->quorums = c->engines = 0; /* all is said anew */
+    c->ready = false;
+    for (unsigned n = 0; n <= PEER_MAX_NODE; n++)
+        c->heard[n] = now;
+    for (unsigned n = 0; n <= PEER_MAX_NODE; n++)
+        c->health[n] = HEALTH_UNKNOWN;
+    journal_quorum(c, out);
+}
+
+static uint32_t
+own_flags(const struct cluster *c)
+{
+    return (c->own_quorum ? PEER_FLAG_QUORATE : 0) |
+           (c->own_engine ? PEER_FLAG_ENGINE : 0);
+}
+
+void
+cluster_beat(struct cluster *c, struct effects *out)
+{
+    struct peermsg *msg;
+
+    if (!(c->members & node_bit(c->me)))
+        return;
+    msg = &effects_add(out, DO_BROADCAST, NO_SERVICE)->msg;
+    msg->kind = PEER_BEAT;
+    msg->flags = own_flags(c);
+    msg->health = c->own_health;
+}
+
+void
+cluster_sync_end(struct cluster *c, struct effects *out)
+{
+    struct peermsg *msg = &effects_add(out, DO_BROADCAST, NO_SERVICE)->msg;
+
+    msg->kind = PEER_SYNC_END;
+    msg->view = c->view;
+    msg->flags = own_flags(c);
+    msg->health = c->own_health;
+    msg->order = c->orders;
+}
+
+static void
+set_bit(uint64_t *nodes, uint64_t bit, bool on)
+{
+    *nodes = on ? *nodes | bit : *nodes & ~bit;
+}
+
+static void
+take_facts(struct cluster *c, const struct peermsg *msg, struct effects *out)
+{
+    uint64_t bit = node_bit(msg->from);
+
+    if (c->suspect & bit && msg->kind == PEER_BEAT)
+        effects_journal(out, JOURNAL_NODE_BACK, NO_SERVICE, msg->from);
+    c->suspect &= ~bit;
+    set_bit(&c->quorums, bit, msg->flags & PEER_FLAG_QUORATE);
+    set_bit(&c->engines, bit, msg->flags & PEER_FLAG_ENGINE);
+    c->health[msg->from] = msg->health;
+}
+
+static void
+take_suspicion(struct cluster *c, unsigned node, struct effects *out)
+{
+    uint64_t bit = node_bit(node);
+
+    if (!(c->members & bit) || c->suspect & bit)
+        return;
+    c->suspect |= bit;
+    effects_journal(out, JOURNAL_NODE_SILENT, NO_SERVICE, node);
+}
+
+bool
+cluster_heard(
+    struct cluster *c, const struct peermsg *msg, struct mono now, struct effects *out)
+{
+    bool complete;
+
+    if (!(c->members & node_bit(msg->from)))
+        return false;
+    c->heard[msg->from] = now;
+    if (msg->kind == PEER_BEAT)
+        take_facts(c, msg, out);
+    else if (msg->kind == PEER_SUSPECT)
+        take_suspicion(c, msg->node, out);
+    else if (msg->kind == PEER_SYNC_END && msg->view == c->view) {
+        take_facts(c, msg, out);
+        c->synced |= node_bit(msg->from);
+        c->orders = msg->order > c->orders ? msg->order : c->orders;
+    }
+    complete = !c->ready && c->synced && !(c->members & ~c->synced & ~c->suspect);
+    c->ready |= complete;
+    journal_quorum(c, out);
+    return complete;
+}
+
+struct mono
+cluster_tick(struct cluster *c, struct mono now, struct effects *out)
+{
+    /* If it was us who stood still, the others' silence is in our own backlog. */
+    bool stood = mono_us_between(c->last_tick, now) > CLUSTER_SILENT_MS * 500;
+
+    c->last_tick = now;
+    if (mono_before(now, c->next_beat) && !stood)
+        return c->next_beat;
+    c->next_beat = mono_add_ms(now, CLUSTER_BEAT_MS);
+    cluster_beat(c, out);
+    for (unsigned n = 1; n <= PEER_MAX_NODE; n++) {
+        if (!(c->members & ~c->suspect & node_bit(n)) || n == c->me)
+            continue;
+        if (stood)
+            c->heard[n] = now;
+        else if (mono_us_between(c->heard[n], now) > CLUSTER_SILENT_MS * 1000) {
+            struct peermsg *msg = &effects_add(out, DO_BROADCAST, NO_SERVICE)->msg;
+
+            msg->kind = PEER_SUSPECT;
+            msg->node = n;
+        }
+    }
+    return c->next_beat;
+}

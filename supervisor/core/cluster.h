@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * cluster.h - who is a member, who answers, whether the members may decide.
+ *
+ * Everything in here except .process_left, .heard and the .own_ facts changes only by
+ * what is delivered in agreed order (views and messages), so it is the same on all
+ * members at the same place of that order.
+ *
+ * Quorate: more than half of all configured nodes are members, have sent their
+ * records for this view and are not silent, and Corosync says "quorate" to each.
+ * Pure. */
+#ifndef BSC_CLUSTER_H
+#define BSC_CLUSTER_H
+
+#include "supervisor/core/effects.h"
+
+#define CLUSTER_BEAT_MS 200
+#define CLUSTER_SILENT_MS 1000 /* a member without a beat for this long is silent */
+
+struct cluster {
+    unsigned me;
+    uint64_t all;          /* configured nodes */
+    uint64_t view;         /* name of the membership; 0: not in the group */
+    uint64_t members;      /* nodes with a supervisor in the group */
+    uint64_t process_left; /* members that left while their node stayed */
+    uint64_t synced;       /* members whose records of this view have arrived */
+    uint64_t suspect;      /* members that are silent */
+    uint64_t quorums;      /* members to which Corosync says quorate */
+    uint64_t engines;      /* members whose engine is connected */
+    enum health health[PEER_MAX_NODE + 1];
+    bool told;             /* what the journal last said of the quorum */
+    bool ready;            /* records of this view are merged */
+    uint64_t orders;       /* number of the last order */
+
+    bool own_quorum, own_engine;
+    enum health own_health;
+    struct mono heard[PEER_MAX_NODE + 1];
+    struct mono next_beat, last_tick;
+};
+
+/* cluster_init - alone and without quorum.  @me is in @all. */
+void cluster_init(struct cluster *c, unsigned me, uint64_t all);
+
+/* cluster_view - the membership changed; no record has arrived yet.
+ *
+ * @view          its name, the same on all members; 0: this node left the group
+ * @process_left  nodes that are still there without a supervisor */
+void cluster_view(struct cluster *c, uint64_t view, uint64_t members,
+    uint64_t process_left, struct mono now, struct effects *out);
+
+/* cluster_heard - take in a BEAT, SYNC_END or SUSPECT.
+ * True: with it all records of the view are there; merge them. */
+bool cluster_heard(
+    struct cluster *c, const struct peermsg *msg, struct mono now, struct effects *out);
+
+/* cluster_tick - send what is due: the own beat, word of silent members.
+ * When to call next. */
+struct mono cluster_tick(struct cluster *c, struct mono now, struct effects *out);
+
+/* cluster_beat - say now what has changed on this node. */
+void cluster_beat(struct cluster *c, struct effects *out);
+
+/* cluster_sync_end - the last record was broadcast. */
+void cluster_sync_end(struct cluster *c, struct effects *out);
+
+bool cluster_quorate(const struct cluster *c);
+uint64_t cluster_answering(const struct cluster *c); /* may be counted on */
+bool cluster_majority(const struct cluster *c, uint64_t nodes);
+unsigned nodes_count(uint64_t nodes);
+
+#endif

@@ -1,0 +1,428 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "supervisor/node.h"
+
+#include "lib/log.h"
+#include "supervisor/control.h"
+#include "supervisor/corosync.h"
+#include "supervisor/words.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#define GROUP "bascule"
+#define JOIN_MS 1000 /* for the engine's first status, before the group is joined */
+
+struct node {
+    struct loop *loop;
+    const struct conf *conf;
+    const struct conf_node *self;
+    struct member core;
+    struct effects out; /* of one step; too large for a stack */
+    struct corosync *corosync;
+    struct engine *engine;
+    struct journal *journal;
+    struct poller *poller;
+    struct control *control;
+    struct loop_timer *tick, *join;
+    struct node_order orders[NODE_ORDERS];
+    unsigned norders; /* ever */
+};
+
+static const char *
+service_name(const struct node *node, unsigned service)
+{
+    return service == NO_SERVICE ? NULL : node->conf->services[service].name;
+}
+
+static int64_t
+wall_ms(void)
+{
+    struct timespec ts;
+
+    clock_gettime(CLOCK_REALTIME, &ts);
+    return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+}
+
+static void
+write_row(struct node *node, const struct effect *e)
+{
+    char text[WORDS_LEN];
+    const char *severity = words_journal(node->conf, e, text);
+    const char *service = service_name(node, e->service);
+    struct journal_row row = { words_node(node->conf, e->node), service, e->r.epoch,
+        severity, journal_kind_name(e->journal), text };
+
+    if (!e->node)
+        row.node = NULL;
+    if (e->journal == JOURNAL_STEP) /* many; the log of the engine has them too */
+        log_debug("service %s: epoch %llu: %s", service, (unsigned long long)e->r.epoch,
+            text);
+    else if (service && !strcmp(severity, "info"))
+        log_info("service %s: epoch %llu: %s", service, (unsigned long long)e->r.epoch,
+            text);
+    else if (service)
+        log_warn("service %s: epoch %llu: %s", service, (unsigned long long)e->r.epoch,
+            text);
+    else
+        log_info("%s", text);
+    journal_add(node->journal, &row);
+}
+
+static void
+broadcast(struct node *node, const struct peermsg *msg)
+{
+    uint8_t bytes[PEER_MAX_BYTES];
+
+    corosync_broadcast(node->corosync, bytes, peer_encode(msg, bytes));
+}
+
+static struct node_order *
+find_order(struct node *node, const struct effect *e)
+{
+    struct node_order *o;
+
+    for (unsigned i = 0; i < NODE_ORDERS; i++)
+        if (node->orders[i].order == e->order)
+            return &node->orders[i];
+    o = &node->orders[node->norders++ % NODE_ORDERS];
+    *o = (struct node_order){
+        .order = e->order, .service = e->service, .started_ms = wall_ms()
+    };
+    memcpy(o->owner, e->msg.text, PEER_TEXT);
+    return o;
+}
+
+/* An order that was refused at once has no number, unless it reached the group. */
+static void
+take_order(struct node *node, const struct effect *e)
+{
+    char text[WORDS_LEN];
+    bool ended = e->step == STEP_DONE || e->step == STEP_FAILED;
+    struct node_order *o;
+
+    words_order(node->conf, e, text);
+    control_answer(
+        node->control, e->token, e->step == STEP_FAILED ? 0 : e->order, text);
+    if (!e->order || e->reason == ORDER_RUNNING)
+        return;
+    o = find_order(node, e);
+    o->to = e->node;
+    o->step = e->step;
+    o->finished_ms = ended ? wall_ms() : 0;
+    snprintf(o->text, sizeof o->text, "%s", text);
+}
+
+/* The one place where effects become acts.  Rows and records are made durable before
+ * the next thing that others can see (promise P6). */
+static void
+carry_out(struct node *node)
+{
+    const struct effects *out = &node->out;
+
+    for (unsigned i = 0; i < out->n; i++) {
+        const struct effect *e = &out->v[i];
+
+        if (e->what == DO_BROADCAST || e->what == DO_ENGINE)
+            journal_flush(node->journal);
+        switch (e->what) {
+        case DO_PERSIST:
+            journal_store(node->journal, service_name(node, e->service), &e->r);
+            break;
+        case DO_JOURNAL:
+            write_row(node, e);
+            break;
+        case DO_BROADCAST:
+            broadcast(node, &e->msg);
+            break;
+        case DO_ENGINE:
+            engine_order(node->engine, e);
+            break;
+        case DO_ASK:
+            engine_ask(node->engine);
+            break;
+        case DO_ARM:
+            if (e->at.us == INT64_MAX)
+                loop_timer_stop(node->tick);
+            else
+                loop_timer_at(node->tick, e->at);
+            break;
+        case DO_ORDER:
+            take_order(node, e);
+            break;
+        case DO_NKINDS:
+            break;
+        }
+    }
+    journal_flush(node->journal);
+}
+
+/* The clock is read for each event, not once a turn: a lease is computed from it, and
+ * a turn may have waited for the disk. */
+static void
+step(struct node *node, struct member_event ev)
+{
+    ev.now = mono_clock();
+    member_step(&node->core, &ev, &node->out);
+    carry_out(node);
+    if (node->out.n)
+        control_changed(node->control);
+}
+
+static void
+view_cb(uint64_t view, uint64_t members, uint64_t process_left, void *arg)
+{
+    step(arg, (struct member_event){ .kind = MEMBER_VIEW,
+                  .view = view,
+                  .members = members,
+                  .process_left = process_left });
+}
+
+static void
+message_cb(unsigned from, const void *data, size_t size, void *arg)
+{
+    struct member_event ev = { .kind = MEMBER_MESSAGE };
+
+    if (peer_decode(data, size, from, &ev.msg))
+        step(arg, ev);
+    else
+        log_warn(
+            "node %u sends what this version does not understand: the same version "
+            "of bascule must run on all nodes",
+            from);
+}
+
+static void
+quorum_cb(bool quorate, uint64_t nodes, void *arg)
+{
+    step(arg, (struct member_event){
+                  .kind = MEMBER_QUORUM, .on = quorate, .members = nodes });
+}
+
+static void
+tick_cb(struct loop_timer *timer, void *arg)
+{
+    (void)timer;
+    step(arg, (struct member_event){ .kind = MEMBER_TICK });
+}
+
+/* The group is joined when the engine has said how it is: what this node tells the
+ * others of itself is true from the first word. */
+static void
+join_cb(struct loop_timer *timer, void *arg)
+{
+    struct node *node = arg;
+    struct corosync_handler handler = { view_cb, message_cb, quorum_cb, node };
+
+    (void)timer;
+    if (!node->corosync)
+        node->corosync = corosync_new(node->loop, GROUP, handler);
+}
+
+static void
+engine_cb(const struct member_event *ev, void *arg)
+{
+    struct node *node = arg;
+
+    step(node, *ev);
+    if (ev->kind == MEMBER_REPORT)
+        loop_timer_in_ms(node->join, 0);
+}
+
+static void
+note_cb(unsigned service, const char *kind, const char *severity, const char *text,
+    void *arg)
+{
+    struct node *node = arg;
+    struct journal_row row = { node->self->name, node->conf->services[service].name,
+        node->core.services[service].r.epoch, severity, kind, text };
+
+    if (!strcmp(severity, "info"))
+        log_info("service %s: %s", row.service, text);
+    else
+        log_warn("service %s: %s", row.service, text);
+    journal_add(node->journal, &row);
+    journal_flush(node->journal);
+}
+
+static void
+changed_cb(void *arg)
+{
+    struct node *node = arg;
+
+    control_changed(node->control);
+}
+
+static enum health
+health_of(const struct jv *reading)
+{
+    const char *text = jv_str(reading, "health", "unknown");
+
+    for (unsigned h = 0; h < HEALTH_N; h++)
+        if (!strcmp(text, health_name((enum health)h)))
+            return (enum health)h;
+    return HEALTH_UNKNOWN;
+}
+
+static void
+poller_cb(void *arg)
+{
+    struct node *node = arg;
+    struct member_event ev = { .kind = MEMBER_HEALTH };
+
+    ev.health = health_of(poller_reading(node->poller, node->self->id, NULL));
+    step(node, ev);
+}
+
+static void
+row_cb(const struct jv *row, void *arg)
+{
+    struct node *node = arg;
+
+    control_row(node->control, row);
+}
+
+static void
+init_core(struct node *node)
+{
+    const struct conf *conf = node->conf;
+    uint64_t all = 0;
+
+    for (unsigned i = 0; i < conf->nnodes; i++)
+        all |= node_bit(conf->nodes[i].id);
+    member_init(&node->core, node->self->id, all);
+    for (unsigned i = 0; i < conf->nservices; i++) {
+        const struct conf_service *cs = &conf->services[i];
+        const struct conf_node *preferred = cs->preferred[0]
+                                                ? conf_node(conf, cs->preferred)
+                                                : NULL;
+        struct reign recorded;
+
+        journal_load(node->journal, cs->name, &recorded);
+        member_add(&node->core, peer_service_key(cs->name),
+            preferred ? preferred->id : 0, conf->lease_ms, &recorded);
+    }
+}
+
+static bool
+open_all(struct node *node, const struct node_options *options)
+{
+    struct engine_handler handler = { engine_cb, note_cb, changed_cb, node };
+    static char socket[256];
+    char error[JOURNAL_ERROR_LEN];
+    int ret;
+
+    node->journal = journal_open(options->state_dir, error);
+    if (!node->journal) {
+        log_error("journal: %s", error);
+        return false;
+    }
+    journal_on_row(node->journal, row_cb, node);
+    init_core(node);
+    ret = control_new(node->loop, options->run_dir, node, &node->control);
+    if (ret < 0) {
+        log_error("%s/basculed.sock: %s%s", options->run_dir, strerror(-ret),
+            ret == -EADDRINUSE ? "; another basculed runs" : "");
+        return false;
+    }
+    snprintf(socket, sizeof socket, "%s/sockmigd.sock", options->run_dir);
+    node->tick = loop_timer_new(node->loop, tick_cb, node);
+    node->join = loop_timer_new(node->loop, join_cb, node);
+    node->engine = engine_new(node->loop, socket, node->conf, handler);
+    if (options->poller)
+        node->poller = poller_new(node->loop, options->poller, options->conf_path,
+            node->conf, poller_cb, node);
+    loop_timer_in_ms(node->join, JOIN_MS);
+    return true;
+}
+
+struct node *
+node_new(struct loop *loop, const struct conf *conf, const struct conf_node *self,
+    const struct node_options *options)
+{
+    struct node *node = calloc(1, sizeof *node);
+
+    if (!node)
+        log_fatal("out of memory");
+    node->loop = loop;
+    node->conf = conf;
+    node->self = self;
+    if (!open_all(node, options)) {
+        node_free(node);
+        return NULL;
+    }
+    step(node, (struct member_event){ .kind = MEMBER_TICK });
+    return node;
+}
+
+void
+node_free(struct node *node)
+{
+    if (!node)
+        return;
+    poller_free(node->poller);
+    corosync_free(node->corosync);
+    engine_free(node->engine);
+    control_free(node->control);
+    loop_timer_free(node->tick);
+    loop_timer_free(node->join);
+    if (node->journal)
+        journal_on_row(node->journal, NULL, NULL);
+    journal_close(node->journal);
+    free(node);
+}
+
+void
+node_switchover(
+    struct node *node, unsigned service, unsigned to, uint64_t token, const char *owner)
+{
+    step(node, (struct member_event){ .kind = MEMBER_ORDER,
+                   .service = service,
+                   .node = to,
+                   .token = token,
+                   .text = owner });
+}
+
+const struct member *
+node_core(const struct node *node)
+{
+    return &node->core;
+}
+
+const struct conf *
+node_conf(const struct node *node)
+{
+    return node->conf;
+}
+
+const struct conf_node *
+node_self(const struct node *node)
+{
+    return node->self;
+}
+
+const struct engine *
+node_engine(const struct node *node)
+{
+    return node->engine;
+}
+
+const struct poller *
+node_poller(const struct node *node)
+{
+    return node->poller;
+}
+
+struct journal *
+node_journal(struct node *node)
+{
+    return node->journal;
+}
+
+const struct node_order *
+node_orders(const struct node *node)
+{
+    return node->orders;
+}

@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * node.h - this node's supervisor: events into the core, its effects out.
+ *
+ * carry_out() in node.c is the one place where effects become acts. */
+#ifndef BSC_NODE_H
+#define BSC_NODE_H
+
+#include "lib/conf.h"
+#include "lib/loop.h"
+#include "supervisor/core/member.h"
+#include "supervisor/engine.h"
+#include "supervisor/journal.h"
+#include "supervisor/poller.h"
+
+#define NODE_ORDERS 64 /* that are remembered */
+
+struct node_order {
+    uint64_t order; /* 0: free */
+    unsigned service, to;
+    enum switchover_step step;
+    int64_t started_ms, finished_ms; /* wall clock; 0: not yet */
+    char owner[PEER_TEXT];
+    char text[512];
+};
+
+struct node_options {
+    const char *conf_path, *state_dir, *run_dir, *poller;
+};
+
+struct node; /* one a process */
+
+/* node_new - everything connected or trying to.  @conf and @options are borrowed.
+ * NULL: logged why. */
+struct node *node_new(struct loop *loop, const struct conf *conf,
+    const struct conf_node *self, const struct node_options *options);
+void node_free(struct node *node); /* NULL is legal */
+
+/* For status.c and control.c. */
+const struct member *node_core(const struct node *node);
+const struct conf *node_conf(const struct node *node);
+const struct conf_node *node_self(const struct node *node);
+const struct engine *node_engine(const struct node *node);
+const struct poller *node_poller(const struct node *node); /* may be NULL */
+struct journal *node_journal(struct node *node);
+const struct node_order *node_orders(const struct node *node); /* NODE_ORDERS */
+
+/* node_switchover - ask for it; the answer comes by control_answer(@token), perhaps
+ * before this returns.  @to may be 0. */
+void node_switchover(struct node *node, unsigned service, unsigned to, uint64_t token,
+    const char *owner);
+
+#endif

@@ -1,0 +1,286 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "supervisor/status.h"
+
+#include "supervisor/words.h"
+
+#include <string.h>
+
+static struct jv *
+copy_or_null(const struct jv *j)
+{
+    return j ? jv_copy(j) : NULL;
+}
+
+static struct jv *
+names_of(const struct conf *conf, uint64_t set)
+{
+    struct jv *names = jv_array();
+
+    for (unsigned n = 1; n <= PEER_MAX_NODE; n++)
+        if (set & node_bit(n))
+            jv_push_str(names, words_node(conf, n));
+    return names;
+}
+
+static struct jv *
+node_object(const struct node *node, const struct conf_node *cn)
+{
+    const struct cluster *c = &node_core(node)->cluster;
+    const struct jv *reading = node_poller(node)
+                                   ? poller_reading(node_poller(node), cn->id, NULL)
+                                   : NULL;
+    bool online = c->members & node_bit(cn->id);
+    struct jv *j = jv_object();
+    const char *reason = jv_str(reading, "reason", "");
+
+    if (online && c->suspect & node_bit(cn->id))
+        reason = "its supervisor does not answer";
+    else if (online && !(c->engines & node_bit(cn->id)))
+        reason = "its sockmigd cannot be reached";
+    else if (!online)
+        reason = c->process_left & node_bit(cn->id) ? "its supervisor ended"
+                                                    : "not in the cluster";
+    jv_set_str(j, "name", cn->name);
+    jv_set_int(j, "id", cn->id);
+    jv_set_str(j, "state", online ? "online" : "offline");
+    jv_set_str(j, "health", health_name(online ? c->health[cn->id] : HEALTH_UNKNOWN));
+    jv_set_str(j, "reason", reason);
+    return j;
+}
+
+static const char *
+state_name(const struct service *s, const struct jv *engine)
+{
+    switch (s->state) {
+    case SERVICE_ACTIVE:
+        if (engine && !jv_bool(engine, "protected", false))
+            return "unprotected";
+        return s->r.set ? "protected" : "unprotected";
+    case SERVICE_CLAIMED:
+    case SERVICE_TAKING:
+        return "taking-over";
+    case SERVICE_DOWN:
+        return s->r.kept ? "taking-over" : "failed";
+    default:
+        return "stopped";
+    }
+}
+
+/* One sentence for the operator: why it is not all right, and what to do. */
+static const char *
+reason_of(const struct node *node, const struct service *s, const struct jv *engine)
+{
+    const struct cluster *c = &node_core(node)->cluster;
+    const struct jv *refusals = jv_get(engine, "refusals");
+
+    if (!c->view)
+        return "this node is not in the cluster: is corosync running?";
+    if (!cluster_quorate(c))
+        return "no majority of nodes is here";
+    if (s->state == SERVICE_DOWN)
+        return s->own.text[0] ? s->own.text : "it failed; the journal says why";
+    if (s->state == SERVICE_ACTIVE && !(c->members & node_bit(s->r.active)))
+        return "its node left; a standby is about to take over";
+    if (s->state == SERVICE_ACTIVE && jv_len(refusals))
+        return jv_str(jv_at(refusals, 0), "what", "it cannot be checkpointed");
+    if (s->state == SERVICE_ACTIVE && !s->r.set)
+        return "no standby is ready yet";
+    return "";
+}
+
+static struct jv *
+addresses_of(const struct conf_service *cs)
+{
+    struct jv *list = jv_array();
+
+    for (unsigned i = 0; i < cs->naddresses; i++)
+        jv_push_str(list, cs->addresses[i].text);
+    return list;
+}
+
+/* What the engine of the active node says of a standby; elsewhere, what the set says.
+ */
+static struct jv *
+standby_object(const struct conf *conf, const struct service *s,
+    const struct conf_node *cn, const struct jv *engine)
+{
+    const struct jv *standbys = jv_get(engine, "standbys");
+    struct jv *j = jv_object();
+    const char *state = s->r.set & node_bit(cn->id) ? "ready" : "down";
+    int64_t lag = -1;
+
+    (void)conf;
+    for (size_t i = 0; i < jv_len(standbys); i++)
+        if (!strcmp(jv_str(jv_at(standbys, i), "node", ""), cn->name)) {
+            state = jv_str(jv_at(standbys, i), "state", state);
+            lag = jv_int(jv_at(standbys, i), "lag", -1);
+        }
+    if (!strcmp(state, "connecting"))
+        state = "down";
+    jv_set_str(j, "node", cn->name);
+    jv_set_str(j, "state", state);
+    jv_set_int(j, "lag", lag);
+    return j;
+}
+
+static struct jv *
+standbys_of(const struct node *node, const struct service *s, const struct jv *engine)
+{
+    const struct conf *conf = node_conf(node);
+    struct jv *list = jv_array();
+
+    for (unsigned i = 0; i < conf->nnodes && s->r.active; i++)
+        if (conf->nodes[i].id != s->r.active)
+            jv_push(list, standby_object(conf, s, &conf->nodes[i], engine));
+    return list;
+}
+
+static struct jv *
+switchover_of(const struct service *s)
+{
+    struct jv *j;
+
+    if (!s->order.order)
+        return NULL;
+    j = jv_object();
+    jv_set_int(j, "order", (int64_t)s->order.order);
+    jv_set_str(j, "step", switchover_step_name(s->order.step));
+    return j;
+}
+
+/* What the MIB of the active node says of its engine: a round of the poller old. */
+static const struct jv *
+polled_engine(const struct node *node, const struct service *s, const char *name)
+{
+    const struct jv *reading, *services, *one;
+
+    if (!node_poller(node))
+        return NULL;
+    reading = poller_reading(node_poller(node), s->r.active, NULL);
+    services = jv_get(reading, "services");
+    for (size_t i = 0; i < jv_len(services); i++) {
+        one = jv_at(services, i);
+        if (!strcmp(jv_str(one, "name", ""), name) &&
+            !strcmp(jv_str(one, "role", ""), "active") &&
+            (uint64_t)jv_int(one, "epoch", 0) == s->r.epoch)
+            return one;
+    }
+    return NULL;
+}
+
+static struct jv *
+service_object(const struct node *node, unsigned index)
+{
+    const struct conf_service *cs = &node_conf(node)->services[index];
+    const struct service *s = &node_core(node)->services[index];
+    bool serving = s->state == SERVICE_ACTIVE || s->state == SERVICE_TAKING;
+    const struct jv *local = engine_status(node_engine(node), index);
+    const struct jv *engine = s->r.active == node_self(node)->id
+                                  ? local
+                                  : polled_engine(node, s, cs->name);
+    struct jv *j = jv_object();
+
+    jv_set_str(j, "name", cs->name);
+    jv_set_str(j, "state", state_name(s, engine));
+    jv_set_str(j, "active", serving ? words_node(node_conf(node), s->r.active) : NULL);
+    jv_set_int(j, "epoch", (int64_t)s->r.epoch);
+    jv_set_str(j, "policy", jv_str(local, "policy", conf_policy_name(cs->policy)));
+    jv_set_int(j, "connections", jv_int(engine, "connections", 0));
+    jv_set_int(j, "last_blackout_ms", jv_int(engine, "last_blackout_ms", 0));
+    jv_set_int(
+        j, "last_pause_us", jv_int(jv_get(engine, "checkpoint"), "last_pause_us", 0));
+    jv_set(j, "addresses", addresses_of(cs));
+    jv_set_str(j, "reason", reason_of(node, s, engine));
+    jv_set(j, "set", names_of(node_conf(node), s->r.set));
+    jv_set(j, "switchover", switchover_of(s));
+    jv_set(j, "checkpoint", copy_or_null(jv_get(engine, "checkpoint")));
+    jv_set(j, "gate", copy_or_null(jv_get(engine, "gate")));
+    jv_set_str(j, "last_error", jv_str(engine, "last_error", ""));
+    jv_set(j, "standbys", standbys_of(node, s, engine));
+    return j;
+}
+
+static struct jv *
+poller_object(const struct node *node)
+{
+    const struct conf *conf = node_conf(node);
+    struct jv *j = jv_object(), *list = jv_array();
+
+    for (unsigned i = 0; i < conf->nnodes && node_poller(node); i++) {
+        int64_t age_ms = -1;
+        const struct jv *reading = poller_reading(
+            node_poller(node), conf->nodes[i].id, &age_ms);
+        struct jv *row = jv_object();
+
+        jv_set_str(row, "name", conf->nodes[i].name);
+        jv_set_bool(row, "answers", jv_bool(reading, "answers", false));
+        jv_set_int(row, "age_ms", age_ms);
+        jv_push(list, row);
+    }
+    jv_set(j, "nodes", list);
+    return j;
+}
+
+struct jv *
+status_object(struct node *node)
+{
+    const struct conf *conf = node_conf(node);
+    struct jv *j = jv_object(), *nodes = jv_array(), *services = jv_array();
+
+    jv_set_str(j, "cluster", conf->cluster);
+    jv_set_str(j, "node", node_self(node)->name);
+    jv_set_bool(j, "quorate", cluster_quorate(&node_core(node)->cluster));
+    jv_set_bool(j, "engine", engine_connected(node_engine(node)));
+    jv_set_str(j, "journal_error", journal_error(node_journal(node)));
+    for (unsigned i = 0; i < conf->nnodes; i++)
+        jv_push(nodes, node_object(node, &conf->nodes[i]));
+    for (unsigned i = 0; i < conf->nservices; i++)
+        jv_push(services, service_object(node, i));
+    jv_set(j, "nodes", nodes);
+    jv_set(j, "services", services);
+    jv_set(j, "poller", poller_object(node));
+    return j;
+}
+
+static struct jv *
+order_object(const struct node *node, const struct node_order *o)
+{
+    struct jv *j = jv_object();
+
+    jv_set_int(j, "order", (int64_t)o->order);
+    jv_set_str(j, "kind", "switchover");
+    jv_set_str(j, "service", node_conf(node)->services[o->service].name);
+    jv_set_str(j, "node", o->to ? words_node(node_conf(node), o->to) : NULL);
+    jv_set_str(j, "owner", o->owner);
+    jv_set_str(j, "state",
+        o->step == STEP_DONE     ? "done"
+        : o->step == STEP_FAILED ? "failed"
+                                 : "running");
+    jv_set_int(j, "started_ms", o->started_ms);
+    jv_set_int(j, "finished_ms", o->finished_ms);
+    jv_set_str(j, "text", o->text);
+    return j;
+}
+
+struct jv *
+status_orders(const struct node *node, int64_t order)
+{
+    const struct node_order *orders = node_orders(node);
+    struct jv *list = jv_array();
+    uint64_t below = UINT64_MAX;
+
+    for (unsigned n = 0; n < NODE_ORDERS; n++) {
+        const struct node_order *next = NULL;
+
+        for (unsigned i = 0; i < NODE_ORDERS; i++)
+            if (orders[i].order && orders[i].order < below &&
+                (!next || orders[i].order > next->order))
+                next = &orders[i];
+        if (!next)
+            break;
+        below = next->order;
+        if (!order || (uint64_t)order == next->order)
+            jv_push(list, order_object(node, next));
+    }
+    return list;
+}

@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "supervisor/words.h"
+
+#include "supervisor/core/switchover.h"
+
+#include <stdio.h>
+#include <string.h>
+
+const char *
+words_node(const struct conf *conf, unsigned id)
+{
+    const struct conf_node *node = id ? conf_node_by_id(conf, id) : NULL;
+
+    return node ? node->name : "?";
+}
+
+void
+words_set(const struct conf *conf, uint64_t set, char text[WORDS_LEN])
+{
+    size_t n = 0;
+
+    text[0] = '\0';
+    for (unsigned i = 1; i <= PEER_MAX_NODE && n < WORDS_LEN - 40; i++)
+        if (set & node_bit(i))
+            n += (size_t)snprintf(
+                text + n, WORDS_LEN - n, "%s%s", n ? ", " : "", words_node(conf, i));
+    if (!n)
+        snprintf(text, WORDS_LEN, "nobody");
+}
+
+static const struct {
+    const char *severity, *format; /* %N: the node */
+} rows[JOURNAL_NKINDS] = {
+    [JOURNAL_NODE_JOINED] = { "info", "node %N joined" },
+    [JOURNAL_NODE_LEFT] = { "warn", "node %N left" },
+    [JOURNAL_NODE_SILENT] = { "warn", "the supervisor of node %N does not answer" },
+    [JOURNAL_NODE_BACK] = { "info", "the supervisor of node %N answers again" },
+    [JOURNAL_QUORUM_GAINED] = { "info", "a majority of nodes is here: may decide" },
+    [JOURNAL_QUORUM_LOST] = { "error",
+        "no majority of nodes is here: services of this node end their lease, nothing "
+        "is decided until more nodes are back" },
+    [JOURNAL_ENGINE_UP] = { "info", "sockmigd of node %N is connected" },
+    [JOURNAL_ENGINE_DOWN] = { "error",
+        "sockmigd of node %N cannot be reached: start it, see its log" },
+    [JOURNAL_CLAIM] = { "warn", "%N wants to be active" },
+    [JOURNAL_TAKING] = { "info", "%N may serve from here on" },
+    [JOURNAL_STEP] = { "info", "orders the engine" },
+    [JOURNAL_STEP_FAILED] = { "warn", "the engine refused" },
+    [JOURNAL_ACTIVE] = { "info", "active on %N" },
+    [JOURNAL_FAILED] = { "error", "does not run on %N any more" },
+    [JOURNAL_CONTEXT_LOST] = { "error",
+        "context lost: no node has a usable clone; starting afresh on %N" },
+    [JOURNAL_HANDOVER] = { "info", "has stopped to be handed over to %N" },
+    [JOURNAL_SET] = { "info", "replication set" },
+    [JOURNAL_LOST] = { "warn", "the clone on %N is gone" },
+    [JOURNAL_ORDER] = { "info", "ordered: switch over to %N" },
+    [JOURNAL_ORDER_FAILED] = { "error", "the switchover to %N came to nothing" },
+    [JOURNAL_ORDER_DONE] = { "info", "switched over to %N" },
+};
+
+static size_t
+expand(const struct conf *conf, const char *format, unsigned node, char *text)
+{
+    const char *at = strstr(format, "%N");
+
+    if (!at)
+        return (size_t)snprintf(text, WORDS_LEN, "%s", format);
+    return (size_t)snprintf(text, WORDS_LEN, "%.*s%s%s", (int)(at - format), format,
+        words_node(conf, node), at + 2);
+}
+
+static const char *
+reason_text(enum order_reason reason)
+{
+    static const char *const texts[ORDER_NREASONS] = {
+        [ORDER_OK] = "done",
+        [ORDER_NO_QUORUM] = "no majority of nodes is here",
+        [ORDER_NOT_ACTIVE] = "the service is not active on any node",
+        [ORDER_SAME_NODE] = "the service is active there already",
+        [ORDER_NOT_IN_SET] =
+            "that node has no complete clone; wait until its standby is "
+            "ready",
+        [ORDER_NO_STANDBY] = "no standby is ready; wait until one is",
+        [ORDER_RUNNING] = "an order for this service is running",
+        [ORDER_SILENT] = "the supervisor of the active node does not answer",
+        [ORDER_TARGET_SILENT] = "the supervisor or the engine of that node does not "
+                                "answer",
+        [ORDER_MEMBERSHIP] = "the membership changed; order it again",
+        [ORDER_SERVICE_FAILED] = "the service failed before it was handed over",
+        [ORDER_HANDOVER_FAILED] = "the engine could not hand over",
+        [ORDER_RESUMED] = "the target failed; the service runs where it ran before",
+        [ORDER_ELSEWHERE] = "the target failed; another node took over",
+    };
+
+    return reason < ORDER_NREASONS ? texts[reason] : "?";
+}
+
+void
+words_order(const struct conf *conf, const struct effect *e, char text[WORDS_LEN])
+{
+    (void)conf;
+    if (e->reason == ORDER_RUNNING && e->order)
+        snprintf(text, WORDS_LEN, "%s: order %llu", reason_text(ORDER_RUNNING),
+            (unsigned long long)e->order);
+    else if (e->msg.text[0] && e->reason != ORDER_OK && e->step == STEP_FAILED)
+        snprintf(text, WORDS_LEN, "%s: %s", reason_text(e->reason), e->msg.text);
+    else if (e->step == STEP_DONE || e->step == STEP_FAILED)
+        snprintf(text, WORDS_LEN, "%s", reason_text(e->reason));
+    else
+        snprintf(text, WORDS_LEN, "%s", switchover_step_name(e->step));
+}
+
+const char *
+words_journal(const struct conf *conf, const struct effect *e, char text[WORDS_LEN])
+{
+    char set[WORDS_LEN];
+    size_t n = expand(conf, rows[e->journal].format, e->node, text);
+    char *end = text + n;
+    size_t left = WORDS_LEN - n;
+
+    switch (e->journal) {
+    case JOURNAL_CLAIM:
+    case JOURNAL_TAKING:
+    case JOURNAL_ACTIVE:
+        snprintf(end, left, " (%s)", peer_mode_name(e->r.mode));
+        break;
+    case JOURNAL_STEP:
+    case JOURNAL_STEP_FAILED:
+        words_set(conf, e->r.set, set);
+        snprintf(end, left, ": %s%s%s%s%s", engine_op_name(e->op),
+            e->op == ENGINE_SET ? " to require " : "", e->op == ENGINE_SET ? set : "",
+            e->msg.text[0] ? ": " : "", e->msg.text);
+        break;
+    case JOURNAL_SET:
+        words_set(conf, e->r.set, set);
+        snprintf(end, left, ": %s", set);
+        break;
+    case JOURNAL_FAILED:
+        snprintf(end, left, ": %s", e->msg.text);
+        break;
+    case JOURNAL_ORDER_FAILED:
+        snprintf(end, left, ": %s%s%s", reason_text(e->reason),
+            e->msg.text[0] ? ": " : "", e->msg.text);
+        break;
+    default:
+        break;
+    }
+    return rows[e->journal].severity;
+}

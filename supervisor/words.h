@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * words.h - what the cores say in numbers, in words for people. */
+#ifndef BSC_WORDS_H
+#define BSC_WORDS_H
+
+#include "lib/conf.h"
+#include "supervisor/core/effects.h"
+
+#define WORDS_LEN 512
+
+/* words_journal - the text of a DO_JOURNAL effect.  Its severity: info, warn, error. */
+const char *words_journal(
+    const struct conf *conf, const struct effect *e, char text[WORDS_LEN]);
+
+/* words_order - why an order was refused, came to nothing or how it went. */
+void words_order(
+    const struct conf *conf, const struct effect *e, char text[WORDS_LEN]);
+
+/* words_set - "n2, n3" or "nobody". */
+void words_set(const struct conf *conf, uint64_t set, char text[WORDS_LEN]);
+
+const char *words_node(const struct conf *conf, unsigned id); /* "?" if unknown */
+
+#endif

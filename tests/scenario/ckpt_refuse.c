@@ -1,0 +1,395 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * ckpt_refuse.c - what cannot be protected is refused by name, what can is not, and the
+ * refused process runs on (promise P8): a row per kind.  Needs root (77 otherwise). */
+#include "lib/loop.h"
+#include "sockmig/ckpt/target.h"
+#include "sockmig/image_alloc.h"
+
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <linux/seccomp.h>
+#include <netinet/in.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/file.h>
+#include <sys/inotify.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/shm.h>
+#include <sys/signalfd.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/timerfd.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define SCRATCH_FILE "/tmp/ckpt_refuse.tmp"
+
+static int outside[2]; /* a pipe whose other end the test keeps */
+
+static void
+make_inotify(void)
+{
+    inotify_init1(0);
+}
+
+static void
+make_pidfd(void)
+{
+    syscall(SYS_pidfd_open, getpid(), 0);
+}
+
+static void
+make_userfaultfd(void)
+{
+    syscall(SYS_userfaultfd, 1);
+}
+
+static void
+make_memfd(void)
+{
+    syscall(SYS_memfd_create, "thing", 0);
+}
+
+static void
+make_io_uring(void)
+{
+    uint64_t params[64] = { 0 };
+
+    syscall(SYS_io_uring_setup, 4, params);
+}
+
+static void
+make_udp(void)
+{
+    socket(AF_INET, SOCK_DGRAM, 0);
+}
+
+static void
+make_raw(void)
+{
+    socket(AF_INET, SOCK_RAW, IPPROTO_ICMP);
+}
+
+static void
+make_netlink(void)
+{
+    socket(AF_NETLINK, SOCK_RAW, 0);
+}
+
+static void
+make_mptcp(void)
+{
+    socket(AF_INET, SOCK_STREAM, 262);
+}
+
+static void
+make_unix_pair(void)
+{
+    int pair[2];
+
+    socketpair(AF_UNIX, SOCK_STREAM, 0, pair);
+}
+
+static void
+make_unix_listener(void)
+{
+    struct sockaddr_un sa = { .sun_family = AF_UNIX, .sun_path = "\0ckpt_refuse" };
+    int s = socket(AF_UNIX, SOCK_STREAM, 0);
+
+    bind(s, (struct sockaddr *)&sa, sizeof sa);
+    listen(s, 1);
+}
+
+static void
+make_bound(void)
+{
+    struct sockaddr_in sa = { .sin_family = AF_INET };
+
+    bind(socket(AF_INET, SOCK_STREAM, 0), (struct sockaddr *)&sa, sizeof sa);
+}
+
+static void
+make_terminal(void)
+{
+    open("/dev/ptmx", O_RDWR | O_NOCTTY);
+}
+
+static void
+make_device(void)
+{
+    open("/dev/kmsg", O_RDONLY);
+}
+
+static void
+make_deleted(void)
+{
+    open(SCRATCH_FILE, O_RDWR | O_CREAT, 0600);
+    unlink(SCRATCH_FILE);
+}
+
+static void
+map_file(int flags, bool keep)
+{
+    int fd = open(SCRATCH_FILE, O_RDWR | O_CREAT, 0600);
+
+    if (ftruncate(fd, 4096) == 0)
+        mmap(NULL, 4096, PROT_READ | PROT_WRITE, flags, fd, 0);
+    close(fd);
+    if (!keep)
+        unlink(SCRATCH_FILE);
+}
+
+static void
+make_deleted_map(void)
+{
+    map_file(MAP_PRIVATE, false);
+}
+
+static void
+make_shared_map(void)
+{
+    map_file(MAP_SHARED, true);
+}
+
+static void
+make_lock(void)
+{
+    flock(open(SCRATCH_FILE, O_RDWR | O_CREAT, 0600), LOCK_EX);
+}
+
+static void
+make_shm(void)
+{
+    int id = shmget(IPC_PRIVATE, 4096, 0600);
+
+    shmat(id, NULL, 0);
+    shmctl(id, IPC_RMID, NULL);
+}
+
+static void
+make_fifo(void)
+{
+    unlink(SCRATCH_FILE);
+    mkfifo(SCRATCH_FILE, 0600);
+    open(SCRATCH_FILE, O_RDWR);
+}
+
+static void
+make_outside_pipe(void)
+{
+    dup2(outside[1], 20);
+}
+
+static void
+make_seccomp(void)
+{
+    struct {
+        uint16_t code;
+        uint8_t jt, jf;
+        uint32_t k;
+    } allow = { 6, 0, 0, 0x7fff0000u };
+    struct {
+        uint16_t len;
+        void *filter;
+    } prog = { 1, &allow };
+
+    prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0);
+    prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &prog);
+}
+
+static void
+make_closed_watch(void)
+{
+    struct epoll_event ev = { .events = EPOLLIN };
+    int set = epoll_create1(0), fd[2], other;
+
+    if (pipe(fd) < 0)
+        return;
+    other = dup(fd[0]);
+    epoll_ctl(set, EPOLL_CTL_ADD, fd[0], &ev);
+    close(fd[0]);
+    (void)other;
+}
+
+static void
+make_allowed(void)
+{
+    struct sockaddr_in sa = { .sin_family = AF_INET };
+    struct sockaddr_in6 sa6 = { .sin6_family = AF_INET6 };
+    struct epoll_event ev = { .events = EPOLLIN };
+    int set = epoll_create1(0), s = socket(AF_INET, SOCK_STREAM, 0), fd[2];
+    int six = socket(AF_INET6, SOCK_STREAM, 0);
+    sigset_t signals;
+    char text[60000] = "";
+
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGUSR1);
+    bind(s, (struct sockaddr *)&sa, sizeof sa);
+    listen(s, 5);
+    bind(six, (struct sockaddr *)&sa6, sizeof sa6);
+    listen(six, 6);
+    epoll_ctl(set, EPOLL_CTL_ADD, s, &ev);
+    socket(AF_INET, SOCK_STREAM, 0);
+    eventfd(7, 0);
+    timerfd_create(CLOCK_MONOTONIC, 0);
+    signalfd(-1, &signals, 0);
+    open("/dev/null", O_RDWR);
+    open("/dev/urandom", O_RDONLY);
+    open("/", O_RDONLY | O_DIRECTORY);
+    dup(set);
+    if (pipe(fd) == 0 && write(fd[1], text, sizeof text) < 0)
+        _exit(1);
+    if (socketpair(AF_UNIX, SOCK_STREAM, 0, fd) == 0)
+        close(fd[0]);
+}
+
+static const struct {
+    const char *claim; /* the refusal contains it; NULL: nothing is refused */
+    void (*make)(void);
+} rows[] = {
+    { NULL, make_allowed },
+    { "inotify", make_inotify },
+    { "pidfd", make_pidfd },
+    { "userfaultfd", make_userfaultfd },
+    { "memfd", make_memfd },
+    { "io_uring", make_io_uring },
+    { "UDP", make_udp },
+    { "raw", make_raw },
+    { "netlink", make_netlink },
+    { "multipath", make_mptcp },
+    { "unix socket", make_unix_pair },
+    { "listening unix", make_unix_listener },
+    { "bound", make_bound },
+    { "terminal", make_terminal },
+    { "device", make_device },
+    { "open file is deleted", make_deleted },
+    { "mapped file is deleted", make_deleted_map },
+    { "shared and writable", make_shared_map },
+    { "locked", make_lock },
+    { "System V", make_shm },
+    { "pipe", make_fifo },
+    { "another process", make_outside_pipe },
+    { "seccomp", make_seccomp },
+    { "closed descriptor", make_closed_watch },
+};
+
+static pid_t
+start(void (*make)(void))
+{
+    int ready[2];
+    char c;
+    pid_t pid;
+
+    if (pipe(ready) < 0)
+        return -1;
+    pid = fork();
+    if (pid != 0) {
+        close(ready[1]);
+        if (read(ready[0], &c, 1) != 0) /* until it has closed its end */
+            pid = -1;
+        close(ready[0]);
+        return pid;
+    }
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    dup2(open("/dev/null", O_RDWR), 0);
+    dup2(0, 1);
+    dup2(0, 2);
+    if (make != make_outside_pipe)
+        close(outside[1]);
+    dup2(ready[1], 100);
+    for (int fd = 3; fd < 100; fd++)
+        if (make != make_outside_pipe || fd != outside[1])
+            close(fd);
+    make();
+    syscall(SYS_close_range, 100, ~0u, 0);
+    for (;;)
+        pause();
+}
+
+static bool
+is_named(const struct refusals *why, const char *claim)
+{
+    for (unsigned i = 0; i < why->n && i < REFUSALS_MAX; i++)
+        if (strstr(why->v[i].what, claim) && why->v[i].cure[0])
+            return true;
+    return false;
+}
+
+/* What is allowed must make a sound image, twice the same. */
+static bool
+image_is_sound(struct target *t)
+{
+    struct image im;
+    struct pages pages;
+    struct parcels parcels;
+    struct target_timing timing;
+    struct target_request req = { .stop_limit_ms = 1000 };
+    struct refusals why;
+    bool ok = image_alloc(&im) == 0 && pages_init(&pages, 1u << 30, 0) == 0 &&
+              parcels_init(&parcels, 1u << 20) == 0;
+
+    for (int i = 0; ok && i < 2; i++) {
+        pages_reset(&pages);
+        parcels_reset(&parcels);
+        ok = target_checkpoint(t, &req, &im, &pages, &parcels, &timing, &why) == 0 &&
+             !image_check(&im) && im.nitems == 1;
+        /* the queue of the pipe travels once, since it does not change */
+        ok = ok && (i == 0 ? parcels.size > 60000 : parcels.size == 0);
+    }
+    image_release(&im);
+    pages_fini(&pages);
+    parcels_fini(&parcels);
+    return ok;
+}
+
+static bool
+row_holds(size_t i)
+{
+    struct target *t = NULL;
+    struct refusals why;
+    pid_t pid = start(rows[i].make);
+    int ret = target_attach(pid, &t, &why), status;
+    bool ok;
+
+    if (rows[i].claim)
+        ok = ret < 0 && is_named(&why, rows[i].claim);
+    else
+        ok = ret == 0 && image_is_sound(t);
+    if (!ok)
+        for (unsigned k = 0; k < why.n && k < REFUSALS_MAX; k++)
+            printf("  said: descriptor %d: %s\n", why.v[k].fd, why.v[k].what);
+    target_detach(ret == 0 ? t : NULL);
+    ok = ok && waitpid(pid, &status, WNOHANG) == 0; /* it runs on */
+    kill(pid, SIGKILL);
+    waitpid(pid, &status, 0);
+    unlink(SCRATCH_FILE);
+    return ok;
+}
+
+int
+main(void)
+{
+    int failed = 0;
+
+    if (geteuid() != 0 || unshare(CLONE_NEWNET) < 0 || pipe(outside) < 0) {
+        printf("skipped: needs root\n");
+        return 77;
+    }
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        bool ok = row_holds(i);
+
+        printf("%s: %s\n", rows[i].claim ? rows[i].claim : "what is allowed",
+            ok ? "ok" : "FAILED");
+        failed += !ok;
+    }
+    return failed ? 1 : 0;
+}

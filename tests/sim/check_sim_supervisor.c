@@ -1,0 +1,366 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * check_sim_supervisor.c - supervisors in whole simulated clusters: storms of faults by
+ * seed, planted mistakes that the storms must find, and a few stories.
+ *
+ *   check_sim_supervisor FROM TO   run these seeds and print the first that fails, with
+ *                                  its transcript if SIM_TRACE is set */
+#include "tests/sim/sim.h"
+
+#include <check.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define SEEDS 4000 /* of a test run, in batches */
+#define BATCH 250
+#define MUTANT_SEEDS 6000 /* a mutant must be found within */
+
+static struct sim s;
+
+static void
+storm(uint64_t seed, unsigned nodes, unsigned rounds, const struct sim_mutant *mutant)
+{
+    sim_init(&s, nodes, seed);
+    s.mutant = mutant;
+    s.sharp = seed % 2;
+    if (getenv("SIM_TRACE"))
+        sim_keep_trace(&s);
+    sim_run_ms(&s, 1500 + (int64_t)sim_random(&s, 1500));
+    for (unsigned round = 0; round < rounds && !s.broken[0]; round++) {
+        unsigned a = 1 + (unsigned)sim_random(&s, nodes);
+        unsigned b = 1 + (unsigned)sim_random(&s, nodes);
+
+        switch (sim_random(&s, 16)) {
+        case 0:
+            sim_crash(&s, a);
+            break;
+        case 1:
+        case 2:
+        case 3:
+            sim_boot(&s, a);
+            sim_super_start(&s, b);
+            break;
+        case 4:
+            sim_super_crash(&s, a);
+            break;
+        case 5:
+            sim_engine_crash(&s, a);
+            break;
+        case 6:
+            sim_service_fail(&s, sim_serving(&s) ? sim_serving(&s) : a);
+            break;
+        case 7:
+            sim_hang(&s, a, true);
+            break;
+        case 8:
+        case 9:
+            sim_hang(&s, a, false);
+            break;
+        case 10:
+            sim_cut(&s, node_bit(a));
+            break;
+        case 11:
+        case 12:
+            sim_cut(&s, 0);
+            break;
+        case 13:
+        case 14:
+            sim_switchover(&s, a, b);
+            break;
+        default:
+            s.node[a].engine.refuse = true;
+        }
+        sim_run_ms(&s, (int64_t)sim_random(&s, sim_random(&s, 3) ? 80 : 900));
+    }
+}
+
+static void
+heal(void)
+{
+    s.sharp = false;
+    sim_run_ms(&s, 10);
+    sim_cut(&s, 0);
+    for (unsigned i = 1; i < s.n; i++) {
+        s.node[i].engine.refuse = false;
+        sim_hang(&s, i, false);
+        sim_boot(&s, i);
+        sim_super_start(&s, i);
+    }
+    for (unsigned i = 0; i < 600 && !s.broken[0]; i++) {
+        uint64_t all = node_bit(s.n) - 2, serving;
+
+        sim_run_ms(&s, 100);
+        serving = sim_serving(&s);
+        if (serving && sim_set(&s) == (all & ~node_bit((unsigned)serving)))
+            return;
+    }
+    sim_break(&s, "live: healed for a minute, active %u, set %x", sim_serving(&s),
+        (unsigned)sim_set(&s));
+}
+
+
+static bool
+run_seed(uint64_t seed, const struct sim_mutant *mutant)
+{
+    storm(seed, seed % 3 ? 3 : 5, 40, mutant);
+    if (!s.broken[0] && !mutant)
+        heal();
+    return !s.broken[0];
+}
+
+START_TEST(safe_and_live)
+{
+    for (uint64_t seed = (uint64_t)_i * BATCH; seed < (uint64_t)(_i + 1) * BATCH;
+         seed++) {
+        bool ok = run_seed(seed, NULL);
+
+        ck_assert_msg(ok, "seed %lu: %s", (unsigned long)seed, s.broken);
+        sim_fini(&s);
+    }
+}
+END_TEST
+
+/* Planted mistakes.  Each pokes the state of the cores as the mistake would. */
+
+static void
+no_lease_wait(struct member *m, struct member_event *ev)
+{
+    m->services[0].own.lease_over = ev->now;
+}
+
+static void
+no_fence(struct member *m, struct member_event *ev)
+{
+    struct service *v = &m->services[0];
+
+    (void)ev;
+    if (v->state == SERVICE_CLAIMED)
+        v->own.fenced = v->claim.epoch;
+}
+
+static void
+no_votes(struct member *m, struct member_event *ev)
+{
+    (void)ev;
+    if (m->services[0].claim.epoch)
+        m->services[0].stopped = m->cluster.all;
+}
+
+static void
+forgotten_ages(struct member *m, struct member_event *ev)
+{
+    (void)m;
+    if (ev->kind == MEMBER_MESSAGE && ev->msg.kind == PEER_STOPPED)
+        ev->msg.age_us = -1;
+}
+
+static void
+stale_claims(struct member *m, struct member_event *ev)
+{
+    if (ev->kind == MEMBER_MESSAGE && ev->msg.kind == PEER_CLAIM &&
+        ev->msg.r.epoch <= m->services[0].r.floor) {
+        m->services[0].r.floor = ev->msg.r.epoch - 1;
+        m->services[0].own.voted = 0;
+    }
+    if (m->services[0].state == SERVICE_CLAIMED)
+        m->services[0].own.fenced = m->services[0].claim.epoch;
+}
+
+static void
+outside_the_set(struct member *m, struct member_event *ev)
+{
+    if (ev->kind == MEMBER_MESSAGE && m->services[0].r.phase == SERVICE_DOWN)
+        m->services[0].r.set = m->cluster.all;
+}
+
+static void
+doubt_ignored(struct member *m, struct member_event *ev)
+{
+    (void)ev;
+    if (m->services[0].state != SERVICE_TAKING)
+        m->services[0].r.doubt = false;
+    if (!(m->cluster.members & node_bit(m->services[0].r.active)))
+        m->services[0].r.doubt = false;
+}
+
+static void
+added_too_early(struct member *m, struct member_event *ev)
+{
+    (void)ev;
+    if (m->services[0].own.adding)
+        m->services[0].own.required |= m->services[0].own.adding;
+}
+
+/* ... and the engine hears of it never: the mistake of the order of two steps is seen
+ * only when the second does not come. */
+static void
+engine_not_told(struct member *m, struct effects *out)
+{
+    (void)m;
+    for (unsigned i = 0; i < out->n; i++)
+        if (out->v[i].what == DO_ENGINE && out->v[i].op == ENGINE_SET)
+            out->v[i].r.set = 0;
+}
+
+static void
+shrunk_too_early(struct member *m, struct member_event *ev)
+{
+    (void)ev;
+    if (m->services[0].state == SERVICE_ACTIVE)
+        m->services[0].confirmed = m->cluster.all;
+}
+
+static void
+not_required_first(struct member *m, struct effects *out)
+{
+    for (unsigned i = 0; i < out->n; i++) {
+        const struct peermsg *msg = &out->v[i].msg;
+        struct effect *e;
+
+        if (out->v[i].what != DO_BROADCAST || msg->kind != PEER_SET ||
+            !(m->services[0].r.set & ~msg->r.set))
+            continue;
+        e = effects_add(out, DO_ENGINE, 0);
+        e->op = ENGINE_SET;
+        e->r.epoch = msg->r.epoch;
+        e->r.set = msg->r.set;
+        return;
+    }
+}
+
+static void
+served_unconfirmed(struct member *m, struct member_event *ev)
+{
+    (void)ev;
+    if (m->services[0].state == SERVICE_TAKING)
+        m->services[0].confirmed = m->cluster.all;
+}
+
+static void
+quorum_ignored(struct member *m, struct member_event *ev)
+{
+    (void)ev;
+    if (m->cluster.members)
+        m->cluster.all = m->cluster.members;
+    m->cluster.quorums = ~(uint64_t)0;
+}
+
+static void
+shut_is_guessed(struct member *m, struct effects *out)
+{
+    (void)m;
+    for (unsigned i = 0; i < out->n; i++)
+        if (out->v[i].what == DO_BROADCAST && out->v[i].msg.kind == PEER_FAILED)
+            out->v[i].msg.r.shut = true;
+}
+
+static void
+forgets_records(struct member *m, struct effects *out)
+{
+    (void)m;
+    for (unsigned i = 0; i < out->n; i++)
+        if (out->v[i].what == DO_PERSIST)
+            out->v[i].r = (struct reign){ 0 };
+}
+
+static void
+restart_forgets(struct member *m, struct member_event *ev)
+{
+    if (ev->kind == MEMBER_REPORT && ev->report.epoch < m->services[0].r.epoch)
+        m->services[0].own.ordered = 0;
+}
+
+static void
+journal_after(struct member *m, struct effects *out)
+{
+    (void)m;
+    for (unsigned i = 0; i + 1 < out->n; i++)
+        if (out->v[i].what == DO_JOURNAL && out->v[i + 1].what == DO_ENGINE) {
+            struct effect e = out->v[i];
+
+            out->v[i] = out->v[i + 1];
+            out->v[i + 1] = e;
+        }
+}
+
+static const struct sim_mutant mutants[] = {
+    { "no waiting for the lease", no_lease_wait, NULL },
+    { "a vote without a fence", no_fence, NULL },
+    { "no votes needed", no_votes, NULL },
+    { "votes without the age of the last acknowledgement", forgotten_ages, NULL },
+    { "stale claims are accepted", stale_claims, NULL },
+    { "elected outside the set", outside_the_set, NULL },
+    { "a reign that may have served is ignored", doubt_ignored, NULL },
+    { "in the set before the engine requires it", added_too_early, engine_not_told },
+    { "not required any more before it is agreed", NULL, not_required_first },
+    { "not required any more before a majority knows", shrunk_too_early, NULL },
+    { "served before a majority knows", served_unconfirmed, NULL },
+    { "quorum ignored", quorum_ignored, NULL },
+    { "gates called shut that may be open", NULL, shut_is_guessed },
+    { "records are not durable", NULL, forgets_records },
+    { "a restarted supervisor thinks it never ordered", restart_forgets, NULL },
+    { "the journal is written after the act", NULL, journal_after },
+};
+
+START_TEST(mutant_is_found)
+{
+    for (uint64_t seed = 0; seed < MUTANT_SEEDS; seed++) {
+        bool ok = run_seed(seed, &mutants[_i]);
+
+        if (!ok && getenv("SIM_VERBOSE"))
+            printf("%s: seed %lu: %s\n", mutants[_i].name, (unsigned long)seed,
+                s.broken);
+        sim_fini(&s);
+        if (!ok)
+            return;
+    }
+    ck_abort_msg("%s: not found in %d seeds", mutants[_i].name, MUTANT_SEEDS);
+}
+END_TEST
+
+static int
+run_by_hand(uint64_t from, uint64_t to)
+{
+    uint64_t steps = 0, takeovers = 0, starts = 0, lost = 0, moved = 0;
+
+    for (uint64_t seed = from; seed < to; seed++) {
+        bool ok = run_seed(seed, NULL);
+
+        if (!ok) {
+            printf("%sseed %lu: %s\n", s.trace ? s.trace : "", (unsigned long)seed,
+                s.broken);
+            return EXIT_FAILURE;
+        }
+        steps += s.steps;
+        takeovers += s.takeovers;
+        starts += s.starts;
+        lost += s.lost_contexts;
+        moved += s.switchovers;
+        sim_fini(&s);
+    }
+    printf("steps %lu takeovers %lu starts %lu contexts lost %lu switchovers %lu\n",
+        (unsigned long)steps, (unsigned long)takeovers, (unsigned long)starts,
+        (unsigned long)lost, (unsigned long)moved);
+    return EXIT_SUCCESS;
+}
+
+int
+main(int argc, char **argv)
+{
+    Suite *suite = suite_create("sim supervisor");
+    TCase *tc = tcase_create("cluster");
+    SRunner *runner = srunner_create(suite);
+    int failed;
+
+    if (argc == 3)
+        return run_by_hand(strtoull(argv[1], NULL, 0), strtoull(argv[2], NULL, 0));
+    tcase_add_loop_test(tc, safe_and_live, 0, SEEDS / BATCH);
+    tcase_add_loop_test(tc, mutant_is_found, 0, sizeof mutants / sizeof mutants[0]);
+    tcase_set_timeout(tc, 120);
+    suite_add_tcase(suite, tc);
+    srunner_run_all(runner, CK_ENV);
+    failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}

@@ -1,0 +1,292 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * check_agent_desk.c - orders by SET: which are taken, and how the others are refused;
+ * and what is notified. */
+#include "agent/core/desk.h"
+#include "agent/core/notify.h"
+
+#include <check.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define LOCK 5
+
+static struct snapshot before, snap; /* megabytes */
+
+static void
+make_snapshot(struct snapshot *s, bool answering, const struct desk *d)
+{
+    struct member_row *member;
+    struct cluster_row *cluster;
+
+    snapshot_clear(s);
+    cluster = snapshot_numbered(s, SNAP_CLUSTER, 0);
+    cluster->state = answering ? LIVE_ANSWERING : LIVE_ABSENT;
+    member = snapshot_numbered(s, SNAP_MEMBER, 1);
+    snapshot_text(member->name, sizeof member->name, "n1");
+    snapshot_named(s, SNAP_SERVICE, "redis");
+    desk_show(d, s);
+}
+
+enum what {
+    END,
+    LOCK_IS,
+    LOCK_TEXT,
+    KIND,
+    KIND_TEXT,
+    SERVICE,
+    SERVICE_NUMBER,
+    NODE,
+    ENABLE,
+    OUTCOME,
+    STATE,
+    NOTHING
+};
+
+/* clang-format off */
+static const struct {
+    enum what what;
+    uint32_t oid[8], n;
+    bool text;
+} objects[] = {
+    [LOCK_IS]        = { LOCK_IS, { 1, 4, 1, 6, 1, 0 }, 6, false },
+    [LOCK_TEXT]      = { LOCK_TEXT, { 1, 4, 1, 6, 1, 0 }, 6, true },
+    [KIND]           = { KIND, { 1, 4, 1, 6, 2, 0 }, 6, false },
+    [KIND_TEXT]      = { KIND_TEXT, { 1, 4, 1, 6, 2, 0 }, 6, true },
+    [SERVICE]        = { SERVICE, { 1, 4, 1, 6, 3, 0 }, 6, true },
+    [SERVICE_NUMBER] = { SERVICE_NUMBER, { 1, 4, 1, 6, 3, 0 }, 6, false },
+    [NODE]           = { NODE, { 1, 4, 1, 6, 4, 0 }, 6, true },
+    [ENABLE]         = { ENABLE, { 1, 2, 1, 4, 1, 0 }, 6, false },
+    [OUTCOME]        = { OUTCOME, { 1, 4, 1, 6, 5, 0 }, 6, false },
+    [STATE]          = { STATE, { 1, 4, 1, 1, 2, 0 }, 6, false },
+    [NOTHING]        = { NOTHING, { 1, 4, 1, 6, 1, 1 }, 6, false },
+};
+
+static const struct {
+    const char *claim;
+    struct { enum what what; int64_t number; const char *text; } set[6];
+    bool away, pending; /* the supervisor; an earlier order */
+    enum set_error error;
+    uint32_t at; /* the binding to blame */
+    bool order;  /* one is forwarded */
+} rows[] = {
+    { "an order with a node is taken", { { LOCK_IS, LOCK, 0 }, { KIND, 1, 0 }, { SERVICE, 0, "redis" }, { NODE, 0, "n1" } },
+        .error = SET_OK, .order = true },
+    { "in any order of its parts", { { NODE, 0, "n1" }, { SERVICE, 0, "redis" }, { KIND, 1, 0 }, { LOCK_IS, LOCK, 0 } },
+        .error = SET_OK, .order = true },
+    { "an order without a node is taken", { { LOCK_IS, LOCK, 0 }, { KIND, 1, 0 }, { SERVICE, 0, "redis" } },
+        .error = SET_OK, .order = true },
+    { "an empty node is none", { { LOCK_IS, LOCK, 0 }, { KIND, 1, 0 }, { SERVICE, 0, "redis" }, { NODE, 0, "" } },
+        .error = SET_OK, .order = true },
+    { "the lock alone may be set, and orders nothing", { { LOCK_IS, LOCK, 0 } }, .error = SET_OK },
+    { "notifications may be switched off", { { ENABLE, 2, 0 } }, .error = SET_OK },
+    { "a stale lock is refused", { { KIND, 1, 0 }, { LOCK_IS, LOCK - 1, 0 }, { SERVICE, 0, "redis" } },
+        .error = SET_INCONSISTENT_VALUE, .at = 1 },
+    { "no lock is refused", { { KIND, 1, 0 }, { SERVICE, 0, "redis" } }, .error = SET_INCONSISTENT_VALUE },
+    { "no kind is refused", { { LOCK_IS, LOCK, 0 }, { SERVICE, 0, "redis" } }, .error = SET_INCONSISTENT_VALUE },
+    { "no service is refused", { { LOCK_IS, LOCK, 0 }, { KIND, 1, 0 } }, .error = SET_INCONSISTENT_VALUE },
+    { "a node alone is refused", { { NODE, 0, "n1" } }, .error = SET_INCONSISTENT_VALUE },
+    { "an unknown service is refused", { { LOCK_IS, LOCK, 0 }, { KIND, 1, 0 }, { SERVICE, 0, "mail" } },
+        .error = SET_INCONSISTENT_VALUE, .at = 2 },
+    { "an unknown node is refused", { { LOCK_IS, LOCK, 0 }, { KIND, 1, 0 }, { SERVICE, 0, "redis" }, { NODE, 0, "n9" } },
+        .error = SET_INCONSISTENT_VALUE, .at = 3 },
+    { "a part twice is refused", { { LOCK_IS, LOCK, 0 }, { LOCK_IS, LOCK, 0 } }, .error = SET_INCONSISTENT_VALUE, .at = 1 },
+    { "an unknown kind is refused", { { LOCK_IS, LOCK, 0 }, { KIND, 2, 0 } }, .error = SET_WRONG_VALUE, .at = 1 },
+    { "the kind none is refused", { { KIND, 0, 0 } }, .error = SET_WRONG_VALUE },
+    { "a negative lock is refused", { { LOCK_IS, -1, 0 } }, .error = SET_WRONG_VALUE },
+    { "an upper-case name is refused", { { SERVICE, 0, "Redis" } }, .error = SET_WRONG_VALUE },
+    { "a name that is too long is refused", { { SERVICE, 0, "a234567890123456789012345678901x" } },
+        .error = SET_WRONG_LENGTH },
+    { "a text is no lock", { { LOCK_TEXT, 0, "5" } }, .error = SET_WRONG_TYPE },
+    { "a text is no kind", { { KIND_TEXT, 0, "switchover" } }, .error = SET_WRONG_TYPE },
+    { "a number is no service", { { SERVICE_NUMBER, 1, 0 } }, .error = SET_WRONG_TYPE },
+    { "a third truth is refused", { { ENABLE, 3, 0 } }, .error = SET_WRONG_VALUE },
+    { "the result cannot be set", { { OUTCOME, 1, 0 } }, .error = SET_NOT_WRITABLE },
+    { "nor the state of the cluster", { { STATE, 1, 0 } }, .error = SET_NOT_WRITABLE },
+    { "nor what is not there", { { NOTHING, 1, 0 } }, .error = SET_NO_CREATION },
+    { "without a supervisor nothing is taken", { { LOCK_IS, LOCK, 0 }, { KIND, 1, 0 }, { SERVICE, 0, "redis" } },
+        .away = true, .error = SET_UNAVAILABLE },
+    { "nor while an order is not answered", { { LOCK_IS, LOCK, 0 }, { KIND, 1, 0 }, { SERVICE, 0, "redis" } },
+        .pending = true, .error = SET_UNAVAILABLE },
+};
+/* clang-format on */
+
+START_TEST(set)
+{
+    struct desk d;
+    struct desk_request r = { 0 };
+    enum set_error error = SET_OK;
+    uint32_t at = 0, n = 0;
+    bool order = false;
+
+    desk_init(&d, LOCK);
+    if (rows[_i].pending)
+        d.outcome = OUTCOME_PENDING;
+    make_snapshot(&snap, !rows[_i].away, &d);
+    for (; rows[_i].set[n].what != END && error == SET_OK; n++) {
+        enum what w = rows[_i].set[n].what;
+        const char *text = rows[_i].set[n].text;
+        struct desk_binding b = { .oid = objects[w].oid,
+            .noid = objects[w].n,
+            .is_text = objects[w].text,
+            .is_number = !objects[w].text,
+            .number = rows[_i].set[n].number,
+            .text = text,
+            .size = text ? (uint32_t)strlen(text) : 0 };
+
+        error = desk_syntax(&snap, &b, n, &r);
+        at = n;
+    }
+    if (error == SET_OK)
+        error = desk_check(&d, &snap, &r, &at);
+    ck_assert_msg(error == rows[_i].error, "%s: error %d", rows[_i].claim, error);
+    if (error != SET_OK) {
+        ck_assert_msg(at == rows[_i].at, "%s: blames %u", rows[_i].claim, at);
+        return;
+    }
+    order = desk_take(&d, &r, 1000);
+    ck_assert_msg(order == rows[_i].order, "%s: forwarded or not", rows[_i].claim);
+    ck_assert_int_eq(d.lock, LOCK + r.has[DESK_LOCK]);
+    ck_assert_int_eq(d.outcome, order ? OUTCOME_PENDING : OUTCOME_NONE);
+    ck_assert_int_eq(d.enable, !r.has[DESK_ENABLE]);
+}
+END_TEST
+
+START_TEST(lock_wraps_to_zero)
+{
+    struct desk_request r = { .has = { [DESK_LOCK] = true } };
+    struct desk d;
+
+    desk_init(&d, INT32_MAX);
+    desk_take(&d, &r, 0);
+    ck_assert_int_eq(d.lock, 0);
+}
+END_TEST
+
+START_TEST(answers_are_kept)
+{
+    struct desk_request r = { .has = { [DESK_KIND] = true }, .kind = 1 };
+    struct desk d;
+
+    desk_init(&d, 1);
+    desk_answered(&d, true, 9, NULL);
+    ck_assert_msg(d.outcome == OUTCOME_NONE, "an answer that nobody waits for counts");
+    desk_take(&d, &r, 0);
+    desk_answered(&d, true, 41, NULL);
+    ck_assert_int_eq(d.outcome, OUTCOME_ACCEPTED);
+    ck_assert_int_eq(d.number, 41);
+    desk_take(&d, &r, 0);
+    desk_answered(&d, false, 0, "not quorate");
+    ck_assert_int_eq(d.outcome, OUTCOME_REFUSED);
+    ck_assert_str_eq(d.reason, "not quorate");
+    ck_assert_msg(d.number == 41, "the last accepted number was lost");
+    desk_take(&d, &r, 0);
+    ck_assert_str_eq(d.reason, "");
+    desk_give_up(&d, "gone");
+    ck_assert_int_eq(d.outcome, OUTCOME_UNANSWERED);
+    desk_give_up(&d, "again");
+    ck_assert_str_eq(d.reason, "gone");
+}
+END_TEST
+
+static void
+with_state(struct snapshot *s, bool answering, int64_t service, int64_t member)
+{
+    struct desk d;
+
+    desk_init(&d, 0);
+    make_snapshot(s, answering, &d);
+    s->services.v[0].state = service;
+    s->services.v[0].row.known = answering;
+    snapshot_text(s->services.v[0].active, SNAP_NAME, "n1");
+    s->members.v[0].state = member;
+}
+
+START_TEST(changes_are_notified_once)
+{
+    static struct notify q;
+    struct notice n;
+
+    memset(&q, 0, sizeof q);
+    with_state(&before, false, 0, 0);
+    with_state(&snap, true, 1, 1);
+    notify_compare(&q, &before, &snap, true);
+    ck_assert_msg(!notify_take(&q, &n), "the first answer is a change");
+    notify_compare(&q, &snap, &snap, true);
+    ck_assert_msg(!notify_take(&q, &n), "no change is a change");
+    with_state(&before, true, 3, 2);
+    notify_compare(&q, &snap, &before, true);
+    ck_assert(notify_take(&q, &n));
+    ck_assert(
+        n.kind == NOTICE_SERVICE && n.before == 1 && n.after == 3 && n.number == 1);
+    ck_assert_str_eq(n.active, "n1");
+    ck_assert(notify_take(&q, &n));
+    ck_assert(n.kind == NOTICE_NODE && n.before == 1 && n.after == 2 && n.number == 2);
+    ck_assert(!notify_take(&q, &n));
+    ck_assert_uint_eq(q.sent, 2);
+}
+END_TEST
+
+START_TEST(an_absent_supervisor_is_notified)
+{
+    static struct notify q;
+    struct notice n;
+
+    memset(&q, 0, sizeof q);
+    q.armed = true;
+    with_state(&before, true, 1, 1);
+    with_state(&snap, false, 0, 0);
+    notify_compare(&q, &before, &snap, true);
+    ck_assert(notify_take(&q, &n));
+    ck_assert(n.before == 1 && n.after == 0 && n.epoch == 0);
+    ck_assert_msg(
+        n.active[0] == '\0', "an old active node is told as if it were known");
+}
+END_TEST
+
+START_TEST(a_burst_is_dropped_and_counted)
+{
+    static struct notify q;
+    struct notice n;
+    uint32_t taken = 0, last = 0;
+
+    memset(&q, 0, sizeof q);
+    q.armed = true;
+    with_state(&before, true, 1, 1);
+    with_state(&snap, true, 2, 1);
+    for (int i = 0; i < NOTIFY_QUEUE + 10; i++)
+        notify_compare(&q, &before, &snap, true);
+    ck_assert_uint_eq(q.dropped, 10);
+    while (notify_take(&q, &n)) {
+        ck_assert_uint_eq(n.number, ++last);
+        taken++;
+    }
+    ck_assert_uint_eq(taken, NOTIFY_QUEUE);
+    notify_compare(&q, &before, &snap, true);
+    ck_assert(notify_take(&q, &n));
+    ck_assert_msg(n.number == NOTIFY_QUEUE + 11, "no gap tells of the loss");
+    notify_compare(&q, &before, &snap, false);
+    ck_assert_msg(!notify_take(&q, &n), "notified though switched off");
+}
+END_TEST
+
+int
+main(void)
+{
+    Suite *suite = suite_create("agent-desk");
+    TCase *tc = tcase_create("desk");
+    SRunner *runner = srunner_create(suite);
+    int failed;
+
+    tcase_add_loop_test(tc, set, 0, sizeof rows / sizeof rows[0]);
+    tcase_add_test(tc, lock_wraps_to_zero);
+    tcase_add_test(tc, answers_are_kept);
+    tcase_add_test(tc, changes_are_notified_once);
+    tcase_add_test(tc, an_absent_supervisor_is_notified);
+    tcase_add_test(tc, a_burst_is_dropped_and_counted);
+    suite_add_tcase(suite, tc);
+    srunner_run_all(runner, CK_ENV);
+    failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}

@@ -1,0 +1,301 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * check_engine_cores.c - lease, commit, pace, role and wire: one claim a test. */
+#include "sockmig/core/commit.h"
+#include "sockmig/core/lease.h"
+#include "sockmig/core/pace.h"
+#include "sockmig/core/role.h"
+#include "sockmig/core/wire.h"
+
+#include <check.h>
+#include <stdlib.h>
+#include <string.h>
+
+static struct mono
+ms(int64_t t)
+{
+    return (struct mono){ t * 1000 };
+}
+
+START_TEST(lease_needs_a_majority)
+{
+    struct lease l;
+    uint64_t n;
+
+    lease_init(&l, 5, 200000);
+    n = lease_beat(&l, ms(1000));
+    lease_acked(&l, 1, n);
+    ck_assert_msg(!lease_held(&l, ms(1001)), "2 of 5 are no majority");
+    lease_acked(&l, 1, n);
+    ck_assert_msg(!lease_held(&l, ms(1001)), "the same node twice is one proof");
+    lease_acked(&l, 3, n);
+    ck_assert_msg(lease_held(&l, ms(1001)), "3 of 5 are");
+}
+END_TEST
+
+START_TEST(lease_counts_from_sending)
+{
+    struct lease l;
+    uint64_t n;
+
+    lease_init(&l, 3, 200000);
+    n = lease_beat(&l, ms(1000));
+    lease_beat(&l, ms(1100));
+    lease_acked(&l, 1, n); /* however late it comes */
+    ck_assert(lease_held(&l, ms(1199)));
+    ck_assert_msg(!lease_held(&l, ms(1200)), "not from when the answer came");
+}
+END_TEST
+
+START_TEST(lease_ignores_strange_answers)
+{
+    struct lease l;
+    uint64_t n;
+
+    lease_init(&l, 3, 200000);
+    n = lease_beat(&l, ms(1000));
+    lease_acked(&l, 1, n + 1);
+    lease_acked(&l, 1, 0);
+    lease_acked(&l, 99, n);
+    ck_assert_msg(!lease_held(&l, ms(1001)), "never sent, or no node");
+    for (int i = 0; i < LEASE_BEATS; i++)
+        lease_beat(&l, ms(1010 + i));
+    lease_acked(&l, 1, n);
+    ck_assert_msg(!lease_held(&l, ms(1080)), "too old to be remembered");
+}
+END_TEST
+
+START_TEST(lease_ended_stays_ended)
+{
+    struct lease l;
+    uint64_t n;
+
+    lease_init(&l, 3, 200000);
+    n = lease_beat(&l, ms(1000));
+    lease_end(&l);
+    lease_acked(&l, 1, n);
+    ck_assert_msg(!lease_held(&l, ms(1001)), "a late answer must not revive it");
+}
+END_TEST
+
+START_TEST(lease_of_two_needs_no_proof)
+{
+    struct lease l;
+
+    lease_init(&l, 2, 200000);
+    lease_beat(&l, ms(1000));
+    ck_assert(lease_held(&l, ms(1199)));
+    ck_assert(!lease_held(&l, ms(1200)));
+}
+END_TEST
+
+START_TEST(commit_waits_for_the_whole_set)
+{
+    struct commit c;
+    uint32_t mark = 0;
+
+    commit_init(&c);
+    commit_set(&c, 6);
+    commit_taken(&c, 1, 100, ms(1));
+    commit_taken(&c, 2, 200, ms(2));
+    commit_acked(&c, 1, 2);
+    ck_assert_msg(!commit_release(&c, &mark), "node 2 has nothing yet");
+    commit_acked(&c, 2, 1);
+    ck_assert(commit_release(&c, &mark));
+    ck_assert_uint_eq(mark, 100);
+    ck_assert_msg(!commit_release(&c, &mark), "once");
+    commit_acked(&c, 2, 2);
+    ck_assert(commit_release(&c, &mark));
+    ck_assert_uint_eq(mark, 200);
+}
+END_TEST
+
+START_TEST(commit_believes_only_what_was_taken)
+{
+    struct commit c;
+    uint32_t mark;
+
+    commit_init(&c);
+    commit_set(&c, 2);
+    commit_acked(&c, 1, 7);
+    commit_taken(&c, 1, 100, ms(1));
+    ck_assert_msg(!commit_release(&c, &mark), "7 was never taken");
+}
+END_TEST
+
+START_TEST(commit_set_decides)
+{
+    struct commit c;
+    uint32_t mark;
+    struct mono since;
+
+    commit_init(&c);
+    commit_set(&c, 6);
+    commit_taken(&c, 1, 100, ms(5));
+    commit_acked(&c, 1, 1);
+    ck_assert(!commit_release(&c, &mark));
+    ck_assert(commit_waiting_since(&c, &since) && since.us == 5000);
+    commit_set(&c, 2); /* node 2 was taken out by an agreed view */
+    ck_assert(commit_release(&c, &mark));
+    ck_assert(!commit_waiting_since(&c, &since));
+    commit_forget(&c, 1); /* node 1 starts over */
+    commit_taken(&c, 2, 101, ms(6));
+    ck_assert_msg(!commit_release(&c, &mark), "its old answers do not count");
+}
+END_TEST
+
+START_TEST(commit_window_fills)
+{
+    struct commit c;
+    uint32_t mark;
+
+    commit_init(&c);
+    commit_set(&c, 2);
+    for (uint64_t i = 1; i <= COMMIT_WINDOW; i++) {
+        ck_assert(!commit_full(&c));
+        commit_taken(&c, i, (uint32_t)i, ms(1));
+    }
+    ck_assert(commit_full(&c));
+    commit_acked(&c, 1, 1);
+    ck_assert(commit_release(&c, &mark) && mark == 1);
+    ck_assert(!commit_full(&c));
+}
+END_TEST
+
+START_TEST(pace_rules)
+{
+    struct pace p = { .interval_us = 20000,
+        .spacing_us = 2000,
+        .started = ms(100),
+        .ended = ms(101) };
+
+    ck_assert_int_eq(pace_due(&p, false).us, 120000);
+    ck_assert_int_eq(pace_due(&p, true).us, 102000);
+    p.ended = ms(105);
+    ck_assert_msg(pace_due(&p, true).us == 110000, "it runs as long as it stood");
+}
+END_TEST
+
+/* clang-format off */
+static const struct {
+    const char *claim;
+    enum role_state state;
+    uint64_t own, seen;
+    enum role_order order;
+    uint64_t epoch;
+    enum role_answer answer;
+    enum role_state next; /* read only for ROLE_DO */
+} rows[] = {
+    { "an older epoch is refused in every state",
+        ROLE_FOLLOWING, 5, 5, ORDER_TAKEOVER, 4, ROLE_STALE, 0 },
+    { "a standby may take over",
+        ROLE_FOLLOWING, 5, 5, ORDER_TAKEOVER, 6, ROLE_DO, ROLE_WAKING },
+    { "an idle engine has no clone to wake",
+        ROLE_IDLE, 5, 5, ORDER_TAKEOVER, 6, ROLE_REFUSED, 0 },
+    { "a takeover repeated is done already",
+        ROLE_RUNNING, 6, 6, ORDER_TAKEOVER, 6, ROLE_DONE, 0 },
+    { "the active node does not follow within its own epoch",
+        ROLE_RUNNING, 6, 6, ORDER_FOLLOW, 6, ROLE_REFUSED, 0 },
+    { "a newer epoch makes it follow",
+        ROLE_RUNNING, 6, 6, ORDER_FOLLOW, 7, ROLE_DO, ROLE_ENDING },
+    { "a running service is not started again in a newer epoch",
+        ROLE_RUNNING, 6, 6, ORDER_START, 7, ROLE_REFUSED, 0 },
+    { "a fence is taken in every state",
+        ROLE_WAKING, 6, 6, ORDER_FENCE, 7, ROLE_DO, ROLE_WAKING },
+    { "a set is of the present epoch",
+        ROLE_RUNNING, 6, 6, ORDER_SET, 7, ROLE_REFUSED, 0 },
+    { "a handover needs a running service",
+        ROLE_FOLLOWING, 6, 6, ORDER_HANDOVER, 6, ROLE_REFUSED, 0 },
+    { "what was frozen can go on in a new epoch",
+        ROLE_FROZEN, 6, 6, ORDER_RESUME, 8, ROLE_DO, ROLE_RESUMING },
+    { "while something is under way nothing is stopped",
+        ROLE_WAKING, 6, 6, ORDER_STOP, 7, ROLE_REFUSED, 0 },
+    { "after a fence the old active follows the new one",
+        ROLE_RUNNING, 6, 7, ORDER_FOLLOW, 7, ROLE_DO, ROLE_ENDING },
+    { "after a fence what was frozen makes room",
+        ROLE_FROZEN, 6, 7, ORDER_FOLLOW, 7, ROLE_DO, ROLE_ENDING },
+    { "after a fence the old active is not the new one",
+        ROLE_RUNNING, 6, 7, ORDER_TAKEOVER, 7, ROLE_REFUSED, 0 },
+    { "after a fence nothing is added to the old active's set",
+        ROLE_RUNNING, 6, 7, ORDER_SET, 6, ROLE_STALE, 0 },
+    { "a failed engine can follow again",
+        ROLE_FAILED, 6, 6, ORDER_FOLLOW, 6, ROLE_DO, ROLE_ENDING },
+};
+/* clang-format on */
+
+START_TEST(role_rows)
+{
+    enum role_state next = ROLE_NSTATES;
+    struct role role = { rows[_i].state, rows[_i].own, rows[_i].seen };
+    enum role_answer a = role_order(&role, rows[_i].order, rows[_i].epoch, &next);
+
+    ck_assert_msg(a == rows[_i].answer, "%s", rows[_i].claim);
+    if (a == ROLE_DO)
+        ck_assert_msg(next == rows[_i].next, "%s", rows[_i].claim);
+}
+END_TEST
+
+START_TEST(role_names)
+{
+    enum role_order o;
+
+    for (int i = 0; i < ORDER_NORDERS; i++)
+        ck_assert(role_order_by_name(role_order_name((enum role_order)i), &o)
+            && o == (enum role_order)i);
+    ck_assert(!role_order_by_name("star", &o));
+    ck_assert(!role_order_by_name("", &o));
+}
+END_TEST
+
+START_TEST(wire_refuses_what_is_cut)
+{
+    struct wire_beat b = { WIRE_BEAT_ACK, 3, 4, 5 }, back;
+    struct wire_head h = { WIRE_CHECKPOINT, 1, 64, 2, 8192, 16 }, hback;
+    uint8_t data[64];
+    struct writer w = writer_init(data, sizeof data);
+    struct reader r;
+
+    wire_put_beat(&w, &b);
+    ck_assert_uint_eq(w.pos, WIRE_BEAT_BODY);
+    for (size_t n = 0; n <= w.pos + 1; n++) {
+        r = reader_init(data, n);
+        ck_assert(wire_get_beat(&r, &back) == (n == w.pos));
+    }
+    w = writer_init(data, sizeof data);
+    wire_put_head(&w, &h);
+    r = reader_init(data + 1, w.pos - 1);
+    ck_assert(wire_get_head(&r, WIRE_CHECKPOINT, &hback));
+    ck_assert(memcmp(&h, &hback, sizeof h) == 0);
+    r = reader_init(data + 1, w.pos - 2);
+    ck_assert(!wire_get_head(&r, WIRE_CHECKPOINT, &hback));
+}
+END_TEST
+
+int
+main(void)
+{
+    Suite *s = suite_create("engine cores");
+    TCase *tc = tcase_create("all");
+    SRunner *sr;
+    int failed;
+
+    tcase_add_test(tc, lease_needs_a_majority);
+    tcase_add_test(tc, lease_counts_from_sending);
+    tcase_add_test(tc, lease_ignores_strange_answers);
+    tcase_add_test(tc, lease_ended_stays_ended);
+    tcase_add_test(tc, lease_of_two_needs_no_proof);
+    tcase_add_test(tc, commit_waits_for_the_whole_set);
+    tcase_add_test(tc, commit_believes_only_what_was_taken);
+    tcase_add_test(tc, commit_set_decides);
+    tcase_add_test(tc, commit_window_fills);
+    tcase_add_test(tc, pace_rules);
+    tcase_add_loop_test(tc, role_rows, 0, sizeof rows / sizeof rows[0]);
+    tcase_add_test(tc, role_names);
+    tcase_add_test(tc, wire_refuses_what_is_cut);
+    suite_add_tcase(s, tc);
+    sr = srunner_create(s);
+    srunner_run_all(sr, CK_NORMAL);
+    failed = srunner_ntests_failed(sr);
+    srunner_free(sr);
+    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}

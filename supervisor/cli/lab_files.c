@@ -127,10 +127,12 @@ whole_conf(const struct lab *lab, const struct conf *conf, const char *given)
 
     add(&t, "%s\n", given);
     if (!conf->cluster[0])
-        /* A lost node is noticed after 2.2 tokens, and the lease has run out by then: the
-         * successor answers a client's first retransmission, 200 ms after the request. */
+        /* A lost node is noticed after 2.2 tokens, and the lease has run out by then:
+         * the successor answers a client's first retransmission, 200 ms after the
+         * request. */
         add(&t,
-            "cluster \"%s\" {\n  operator = \"%s\"\n  lease = 140\n  heartbeat = 20\n}\n",
+            "cluster \"%s\" {\n  operator = \"%s\"\n  lease = 140\n  heartbeat = "
+            "20\n}\n",
             lab->name, OPERATOR);
     for (unsigned i = 1; !conf->nnodes && i <= lab->nnodes; i++)
         add(&t, "node \"n%u\" {\n  id = %u\n  address = \"10.77.2.%u\"\n}\n", i, i, i);

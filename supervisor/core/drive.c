@@ -145,8 +145,8 @@ may_add(struct driving *d)
 static bool
 must_begin(struct driving *d)
 {
-    return we_are_active(d) && d->s->order.order &&
-           d->s->order.step == STEP_ORDERED && !d->s->own.busy;
+    return we_are_active(d) && d->s->order.order && d->s->order.step == STEP_ORDERED &&
+           !d->s->own.busy;
 }
 
 static bool
@@ -530,7 +530,8 @@ drive_report(struct service *s, const struct cluster *c,
     if (s->r.active == c->me &&
         (s->r.phase == SERVICE_ACTIVE || s->r.phase == SERVICE_TAKING))
         report_of_active(s, report);
-    if (report->seen > s->own.durable.floor) { /* the engine has seen more than we remember */
+    if (report->seen >
+        s->own.durable.floor) { /* the engine has seen more than we remember */
         s->own.durable.floor = report->seen;
         if (c->view)
             service_sync(s, c, out);
@@ -609,8 +610,8 @@ answer_no(struct service *s, const struct engine_answer *a)
 }
 
 void
-drive_answer(struct service *s, const struct cluster *c,
-    const struct engine_answer *a, struct mono now, struct effects *out)
+drive_answer(struct service *s, const struct cluster *c, const struct engine_answer *a,
+    struct mono now, struct effects *out)
 {
     struct conduct *own = &s->own;
     struct effect *e;

@@ -23,7 +23,7 @@ struct claim {
     enum peer_mode mode;
 };
 
-struct conduct { /* of this node alone: see drive.c */
+struct conduct {       /* of this node alone: see drive.c */
     bool engine_known; /* its status was read since it was connected */
     bool busy;         /* an order is under way to the engine */
     enum engine_op op;
@@ -31,26 +31,26 @@ struct conduct { /* of this node alone: see drive.c */
     uint64_t op_set;
     bool pending; /* an own message has not come back yet */
 
-    uint64_t voted;    /* highest epoch that STOPPED was sent for */
-    uint64_t fenced;   /* highest epoch the engine is fenced for */
-    uint64_t followed; /* epoch the engine follows */
+    uint64_t voted;     /* highest epoch that STOPPED was sent for */
+    uint64_t fenced;    /* highest epoch the engine is fenced for */
+    uint64_t followed;  /* epoch the engine follows */
     unsigned from;      /* who was active before .witnessed */
     uint64_t witnessed; /* TAKING of this epoch was delivered to this very process */
-    uint64_t ordered;  /* epoch for which start, takeover or resume was ordered */
-    uint64_t served;   /* epoch for which the engine said yes */
-    bool holds;        /* the engine has a process of some epoch, not a clone */
-    uint64_t handed;   /* epoch in which the engine has stopped for a handover */
-    uint64_t steady;   /* epoch of which STEADY was said */
-    uint64_t required; /* nodes whose acknowledgement the engine requires */
-    uint64_t ready;    /* standbys that have all of a checkpoint and keep up */
-    uint64_t adding;   /* the engine requires it; the record does not have it yet */
-    bool acked;        /* the engine has acknowledged a beat, at .last_ack or before */
+    uint64_t ordered;   /* epoch for which start, takeover or resume was ordered */
+    uint64_t served;    /* epoch for which the engine said yes */
+    bool holds;         /* the engine has a process of some epoch, not a clone */
+    uint64_t handed;    /* epoch in which the engine has stopped for a handover */
+    uint64_t steady;    /* epoch of which STEADY was said */
+    uint64_t required;  /* nodes whose acknowledgement the engine requires */
+    uint64_t ready;     /* standbys that have all of a checkpoint and keep up */
+    uint64_t adding;    /* the engine requires it; the record does not have it yet */
+    bool acked;         /* the engine has acknowledged a beat, at .last_ack or before */
     struct mono last_ack;
-    uint64_t broken;   /* epoch in which our engine, the active's, does not serve */
-    bool broken_told;  /* ... FAILED was said, since the last change of membership */
-    bool broken_shut;  /* ... its gates are shut */
-    bool unopened;     /* ... and were never open in this epoch */
-    bool clone_gone;   /* the set has us, and we have nothing */
+    uint64_t broken;  /* epoch in which our engine, the active's, does not serve */
+    bool broken_told; /* ... FAILED was said, since the last change of membership */
+    bool broken_shut; /* ... its gates are shut */
+    bool unopened;    /* ... and were never open in this epoch */
+    bool clone_gone;  /* the set has us, and we have nothing */
     uint64_t confirmed_epoch;
     uint32_t confirmed_version;
     struct reign durable; /* the newest record this node ever had: never forgotten */
@@ -63,9 +63,9 @@ struct conduct { /* of this node alone: see drive.c */
 };
 
 struct service {
-    unsigned index;     /* in the configuration */
-    uint32_t key;       /* on the wire */
-    unsigned preferred; /* node, or 0 */
+    unsigned index;              /* in the configuration */
+    uint32_t key;                /* on the wire */
+    unsigned preferred;          /* node, or 0 */
     int64_t lease_us, margin_us; /* lease and what clocks may differ in its time */
 
     enum service_state state;

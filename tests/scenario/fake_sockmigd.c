@@ -29,7 +29,7 @@ struct fake {
     struct loop_timer *ready;
     const char *role, *state;
     int64_t epoch, reign; /* newest seen; of what it does now */
-    struct jv *set; /* owned */
+    struct jv *set;       /* owned */
     bool clone, refuse;
 };
 

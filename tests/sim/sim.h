@@ -111,8 +111,8 @@ struct sim_node {
 struct sim_ring {
     uint64_t id, nodes, members;
     unsigned n, room, read; /* entries; the furthest that anyone has read */
-    struct peermsg *log; /* owned */
-    uint64_t *hash;      /* owned; record after each entry, 0: nobody was there yet */
+    struct peermsg *log;    /* owned */
+    uint64_t *hash; /* owned; record after each entry, 0: nobody was there yet */
 };
 
 struct sim_mutant {

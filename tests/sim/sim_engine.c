@@ -30,16 +30,20 @@ tell(struct sim *s, unsigned node, const struct member_event *ev)
 {
     if (!s->node[node].engine.connected)
         return;
-    sim_push(s, &(struct sim_event){ .at = s->now + REACH_US, .what = SIM_TO_SUPER,
-                    .node = node, .gen = s->node[node].gen,
-                    .epoch = s->node[node].engine.gen, .word = *ev });
+    sim_push(s, &(struct sim_event){ .at = s->now + REACH_US,
+                    .what = SIM_TO_SUPER,
+                    .node = node,
+                    .gen = s->node[node].gen,
+                    .epoch = s->node[node].engine.gen,
+                    .word = *ev });
 }
 
 static void
 answer(struct sim *s, unsigned node, const struct effect *order, bool ok, int64_t age)
 {
     tell(s, node,
-        &(struct member_event){ .kind = MEMBER_ANSWER, .service = 0,
+        &(struct member_event){ .kind = MEMBER_ANSWER,
+            .service = 0,
             .answer = { order->op, order->r.epoch, ok, age, ok ? "" : "refused" } });
     if (!ok)
         engine_report_to(s, node);
@@ -52,9 +56,14 @@ engine_report_to(struct sim *s, unsigned node)
     struct member_event ev = { .kind = MEMBER_REPORT };
 
     ev.report = (struct engine_report){ .role = e->role,
-        .epoch = e->epoch, .seen = e->floor, .running = e->serving,
-        .frozen = e->frozen, .busy = e->taking, .clone = e->clone,
-        .required = e->required, .ready = e->ready };
+        .epoch = e->epoch,
+        .seen = e->floor,
+        .running = e->serving,
+        .frozen = e->frozen,
+        .busy = e->taking,
+        .clone = e->clone,
+        .required = e->required,
+        .ready = e->ready };
     tell(s, node, &ev);
 }
 
@@ -65,8 +74,8 @@ standby(struct sim *s, unsigned node, unsigned of, bool ready)
 
     e->ready = ready ? e->ready | node_bit(of) : e->ready & ~node_bit(of);
     tell(s, node,
-        &(struct member_event){ .kind = MEMBER_STANDBY, .epoch = e->epoch, .node = of,
-            .on = ready });
+        &(struct member_event){
+            .kind = MEMBER_STANDBY, .epoch = e->epoch, .node = of, .on = ready });
 }
 
 static void
@@ -85,14 +94,18 @@ engine_boot(struct sim *s, unsigned node)
     struct sim_engine *e = &s->node[node].engine;
 
     *e = (struct sim_engine){ .up = true, .gen = ++s->gens };
-    sim_push(s, &(struct sim_event){ .at = s->now + 2000, .what = SIM_ENGINE_TOLD,
-                    .node = node, .gen = e->gen });
+    sim_push(s, &(struct sim_event){ .at = s->now + 2000,
+                    .what = SIM_ENGINE_TOLD,
+                    .node = node,
+                    .gen = e->gen });
 }
 
 static void
 later(struct sim *s, unsigned node, enum sim_what what, int64_t us)
 {
-    sim_push(s, &(struct sim_event){ .at = s->now + us, .what = what, .node = node,
+    sim_push(s, &(struct sim_event){ .at = s->now + us,
+                    .what = what,
+                    .node = node,
                     .gen = s->node[node].engine.gen,
                     .epoch = s->node[node].engine.epoch });
 }
@@ -122,8 +135,7 @@ open_gates(struct sim *s, unsigned node)
 {
     struct sim_engine *e = &s->node[node].engine;
 
-    if (e->order.op != ENGINE_START &&
-        (e->branch != s->branch || e->n < s->released)) {
+    if (e->order.op != ENGINE_START && (e->branch != s->branch || e->n < s->released)) {
         sim_break(s,
             "P3: node %u %s epoch %u with checkpoint %u.%u, released was %u.%u", node,
             engine_op_name(e->order.op), (unsigned)e->epoch, (unsigned)e->branch,
@@ -152,9 +164,13 @@ send_checkpoint(struct sim *s, unsigned node)
     for (unsigned i = 1; i < s->n; i++)
         if (i != node && sim_linked(s, i, node))
             sim_push(s, &(struct sim_event){ .at = s->now + 3000 + delay(s),
-                            .what = SIM_CLONE_AT, .node = i, .from = node,
-                            .gen = s->node[i].engine.gen, .epoch = e->epoch,
-                            .branch = e->branch, .n = e->n });
+                            .what = SIM_CLONE_AT,
+                            .node = i,
+                            .from = node,
+                            .gen = s->node[i].engine.gen,
+                            .epoch = e->epoch,
+                            .branch = e->branch,
+                            .n = e->n });
 }
 
 static void
@@ -188,9 +204,12 @@ on_clone(struct sim *s, const struct sim_event *ev)
     e->clone = true;
     e->clone_branch = ev->branch;
     e->clone_n = ev->n;
-    sim_push(s, &(struct sim_event){ .at = s->now + delay(s), .what = SIM_STORED_AT,
-                    .node = ev->from, .from = ev->node,
-                    .gen = s->node[ev->from].engine.gen, .epoch = ev->epoch,
+    sim_push(s, &(struct sim_event){ .at = s->now + delay(s),
+                    .what = SIM_STORED_AT,
+                    .node = ev->from,
+                    .from = ev->node,
+                    .gen = s->node[ev->from].engine.gen,
+                    .epoch = ev->epoch,
                     .n = ev->n });
 }
 
@@ -221,10 +240,14 @@ beat(struct sim *s, const struct sim_event *ev)
     e->beat_acks[slot] = 0;
     for (unsigned i = 1; i < s->n; i++)
         if (sim_linked(s, i, ev->node))
-            sim_push(s,
-                &(struct sim_event){ .at = s->now + (i == ev->node ? 0 : delay(s)),
-                    .what = SIM_BEAT_AT, .node = i, .from = ev->node,
-                    .gen = s->node[i].engine.gen, .epoch = e->epoch, .n = e->beat });
+            sim_push(
+                s, &(struct sim_event){ .at = s->now + (i == ev->node ? 0 : delay(s)),
+                       .what = SIM_BEAT_AT,
+                       .node = i,
+                       .from = ev->node,
+                       .gen = s->node[i].engine.gen,
+                       .epoch = e->epoch,
+                       .n = e->beat });
     later(s, ev->node, SIM_BEAT, SIM_BEAT_MS * 1000);
 }
 
@@ -238,11 +261,14 @@ on_beat(struct sim *s, const struct sim_event *ev)
     e->acked = true;
     e->last_ack = s->now;
     if (sim_linked(s, ev->node, ev->from))
-        sim_push(s, &(struct sim_event){
-                        .at = s->now + (ev->node == ev->from ? 0 : delay(s)),
-                        .what = SIM_ACK_AT, .node = ev->from, .from = ev->node,
-                        .gen = s->node[ev->from].engine.gen, .epoch = ev->epoch,
-                        .n = ev->n });
+        sim_push(s,
+            &(struct sim_event){ .at = s->now + (ev->node == ev->from ? 0 : delay(s)),
+                .what = SIM_ACK_AT,
+                .node = ev->from,
+                .from = ev->node,
+                .gen = s->node[ev->from].engine.gen,
+                .epoch = ev->epoch,
+                .n = ev->n });
 }
 
 static void

@@ -132,7 +132,8 @@ grace_ms(const struct service *s, const struct cluster *c, enum peer_mode mode)
         ms = PROCESS_GRACE_MS;
     if (mode == MODE_START && able(c) != c->all)
         ms = larger(ms, START_GRACE_MS);
-    if (extra)
+    /* A clone that ends again and again runs out of standbys, and then is started. */
+    if (extra && mode == MODE_START)
         ms = larger(
             ms, extra * STRIKE_MS > STRIKE_MAX_MS ? STRIKE_MAX_MS : extra * STRIKE_MS);
     return ms;

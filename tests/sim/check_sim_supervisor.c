@@ -45,7 +45,10 @@ storm(uint64_t seed, unsigned nodes, unsigned rounds, const struct sim_mutant *m
             sim_super_crash(&s, a);
             break;
         case 5:
-            sim_engine_crash(&s, a);
+            if (sim_random(&s, 2))
+                sim_engine_crash(&s, a);
+            else
+                sim_disconnect(&s, sim_serving(&s) ? sim_serving(&s) : a);
             break;
         case 6:
             sim_service_fail(&s, sim_serving(&s) ? sim_serving(&s) : a);

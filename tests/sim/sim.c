@@ -163,7 +163,7 @@ cut_sharply(struct sim *s, unsigned node, enum peer_kind kind)
     if (kind != PEER_TAKING && kind != PEER_SET && kind != PEER_HANDOVER &&
         kind != PEER_ACTIVE && kind != PEER_CLAIM)
         return;
-    if (!sim_random(s, 8))
+    if (!sim_random(s, kind == PEER_TAKING ? 2 : 6))
         sim_push(s, &(struct sim_event){ .at = s->now + (int64_t)sim_random(s, 3000),
                         .what = SIM_SHARP,
                         .node = node });
@@ -448,6 +448,20 @@ sim_engine_crash(struct sim *s, unsigned node)
         s, &(struct sim_event){ .at = s->now + 5000 + (int64_t)sim_random(s, 300000),
                .what = SIM_ENGINE_UP,
                .node = node });
+}
+
+void
+sim_disconnect(struct sim *s, unsigned node)
+{
+    struct sim_engine *e = &s->node[node].engine;
+
+    if (!e->connected)
+        return;
+    sim_trace(s, "== engine of %u cannot be reached", node);
+    e->connected = false;
+    group_queue(s, node, &(struct member_event){ .kind = MEMBER_ENGINE });
+    sim_push(s, &(struct sim_event){ .at = s->now + 5000 + (int64_t)sim_random(s, 600000),
+                    .what = SIM_ENGINE_TOLD, .node = node, .gen = e->gen });
 }
 
 void

@@ -153,6 +153,7 @@ open_gates(struct sim *s, unsigned node)
     sim_trace(s, "engine of %u serves epoch %u (%s)", node, (unsigned)e->epoch,
         engine_op_name(e->order.op));
     answer(s, node, &e->order, true, -1);
+    engine_report_to(s, node); /* to a supervisor that was told "busy" */
     later(s, node, SIM_CHECKPOINT, SIM_CHECKPOINT_MS * 1000);
 }
 

@@ -460,8 +460,11 @@ sim_disconnect(struct sim *s, unsigned node)
     sim_trace(s, "== engine of %u cannot be reached", node);
     e->connected = false;
     group_queue(s, node, &(struct member_event){ .kind = MEMBER_ENGINE });
-    sim_push(s, &(struct sim_event){ .at = s->now + 5000 + (int64_t)sim_random(s, 600000),
-                    .what = SIM_ENGINE_TOLD, .node = node, .gen = e->gen });
+    sim_push(
+        s, &(struct sim_event){ .at = s->now + 5000 + (int64_t)sim_random(s, 600000),
+               .what = SIM_ENGINE_TOLD,
+               .node = node,
+               .gen = e->gen });
 }
 
 void

@@ -157,7 +157,7 @@ void sim_boot(struct sim *s, unsigned node);
 void sim_super_crash(struct sim *s, unsigned node);
 void sim_super_start(struct sim *s, unsigned node);
 void sim_engine_crash(struct sim *s, unsigned node); /* it is restarted */
-void sim_disconnect(struct sim *s, unsigned node); /* from its engine, for a while */
+void sim_disconnect(struct sim *s, unsigned node);   /* from its engine, for a while */
 void sim_service_fail(struct sim *s, unsigned node);
 void sim_hang(struct sim *s, unsigned node, bool hung);
 void sim_cut(struct sim *s, uint64_t nodes); /* @nodes from the rest; 0: heal */

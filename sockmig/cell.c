@@ -89,14 +89,10 @@ cell_start(const struct cell_conf *conf, pid_t *init, pid_t *pid, char *error)
 void
 cell_kill(pid_t init)
 {
-    pid_t pid;
-
     if (init <= 0)
         return;
     kill(init, SIGKILL);
-    /* What this thread traces in the cell is ours to wait for too: the reaper's end
-     * waits for theirs. */
-    do
-        pid = waitpid(-1, NULL, __WALL | __WNOTHREAD);
-    while (pid != init && (pid > 0 || errno == EINTR));
+    /* No other pid: this thread may trace processes of other cells. */
+    while (waitpid(init, NULL, __WALL) < 0 && errno == EINTR)
+        ;
 }

@@ -299,7 +299,7 @@ main(int argc, char **argv)
 {
     char own[4096];
     unsigned rounds = argc > 2 ? (unsigned)atoi(argv[2]) : 20;
-    const char *program = argc > 1 ? argv[1] : "none"; /* "selfcheck": see below */
+    const char *program = argc > 1 ? argv[1] : beside_us(own);
     const struct service *s;
 
     setvbuf(stdout, NULL, _IOLBF, 0);
@@ -317,8 +317,6 @@ main(int argc, char **argv)
     side_new(&standby);
     encoded = mmap(NULL, ENCODED_MAX, PROT_READ | PROT_WRITE,
         MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (strcmp(program, "selfcheck") == 0)
-        program = beside_us(own);
     if (strcmp(program, "none") != 0)
         run_service(service_selfcheck(for_everybody(program)), rounds);
     if ((s = service_redis()) && argc < 4)

@@ -219,11 +219,7 @@ explain(const struct cell_plan *plan, const struct report *r, char *error)
         [CELL_STAGE_LOG] = "cannot append to its log: create the folder of",
         [CELL_STAGE_USER] = "cannot become its user",
         [CELL_STAGE_DIRECTORY] =
-<<<<<<< HEAD
             "cannot enter its folder (create it, or let its user in)",
-=======
-            "cannot enter its folder, create it or let its user in:",
->>>>>>> dc3120c4e6457560fd2ecefc2b4f28868706ce5a
         [CELL_STAGE_EXEC] = "cannot run the command: install it or correct its path:",
         [CELL_STAGE_STUB] = "cannot prepare the clone",
     };

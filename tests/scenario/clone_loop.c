@@ -30,6 +30,7 @@
 #define ENCODED_MAX (64u << 20)
 #define MAX_ROUNDS 1000
 #define CHECKPOINTS 8
+#define STOP_TRIES 100 /* of 100 ms: then something stands still */
 
 struct side { /* what the standby knows */
     struct image image;
@@ -88,6 +89,7 @@ checkpoint(struct target *t, struct cell_conf *conf, struct clone **c, bool last
     struct refusals why = { 0 };
     struct mono start = now();
     const char *error = "";
+    unsigned tries = 0;
     size_t size;
     int ret;
 
@@ -99,7 +101,7 @@ checkpoint(struct target *t, struct cell_conf *conf, struct clone **c, bool last
             t, &req, &active.image, &active.pages, &active.parcels, &timing, &why);
         if (ret == -EAGAIN)
             target_serve(t, mono_add_ms(now(), 2), -1);
-    } while (ret == -EAGAIN);
+    } while (ret == -EAGAIN && ++tries < STOP_TRIES);
     if (ret < 0)
         die("checkpoint", ret, &why);
     size = image_encode(&active.image, encoded, ENCODED_MAX);

@@ -146,22 +146,13 @@ set_realtime(bool on)
     sched_setscheduler(0, on ? SCHED_FIFO : SCHED_OTHER, &p);
 }
 
-static void
-takeover(const struct service *s, struct cell_conf *conf, unsigned round, pid_t *init,
-    pid_t *pid)
+/* Checkpoints up to the last one; the clone that has them all. */
+static struct clone *
+follow(
+    const struct service *s, struct target *t, struct cell_conf *conf, unsigned round)
 {
-    const char *const hosts[] = { "primary", "standby" };
-    unsigned to = (round + 1) % 2;
-    struct refusals why = { 0 };
-    struct target *t = NULL;
     struct clone *c = NULL;
-    unsigned lost = 0;
-    int ret = target_attach(*pid, &t, &why);
 
-    if (ret < 0)
-        die("target_attach", ret, &why);
-    conf->netns = to ? lab.standby : lab.primary;
-    set_realtime(true);
     for (unsigned i = 0; i < CHECKPOINTS; i++) {
         checkpoint(t, conf, &c, false);
         if (i == 0 && round == 0) { /* one that is not needed goes without a trace */
@@ -181,6 +172,26 @@ takeover(const struct service *s, struct cell_conf *conf, unsigned round, pid_t 
         netlab_plug(&lab, "nobody");
         checkpoint(t, conf, &c, true);
     }
+    return c;
+}
+
+static void
+takeover(const struct service *s, struct cell_conf *conf, unsigned round, pid_t *init,
+    pid_t *pid)
+{
+    const char *const hosts[] = { "primary", "standby" };
+    unsigned to = (round + 1) % 2;
+    struct refusals why = { 0 };
+    struct target *t = NULL;
+    struct clone *c = NULL;
+    unsigned lost = 0;
+    int ret = target_attach(*pid, &t, &why);
+
+    if (ret < 0)
+        die("target_attach", ret, &why);
+    conf->netns = to ? lab.standby : lab.primary;
+    set_realtime(true);
+    c = follow(s, t, conf, round);
     kill_service(t, *init);
     ret = clone_wake(
         c, &standby.image, 5, tun[to], raw[to], pid, &lost, &timings[round], &why);

@@ -1,17 +1,22 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "sockmig/cell.h"
 
+#include "lib/fd.h"
 #include "sockmig/cell_make.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 /* What the engine got for itself is not the service's: real-time priority, pinned
@@ -86,13 +91,52 @@ cell_start(const struct cell_conf *conf, pid_t *init, pid_t *pid, char *error)
     return cell_make(&plan, init, pid, error);
 }
 
+/* All threads of @pid that this thread traces and that have ended. */
+static void
+reap_threads(pid_t pid)
+{
+    char path[64];
+    struct dirent *e;
+    DIR *dir;
+
+    snprintf(path, sizeof path, "/proc/%d/task", (int)pid);
+    dir = opendir(path);
+    while (dir && (e = readdir(dir)) != NULL)
+        if (atoi(e->d_name) > 0)
+            waitpid(atoi(e->d_name), NULL, __WALL | WNOHANG);
+    if (dir)
+        closedir(dir);
+}
+
+/* What the reaper still has to wait for; the orphans of a cell are all its children. */
+static void
+reap_traced(pid_t init)
+{
+    char path[64], text[4096], *rest = text, *word;
+
+    snprintf(path, sizeof path, "/proc/%d/task/%d/children", (int)init, (int)init);
+    if (file_read(path, text, sizeof text) <= 0)
+        return;
+    while ((word = strsep(&rest, " ")) != NULL)
+        if (atoi(word) > 0)
+            reap_threads(atoi(word));
+}
+
 void
 cell_kill(pid_t init)
 {
+    struct timespec tick = { .tv_nsec = 100000 };
+    pid_t pid = 0;
+
     if (init <= 0)
         return;
     kill(init, SIGKILL);
-    /* No other pid: this thread may trace processes of other cells. */
-    while (waitpid(init, NULL, __WALL) < 0 && errno == EINTR)
-        ;
+    /* What this thread traces in the cell is ours to wait for too: the reaper's end
+     * waits for theirs.  Nothing else: it may trace a service in another cell, whose
+     * stops are its tracer's to answer. */
+    while ((pid = waitpid(init, NULL, __WALL | WNOHANG)) == 0 ||
+           (pid < 0 && errno == EINTR)) {
+        reap_traced(init);
+        nanosleep(&tick, NULL);
+    }
 }

@@ -42,8 +42,7 @@ int cell_start(const struct cell_conf *conf, pid_t *init, pid_t *pid, char *erro
  * gone.  Does nothing for 0.
  *
  * The cell is gone when all its processes are reaped, and a traced one is reaped by its
- * tracer first: whoever traces them kills the reaper (SIGKILL), sees them end, and then
- * calls this, or it waits for itself. */
+ * tracer first: call this from the thread that traces them. */
 void cell_kill(pid_t init);
 
 #endif

@@ -10,7 +10,6 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <libgen.h>
-#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -178,33 +177,11 @@ close_opened(struct clone *c)
     }
 }
 
-static void
-await_end(pid_t tid)
-{
-    while (tid > 0 && batch_wait_stop(tid) != -ESRCH)
-        ;
-}
-
-/* The cell ends only when the tracer, which we are, has seen all of the stub end. */
-static void
-end_stub(struct clone *c)
-{
-    if (c->init <= 0 || c->pid <= 0)
-        return;
-    kill(c->init, SIGKILL);
-    for (unsigned i = 0; i < c->batch.nborn; i++)
-        await_end(c->batch.born[i]);
-    for (unsigned i = c->nthreads; i-- > 0;)
-        await_end(c->threads[i].tid);
-    await_end(c->pid);
-}
-
 void
 clone_free(struct clone *c)
 {
     if (!c)
         return;
-    end_stub(c);
     cell_kill(c->init);
     close_opened(c);
     fd_close(c->netns);

@@ -30,6 +30,7 @@
 #define ENCODED_MAX (64u << 20)
 #define MAX_ROUNDS 1000
 #define CHECKPOINTS 8
+#define STOP_TRIES 100 /* of 100 ms: then something stands still */
 
 struct side { /* what the standby knows */
     struct image image;
@@ -88,6 +89,7 @@ checkpoint(struct target *t, struct cell_conf *conf, struct clone **c, bool last
     struct refusals why = { 0 };
     struct mono start = now();
     const char *error = "";
+    unsigned tries = 0;
     size_t size;
     int ret;
 
@@ -99,7 +101,7 @@ checkpoint(struct target *t, struct cell_conf *conf, struct clone **c, bool last
             t, &req, &active.image, &active.pages, &active.parcels, &timing, &why);
         if (ret == -EAGAIN)
             target_serve(t, mono_add_ms(now(), 2), -1);
-    } while (ret == -EAGAIN);
+    } while (ret == -EAGAIN && ++tries < STOP_TRIES);
     if (ret < 0)
         die("checkpoint", ret, &why);
     size = image_encode(&active.image, encoded, ENCODED_MAX);
@@ -144,22 +146,13 @@ set_realtime(bool on)
     sched_setscheduler(0, on ? SCHED_FIFO : SCHED_OTHER, &p);
 }
 
-static void
-takeover(const struct service *s, struct cell_conf *conf, unsigned round, pid_t *init,
-    pid_t *pid)
+/* Checkpoints up to the last one; the clone that has them all. */
+static struct clone *
+follow(
+    const struct service *s, struct target *t, struct cell_conf *conf, unsigned round)
 {
-    const char *const hosts[] = { "primary", "standby" };
-    unsigned to = (round + 1) % 2;
-    struct refusals why = { 0 };
-    struct target *t = NULL;
     struct clone *c = NULL;
-    unsigned lost = 0;
-    int ret = target_attach(*pid, &t, &why);
 
-    if (ret < 0)
-        die("target_attach", ret, &why);
-    conf->netns = to ? lab.standby : lab.primary;
-    set_realtime(true);
     for (unsigned i = 0; i < CHECKPOINTS; i++) {
         checkpoint(t, conf, &c, false);
         if (i == 0 && round == 0) { /* one that is not needed goes without a trace */
@@ -179,6 +172,26 @@ takeover(const struct service *s, struct cell_conf *conf, unsigned round, pid_t 
         netlab_plug(&lab, "nobody");
         checkpoint(t, conf, &c, true);
     }
+    return c;
+}
+
+static void
+takeover(const struct service *s, struct cell_conf *conf, unsigned round, pid_t *init,
+    pid_t *pid)
+{
+    const char *const hosts[] = { "primary", "standby" };
+    unsigned to = (round + 1) % 2;
+    struct refusals why = { 0 };
+    struct target *t = NULL;
+    struct clone *c = NULL;
+    unsigned lost = 0;
+    int ret = target_attach(*pid, &t, &why);
+
+    if (ret < 0)
+        die("target_attach", ret, &why);
+    conf->netns = to ? lab.standby : lab.primary;
+    set_realtime(true);
+    c = follow(s, t, conf, round);
     kill_service(t, *init);
     ret = clone_wake(
         c, &standby.image, 5, tun[to], raw[to], pid, &lost, &timings[round], &why);
@@ -273,25 +286,22 @@ beside_us(char path[4096])
     return path;
 }
 
-/* Into our folder: the service's user may not be let into the one it was built in. */
-static const char *
-for_everybody(const char *program)
+static void
+clean(void)
 {
-    static char copy[300];
-    char bytes[65536];
-    ssize_t n;
-    int in = open(program, O_RDONLY | O_CLOEXEC), out;
+    netlab_run(lab.client, "rm -rf %s", folder);
+}
 
-    snprintf(copy, sizeof copy, "%s/selfcheck", folder);
-    out = open(copy, O_WRONLY | O_CREAT | O_CLOEXEC, 0755);
-    while (in >= 0 && out >= 0 && (n = read(in, bytes, sizeof bytes)) > 0)
-        if (write(out, bytes, (size_t)n) != n)
-            die("the program cannot be copied", -errno, NULL);
-    if (in < 0 || out < 0)
-        die("the program cannot be copied", -errno, NULL);
-    close(in);
-    close(out);
-    return copy;
+/* Where its user can get at it: the build tree need not be open to all. */
+static const char *
+copy_of(const char *program)
+{
+    static char path[64];
+
+    snprintf(path, sizeof path, "%s/selfcheck", folder);
+    if (!netlab_run(lab.client, "install -m 755 '%s' %s", program, path))
+        die("copying selfcheck", -EACCES, NULL);
+    return path;
 }
 
 int
@@ -311,20 +321,17 @@ main(int argc, char **argv)
     }
     if (!mkdtemp(folder) || chmod(folder, 0777) < 0)
         return 1;
+    atexit(clean);
     snprintf(log_path, sizeof log_path, "%s/log", folder);
     close(open(log_path, O_WRONLY | O_CREAT, 0666));
     side_new(&active);
     side_new(&standby);
     encoded = mmap(NULL, ENCODED_MAX, PROT_READ | PROT_WRITE,
         MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (strcmp(program, "none") != 0)
-        run_service(service_selfcheck(for_everybody(program)), rounds);
+    if (program && strcmp(program, "none") != 0)
+        run_service(service_selfcheck(copy_of(program)), rounds);
     if ((s = service_redis()) && argc < 4)
         run_service(s, rounds);
-    unlink(log_path);
-    snprintf(own, sizeof own, "%s/selfcheck", folder);
-    unlink(own);
-    rmdir(folder);
     printf("PASS: %u takeovers of each service\n", rounds);
     return 0;
 }

@@ -15,7 +15,7 @@ sim_trace(struct sim *s, const char *fmt, ...)
 {
     va_list ap;
 
-    if (!s->trace || s->trace_len > TRACE_SIZE - 512)
+    if (!s->trace || s->story || s->trace_len > TRACE_SIZE - 512)
         return;
     s->trace_len += (size_t)sprintf(
         s->trace + s->trace_len, "[%6" PRId64 "] ", s->now / 1000);
@@ -124,10 +124,29 @@ pop(struct sim *s)
 /* What a supervisor asks for. */
 
 static void
+tell_story(struct sim *s, const struct effect *e)
+{
+    char *at = s->trace + s->trace_len;
+
+    if (e->journal == JOURNAL_STEP)
+        s->trace_len += (size_t)sprintf(
+            at, "order %s %" PRIu64 "\n", engine_op_name(e->op), e->r.epoch);
+    else if (e->service != NO_SERVICE)
+        s->trace_len += (size_t)sprintf(at,
+            "%s node %u epoch %" PRIu64 " set %" PRIx64 "\n",
+            journal_kind_name(e->journal), e->node, e->r.epoch, e->r.set);
+    else
+        s->trace_len += (size_t)sprintf(
+            at, "%s %u\n", journal_kind_name(e->journal), e->node);
+}
+
+static void
 journal(struct sim *s, unsigned node, const struct effect *e)
 {
     struct sim_node *nd = &s->node[node];
 
+    if (s->trace && s->story == node && s->trace_len < TRACE_SIZE - 512)
+        tell_story(s, e);
     if (e->journal == JOURNAL_STEP)
         nd->rows[nd->nrows++ % 8] = (struct sim_row){ e->op, e->r.epoch };
     if (e->journal == JOURNAL_CONTEXT_LOST && e->node == node)

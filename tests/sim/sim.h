@@ -139,7 +139,8 @@ struct sim {
     const struct sim_mutant *mutant;
     bool sharp; /* the network is cut just when it hurts */
     char broken[256];
-    char *trace; /* owned; NULL: keep none */
+    unsigned story; /* keep only the journal of this node, without times; 0: all */
+    char *trace;    /* owned; NULL: keep none */
     size_t trace_len;
     uint64_t steps, takeovers, starts, switchovers, lost_contexts;
     struct effects out;

@@ -71,7 +71,7 @@ on_message(struct member *m, const struct member_event *ev, struct effects *out)
         if (cluster_heard(c, msg, ev->now, out))
             for (unsigned i = 0; i < m->nservices; i++) {
                 service_merge(&m->services[i], c, ev->now, out);
-                drive_recheck(&m->services[i], c, out);
+                heed_recheck(&m->services[i], c, out);
             }
         if (msg->kind == PEER_SUSPECT)
             end_silent_orders(m, msg->node, out);
@@ -85,7 +85,7 @@ on_message(struct member *m, const struct member_event *ev, struct effects *out)
         else
             service_deliver(&m->services[i], c, msg, ev->now, out);
         if (msg->kind == PEER_SYNC && c->ready)
-            drive_recheck(&m->services[i], c, out);
+            heed_recheck(&m->services[i], c, out);
     }
 }
 
@@ -102,7 +102,7 @@ on_engine(struct member *m, const struct member_event *ev, struct effects *out)
         if (ev->on)
             m->services[i].own.busy = false; /* it knows of no order under way */
         else
-            drive_engine_gone(&m->services[i], c);
+            heed_gone(&m->services[i], c);
     }
     cluster_beat(c, out);
 }
@@ -159,16 +159,16 @@ take_in(struct member *m, const struct member_event *ev, struct effects *out)
         on_engine(m, ev, out);
         break;
     case MEMBER_REPORT:
-        drive_report(s, c, &ev->report, ev->now, out);
+        heed_report(s, c, &ev->report, ev->now, out);
         break;
     case MEMBER_ANSWER:
-        drive_answer(s, c, &ev->answer, ev->now, out);
+        heed_answer(s, c, &ev->answer, ev->now, out);
         break;
     case MEMBER_STANDBY:
-        drive_standby(s, ev->epoch, ev->node, ev->on);
+        heed_standby(s, ev->epoch, ev->node, ev->on);
         break;
     case MEMBER_FAILED:
-        drive_failed(s, c, ev->epoch, ev->text);
+        heed_failed(s, c, ev->epoch, ev->text);
         break;
     case MEMBER_ORDER:
         on_order(m, ev, out);

@@ -9,6 +9,7 @@
 #define BSC_MEMBER_H
 
 #include "supervisor/core/drive.h"
+#include "supervisor/core/heed.h"
 
 #define MEMBER_MAX_SERVICES 64
 

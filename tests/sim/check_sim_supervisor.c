@@ -217,7 +217,8 @@ static void
 not_required_first(struct member *m, struct effects *out)
 {
     for (unsigned i = 0; i < out->n; i++) {
-        const struct peermsg *msg = &out->v[i].msg;
+        static unsigned delayed;
+        struct peermsg *msg = &out->v[i].msg;
         struct effect *e;
 
         if (out->v[i].what != DO_BROADCAST || msg->kind != PEER_SET ||
@@ -227,6 +228,8 @@ not_required_first(struct member *m, struct effects *out)
         e->op = ENGINE_SET;
         e->r.epoch = msg->r.epoch;
         e->r.set = msg->r.set;
+        if (++delayed % 32) /* the agreement takes its time */
+            msg->kind = PEER_CONFIRM;
         return;
     }
 }
@@ -321,6 +324,130 @@ START_TEST(mutant_is_found)
 }
 END_TEST
 
+/* Stories: three nodes, the service on node 1 with 2 and 3 in its set; then what the
+ * journal of node @teller says. */
+static void
+begin_story(unsigned teller)
+{
+    sim_init(&s, 3, 7);
+    for (unsigned i = 0; i < 100 && sim_set(&s) != (node_bit(2) | node_bit(3)); i++)
+        sim_run_ms(&s, 50);
+    ck_assert_uint_eq(sim_serving(&s), 1);
+    s.story = teller;
+    sim_keep_trace(&s);
+}
+
+static void
+end_story(int64_t ms, const char *want)
+{
+    sim_run_ms(&s, ms);
+    ck_assert_str_eq(s.broken, "");
+    ck_assert_str_eq(s.trace, want);
+    sim_fini(&s);
+}
+
+START_TEST(the_active_node_crashes)
+{
+    begin_story(2);
+    sim_crash(&s, 1);
+    end_story(1500, "node-left 1\n"
+                    "claim node 2 epoch 2 set c\n"
+                    "taking node 2 epoch 2 set c\n"
+                    "order takeover 2\n"
+                    "active node 2 epoch 2 set 0\n"
+                    "order set 2\n"
+                    "set node 2 epoch 2 set 8\n");
+}
+END_TEST
+
+START_TEST(switchover_to_another_node)
+{
+    begin_story(1);
+    sim_switchover(&s, 3, 2);
+    end_story(500, "order node 2 epoch 1 set 0\n"
+                   "order handover 1\n"
+                   "handover node 2 epoch 1 set c\n"
+                   "claim node 2 epoch 2 set c\n"
+                   "taking node 2 epoch 2 set c\n"
+                   "active node 2 epoch 2 set 0\n"
+                   "order-done node 2 epoch 2 set 0\n"
+                   "set node 2 epoch 2 set 2\n"
+                   "set node 2 epoch 2 set a\n");
+}
+END_TEST
+
+START_TEST(the_target_refuses)
+{
+    begin_story(1);
+    s.node[2].engine.refuse = true;
+    sim_switchover(&s, 1, 2);
+    end_story(700, "order node 2 epoch 1 set 0\n"
+                   "order handover 1\n"
+                   "handover node 2 epoch 1 set c\n"
+                   "claim node 2 epoch 2 set c\n"
+                   "taking node 2 epoch 2 set c\n"
+                   "failed node 2 epoch 2 set 8\n"
+                   "claim node 1 epoch 3 set 8\n"
+                   "taking node 1 epoch 3 set 8\n"
+                   "order resume 3\n"
+                   "active node 1 epoch 3 set 0\n"
+                   "order-failed node 2 epoch 3 set 0\n"
+                   "order set 3\n"
+                   "set node 1 epoch 3 set 8\n"
+                   "order set 3\n"
+                   "set node 1 epoch 3 set c\n");
+}
+END_TEST
+
+START_TEST(the_target_crashes)
+{
+    begin_story(1);
+    sim_switchover(&s, 1, 2);
+    sim_run_ms(&s, 5); /* the handover has begun */
+    sim_crash(&s, 2);
+    end_story(1500, "order node 2 epoch 1 set 0\n"
+                    "order handover 1\n"
+                    "handover node 2 epoch 1 set c\n"
+                    "node-left 2\n"
+                    "claim node 1 epoch 2 set c\n"
+                    "taking node 1 epoch 2 set c\n"
+                    "order resume 2\n"
+                    "active node 1 epoch 2 set 0\n"
+                    "order-failed node 2 epoch 2 set 0\n"
+                    "order set 2\n"
+                    "set node 1 epoch 2 set 8\n");
+}
+END_TEST
+
+START_TEST(the_active_node_is_cut_off_and_comes_back)
+{
+    begin_story(1);
+    sim_cut(&s, node_bit(1));
+    sim_run_ms(&s, 1500);
+    ck_assert_uint_eq(sim_serving(&s), 2);
+    sim_cut(&s, 0);
+    end_story(1000, "node-left 2\n"
+                    "node-left 3\n"
+                    "quorum-lost 1\n"
+                    "node-joined 2\n"
+                    "node-joined 3\n"
+                    "quorum-gained 1\n"
+                    "set node 2 epoch 2 set a\n");
+}
+END_TEST
+
+START_TEST(the_supervisor_of_the_active_node_hangs)
+{
+    begin_story(2);
+    sim_hang(&s, 1, true);
+    sim_run_ms(&s, 3000);
+    ck_assert_uint_eq(sim_serving(&s), 1);
+    sim_hang(&s, 1, false);
+    end_story(500, "node-silent 1\n"
+                   "node-back 1\n");
+}
+END_TEST
+
 static int
 run_by_hand(uint64_t from, uint64_t to)
 {
@@ -357,6 +484,12 @@ main(int argc, char **argv)
 
     if (argc == 3)
         return run_by_hand(strtoull(argv[1], NULL, 0), strtoull(argv[2], NULL, 0));
+    tcase_add_test(tc, the_active_node_crashes);
+    tcase_add_test(tc, switchover_to_another_node);
+    tcase_add_test(tc, the_target_refuses);
+    tcase_add_test(tc, the_target_crashes);
+    tcase_add_test(tc, the_active_node_is_cut_off_and_comes_back);
+    tcase_add_test(tc, the_supervisor_of_the_active_node_hangs);
     tcase_add_loop_test(tc, safe_and_live, 0, SEEDS / BATCH);
     tcase_add_loop_test(tc, mutant_is_found, 0, sizeof mutants / sizeof mutants[0]);
     tcase_set_timeout(tc, 120);

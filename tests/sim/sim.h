@@ -7,7 +7,8 @@
  * the byte.  After every step the promises are checked; the first that is broken ends
  * the run: sim->broken says which and how.
  *
- *   sim.c         clock, events, faults, promises
+ *   sim.c         clock, events, promises
+ *   sim_faults.c  what can go wrong, and be ordered
  *   sim_group.c   Corosync: rings, total order, what is delivered at a cut
  *   sim_engine.c  sockmigd: lease, beats, checkpoints, clones, orders */
 #ifndef BSC_SIM_H
@@ -139,7 +140,8 @@ struct sim {
     const struct sim_mutant *mutant;
     bool sharp; /* the network is cut just when it hurts */
     char broken[256];
-    char *trace; /* owned; NULL: keep none */
+    unsigned story; /* keep only the journal of this node, without times; 0: all */
+    char *trace;    /* owned; NULL: keep none */
     size_t trace_len;
     uint64_t steps, takeovers, starts, switchovers, lost_contexts;
     struct effects out;
@@ -174,6 +176,8 @@ void sim_trace(struct sim *s, const char *fmt, ...)
 void sim_break(struct sim *s, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
 void sim_feed(struct sim *s, unsigned node, const struct member_event *ev);
+void sim_arm(struct sim *s, unsigned node, struct mono at); /* on its clock */
+void sim_engine_told(struct sim *s, unsigned node);
 int64_t sim_local(const struct sim *s, unsigned node, int64_t t);
 void group_broadcast(struct sim *s, unsigned node, const struct peermsg *msg);
 void group_reform(struct sim *s);

@@ -1,0 +1,311 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * check_supervisor_cores.c - messages, quorum, election and orders, one claim a row. */
+#include "supervisor/core/elect.h"
+#include "supervisor/core/member.h"
+
+#include <check.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define N(n) ((uint64_t)1 << (n))
+#define ALL (N(1) | N(2) | N(3))
+
+static struct effects out;
+
+START_TEST(messages_come_back_as_sent)
+{
+    struct peermsg sent = { .kind = _i,
+        .service = 7,
+        .view = 1ull << 60,
+        .r = { 1ull << 40, 9, SERVICE_TAKING, MODE_RESUME, 3, 2, 1, ALL, true, true, 4,
+            1ull << 41 },
+        .node = 63,
+        .age_us = -1,
+        .flags = 3,
+        .health = HEALTH_FAILED,
+        .order = 12,
+        .reason = 5,
+        .text = "why" };
+    struct peermsg got;
+    uint8_t bytes[PEER_MAX_BYTES];
+    size_t size;
+
+    memset(sent.text + 4, 0, sizeof sent.text - 4);
+    size = peer_encode(&sent, bytes);
+    ck_assert(peer_decode(bytes, size, 2, &got));
+    ck_assert_uint_eq(got.from, 2);
+    sent.from = 2;
+    ck_assert_uint_eq(got.kind, sent.kind);
+    ck_assert_uint_eq(got.r.floor, sent.r.floor);
+    ck_assert_uint_eq(got.r.set, sent.r.set);
+    ck_assert(got.r.shut && got.r.doubt && got.age_us == -1);
+    ck_assert_str_eq(got.text, "why");
+    for (size_t n = 0; n < size; n++)
+        ck_assert_msg(!peer_decode(bytes, n, 2, &got), "%zu bytes are accepted", n);
+    bytes[size] = 0;
+    ck_assert_msg(!peer_decode(bytes, size + 1, 2, &got), "more bytes are accepted");
+}
+END_TEST
+
+/* Any single byte changed: decoded or refused, never out of range. */
+START_TEST(damaged_messages_stay_in_range)
+{
+    struct peermsg sent = { .kind = PEER_CLAIM, .r.epoch = 1, .node = 1 }, got;
+    uint8_t bytes[PEER_MAX_BYTES];
+    size_t size = peer_encode(&sent, bytes);
+
+    for (size_t i = 0; i < size; i++)
+        for (unsigned v = 0; v < 256; v++) {
+            uint8_t was = bytes[i];
+
+            bytes[i] = (uint8_t)v;
+            if (peer_decode(bytes, size, 1, &got)) {
+                ck_assert(got.kind < PEER_NKINDS && got.r.phase < SERVICE_NSTATES);
+                ck_assert(got.node <= PEER_MAX_NODE && got.r.mode < MODE_NMODES);
+                ck_assert(got.r.active <= PEER_MAX_NODE && got.health < HEALTH_N);
+            }
+            bytes[i] = was;
+        }
+    ck_assert_msg(!peer_decode(bytes, size, 0, &got), "a node 0 is accepted");
+    ck_assert_msg(!peer_decode(bytes, size, 64, &got), "a node 64 is accepted");
+}
+END_TEST
+
+/* clang-format off */
+static const struct {
+    const char *claim;
+    uint64_t all, members, synced, suspect, quorums;
+    bool ready, quorate;
+} quorums[] = {
+    { "three of three", ALL, ALL, ALL, 0, ALL, true, true },
+    { "two of three", ALL, N(1)|N(2), N(1)|N(2), 0, N(1)|N(2), true, true },
+    { "one of three is no majority, whatever Corosync says", ALL, N(1), N(1), 0, N(1), true, false },
+    { "half is no majority", ALL|N(4), N(1)|N(2), N(1)|N(2), 0, N(1)|N(2), true, false },
+    { "two of which one is silent", ALL, N(1)|N(2), N(1)|N(2), N(2), N(1)|N(2), true, false },
+    { "two of which one has sent no record", ALL, N(1)|N(2), N(1), 0, N(1)|N(2), true, false },
+    { "before the records are merged", ALL, ALL, ALL, 0, ALL, false, false },
+    { "Corosync says no to one of them", ALL, ALL, ALL, 0, N(1)|N(2), true, false },
+    { "a single node", N(1), N(1), N(1), 0, N(1), true, true },
+};
+
+/* Node 1 is asked, of nodes 1..3. */
+static const struct {
+    const char *claim;
+    enum service_state state;
+    unsigned active, kept, to;
+    uint64_t set, members;
+    bool doubt, outvoted;
+    unsigned node;
+    bool claimable, candidate;
+    enum peer_mode mode;
+} elections[] = {
+    { "the first start", SERVICE_IDLE, 0, 0, 0, 0, ALL, 0, 0, 1, true, true, MODE_START },
+    { "an active that is here is left alone", SERVICE_ACTIVE, 2, 0, 0, N(1), ALL, 0, 0, 1, false, true, MODE_TAKEOVER },
+    { "an active that left is succeeded from the set", SERVICE_ACTIVE, 2, 0, 0, N(1), N(1)|N(3), 0, 0, 1, true, true, MODE_TAKEOVER },
+    { "not by a node outside the set while one inside is here", SERVICE_ACTIVE, 2, 0, 0, N(1), N(1)|N(3), 0, 0, 3, true, false, 0 },
+    { "by a fresh start if nobody of the set is here", SERVICE_ACTIVE, 2, 0, 0, N(2), N(1)|N(3), 0, 0, 3, true, true, MODE_START },
+    { "a doubt spoils the set", SERVICE_TAKING, 2, 0, 0, N(1), N(1)|N(3), true, 0, 1, true, true, MODE_START },
+    { "who kept the process resumes it", SERVICE_DOWN, 2, 1, 3, N(3), ALL, 0, 0, 1, true, true, MODE_RESUME },
+    { "the target of a handover takes over", SERVICE_DOWN, 1, 1, 3, N(3), ALL, 0, 0, 3, true, true, MODE_TAKEOVER },
+    { "an outvoted active resumes its own process", SERVICE_ACTIVE, 1, 0, 0, N(3), ALL, 0, true, 1, true, true, MODE_RESUME },
+    { "without a majority nobody claims", SERVICE_DOWN, 2, 0, 0, N(1), N(1), 0, 0, 1, false, true, MODE_TAKEOVER },
+};
+/* clang-format on */
+
+START_TEST(quorum)
+{
+    struct cluster c;
+
+    cluster_init(&c, 1, quorums[_i].all);
+    c.members = quorums[_i].members;
+    c.synced = quorums[_i].synced;
+    c.suspect = quorums[_i].suspect;
+    c.quorums = quorums[_i].quorums;
+    c.ready = quorums[_i].ready;
+    ck_assert_msg(cluster_quorate(&c) == quorums[_i].quorate, "%s", quorums[_i].claim);
+}
+END_TEST
+
+static void
+good_cluster(struct cluster *c, uint64_t members)
+{
+    cluster_init(c, 1, ALL);
+    c->view = 1;
+    c->members = c->synced = c->quorums = c->engines = members;
+    c->ready = true;
+}
+
+START_TEST(election)
+{
+    struct reign r = { .epoch = elections[_i].state != SERVICE_IDLE,
+        .version = 1,
+        .phase = elections[_i].state,
+        .active = elections[_i].active,
+        .kept = elections[_i].kept,
+        .to = elections[_i].to,
+        .set = elections[_i].set,
+        .doubt = elections[_i].doubt };
+    enum peer_mode mode = 0;
+    struct cluster c;
+    struct service s;
+    bool candidate;
+
+    good_cluster(&c, elections[_i].members);
+    r.floor = r.epoch + elections[_i].outvoted;
+    service_init(&s, 0, 7, 0, 200, &r);
+    ck_assert_msg(elect_claimable(&s, &c) == elections[_i].claimable, "%s: claimable",
+        elections[_i].claim);
+    candidate = elect_mode(&s, &c, elections[_i].node, &mode);
+    ck_assert_msg(candidate == elections[_i].candidate, "%s: may", elections[_i].claim);
+    if (candidate)
+        ck_assert_msg(mode == elections[_i].mode, "%s: by %s", elections[_i].claim,
+            peer_mode_name(mode));
+}
+END_TEST
+
+START_TEST(who_goes_first)
+{
+    struct reign r = { .epoch = 1,
+        .version = 1,
+        .phase = SERVICE_DOWN,
+        .active = 9,
+        .set = ALL,
+        .floor = 1 };
+    struct cluster c;
+    struct service s;
+
+    good_cluster(&c, ALL);
+    service_init(&s, 0, 7, 0, 200, &r);
+    ck_assert_msg(elect_delay_ms(&s, &c) == 0, "the lowest number");
+    s.preferred = 3;
+    ck_assert_msg(elect_delay_ms(&s, &c) > 0, "the preferred node before it");
+    c.health[1] = HEALTH_OK;
+    ck_assert_msg(elect_delay_ms(&s, &c) == 0, "health before preference");
+    s.r.to = 2;
+    ck_assert_msg(elect_delay_ms(&s, &c) > 0, "the target before all");
+    c.engines = ALL & ~N(1);
+    ck_assert_msg(elect_delay_ms(&s, &c) < 0, "no engine, no candidate");
+}
+END_TEST
+
+/* clang-format off */
+static const struct {
+    const char *claim;
+    enum service_state phase;
+    uint64_t set, suspect, engines, members, running;
+    unsigned to;
+    enum order_reason reason;
+    unsigned chosen;
+} orders[] = {
+    { "to a node of the set", SERVICE_ACTIVE, N(2), 0, ALL, ALL, 0, 2, ORDER_OK, 2 },
+    { "without a target the best is chosen", SERVICE_ACTIVE, N(2)|N(3), 0, ALL, ALL, 0, 0, ORDER_OK, 2 },
+    { "to where it is", SERVICE_ACTIVE, N(2), 0, ALL, ALL, 0, 1, ORDER_SAME_NODE, 1 },
+    { "to a node outside the set", SERVICE_ACTIVE, N(2), 0, ALL, ALL, 0, 3, ORDER_NOT_IN_SET, 3 },
+    { "an empty set", SERVICE_ACTIVE, 0, 0, ALL, ALL, 0, 0, ORDER_NO_STANDBY, 0 },
+    { "while another runs", SERVICE_ACTIVE, N(2), 0, ALL, ALL, 5, 2, ORDER_RUNNING, 2 },
+    { "the active's supervisor is silent", SERVICE_ACTIVE, N(2), N(1), ALL, ALL, 0, 2, ORDER_SILENT, 2 },
+    { "the target's engine is away", SERVICE_ACTIVE, N(2), 0, N(1)|N(3), ALL, 0, 2, ORDER_TARGET_SILENT, 2 },
+    { "nobody is active", SERVICE_DOWN, N(2), 0, ALL, ALL, 0, 2, ORDER_NOT_ACTIVE, 2 },
+    { "no quorum", SERVICE_ACTIVE, N(2), 0, ALL, N(1), 0, 2, ORDER_NO_QUORUM, 2 },
+};
+/* clang-format on */
+
+START_TEST(order)
+{
+    struct reign r = { .epoch = 1,
+        .version = 1,
+        .phase = orders[_i].phase,
+        .active = 1,
+        .set = orders[_i].set,
+        .floor = 1 };
+    struct switchover sw = { .order = orders[_i].running };
+    unsigned to = orders[_i].to;
+    struct cluster c;
+
+    good_cluster(&c, orders[_i].members);
+    c.suspect = orders[_i].suspect;
+    c.engines = orders[_i].engines;
+    ck_assert_msg(switchover_check(&sw, &c, &r, false, 0, &to) == orders[_i].reason,
+        "%s", orders[_i].claim);
+    ck_assert_msg(to == orders[_i].chosen, "%s: node %u", orders[_i].claim, to);
+}
+END_TEST
+
+static void
+deliver(struct service *s, struct cluster *c, struct peermsg msg)
+{
+    out.n = 0;
+    service_deliver(s, c, &msg, (struct mono){ 1000000 }, &out);
+}
+
+/* From a claim to a reign, and what does not get there. */
+START_TEST(a_reign_needs_votes)
+{
+    struct peermsg claim = { .kind = PEER_CLAIM,
+        .from = 2,
+        .node = 2,
+        .r = { .epoch = 2, .mode = MODE_TAKEOVER } };
+    struct peermsg vote = {
+        .kind = PEER_STOPPED, .from = 2, .r.epoch = 2, .age_us = -1
+    };
+    struct peermsg taking = { .kind = PEER_TAKING, .from = 2, .r.epoch = 2 };
+    struct reign r = { .epoch = 1,
+        .version = 3,
+        .phase = SERVICE_DOWN,
+        .active = 1,
+        .set = N(2),
+        .floor = 1 };
+    struct cluster c;
+    struct service s;
+
+    good_cluster(&c, ALL);
+    service_init(&s, 0, 7, 0, 200, &r);
+    claim.r.epoch = 3;
+    deliver(&s, &c, claim);
+    ck_assert_msg(s.state == SERVICE_DOWN, "an epoch is skipped");
+    claim.r.epoch = 2;
+    deliver(&s, &c, claim);
+    ck_assert_msg(s.state == SERVICE_CLAIMED && s.r.floor == 2, "the claim is adopted");
+    ck_assert_msg(out.v[0].what == DO_PERSIST, "and durable before anything is said");
+    claim.from = claim.node = 3;
+    deliver(&s, &c, claim);
+    ck_assert_msg(s.claim.node == 2, "the first one wins");
+    deliver(&s, &c, vote);
+    deliver(&s, &c, vote);
+    deliver(&s, &c, taking);
+    ck_assert_msg(s.state == SERVICE_CLAIMED, "a vote counts once; one is no majority");
+    vote.from = 3;
+    deliver(&s, &c, vote);
+    taking.from = 3;
+    deliver(&s, &c, taking);
+    ck_assert_msg(s.state == SERVICE_CLAIMED, "only the claimant takes");
+    taking.from = 2;
+    deliver(&s, &c, taking);
+    ck_assert_msg(s.state == SERVICE_TAKING && s.r.active == 2 && s.r.doubt,
+        "the reign, in doubt until it serves");
+    ck_assert_msg(s.r.set == N(2), "the set is kept until then");
+}
+END_TEST
+
+int
+main(void)
+{
+    Suite *suite = suite_create("supervisor cores");
+    TCase *tc = tcase_create("rows");
+    SRunner *runner = srunner_create(suite);
+    int failed;
+
+    tcase_add_loop_test(tc, messages_come_back_as_sent, 0, PEER_NKINDS);
+    tcase_add_test(tc, damaged_messages_stay_in_range);
+    tcase_add_loop_test(tc, quorum, 0, sizeof quorums / sizeof quorums[0]);
+    tcase_add_loop_test(tc, election, 0, sizeof elections / sizeof elections[0]);
+    tcase_add_test(tc, who_goes_first);
+    tcase_add_loop_test(tc, order, 0, sizeof orders / sizeof orders[0]);
+    tcase_add_test(tc, a_reign_needs_votes);
+    suite_add_tcase(suite, tc);
+    srunner_run_all(runner, CK_ENV);
+    failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}

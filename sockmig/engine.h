@@ -109,8 +109,15 @@ struct engine {
         enum role_order order;
         uint64_t epoch, wait_for; /* handover: checkpoint that must become stable */
         unsigned to;              /* handover: id of who takes over; 0: not said */
+        uint32_t keep_set;        /* resume: still required then */
         struct mono began;
     } order;
+    struct { /* the order `set` that is not answered yet */
+        bool running;
+        int64_t id;
+        uint32_t mask;
+        uint64_t released; /* what every standby in it must have */
+    } set_order;
     int64_t checkpoint_order; /* id of an order `checkpoint` that waits; 0: none */
     uint64_t checkpoint_number;
 

@@ -13,6 +13,7 @@
 #include <string.h>
 
 #define HANDOVER_LIMIT_MS 2000
+#define NOBODY (-1) /* an order of our own: sockmigd asked for no such answer */
 #define REFUSED_AGAIN_MS 2000 /* a refused service is looked at again */
 
 static void
@@ -137,6 +138,32 @@ successor(const struct engine *e, const struct jv *msg)
 }
 
 static void
+set_refused(struct engine *e, const char *why)
+{
+    if (e->set_order.running)
+        answer_no(e, e->set_order.id, false, why);
+    e->set_order.running = false;
+}
+
+/* Answered when every standby of the new set has all that was ever released: until then
+ * none that was just added may be elected (promise P3). */
+static void
+set_progress(struct engine *e)
+{
+    if (!e->set_order.running)
+        return;
+    for (unsigned i = 0; i < CONF_MAX_NODES; i++)
+        if (e->set_order.mask & 1u << i && e->peers[i].state != PEER_READY) {
+            set_refused(e, "set: a standby in it is not ready any more");
+            return;
+        }
+    if (!commit_covered(&e->commit, e->set_order.mask, e->set_order.released))
+        return;
+    e->set_order.running = false;
+    answer(e, e->set_order.id, NULL);
+}
+
+static void
 do_set(struct engine *e, const struct jv *msg)
 {
     bool ok;
@@ -147,10 +174,14 @@ do_set(struct engine *e, const struct jv *msg)
             "set: `nodes` must be a list of other nodes' names");
         return;
     }
+    set_refused(e, "set: another one came");
+    e->set_order.running = true;
+    e->set_order.id = jv_int(msg, "id", 0);
+    e->set_order.mask = mask;
+    e->set_order.released = e->commit.stable;
     commit_set(&e->commit, mask);
-    engine_release(e);
+    engine_release(e); /* and its progress answers */
     engine_changed(e);
-    answer(e, jv_int(msg, "id", 0), NULL);
 }
 
 static void
@@ -184,8 +215,8 @@ carry_out(struct engine *e, enum role_order order, const struct jv *msg)
         trace(e, TRACE_HANDOVER);
         break;
     case ORDER_RESUME:
-        lease_end(&e->lease);
-        beats_now(e);
+        engine_shut(e);
+        peers_drop_all(e);
         trace(e, TRACE_RESUME);
         break;
     case ORDER_STOP:
@@ -263,6 +294,7 @@ take_order(struct engine *e, enum role_order order, const struct jv *msg)
     see_epoch(e, order, epoch);
     if (!at_once(order)) {
         e->role.own = epoch;
+        e->order.keep_set = 0;
         e->order.running = true;
         e->order.id = id;
         e->order.order = order;
@@ -420,12 +452,14 @@ on_resumed(struct engine *e, const struct note *n)
     if (!e->order.running || e->order.order != ORDER_RESUME)
         return; /* a handover that took too long was undone */
     if (n->a < 0) {
-        failed(e, ROLE_FAILED, "nothing stopped is here to go on");
+        failed(e, ROLE_FAILED, "nothing of the service is here to go on");
         return;
     }
+    peers_reign(e); /* the standbys are seeded anew, under the new epoch */
+    commit_set(&e->commit, e->order.keep_set);
     e->open = true;
-    beats_refresh(e);
     beats_now(e);
+    beats_refresh(e);
     engine_announce(e);
     done(e, ROLE_RUNNING, NULL);
 }
@@ -549,6 +583,7 @@ orders_progress(struct engine *e)
 {
     struct jv *a;
 
+    set_progress(e);
     if (e->checkpoint_order && e->commit.stable >= e->checkpoint_number) {
         struct tracer_stats stats;
 
@@ -574,12 +609,17 @@ orders_tick(struct engine *e)
     if (!e->order.running || e->order.order != ORDER_HANDOVER ||
         mono_us_between(e->order.began, mono_clock()) < HANDOVER_LIMIT_MS * 1000)
         return;
-    trace(e, TRACE_RESUME);
-    e->open = true;
-    beats_now(e);
     failed(e, ROLE_RUNNING,
         "a standby of the set did not acknowledge the last checkpoint in time; the "
         "service runs on here");
+    /* As after an order to resume, but the set stays as it is agreed: what its members
+     * do not have is held until the supervisor has taken them out. */
+    e->order.running = true;
+    e->order.order = ORDER_RESUME;
+    e->order.id = NOBODY;
+    e->order.keep_set = e->commit.set;
+    carry_out(e, ORDER_RESUME, NULL);
+    state_is(e, ROLE_RESUMING, "handover given up");
 }
 
 void

@@ -241,13 +241,19 @@ active_handover(struct tracer *t)
     tracer_tell(t, MAIN_HANDED, ret, (int64_t)t->number, NULL);
 }
 
+/* After a handover that came to nothing, or when this node was outvoted for a while: a
+ * new reign of the same process.  Its checkpoints are counted anew. */
 void
 active_resume(struct tracer *t)
 {
     if (t->handed)
         target_resume(t->target);
-    tracer_tell(t, MAIN_RESUMED, t->handed ? 0 : -ESRCH, 0, NULL);
     t->handed = false;
+    if (t->target)
+        untrack(t);
+    t->standbys = t->to_seed = 0;
+    t->number = 0;
+    tracer_tell(t, MAIN_RESUMED, t->pid ? 0 : -ESRCH, 0, NULL);
 }
 
 void

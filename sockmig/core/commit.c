@@ -48,6 +48,15 @@ commit_set(struct commit *c, uint32_t set)
 }
 
 bool
+commit_covered(const struct commit *c, uint32_t set, uint64_t released)
+{
+    for (unsigned i = 0; i < COMMIT_MAX_NODES; i++)
+        if (set & 1u << i && c->acked[i] < released)
+            return false;
+    return true;
+}
+
+bool
 commit_release(struct commit *c, uint32_t *mark)
 {
     uint64_t stable = c->taken;

@@ -46,6 +46,9 @@ void commit_forget(struct commit *c, unsigned node);
  * of the supervisor, which has the agreement of the cluster. */
 void commit_set(struct commit *c, uint32_t set);
 
+/* commit_covered - whether every node in @set has all that was released so far. */
+bool commit_covered(const struct commit *c, uint32_t set, uint64_t released);
+
 /* commit_release - has more become stable?  True: *mark may leave, and what is held
  * before it. */
 bool commit_release(struct commit *c, uint32_t *mark);

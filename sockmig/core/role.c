@@ -36,6 +36,7 @@ static const struct {
     { ORDER_HANDOVER, BIT(ROLE_RUNNING),                        SAME,   ROLE_DO,   ROLE_FREEZING },
     { ORDER_RESUME,   BIT(ROLE_FROZEN),                         ANY,    ROLE_DO,   ROLE_RESUMING },
     { ORDER_RESUME,   BIT(ROLE_RUNNING),                        SAME,   ROLE_DONE, -1 },
+    { ORDER_RESUME,   BIT(ROLE_RUNNING),                        NEWER,  ROLE_DO,   ROLE_RESUMING },
     { ORDER_STOP,     SETTLED,                                  ANY,    ROLE_DO,   ROLE_ENDING },
 };
 /* clang-format on */

@@ -211,6 +211,8 @@ static const struct {
         ROLE_WAKING, 6, 6, ORDER_STOP, 7, ROLE_REFUSED, 0 },
     { "after a fence the old active follows the new one",
         ROLE_RUNNING, 6, 7, ORDER_FOLLOW, 7, ROLE_DO, ROLE_ENDING },
+    { "an active node that was outvoted can go on in a newer epoch",
+        ROLE_RUNNING, 6, 7, ORDER_RESUME, 8, ROLE_DO, ROLE_RESUMING },
     { "after a fence what was frozen makes room",
         ROLE_FROZEN, 6, 7, ORDER_FOLLOW, 7, ROLE_DO, ROLE_ENDING },
     { "after a fence the old active is not the new one",

@@ -19,7 +19,7 @@ log_init(const char *program, enum log_level level)
 }
 
 /* One write per line: lines of several processes in one file stay whole. */
-static void
+static void __attribute__((format(printf, 2, 0)))
 vlog(enum log_level level, const char *fmt, va_list ap)
 {
     static const char *const names[] = { "error", "warn", "info", "debug" };

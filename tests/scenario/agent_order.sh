@@ -95,6 +95,8 @@ wait_for 8 notified 0 5 || fail "the new state is not notified: $(cat "$dir/trap
 sent=$(get operator 1 $node.4.2.0 | sed 's/.*: //')
 [ "$sent" -gt 2 ] || fail "notifications sent: $sent"
 setvalue operator 1 $node.4.1.0 i 2 | grep -q Reason && fail "notifications cannot be switched off"
+# what was on its way before that counts
+sent=$(get operator 1 $node.4.2.0 | sed 's/.*: //')
 STATE=stopped write_state 1
 kill -USR1 "$(pgrep -f "$dir/n1/run/basculed.sock" | tail -n 1)"
 wait_for 5 value 1 $cluster.3.1.2.$redis "INTEGER: 4" || fail "the state is not read"

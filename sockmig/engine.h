@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  *
  * engine.h - the engine of one service: its main thread's state, shared by the files
- * engine.c (life), orders.c (orders and their answers), peers.c (streams), beats.c
+ * engine.c (life), orders*.c (orders and their answers), peers.c (streams), beats.c
  * (lease) and status.c.
  *
  * The main thread owns queues, acknowledgements, verdicts and lease; the tracer all

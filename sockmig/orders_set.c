@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * orders_set.c - the order `set`: who must have a checkpoint before output leaves. */
+#include "sockmig/orders_private.h"
+
+static void
+set_refused(struct engine *e, const char *why)
+{
+    if (e->set_order.running)
+        order_answer_no(e, e->set_order.id, false, why);
+    e->set_order.running = false;
+}
+
+/* Answered when every standby of the new set has all that was ever released: until then
+ * none that was just added may be elected (promise P3). */
+void
+order_set_progress(struct engine *e)
+{
+    if (!e->set_order.running)
+        return;
+    for (unsigned i = 0; i < CONF_MAX_NODES; i++)
+        if (e->set_order.mask & 1u << i && e->peers[i].state != PEER_READY) {
+            set_refused(e, "set: a standby in it is not ready any more");
+            return;
+        }
+    if (!commit_covered(&e->commit, e->set_order.mask, e->set_order.released))
+        return;
+    e->set_order.running = false;
+    order_answer(e, e->set_order.id, NULL);
+}
+
+void
+order_set(struct engine *e, const struct jv *msg)
+{
+    bool ok;
+    uint32_t mask = peers_mask(e, jv_get(msg, "nodes"), &ok);
+
+    if (!ok) {
+        order_answer_no(e, jv_int(msg, "id", 0), false,
+            "set: `nodes` must be a list of other nodes' names");
+        return;
+    }
+    set_refused(e, "set: another one came");
+    e->set_order.running = true;
+    e->set_order.id = jv_int(msg, "id", 0);
+    e->set_order.mask = mask;
+    e->set_order.released = e->commit.stable;
+    commit_set(&e->commit, mask);
+    engine_release(e); /* and its progress answers */
+    engine_changed(e);
+}

@@ -41,8 +41,8 @@ on_started(struct engine *e, struct started *s)
     order_done(e, ROLE_RUNNING, a);
 }
 
-static struct jv *
-phases_object(const struct clone_timing *t)
+struct jv *
+orders_phases(const struct clone_timing *t)
 {
     struct jv *p = jv_object();
 
@@ -81,6 +81,7 @@ on_woken(struct engine *e, struct woken *w)
     FAULT_POINT("takeover-awake");
     tracer_stats(e->tracer, &stats);
     e->last_wake = *w;
+    e->last_wake_epoch = e->role.own;
     open_gates(e, w->pid);
     e->last_blackout_ms = mono_us_between(stats.clone_at, mono_clock()) / 1000;
     log_info("service %s: taken over from checkpoint %llu: %u connections, %u lost, "
@@ -92,7 +93,7 @@ on_woken(struct engine *e, struct woken *w)
     jv_set_int(a, "connections", w->connections);
     jv_set_int(a, "lost", w->lost);
     jv_set_int(a, "open_us", mono_us_between(e->order.began, mono_clock()));
-    jv_set(a, "phases", phases_object(&w->timing));
+    jv_set(a, "phases", orders_phases(&w->timing));
     order_done(e, ROLE_RUNNING, a);
 }
 

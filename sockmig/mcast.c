@@ -166,7 +166,7 @@ mcast_reign(struct mcast *m, uint64_t epoch, uint64_t session)
     m->epoch = epoch;
     m->reign = session;
     m->told_stable = 0;
-    m->cipher = seal_has_aes() ? SEAL_AES256 : SEAL_XCHACHA20;
+    m->cipher = !m->options.no_aes && seal_has_aes() ? SEAL_AES256 : SEAL_XCHACHA20;
     for (int c = 0; c < SEAL_NCIPHERS; c++)
         seal_channel_init(&m->out[c], m->options.secret, (enum seal_cipher)c, "mcast",
             m->options.self->id, 0, m->options.service->name, epoch, session);
@@ -274,9 +274,10 @@ mcast_follow(struct mcast *m, unsigned active, uint64_t epoch, uint64_t reign,
     m->ack_counter = 0;
     rmcast_seen_init(&m->seen);
     for (int c = 0; c < SEAL_NCIPHERS; c++)
-        m->opens[c] = seal_channel_init(&m->in[c], m->options.secret,
-            (enum seal_cipher)c, "mcast", active, 0, m->options.service->name, epoch,
-            reign);
+        m->opens[c] = (c != SEAL_AES256 || !m->options.no_aes) &&
+                      seal_channel_init(&m->in[c], m->options.secret,
+                          (enum seal_cipher)c, "mcast", active, 0,
+                          m->options.service->name, epoch, reign);
     seal_channel_init(&m->ack, m->options.secret, SEAL_XCHACHA20, "mcack",
         m->options.self->id, active, m->options.service->name, epoch, session);
     rmcast_rx_init(&m->rx, m->received_ring, m->ring_bytes, from);

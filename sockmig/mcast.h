@@ -41,6 +41,7 @@ struct mcast_options {
     const struct mcast_calls *calls;
     void *arg;
     size_t ring_bytes; /* of each ring, a power of two; 0: as configured */
+    bool no_aes;       /* do without AES-256-GCM */
 };
 
 /* mcast_open - sockets bound, rings in memory; neither sends nor receives yet.

@@ -150,7 +150,8 @@ lab_open(struct mcast_lab *lab, unsigned node, struct loop *loop,
         .loop = loop,
         .calls = calls,
         .arg = arg,
-        .ring_bytes = ring_bytes };
+        .ring_bytes = ring_bytes,
+        .no_aes = lab->no_aes };
     int before = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
     char error[MCAST_ERROR_LEN];
     struct mcast *m = NULL;

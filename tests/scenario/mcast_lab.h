@@ -16,6 +16,7 @@ struct mcast_lab {
     int ns[LAB_NODES + 1]; /* 0: the switch */
     struct conf conf;
     struct seal_secret secret;
+    bool no_aes; /* as if the processors had none */
 };
 
 const char *lab_way_name(enum lab_way way);

@@ -8,13 +8,13 @@
 #include "agent/driver.h"
 #include "agent/feed.h"
 #include "agent/fill.h"
+#include "agent/options.h"
 #include "agent/order.h"
 #include "lib/conf.h"
 #include "lib/log.h"
 #include "lib/loop.h"
 
 #include <errno.h>
-#include <getopt.h>
 #include <grp.h>
 #include <pwd.h>
 #include <signal.h>
@@ -25,20 +25,16 @@
 #include <time.h>
 #include <unistd.h>
 
-#define RUN_DIR "/run/bascule"
-#define STATE_DIR "/var/lib/bascule" /* where the journal is */
-#define READ_MS 1000                 /* the node itself is read this often */
-#define ORDER_MS 5000                /* an order not answered by then is given up */
+#define READ_MS 1000  /* the node itself is read this often */
+#define ORDER_MS 5000 /* an order not answered by then is given up */
 #define NOTICES_A_TURN 16
 #define ID_ORDER 1000 /* + number of the order since the start */
-
-struct options {
-    const char *conf, *agentx, *run_dir, *state_dir, *user;
-    enum log_level level;
-};
+#define ID_REFUSED 999
 
 struct agent {
-    struct conf *conf; /* owned */
+    struct conf *conf;     /* owned; an empty one while the file is no good */
+    const char *conf_path; /* borrowed from the options */
+    char conf_error[CONF_ERROR_LEN];
     char name[SNAP_NAME];
     const char *state_dir; /* borrowed from the options */
     struct feed *sockmigd, *basculed;
@@ -146,6 +142,7 @@ show_node(struct agent *a, struct snapshot *s)
     f.reading[HEALTH_SOCKMIGD] = fails(feed_state(a->sockmigd));
     f.reading[HEALTH_BASCULED] = fails(feed_state(a->basculed));
     f.reading[HEALTH_COROSYNC] = fails(r->corosync);
+    f.broken = a->conf_error[0] ? a->conf_error : NULL;
     row->health = health_judge(&f, row->health_reason, sizeof row->health_reason);
     show_program(
         s, "sockmigd", feed_state(a->sockmigd), feed_age_ms(a->sockmigd, a->now));
@@ -228,12 +225,34 @@ refresh(struct agent *a)
     agentx_show(s);
 }
 
+/* With a configuration that is no good there is no service to show, but the reason. */
+static void
+read_conf(struct agent *a)
+{
+    struct conf *conf = NULL;
+    char error[CONF_ERROR_LEN] = "";
+
+    if (!conf_load(a->conf_path, &conf, error)) {
+        if (strcmp(error, a->conf_error) != 0)
+            log_error("%s", error);
+        memcpy(a->conf_error, error, sizeof error);
+        return;
+    }
+    if (a->conf_error[0])
+        log_info("%s is good now", a->conf_path);
+    a->conf_error[0] = '\0';
+    conf_free(a->conf);
+    a->conf = conf;
+}
+
 static void
 read_node(struct agent *a)
 {
     if (mono_before(a->now, a->read_at))
         return;
     a->read_at = mono_add_ms(a->now, READ_MS);
+    if (a->conf_error[0])
+        read_conf(a);
     readings_clear(&a->readings);
     driver_load(&a->readings);
     driver_memory(&a->readings);
@@ -250,6 +269,16 @@ on_check(const struct desk_request *r, uint32_t *at, void *arg)
     struct agent *a = arg;
 
     return desk_check(&a->desk, shown(a), r, at);
+}
+
+/* Whoever may order and gets it wrong finds it in the journal, not only in the error of
+ * the SET. */
+static void
+on_refused(const struct desk_request *r, enum set_error error, uint32_t at, void *arg)
+{
+    struct agent *a = arg;
+
+    feed_ask(a->basculed, order_refusal(r, error, at), ID_REFUSED);
 }
 
 static void
@@ -367,68 +396,6 @@ turn(struct agent *a)
     agentx_turn(fds, n);
 }
 
-static const struct option long_options[] = {
-    { "agentx", required_argument, NULL, 'x' },
-    { "run-dir", required_argument, NULL, 'r' },
-    { "state-dir", required_argument, NULL, 's' },
-    { "user", required_argument, NULL, 'u' },
-    { "help", no_argument, NULL, 'h' },
-    { 0 },
-};
-
-static void
-usage(FILE *to)
-{
-    fputs("usage: bascule-agent [-c FILE] [--agentx SOCKET] [--run-dir FOLDER]\n"
-          "                     [--state-dir FOLDER] [--user NAME] [-v]\n"
-          "  -c FILE            configuration (" CONF_PATH ")\n"
-          "  --agentx SOCKET    of snmpd, unix:PATH (net-snmp's own)\n"
-          "  --run-dir FOLDER   where basculed and sockmigd listen (" RUN_DIR ")\n"
-          "  --state-dir FOLDER where the journal is (" STATE_DIR ")\n"
-          "  --user NAME        whom to run as when started by root (bascule)\n"
-          "  -v                 say more\n",
-        to);
-}
-
-static void
-parse(int argc, char **argv, struct options *o)
-{
-    int c;
-
-    while ((c = getopt_long(argc, argv, "c:vh", long_options, NULL)) != -1) {
-        switch (c) {
-        case 'c':
-            o->conf = optarg;
-            break;
-        case 'x':
-            o->agentx = optarg;
-            break;
-        case 'r':
-            o->run_dir = optarg;
-            break;
-        case 's':
-            o->state_dir = optarg;
-            break;
-        case 'u':
-            o->user = optarg;
-            break;
-        case 'v':
-            o->level = LOG_LEVEL_DEBUG;
-            break;
-        case 'h':
-            usage(stdout);
-            exit(0);
-        default:
-            usage(stderr);
-            exit(2);
-        }
-    }
-    if (optind < argc) {
-        usage(stderr);
-        exit(2);
-    }
-}
-
 static void
 drop_privileges(const char *user)
 {
@@ -462,11 +429,15 @@ find_name(struct agent *a)
 static void
 setup(struct agent *a, const struct options *o)
 {
-    char error[CONF_ERROR_LEN], path[2][512];
+    char path[2][512];
     uint32_t seed = 0;
 
-    if (!conf_load(o->conf, &a->conf, error))
-        log_fatal("%s", error);
+    a->conf_path = o->conf;
+    read_conf(a);
+    if (!a->conf)
+        a->conf = calloc(1, sizeof *a->conf);
+    if (!a->conf)
+        log_fatal("out of memory");
     find_name(a);
     a->state_dir = o->state_dir;
     if (getrandom(&seed, sizeof seed, 0) != sizeof seed)
@@ -485,16 +456,12 @@ int
 main(int argc, char **argv)
 {
     static struct agent agent; /* megabytes: not on the stack */
-    struct options options = { .conf = CONF_PATH,
-        .run_dir = RUN_DIR,
-        .state_dir = STATE_DIR,
-        .user = "bascule",
-        .level = LOG_LEVEL_INFO };
-    struct agentx_owner owner = { on_check, on_take, on_undo, on_commit, mono_clock,
-        &agent };
+    struct options options;
+    struct agentx_owner owner = { on_check, on_refused, on_take, on_undo, on_commit,
+        mono_clock, &agent };
     struct sigaction sa = { .sa_handler = on_signal };
 
-    parse(argc, argv, &options);
+    options_parse(argc, argv, &options);
     log_init("bascule-agent", options.level);
     drop_privileges(options.user);
     signal(SIGPIPE, SIG_IGN);

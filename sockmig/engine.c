@@ -44,6 +44,20 @@ engine_error(struct engine *e, const char *fmt, ...)
 }
 
 void
+engine_note(struct engine *e, const char *kind, const char *severity, const char *text)
+{
+    struct jv *ev = jv_object();
+
+    jv_set_str(ev, "event", "note");
+    jv_set_str(ev, "service", e->service->name);
+    jv_set_str(ev, "kind", kind);
+    jv_set_str(ev, "severity", severity);
+    jv_set_str(ev, "text", text);
+    engine_event(e, ev);
+    engine_changed(e);
+}
+
+void
 engine_changed(struct engine *e)
 {
     e->status_due = true;
@@ -242,6 +256,7 @@ on_tick(struct loop_timer *timer, void *arg)
     orders_tick(e);
     end_hold(e);
     announce_again(e);
+    strangers_tick(e);
     beats_refresh(e);
     if (e->status_due || mono_us_between(e->status_sent, mono_clock()) > 1000 * 1000)
         send_status(e);

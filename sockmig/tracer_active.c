@@ -13,11 +13,13 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #define STOP_LIMIT_MS 20
 #define SEED_PAGES 256 /* read for a joining standby between two checkpoints */
-#define AGAIN_MS 2     /* a thread did not stop: try again soon */
-#define BUSY_US 300    /* the shipper has all buffers */
+#define TRACK_TRIES 100
+#define AGAIN_MS 2  /* a thread did not stop: try again soon */
+#define BUSY_US 300 /* the shipper has all buffers */
 
 static void
 to_shipper(struct tracer *t, enum shipper_note what, unsigned node, int64_t a, void *p)
@@ -152,10 +154,14 @@ track(struct tracer *t)
         return ret;
     }
     ret = target_precopy(t->target, NULL);
-    if (ret == 0)
-        do {
-            ret = checkpoint(t, false);
-        } while (ret == -EAGAIN || ret == -EBUSY);
+    for (int tries = 0; ret == 0 && tries < TRACK_TRIES; tries++) {
+        ret = checkpoint(t, false);
+        if (ret != -EAGAIN && ret != -EBUSY)
+            break;
+        /* in real time, trying on without a pause starves whom it waits for */
+        usleep(AGAIN_MS * 1000);
+        ret = tries + 1 < TRACK_TRIES ? 0 : ret;
+    }
     if (ret < 0) {
         tell_trouble(t, "its memory cannot be tracked", ret);
         untrack(t);

@@ -95,6 +95,19 @@ find_order(struct node *node, const struct effect *e)
     return o;
 }
 
+void
+node_refused(struct node *node, const char *service, const char *owner, const char *why)
+{
+    char text[WORDS_LEN];
+    struct journal_row row = { node->self->name, service, 0, "warn", "order-refused",
+        text };
+
+    snprintf(text, sizeof text, "an order of %s is refused: %s", owner, why);
+    log_warn("%s%s%s", service ? service : "", service ? ": " : "", text);
+    journal_add(node->journal, &row);
+    journal_flush(node->journal);
+}
+
 /* An order that was refused at once has no number, unless it reached the group. */
 static void
 take_order(struct node *node, const struct effect *e)
@@ -106,6 +119,8 @@ take_order(struct node *node, const struct effect *e)
     words_order(node->conf, e, text);
     control_answer(
         node->control, e->token, e->step == STEP_FAILED ? 0 : e->order, text);
+    if (e->token && e->step == STEP_FAILED)
+        node_refused(node, service_name(node, e->service), e->msg.text, text);
     if (!e->order || e->reason == ORDER_RUNNING)
         return;
     o = find_order(node, e);

@@ -23,10 +23,9 @@ struct options {
 static bool
 number(const char *text, unsigned max, unsigned *out)
 {
-    char *end;
-    unsigned long v = strtoul(text, &end, 10);
+    long v;
 
-    if (*text < '0' || *text > '9' || *end || v < 1 || v > max)
+    if (!cli_number(text, 1, max, &v))
         return false;
     *out = (unsigned)v;
     return true;
@@ -47,7 +46,7 @@ read_options(int argc, char **argv, bool own, struct options *o)
     bool ok = true;
     int c;
 
-    optind = 1;
+    cli_options_begin();
     while ((c = getopt_long(argc, argv, own ? "+" : "", options, NULL)) != -1) {
         if (c == 'n')
             o->name = optarg;
@@ -111,18 +110,13 @@ static int
 execute(const struct options *o, int argc, char **argv)
 {
     struct lab lab;
-    int code;
+    int dashes, code;
 
-    if (argc < 2)
+    dashes = argc > 1 && !strcmp(argv[1], "--");
+    if (argc < 2 + dashes)
         return cli_usage("lab exec [--name L] HOST -- COMMAND...");
     code = need_lab(&lab, o->name);
-    if (code != CLI_OK)
-        return code;
-    if (strcmp(argv[1], "--") != 0)
-        return lab_exec_cmd(&lab, argv[0], argv + 1);
-    if (argc < 3)
-        return cli_usage("lab exec [--name L] HOST -- COMMAND...");
-    return lab_exec_cmd(&lab, argv[0], argv + 2);
+    return code == CLI_OK ? lab_exec_cmd(&lab, argv[0], argv + 1 + dashes) : code;
 }
 
 static int
@@ -142,8 +136,10 @@ static int
 fault(const struct options *o, int argc, char **argv)
 {
     struct lab lab;
-    int code = need_lab(&lab, o->name);
+    int code = lab_fault_usage(argc, argv);
 
+    if (code == CLI_OK)
+        code = need_lab(&lab, o->name);
     return code == CLI_OK ? lab_fault_cmd(&lab, argc, argv) : code;
 }
 

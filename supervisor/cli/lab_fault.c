@@ -138,15 +138,38 @@ static const struct {
     const char *name;
     bool needs_life; /* not for a crashed node */
     bool all;        /* also for every node */
+    int words;       /* itself and what may follow, at most */
     int (*act)(struct lab *lab, struct lab_host *node, char **args);
 } faults[] = {
-    { "crash", true, false, crash },
-    { "hang", true, false, hang },
-    { "cut", true, false, cut },
-    { "kill", true, false, kill_program },
-    { "heal", false, true, heal },
-    { "restart", false, false, restart },
+    { "crash", true, false, 2, crash },
+    { "hang", true, false, 2, hang },
+    { "cut", true, false, 3, cut },
+    { "kill", true, false, 3, kill_program },
+    { "heal", false, true, 2, heal },
+    { "restart", false, false, 2, restart },
 };
+#define NFAULTS (sizeof faults / sizeof faults[0])
+
+static size_t
+find_fault(const char *name)
+{
+    size_t f = 0;
+
+    while (f < NFAULTS && strcmp(faults[f].name, name) != 0)
+        f++;
+    return f;
+}
+
+int
+lab_fault_usage(int argc, char **argv)
+{
+    size_t f = argc > 0 ? find_fault(argv[0]) : NFAULTS;
+
+    if (argc < 2 || f == NFAULTS || argc > faults[f].words)
+        return cli_usage("lab fault crash|hang|heal|restart NODE, cut NODE "
+                         "[outside|cluster|all|NODE], kill NODE PROGRAM");
+    return CLI_OK;
+}
 
 static int
 act_on(struct lab *lab, size_t f, const char *name, char **args)
@@ -163,13 +186,10 @@ act_on(struct lab *lab, size_t f, const char *name, char **args)
 int
 lab_fault_cmd(struct lab *lab, int argc, char **argv)
 {
-    size_t f = 0, n = sizeof faults / sizeof faults[0];
+    size_t f = find_fault(argv[0]);
     int lock, ret, code = CLI_OK;
 
-    while (argc > 0 && f < n && strcmp(faults[f].name, argv[0]) != 0)
-        f++;
-    if (argc < 2 || f == n)
-        return cli_usage("lab fault crash|hang|cut|kill|heal|restart NODE ...");
+    (void)argc;
     lock = lab_lock(lab);
     ret = lab_load(lab, lab->name); /* as the last command left it */
     if (ret < 0)

@@ -42,7 +42,7 @@ static const struct {
 
 START_TEST(judge)
 {
-    struct health_facts f;
+    struct health_facts f = { .broken = NULL };
     char reason[256];
     enum health verdict;
 
@@ -67,6 +67,17 @@ START_TEST(reason_is_cut_to_fit)
 }
 END_TEST
 
+START_TEST(broken_comes_first)
+{
+    struct health_facts f = { .broken = "a.conf:3: what is this?",
+        .reading = { 900, 50, 50, 0, 1, 1, 1 } };
+    char reason[256];
+
+    ck_assert_int_eq(health_judge(&f, reason, sizeof reason), HEALTH_FAILED);
+    ck_assert_str_eq(reason, "a.conf:3: what is this?");
+}
+END_TEST
+
 int
 main(void)
 {
@@ -77,6 +88,7 @@ main(void)
 
     tcase_add_loop_test(tc, judge, 0, sizeof rows / sizeof rows[0]);
     tcase_add_test(tc, reason_is_cut_to_fit);
+    tcase_add_test(tc, broken_comes_first);
     suite_add_tcase(suite, tc);
     srunner_run_all(runner, CK_ENV);
     failed = srunner_ntests_failed(runner);

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "lib/fault.h"
 #include "lib/fd.h"
 #include "supervisor/cli/cli.h"
 #include "supervisor/cli/lab.h"
@@ -107,6 +108,35 @@ kill_program(struct lab *lab, struct lab_host *node, char **args)
     return CLI_FAILED;
 }
 
+/* args: POINT [ACTION].  The file is the node's own /run's, seen through its pid 1. */
+static int
+arm(struct lab *lab, struct lab_host *node, char **args)
+{
+    const char *action = args[0] && args[1] ? args[1] : "kill";
+    char path[96], text[96];
+    int ret;
+
+    (void)lab;
+    if (!args[0] || (strcmp(action, "kill") != 0 && strcmp(action, "hang") != 0 &&
+                        strcmp(action, "crash") != 0))
+        return cli_usage("lab fault arm NODE POINT [kill|hang|crash]");
+    if (!fault_built_in()) {
+        cli_error("this build has no fault points: configure --enable-fault-points");
+        return CLI_FAILED;
+    }
+    if (!fault_known(args[0])) {
+        cli_error(
+            "there is no fault point \"%s\": `bascule lab points` lists them", args[0]);
+        return CLI_USAGE;
+    }
+    snprintf(path, sizeof path, "/proc/%d/root%s", (int)node->pid, FAULT_FILE);
+    snprintf(text, sizeof text, "%s %s\n", args[0], action);
+    ret = file_write(path, text);
+    if (ret < 0)
+        cli_error("%s: %s: %s", node->name, FAULT_FILE, strerror(-ret));
+    return ret < 0 ? CLI_FAILED : CLI_OK;
+}
+
 static int
 heal(struct lab *lab, struct lab_host *node, char **args)
 {
@@ -144,6 +174,7 @@ static const struct {
     { "hang", true, false, hang },
     { "cut", true, false, cut },
     { "kill", true, false, kill_program },
+    { "arm", true, false, arm },
     { "heal", false, true, heal },
     { "restart", false, false, restart },
 };
@@ -169,7 +200,7 @@ lab_fault_cmd(struct lab *lab, int argc, char **argv)
     while (argc > 0 && f < n && strcmp(faults[f].name, argv[0]) != 0)
         f++;
     if (argc < 2 || f == n)
-        return cli_usage("lab fault crash|hang|cut|kill|heal|restart NODE ...");
+        return cli_usage("lab fault crash|hang|cut|kill|arm|heal|restart NODE ...");
     lock = lab_lock(lab);
     ret = lab_load(lab, lab->name); /* as the last command left it */
     if (ret < 0)

@@ -120,6 +120,7 @@ engine_hold(struct engine *e)
 {
     e->hold_until = mono_add_ms(mono_clock(), HOLD_OPEN_MS);
     gate_lease(e->gate, beats_boottime_ns() + HOLD_OPEN_MS * 1000000ull);
+    FAULT_POINT("hold-open");
     engine_announce(e);
 }
 

@@ -4,6 +4,7 @@
  * acknowledgements.  The bulk is the shipper's and the receiver's. */
 #include "sockmig/engine.h"
 
+#include "lib/fault.h"
 #include "lib/fd.h"
 #include "lib/log.h"
 #include "sockmig/address.h"
@@ -132,6 +133,7 @@ take_ack(struct peer *p)
         peer_drop(p, PEER_DOWN);
         return;
     }
+    FAULT_POINT("checkpoint-acked");
     p->whole = ack.whole;
     p->applied = ack.applied;
     commit_acked(&e->commit, p->bit, ack.whole);

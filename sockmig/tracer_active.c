@@ -13,6 +13,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #define STOP_LIMIT_MS 20
@@ -75,6 +76,7 @@ take_mark(void *arg)
 
     FAULT_POINT("checkpoint-stopped");
     t->mark = t->conf.mark(t->conf.arg);
+    FAULT_POINT("checkpoint-marked");
 }
 
 static void
@@ -121,6 +123,7 @@ checkpoint(struct tracer *t, bool stay_stopped)
         return -EBUSY;
     atomic_store(&t->wanted, false); /* what comes from here on wants the next one */
     t->pace.started = mono_clock();
+    FAULT_POINT("checkpoint-begun");
     ret = target_checkpoint(
         t->target, &req, &t->image, &slot->pages, &slot->parcels, &timing, &why);
     t->pace.ended = mono_clock();
@@ -130,10 +133,11 @@ checkpoint(struct tracer *t, bool stay_stopped)
             tell_refusals(t, &why);
         return ret;
     }
-    FAULT_POINT("checkpoint-taken");
+    FAULT_POINT("checkpoint-resumed");
     slot->kind = SLOT_CHECKPOINT;
     slot->number = ++t->number;
     slot->meta_size = image_encode(&t->image, slot->meta, slot->meta_max);
+    FAULT_POINT("checkpoint-encoded");
     keep_stats(t, &timing, slot);
     tracer_tell(t, MAIN_TAKEN, (int64_t)t->number, t->mark, NULL);
     to_shipper(t, SHIP_SLOT, 0, 0, slot);
@@ -181,6 +185,7 @@ seed_one(struct tracer *t)
             strerror(-ret));
         return;
     }
+    FAULT_POINT("seed-begun");
     t->to_seed &= ~(1u << node);
     t->seeding = node;
 }
@@ -201,19 +206,33 @@ seed_more(struct tracer *t)
     to_shipper(t, SHIP_SLOT, 0, 0, slot);
     if (ret > 0)
         return;
+    FAULT_POINT("seed-done");
     if (ret == 0)
         to_shipper(t, SHIP_SEEDED, node, 0, NULL);
     t->seeding = -1;
     seed_end(&t->seed);
 }
 
+/* A standby that does not follow this reign yet ends the stream at once, and is called
+ * again: to begin to track for streams that are long over would delay all other work.
+ */
+static bool
+is_over(int fd)
+{
+    char byte;
+    ssize_t n = recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+
+    return n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR);
+}
+
 void
 active_join(struct tracer *t, unsigned node, int fd)
 {
-    if (t->pid == 0 || (!t->target && track(t) < 0)) {
+    if (t->pid == 0 || is_over(fd) || (!t->target && track(t) < 0)) {
         fd_close(fd); /* the main thread was told, and tries again later */
         return;
     }
+    FAULT_POINT("seed-joined");
     to_shipper(t, SHIP_JOIN, node, fd, NULL);
     t->standbys |= 1u << node;
     t->to_seed |= 1u << node;
@@ -244,6 +263,7 @@ active_handover(struct tracer *t)
             break;
     }
     t->handed = ret == 0;
+    FAULT_POINT("handover-frozen");
     tracer_tell(t, MAIN_HANDED, ret, (int64_t)t->number, NULL);
 }
 
@@ -259,6 +279,7 @@ active_resume(struct tracer *t)
         untrack(t);
     t->standbys = t->to_seed = 0;
     t->number = 0;
+    FAULT_POINT("resume-resumed");
     tracer_tell(t, MAIN_RESUMED, t->pid ? 0 : -ESRCH, 0, NULL);
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "supervisor/node.h"
 
+#include "lib/fault.h"
 #include "lib/log.h"
 #include "supervisor/control.h"
 #include "supervisor/corosync.h"
@@ -130,6 +131,17 @@ take_order(struct node *node, const struct effect *e)
     snprintf(o->text, sizeof o->text, "%s", text);
 }
 
+/* Where a test may end this program: around each act that others can see. */
+static void
+at_step(const struct effect *e, const char *when)
+{
+    if (e->what == DO_BROADCAST)
+        FAULT_POINT("say-%s-%s", peer_kind_name(e->msg.kind), when);
+    if (e->what == DO_ENGINE)
+        FAULT_POINT("order-%s-%s", engine_op_name(e->op), when);
+    (void)when;
+}
+
 /* The one place where effects become acts.  Rows and records are made durable before
  * the next thing that others can see (promise P6). */
 static void
@@ -140,8 +152,11 @@ carry_out(struct node *node)
     for (unsigned i = 0; i < out->n; i++) {
         const struct effect *e = &out->v[i];
 
-        if (e->what == DO_BROADCAST || e->what == DO_ENGINE)
+        if (e->what == DO_BROADCAST || e->what == DO_ENGINE) {
+            at_step(e, "unrecorded");
             journal_flush(node->journal);
+            at_step(e, "recorded");
+        }
         switch (e->what) {
         case DO_PERSIST:
             journal_store(node->journal, service_name(node, e->service), &e->r);
@@ -170,6 +185,7 @@ carry_out(struct node *node)
         case DO_NKINDS:
             break;
         }
+        at_step(e, "done");
     }
     journal_flush(node->journal);
 }

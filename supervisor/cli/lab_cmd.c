@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  *
  * lab_cmd.c - the command line of `bascule lab`; see bascule-lab(8). */
+#include "lib/fault.h"
 #include "supervisor/cli/cli.h"
 #include "supervisor/cli/lab.h"
 
@@ -17,7 +18,7 @@
 struct options {
     const char *name, *bin;
     unsigned nodes, timeout_s;
-    bool json;
+    bool json, built;
 };
 
 static bool
@@ -41,6 +42,7 @@ read_options(int argc, char **argv, bool own, struct options *o)
         { "timeout", required_argument, NULL, 't' },
         { "bindir", required_argument, NULL, 'b' },
         { "json", no_argument, NULL, 'j' },
+        { "built", no_argument, NULL, 'B' },
         { 0 },
     };
     bool ok = true;
@@ -58,6 +60,8 @@ read_options(int argc, char **argv, bool own, struct options *o)
             o->bin = optarg;
         else if (c == 'j')
             o->json = true;
+        else if (c == 'B')
+            o->built = true;
         else
             return CLI_USAGE; /* getopt has said why */
     }
@@ -143,6 +147,20 @@ fault(const struct options *o, int argc, char **argv)
     return code == CLI_OK ? lab_fault_cmd(&lab, argc, argv) : code;
 }
 
+static int
+points(const struct options *o, int argc, char **argv)
+{
+    if (argc != 0)
+        return cli_usage("lab points [--built]");
+    (void)argv;
+    if (o->built && !fault_built_in())
+        return CLI_FAILED;
+    for (size_t i = 0; i < fault_nnames; i++)
+        printf("%-24s %-16s %s\n", fault_names[i].name, fault_names[i].program,
+            fault_names[i].when);
+    return CLI_OK;
+}
+
 int
 lab_cmd(const struct cli *cli, int argc, char **argv)
 {
@@ -150,9 +168,9 @@ lab_cmd(const struct cli *cli, int argc, char **argv)
         const char *name;
         int (*run)(const struct options *o, int argc, char **argv);
     } commands[] = { { "up", up }, { "down", down }, { "exec", execute },
-        { "status", status }, { "fault", fault } };
+        { "status", status }, { "fault", fault }, { "points", points } };
     struct options o = { DEFAULT_NAME, NULL, DEFAULT_NODES, DEFAULT_TIMEOUT_S,
-        cli->json };
+        cli->json, false };
     const char *name = argc > 1 ? argv[1] : "";
     int code;
 
@@ -164,5 +182,5 @@ lab_cmd(const struct cli *cli, int argc, char **argv)
             return code;
         return commands[i].run(&o, argc - 1 - optind, argv + 1 + optind);
     }
-    return cli_usage("lab up|down|exec|status|fault");
+    return cli_usage("lab up|down|exec|status|fault|points");
 }

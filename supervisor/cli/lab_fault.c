@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "lib/fault.h"
 #include "lib/fd.h"
 #include "supervisor/cli/cli.h"
 #include "supervisor/cli/lab.h"
@@ -107,6 +108,35 @@ kill_program(struct lab *lab, struct lab_host *node, char **args)
     return CLI_FAILED;
 }
 
+/* args: POINT [ACTION].  The file is the node's own /run's, seen through its pid 1. */
+static int
+arm(struct lab *lab, struct lab_host *node, char **args)
+{
+    const char *action = args[0] && args[1] ? args[1] : "kill";
+    char path[96], text[96];
+    int ret;
+
+    (void)lab;
+    if (!args[0] || (strcmp(action, "kill") != 0 && strcmp(action, "hang") != 0 &&
+                        strcmp(action, "crash") != 0))
+        return cli_usage("lab fault arm NODE POINT [kill|hang|crash]");
+    if (!fault_built_in()) {
+        cli_error("this build has no fault points: configure --enable-fault-points");
+        return CLI_FAILED;
+    }
+    if (!fault_known(args[0])) {
+        cli_error(
+            "there is no fault point \"%s\": `bascule lab points` lists them", args[0]);
+        return CLI_USAGE;
+    }
+    snprintf(path, sizeof path, "/proc/%d/root%s", (int)node->pid, FAULT_FILE);
+    snprintf(text, sizeof text, "%s %s\n", args[0], action);
+    ret = file_write(path, text);
+    if (ret < 0)
+        cli_error("%s: %s: %s", node->name, FAULT_FILE, strerror(-ret));
+    return ret < 0 ? CLI_FAILED : CLI_OK;
+}
+
 static int
 heal(struct lab *lab, struct lab_host *node, char **args)
 {
@@ -145,6 +175,7 @@ static const struct {
     { "hang", true, false, 2, hang },
     { "cut", true, false, 3, cut },
     { "kill", true, false, 3, kill_program },
+    { "arm", true, false, 4, arm },
     { "heal", false, true, 2, heal },
     { "restart", false, false, 2, restart },
 };
@@ -167,7 +198,8 @@ lab_fault_usage(int argc, char **argv)
 
     if (argc < 2 || f == NFAULTS || argc > faults[f].words)
         return cli_usage("lab fault crash|hang|heal|restart NODE, cut NODE "
-                         "[outside|cluster|all|NODE], kill NODE PROGRAM");
+                         "[outside|cluster|all|NODE], kill NODE PROGRAM, "
+                         "arm NODE POINT [kill|hang|crash]");
     return CLI_OK;
 }
 

@@ -54,8 +54,12 @@ struct conf_service {
     char log[256];       /* its stdout and stderr; default
                             /var/log/bascule/NAME.log */
     enum conf_policy policy;
-    unsigned interval_ms;  /* checkpoint at the latest; 5..60000, default 20 */
+    unsigned interval_ms;  /* checkpoint at the latest; 5..60000; default 20, 100 for
+                              policies that do not wait for it */
     unsigned spacing_ms;   /* checkpoint at the soonest; 1..interval, default 2 */
+    unsigned log_mb;       /* packet log of a standby, 4..1024 MB, default 64 */
+    bool stop_when_alone;  /* without any standby: deliver nothing, instead of serving
+                              on unprotected */
     unsigned max_pause_ms; /* a larger pause is reported; 1..10000, default 50 */
     char preferred[CONF_NAME_LEN]; /* node to start on; "": lowest id */
 };

@@ -171,6 +171,7 @@ finish(struct receiver *r)
                  : r->head.kind == WIRE_BASE ? SLOT_BASE
                                              : SLOT_CHECKPOINT;
     slot->number = r->head.number;
+    slot->mark = (struct mark){ r->head.mark_in, r->head.mark_out };
     slot->received = mono_clock();
     r->slot = NULL;
     queue_put(r->conf.to_tracer, (struct note){ .what = TRACE_SLOT, .p = slot });

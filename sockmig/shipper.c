@@ -149,7 +149,9 @@ ship_checkpoint(struct shipper *s, const struct slot *slot)
         .image_bytes = lines,
         .runs = slot->pages.nruns,
         .page_bytes = slot->pages.size,
-        .parcel_bytes = slot->parcels.size };
+        .parcel_bytes = slot->parcels.size,
+        .mark_in = slot->mark.in,
+        .mark_out = slot->mark.out };
     uint64_t runs_size = slot->pages.nruns * sizeof *slot->pages.runs;
 
     keep_parcels(s, &slot->parcels);

@@ -10,6 +10,7 @@
 
 #include "lib/core/mono.h"
 #include "sockmig/core/image.h"
+#include "sockmig/mark.h"
 #include "sockmig/pages.h"
 
 enum slot_kind {
@@ -23,6 +24,7 @@ struct slot {
     enum slot_kind kind;
     unsigned node;   /* BASE: for whom */
     uint64_t number; /* of the checkpoint */
+    struct mark mark;
     uint8_t *meta;   /* owned mapping: the encoded image */
     size_t meta_size, meta_max;
     struct image image; /* standby: decoded from meta */

@@ -10,6 +10,7 @@
 
 #include "lib/conf.h"
 #include "sockmig/ckpt/target.h"
+#include "sockmig/mark.h"
 #include "sockmig/queue.h"
 #include "sockmig/slot.h"
 
@@ -18,7 +19,10 @@
 struct tracer_conf { /* borrowed for the life of the tracer */
     const struct conf_service *service;
     int cell_netns, tun, raw;
-    uint32_t (*mark)(void *arg); /* newest packet in the egress queue; any thread */
+    /* The service stands still: its mark; until marked() nothing is delivered to it.
+     * Called by the tracer's thread. */
+    void (*mark)(void *arg, struct mark *out);
+    void (*marked)(void *arg);
     void *arg;
     struct queue *to_main, *to_shipper;
 };

@@ -72,7 +72,15 @@ take_mark(void *arg)
     struct tracer *t = arg;
 
     FAULT_POINT("checkpoint-stopped");
-    t->mark = t->conf.mark(t->conf.arg);
+    t->conf.mark(t->conf.arg, &t->mark);
+}
+
+static void
+marked(void *arg)
+{
+    struct tracer *t = arg;
+
+    t->conf.marked(t->conf.arg);
 }
 
 static void
@@ -108,7 +116,8 @@ checkpoint(struct tracer *t, bool stay_stopped)
     struct target_request req = { .mark = take_mark,
         .arg = t,
         .stop_limit_ms = stay_stopped ? 1000 : STOP_LIMIT_MS,
-        .stay_stopped = stay_stopped };
+        .stay_stopped = stay_stopped,
+        .marked = marked };
     struct target_timing timing = { 0 };
     struct refusals why = { .n = 0 };
     struct slot *slot = stay_stopped ? slot_take(t->checkpoints)
@@ -131,9 +140,10 @@ checkpoint(struct tracer *t, bool stay_stopped)
     FAULT_POINT("checkpoint-taken");
     slot->kind = SLOT_CHECKPOINT;
     slot->number = ++t->number;
+    slot->mark = t->mark;
     slot->meta_size = image_encode(&t->image, slot->meta, slot->meta_max);
     keep_stats(t, &timing, slot);
-    tracer_tell(t, MAIN_TAKEN, (int64_t)t->number, t->mark, NULL);
+    tracer_tell(t, MAIN_TAKEN, (int64_t)t->number, (int64_t)t->mark.out, NULL);
     to_shipper(t, SHIP_SLOT, 0, 0, slot);
     return 0;
 }

@@ -30,7 +30,7 @@ struct tracer {
     struct image image;    /* of the last checkpoint */
     struct pace pace;
     uint64_t number;   /* of the last checkpoint of this reign */
-    uint32_t mark;     /* taken while the last checkpoint stood still */
+    struct mark mark;  /* taken while the last checkpoint stood still */
     uint32_t standbys; /* bit i: node i has joined */
     uint32_t to_seed;  /* bit i: node i still needs all pages */
     int seeding;       /* node being seeded; -1: none */

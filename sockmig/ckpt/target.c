@@ -338,6 +338,8 @@ target_checkpoint(struct target *t, const struct target_request *req, struct ima
     ret = check_request(t, why);
     if (ret == 0)
         ret = take_state(t, im, parcels, timing, why);
+    if (req->marked)
+        req->marked(req->arg);
     if (ret == 0)
         ret = take_memory(t, im, pages, timing, why);
     since(&at);

@@ -35,6 +35,8 @@ wire_put_head(struct writer *w, const struct wire_head *h)
     put_u64(w, h->runs);
     put_u64(w, h->page_bytes);
     put_u64(w, h->parcel_bytes);
+    put_u64(w, h->mark_in);
+    put_u64(w, h->mark_out);
 }
 
 bool
@@ -46,6 +48,8 @@ wire_get_head(struct reader *r, enum wire_kind kind, struct wire_head *h)
     h->runs = get_u64(r);
     h->page_bytes = get_u64(r);
     h->parcel_bytes = get_u64(r);
+    h->mark_in = get_u64(r);
+    h->mark_out = get_u64(r);
     return !r->bad && reader_left(r) == 0 && h->image_bytes <= WIRE_MAX_META &&
            h->page_bytes % IMAGE_PAGE == 0;
 }

@@ -50,6 +50,7 @@ struct wire_head {
     enum wire_kind kind;
     uint64_t number;
     uint64_t image_bytes, runs, page_bytes, parcel_bytes;
+    uint64_t mark_in, mark_out; /* see mark.h; of what image and pages are of */
 };
 
 struct wire_ack {

@@ -96,6 +96,9 @@ const struct conf_node *conf_node(const struct conf *conf, const char *name);
 const struct conf_node *conf_node_by_id(const struct conf *conf, unsigned id);
 const char *conf_policy_name(enum conf_policy policy); /* "commit", ... */
 
+/* conf_policy_by_name - false: no such policy, *policy is untouched. */
+bool conf_policy_by_name(const char *name, enum conf_policy *policy);
+
 /* conf_self - the node whose name is this host's (uname); NULL if there is none. */
 const struct conf_node *conf_self(const struct conf *conf);
 

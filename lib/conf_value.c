@@ -23,6 +23,17 @@ conf_policy_name(enum conf_policy policy)
     return policy < CONF_NPOLICIES ? policy_names[policy] : "?";
 }
 
+bool
+conf_policy_by_name(const char *name, enum conf_policy *policy)
+{
+    for (int p = 0; p < CONF_NPOLICIES; p++)
+        if (!strcmp(name, policy_names[p])) {
+            *policy = (enum conf_policy)p;
+            return true;
+        }
+    return false;
+}
+
 /* Always false, so that a check can end with it. */
 bool
 conf_because(char *why, const char *fmt, ...)
@@ -288,12 +299,8 @@ take_policy(struct conf_draft *draft, const char *value, char *why)
 {
     struct conf_service *service = draft->target;
 
-    for (int p = 0; p < CONF_NPOLICIES; p++)
-        if (!strcmp(value, policy_names[p])) {
-            service->policy = (enum conf_policy)p;
-            return true;
-        }
-    return conf_because(why, "not a policy");
+    return conf_policy_by_name(value, &service->policy) ||
+           conf_because(why, "not a policy");
 }
 
 static bool

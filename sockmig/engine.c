@@ -72,13 +72,21 @@ engine_shut(struct engine *e)
         nfq_drop_upto(e->ingress, e->last_in);
 }
 
-/* Clients' packets reach a running service at once; while it is stopped for a
- * checkpoint too, so that as much as possible is in its image. */
+/* Clients' packets reach a running service at once, but for the time in which its
+ * sockets are read: then marked() lets them go on. */
 static void
 let_in(struct engine *e)
 {
-    if (e->last_in && (e->role.state == ROLE_RUNNING || e->role.state == ROLE_FREEZING))
-        nfq_accept_upto(e->ingress, e->last_in);
+    if (e->delivered == e->last_in ||
+        (e->role.state != ROLE_RUNNING && e->role.state != ROLE_FREEZING))
+        return;
+    if (pthread_mutex_trylock(&e->deliver) != 0) {
+        atomic_store(&e->deliver_waits, true);
+        return;
+    }
+    nfq_accept_upto(e->ingress, (uint32_t)e->last_in);
+    e->delivered = e->last_in;
+    pthread_mutex_unlock(&e->deliver);
 }
 
 static void

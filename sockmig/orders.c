@@ -207,15 +207,38 @@ take_checkpoint_order(struct engine *e, const struct jv *msg)
 static void
 take_interval(struct engine *e, const struct jv *msg)
 {
-    int64_t ms = jv_int(msg, "ms", 0);
+    int64_t ms = jv_int(msg, "ms", -1);
 
+    if (ms == 0)
+        ms = e->service->interval_ms;
     if (ms < 5 || ms > 60000 || ms < e->service->spacing_ms) {
         order_answer_no(e, jv_int(msg, "id", 0), false,
-            "interval: must be 5 to 60000 ms and not below the spacing");
+            "interval: must be 5 to 60000 ms and not below the spacing, or 0: as "
+            "configured");
         return;
     }
     tracer_pace(e->tracer, (unsigned)ms, e->service->spacing_ms);
     order_answer(e, jv_int(msg, "id", 0), NULL);
+}
+
+/* Every node is told, a standby for the time after it took over. */
+static void
+take_policy(struct engine *e, const struct jv *msg)
+{
+    uint64_t epoch = (uint64_t)jv_int(msg, "epoch", 0);
+    int64_t id = jv_int(msg, "id", 0);
+    enum conf_policy policy;
+
+    if (epoch < e->role.seen) {
+        order_answer_no(e, id, true, "policy: a newer epoch has been seen");
+        return;
+    }
+    if (!conf_policy_by_name(jv_str(msg, "policy", ""), &policy)) {
+        order_answer_no(e, id, false, "policy: must be commit, replay, warm or cold");
+        return;
+    }
+    capture_policy(e, policy);
+    order_answer(e, id, NULL);
 }
 
 void
@@ -231,6 +254,8 @@ orders_take(struct engine *e, const struct jv *msg)
         take_checkpoint_order(e, msg);
     } else if (strcmp(op, "interval") == 0) {
         take_interval(e, msg);
+    } else if (strcmp(op, "policy") == 0) {
+        take_policy(e, msg);
     } else {
         snprintf(text, sizeof text, "no such order: %.40s", op);
         order_answer_no(e, jv_int(msg, "id", 0), false, text);

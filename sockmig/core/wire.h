@@ -26,7 +26,7 @@
 #define WIRE_FRAME_HEAD 12
 #define WIRE_MAX_FRAME (1u << 20) /* sealed bytes */
 #define WIRE_MAX_META (64u << 20)
-#define WIRE_VERSION 1u
+#define WIRE_VERSION 2u
 
 enum wire_kind {
     WIRE_HELLO = 1, /* version, epoch, session, next */

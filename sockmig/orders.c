@@ -35,6 +35,7 @@ order_end_service(struct engine *e)
 {
     engine_shut(e);
     engine_watch_pid(e, 0); /* its end is ours, not its own */
+    replayer_stop(e);
     peers_stop_following(e);
     peers_drop_all(e);
     order_trace(e, TRACE_END);
@@ -68,6 +69,21 @@ successor(const struct engine *e, const struct jv *msg)
     return n ? n->id : 0;
 }
 
+/* Clients' packets wait until the service runs.  The clone wakes after all whole
+ * checkpoints in the tracer's queue. */
+static void
+do_takeover(struct engine *e)
+{
+    begin_reign(e);
+    capture_discard_out(e);
+    e->open = true;
+    if (e->capture.wanted == CONF_COLD)
+        order_trace(e, TRACE_START);
+    else
+        queue_put(tracer_queue(e->tracer),
+            (struct note){ .what = TRACE_WAKE, .a = (int64_t)e->followed });
+}
+
 static void
 do_fence(struct engine *e, const struct jv *msg)
 {
@@ -83,20 +99,22 @@ carry_out(struct engine *e, enum role_order order, const struct jv *msg)
     switch (order) {
     case ORDER_START:
         begin_reign(e);
+        capture_discard_out(e);
         order_trace(e, TRACE_START);
         break;
     case ORDER_FOLLOW:
         do_follow(e, msg);
         break;
     case ORDER_TAKEOVER:
-        begin_reign(e);
-        e->open = true;             /* clients' packets wait until the service runs */
-        order_trace(e, TRACE_WAKE); /* after all whole checkpoints in its queue */
+        do_takeover(e);
         break;
     case ORDER_HANDOVER:
         e->order.wait_for = 0;
         e->order.to = successor(e, msg);
-        order_trace(e, TRACE_HANDOVER);
+        if (e->capture.wanted == CONF_COLD)
+            order_shut_cold(e);
+        else
+            order_trace(e, TRACE_HANDOVER);
         break;
     case ORDER_RESUME:
         engine_shut(e);

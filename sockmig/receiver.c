@@ -171,7 +171,8 @@ finish(struct receiver *r)
                  : r->head.kind == WIRE_BASE ? SLOT_BASE
                                              : SLOT_CHECKPOINT;
     slot->number = r->head.number;
-    slot->mark = (struct mark){ r->head.mark_in, r->head.mark_out };
+    slot->mark = (struct mark){ .in = r->head.mark_in, .out = r->head.mark_out };
+    slot->policy = r->head.policy;
     slot->received = mono_clock();
     r->slot = NULL;
     queue_put(r->conf.to_tracer, (struct note){ .what = TRACE_SLOT, .p = slot });

@@ -150,6 +150,7 @@ ship_checkpoint(struct shipper *s, const struct slot *slot)
         .runs = slot->pages.nruns,
         .page_bytes = slot->pages.size,
         .parcel_bytes = slot->parcels.size,
+        .policy = slot->policy,
         .mark_in = slot->mark.in,
         .mark_out = slot->mark.out };
     uint64_t runs_size = slot->pages.nruns * sizeof *slot->pages.runs;

@@ -25,6 +25,7 @@ struct slot {
     unsigned node;   /* BASE: for whom */
     uint64_t number; /* of the checkpoint */
     struct mark mark;
+    unsigned policy; /* enum conf_policy: by which output was held */
     uint8_t *meta;   /* owned mapping: the encoded image */
     size_t meta_size, meta_max;
     struct image image; /* standby: decoded from meta */

@@ -141,9 +141,13 @@ checkpoint(struct tracer *t, bool stay_stopped)
     slot->kind = SLOT_CHECKPOINT;
     slot->number = ++t->number;
     slot->mark = t->mark;
+    slot->policy = atomic_load(&t->policy);
     slot->meta_size = image_encode(&t->image, slot->meta, slot->meta_max);
     keep_stats(t, &timing, slot);
-    tracer_tell(t, MAIN_TAKEN, (int64_t)t->number, (int64_t)t->mark.out, NULL);
+    queue_put(t->conf.to_main, (struct note){ .what = MAIN_TAKEN,
+                                   .node = slot->policy,
+                                   .a = (int64_t)t->number,
+                                   .b = t->mark.out_id });
     to_shipper(t, SHIP_SLOT, 0, 0, slot);
     return 0;
 }

@@ -7,6 +7,8 @@
 
 #include "sockmig/core/pace.h"
 #include "sockmig/engine_notes.h"
+#include "sockmig/follower.h"
+#include "sockmig/replayer.h"
 #include "sockmig/seed.h"
 #include "sockmig/tracer.h"
 
@@ -20,7 +22,7 @@ struct tracer {
 
     _Atomic bool wanted;
     _Atomic uint64_t stable, applied;
-    _Atomic unsigned interval_ms, spacing_ms;
+    _Atomic unsigned interval_ms, spacing_ms, policy;
     pthread_mutex_t stats_lock;
     struct tracer_stats stats;
 
@@ -54,7 +56,7 @@ void active_turn(struct tracer *t); /* do what is due, then serve until a note c
 
 /* tracer_standby.c */
 void standby_slot(struct tracer *t, struct slot *slot);
-void standby_wake(struct tracer *t);
+void standby_wake(struct tracer *t, uint64_t reign);
 void standby_end(struct tracer *t);
 
 #endif

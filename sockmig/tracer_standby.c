@@ -86,10 +86,13 @@ standby_slot(struct tracer *t, struct slot *slot)
         goto out;
     if (apply(t, slot) < 0 || slot->kind == SLOT_BASE)
         goto out;
-    if (slot->kind == SLOT_CHECKPOINT)
+    if (slot->kind == SLOT_CHECKPOINT) {
         keep_clone_stats(t, slot);
-    else
+        tracer_tell(t, MAIN_APPLIED,
+            (int64_t)follower_applied(t->conf.follower, slot), 0, NULL);
+    } else {
         tracer_tell(t, MAIN_CLONE, 0, 0, NULL);
+    }
     slot_put(t->current);
     t->current = slot;
     slot = NULL;
@@ -98,13 +101,30 @@ out:
     realtime_set(true);
 }
 
+/* What the old connections can hope for is the policy's that output was held by. */
 static void
-wake(struct tracer *t, struct woken *w)
+prepare_replay(struct tracer *t, struct woken *w, uint64_t reign)
+{
+    if (t->current->policy == CONF_WARM)
+        w->not_replayed = "policy warm";
+    else
+        w->not_replayed = follower_prepare(t->conf.follower, t->current,
+            replayer_machine(t->conf.replayer), reign, mono_clock());
+    w->replay = w->not_replayed == NULL;
+}
+
+static void
+wake(struct tracer *t, struct woken *w, uint64_t reign)
 {
     int64_t age_us = mono_us_between(t->current->received, mono_clock());
+    struct clone_wake_request request = { .im = &t->current->image,
+        .age_ms = (uint32_t)(age_us / 1000),
+        .tun = t->conf.tun,
+        .raw = t->conf.raw };
 
-    w->ret = clone_wake(t->clone, &t->current->image, (uint32_t)(age_us / 1000),
-        t->conf.tun, t->conf.raw, &w->pid, &w->lost, &w->timing, &w->why);
+    prepare_replay(t, w, reign);
+    request.alone = !w->replay;
+    w->ret = clone_wake(t->clone, &request, &w->pid, &w->lost, &w->timing, &w->why);
     if (w->ret < 0)
         return;
     w->connections = t->current->image.ntcps;
@@ -116,14 +136,14 @@ wake(struct tracer *t, struct woken *w)
 }
 
 void
-standby_wake(struct tracer *t)
+standby_wake(struct tracer *t, uint64_t reign)
 {
     struct woken *w = calloc(1, sizeof *w);
 
     if (!w)
         log_fatal("tracer: out of memory");
     if (t->clone && t->current && atomic_load(&t->applied) > 0)
-        wake(t, w);
+        wake(t, w, reign);
     else
         w->ret = -ENOENT;
     drop_clone(t);

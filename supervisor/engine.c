@@ -227,6 +227,9 @@ take_event(struct engine *e, const struct jv *msg, const char *what)
         note_lease(e, cs->index, jv_bool(msg, "held", false));
     else if (!strcmp(what, "unprotected"))
         note_refusals(e, cs->index, jv_get(msg, "refusals"));
+    else if (!strcmp(what, "note"))
+        e->handler.note(cs->index, jv_str(msg, "kind", "note"),
+            jv_str(msg, "severity", "warn"), jv_str(msg, "text", ""), e->handler.arg);
     else if (!strcmp(what, "protected"))
         e->handler.note(cs->index, "protected", "info", "is protected", e->handler.arg);
 }

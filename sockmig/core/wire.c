@@ -11,6 +11,7 @@ wire_put_hello(struct writer *w, const struct wire_hello *h)
     put_u64(w, h->epoch);
     put_u64(w, h->session);
     put_u64(w, h->next);
+    put_u64(w, h->log);
 }
 
 bool
@@ -22,6 +23,7 @@ wire_get_hello(struct reader *r, struct wire_hello *h)
     h->epoch = get_u64(r);
     h->session = get_u64(r);
     h->next = get_u64(r);
+    h->log = get_u64(r);
     return !r->bad && kind == WIRE_HELLO && version == WIRE_VERSION &&
            reader_left(r) == 0;
 }
@@ -37,6 +39,7 @@ wire_put_head(struct writer *w, const struct wire_head *h)
     put_u64(w, h->parcel_bytes);
     put_u64(w, h->mark_in);
     put_u64(w, h->mark_out);
+    put_u8(w, (uint8_t)h->policy);
 }
 
 bool
@@ -50,7 +53,9 @@ wire_get_head(struct reader *r, enum wire_kind kind, struct wire_head *h)
     h->parcel_bytes = get_u64(r);
     h->mark_in = get_u64(r);
     h->mark_out = get_u64(r);
+    h->policy = get_u8(r);
     return !r->bad && reader_left(r) == 0 && h->image_bytes <= WIRE_MAX_META &&
+           h->policy < WIRE_POLICIES &&
            h->page_bytes % IMAGE_PAGE == 0;
 }
 

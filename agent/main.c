@@ -4,9 +4,11 @@
  */
 #include "agent/agentx.h"
 #include "agent/core/health.h"
+#include "agent/core/story.h"
 #include "agent/driver.h"
 #include "agent/feed.h"
 #include "agent/fill.h"
+#include "agent/order.h"
 #include "lib/conf.h"
 #include "lib/log.h"
 #include "lib/loop.h"
@@ -46,7 +48,8 @@ struct agent {
     unsigned shown; /* which of them is served */
     struct notify notify;
     struct desk desk, desk_before; /* .desk_before: to undo a SET */
-    bool order_to_send, stale;     /* .stale: the snapshot must be made anew */
+    uint32_t order_to_send;        /* serial of the order to forward, 0: none */
+    bool stale;                    /* the snapshot must be made anew */
 };
 
 static volatile sig_atomic_t stopping;
@@ -56,6 +59,15 @@ on_signal(int signo)
 {
     (void)signo;
     stopping = 1;
+}
+
+static int64_t
+wall_ms(void)
+{
+    struct timespec ts;
+
+    clock_gettime(CLOCK_REALTIME, &ts);
+    return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
 }
 
 static struct snapshot *
@@ -206,6 +218,7 @@ refresh(struct agent *a)
     show_configured(a, s);
     show_sockmigd(a, s);
     show_basculed(a, s);
+    story_tell(s);
     show_node(a, s);
     desk_show(&a->desk, s);
     notify_compare(&a->notify, shown(a), s, a->desk.enable);
@@ -243,9 +256,11 @@ static void
 on_take(const struct desk_request *r, void *arg)
 {
     struct agent *a = arg;
+    const struct desk_given *given;
 
     a->desk_before = a->desk;
-    a->order_to_send = desk_take(&a->desk, r, mono_clock().us);
+    given = desk_take(&a->desk, r, mono_clock().us, wall_ms());
+    a->order_to_send = given ? given->serial : 0;
 }
 
 static void
@@ -254,27 +269,28 @@ on_undo(void *arg)
     struct agent *a = arg;
 
     a->desk = a->desk_before;
-    a->order_to_send = false;
+    a->order_to_send = 0;
+}
+
+static void
+forward(struct agent *a, const struct desk_given *g)
+{
+    struct jv *msg = order_message(g);
+
+    log_info("order by SNMP: %s", order_text(g));
+    if (!feed_ask(a->basculed, msg, ID_ORDER + g->serial))
+        desk_answered(
+            &a->desk, g->serial, false, 0, "basculed went away; is it running?");
 }
 
 static void
 on_commit(void *arg)
 {
     struct agent *a = arg;
-    struct jv *msg;
 
-    if (a->order_to_send) {
-        log_info("order: switchover of %s to %s, by SNMP", a->desk.service,
-            a->desk.node[0] ? a->desk.node : "any node");
-        msg = jv_object();
-        jv_set_str(msg, "op", "switchover");
-        jv_set_str(msg, "service", a->desk.service);
-        if (a->desk.node[0])
-            jv_set_str(msg, "node", a->desk.node);
-        if (!feed_ask(a->basculed, msg, ID_ORDER + a->desk.orders))
-            desk_answered(&a->desk, false, 0, "basculed went away; is it running?");
-    }
-    a->order_to_send = false;
+    if (a->order_to_send)
+        forward(a, desk_given(&a->desk, a->order_to_send));
+    a->order_to_send = 0;
     refresh(a); /* the next GET must see the new lock */
 }
 
@@ -283,25 +299,24 @@ on_answer(const struct jv *msg, void *arg)
 {
     struct agent *a = arg;
     bool ok = jv_bool(msg, "ok", false);
+    int64_t serial = jv_int(msg, "id", 0) - ID_ORDER;
+    const char *why = jv_str(msg, "error", "basculed gave no reason");
 
-    if (jv_int(msg, "id", 0) != ID_ORDER + (int64_t)a->desk.orders)
+    if (serial <= 0 || serial > UINT32_MAX)
         return;
-    desk_answered(&a->desk, ok, jv_int(msg, "order", 0),
-        jv_str(msg, "error", "basculed gave no reason"));
-    log_info("order: %s", ok ? "accepted" : a->desk.reason);
+    desk_answered(&a->desk, (uint32_t)serial, ok, jv_int(msg, "order", 0), why);
+    log_info("order by SNMP: %s", ok ? "accepted" : why);
     a->stale = true;
 }
 
 static void
 check_order(struct agent *a)
 {
-    if (a->desk.outcome != OUTCOME_PENDING)
-        return;
-    if (feed_state(a->basculed) == LIVE_ANSWERING &&
-        a->now.us - a->desk.asked_us < ORDER_MS * 1000)
-        return;
-    desk_give_up(&a->desk, "basculed did not answer; see the table of orders");
-    a->stale = true;
+    static const char why[] = "basculed did not answer; see the table of orders";
+    bool answers = feed_state(a->basculed) == LIVE_ANSWERING;
+
+    a->stale |= desk_give_up(
+        &a->desk, answers ? a->now.us - ORDER_MS * 1000 : INT64_MAX, why);
 }
 
 /* --- the loop --- */

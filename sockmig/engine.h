@@ -131,7 +131,8 @@ struct engine {
     bool protected_now, clone_ready;
     char last_error[384];
     int64_t last_blackout_ms; /* -1: none yet */
-    struct woken last_wake;
+    struct woken last_wake;   /* .timing.total 0: none yet */
+    uint64_t last_wake_epoch;
     struct mono status_sent;
     bool status_due;
 };
@@ -183,6 +184,7 @@ uint32_t peers_mask(const struct engine *e, const struct jv *nodes, bool *ok);
 const char *peer_state_name(enum peer_state state);
 
 struct jv *status_object(struct engine *e);
+struct jv *orders_phases(const struct clone_timing *t);
 struct jv *status_refusals(const struct refusals *why);
 
 #endif

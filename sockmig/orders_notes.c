@@ -43,8 +43,8 @@ on_started(struct engine *e, struct started *s)
     order_done(e, ROLE_RUNNING, a);
 }
 
-static struct jv *
-phases_object(const struct clone_timing *t)
+struct jv *
+orders_phases(const struct clone_timing *t)
 {
     struct jv *p = jv_object();
 
@@ -80,6 +80,7 @@ on_woken(struct engine *e, struct woken *w)
     }
     FAULT_POINT("takeover-awake");
     e->last_wake = *w;
+    e->last_wake_epoch = e->role.own;
     engine_watch_pid(e, w->pid);
     if (w->not_replayed && strcmp(w->not_replayed, "policy warm") != 0)
         engine_journal(e, "error", "not-replayed",
@@ -115,7 +116,7 @@ orders_replayed(struct engine *e)
     jv_set_int(a, "connections", w->connections);
     jv_set_int(a, "lost", w->lost);
     jv_set_int(a, "open_us", mono_us_between(e->order.began, mono_clock()));
-    jv_set(a, "phases", phases_object(&w->timing));
+    jv_set(a, "phases", orders_phases(&w->timing));
     if (w->replay)
         jv_set(a, "replay", replayer_status(e));
     order_done(e, ROLE_RUNNING, a);

@@ -184,6 +184,22 @@ log_object(struct engine *e)
     return l;
 }
 
+/* The last takeover here, if this reign or an older one began with one. */
+static struct jv *
+takeover_object(const struct engine *e)
+{
+    struct jv *t;
+
+    if (!e->last_wake.timing.total)
+        return NULL;
+    t = jv_object();
+    jv_set_int(t, "epoch", (int64_t)e->last_wake_epoch);
+    jv_set_int(t, "connections", e->last_wake.connections);
+    jv_set_int(t, "lost", e->last_wake.lost);
+    jv_set(t, "phases", orders_phases(&e->last_wake.timing));
+    return t;
+}
+
 struct jv *
 status_refusals(const struct refusals *why)
 {
@@ -228,6 +244,7 @@ status_object(struct engine *e)
         jv_set(s, "standbys", standbys_array(e));
     jv_set(s, "log", log_object(e));
     jv_set(s, "replay", replayer_status(e));
+    jv_set(s, "takeover", takeover_object(e));
     jv_set(s, "stream", stream_object(e));
     jv_set(s, "refusals", status_refusals(&e->refusals));
     return s;

@@ -3,18 +3,47 @@
 
 #include <string.h>
 
+enum part { NEVER, MAY, MUST };
+enum value { NO_VALUE, ON_OFF, POLICY, MILLISECONDS, SERIAL };
+
 /* clang-format off */
+/* What an order consists of, as basculed wants it (doc/protocol.md 1.2). */
+static const struct kind {
+    enum part service, node;
+    enum value value;
+    bool either; /* one of service and node, not both */
+} kinds[ORDER_N] = {
+    [ORDER_SWITCHOVER]  = { MUST,  MAY,   NO_VALUE,     false },
+    [ORDER_DRAIN]       = { NEVER, MUST,  NO_VALUE,     false },
+    [ORDER_RESUME]      = { NEVER, MUST,  NO_VALUE,     false },
+    [ORDER_MAINTENANCE] = { MAY,   MAY,   ON_OFF,       true },
+    [ORDER_POLICY]      = { MUST,  NEVER, POLICY,       false },
+    [ORDER_CHECKPOINT]  = { MUST,  NEVER, NO_VALUE,     false },
+    [ORDER_INTERVAL]    = { MUST,  NEVER, MILLISECONDS, false },
+    [ORDER_CLEAR]       = { MUST,  MAY,   NO_VALUE,     false },
+    [ORDER_ACKNOWLEDGE] = { NEVER, NEVER, SERIAL,       false },
+    [ORDER_FREEZE]      = { MAY,   MAY,   ON_OFF,       true },
+};
+
+enum text { NUMBER, NAME, WORD };
+
 static const struct field {
     enum snapshot_table table;
     uint32_t arc;
-    bool text;
+    enum text text;
     int64_t least, most; /* of a number */
 } fields[DESK_N] = {
-    [DESK_LOCK]    = { SNAP_DESK,   1, false, 0, INT32_MAX },
-    [DESK_KIND]    = { SNAP_DESK,   2, false, ORDER_SWITCHOVER, ORDER_SWITCHOVER },
-    [DESK_SERVICE] = { SNAP_DESK,   3, true,  0, 0 },
-    [DESK_NODE]    = { SNAP_DESK,   4, true,  0, 0 },
-    [DESK_ENABLE]  = { SNAP_NOTIFY, 1, false, 1, 2 },
+    [DESK_LOCK]        = { SNAP_DESK,    1, NUMBER, 0, INT32_MAX },
+    [DESK_KIND]        = { SNAP_DESK,    2, NUMBER, ORDER_SWITCHOVER, ORDER_N - 1 },
+    [DESK_SERVICE]     = { SNAP_DESK,    3, NAME, 0, 0 },
+    [DESK_NODE]        = { SNAP_DESK,    4, NAME, 0, 0 },
+    [DESK_VALUE]       = { SNAP_DESK,    8, WORD, 0, 0 },
+    [DESK_ENABLE]      = { SNAP_NOTIFY,  1, NUMBER, 1, 2 },
+    [DESK_ROW_KIND]    = { SNAP_REQUEST, 3, NUMBER, ORDER_SWITCHOVER, ORDER_N - 1 },
+    [DESK_ROW_SERVICE] = { SNAP_REQUEST, 4, NAME, 0, 0 },
+    [DESK_ROW_NODE]    = { SNAP_REQUEST, 5, NAME, 0, 0 },
+    [DESK_ROW_VALUE]   = { SNAP_REQUEST, 6, WORD, 0, 0 },
+    [DESK_ROW_STATUS]  = { SNAP_REQUEST, 12, NUMBER, ROW_ACTIVE, ROW_DESTROY },
 };
 /* clang-format on */
 
@@ -26,17 +55,42 @@ desk_init(struct desk *d, uint32_t seed)
     d->enable = true;
 }
 
+/* ---- one binding ---- */
+
+/* index_of - the part of @b behind path and column of @t; NULL: not in this table. */
+static const uint32_t *
+index_of(const struct mib_table *t, const struct desk_binding *b, uint32_t *n)
+{
+    if (b->noid <= t->npath + 1 ||
+        mib_compare(b->oid, t->npath, t->path, t->npath) != 0)
+        return NULL;
+    *n = b->noid - t->npath - 1;
+    return b->oid + t->npath + 1;
+}
+
 static int
-field_of(const uint32_t *oid, uint32_t n)
+field_of(const struct desk_binding *b, const uint32_t **index, uint32_t *n)
 {
     for (int f = 0; f < DESK_N; f++) {
         const struct mib_table *t = &snapshot_tables[fields[f].table];
 
-        if (n == t->npath + 2 && mib_compare(oid, t->npath, t->path, t->npath) == 0 &&
-            oid[t->npath] == fields[f].arc && oid[t->npath + 1] == 0)
+        *index = index_of(t, b, n);
+        if (*index && b->oid[t->npath] == fields[f].arc)
             return f;
     }
     return -1;
+}
+
+/* is_row_index - owner of 1 to 31 octets with their number, a number from 1. */
+static bool
+is_row_index(const uint32_t *index, uint32_t n)
+{
+    if (n < 3 || index[0] < 1 || index[0] >= SNAP_NAME || n != index[0] + 2)
+        return false;
+    for (uint32_t i = 1; i <= index[0]; i++)
+        if (index[i] < 0x20 || index[i] > 0x7e)
+            return false;
+    return index[n - 1] > 0;
 }
 
 static bool
@@ -52,49 +106,96 @@ is_name(const char *text, uint32_t size)
 static enum set_error
 value_error(const struct field *f, const struct desk_binding *b)
 {
-    if (f->text ? !b->is_text : !b->is_number)
+    if (f->text != NUMBER ? !b->is_text : !b->is_number)
         return SET_WRONG_TYPE;
-    if (f->text && b->size >= SNAP_NAME)
+    if (f->text != NUMBER && b->size >= (f->text == NAME ? SNAP_NAME : SNAP_WORD))
         return SET_WRONG_LENGTH;
-    if (f->text ? !is_name(b->text, b->size)
-                : b->number < f->least || b->number > f->most)
+    if (f->text != NUMBER ? !is_name(b->text, b->size)
+                          : b->number < f->least || b->number > f->most)
         return SET_WRONG_VALUE;
     return SET_OK;
+}
+
+static char *
+text_of(struct desk_request *r, int field)
+{
+    switch (field) {
+    case DESK_SERVICE:
+    case DESK_ROW_SERVICE:
+        return r->order.service;
+    case DESK_NODE:
+    case DESK_ROW_NODE:
+        return r->order.node;
+    default:
+        return r->order.value;
+    }
 }
 
 static void
 keep(struct desk_request *r, int field, const struct desk_binding *b)
 {
-    char *name = field == DESK_SERVICE ? r->service : r->node;
-    int64_t *number = field == DESK_LOCK   ? &r->lock
-                      : field == DESK_KIND ? &r->kind
-                                           : &r->enable;
-
-    if (fields[field].text) {
-        memcpy(name, b->text, b->size);
-        name[b->size] = '\0';
+    if (fields[field].text != NUMBER) {
+        memcpy(text_of(r, field), b->text, b->size);
+        text_of(r, field)[b->size] = '\0';
+    } else if (field == DESK_LOCK) {
+        r->lock = b->number;
+    } else if (field == DESK_ENABLE) {
+        r->enable = b->number;
+    } else if (field == DESK_ROW_STATUS) {
+        r->status = b->number;
     } else {
-        *number = b->number;
+        r->order.kind = b->number;
     }
+}
+
+/* same_row - all bindings of a message are about one row. */
+static bool
+same_row(struct desk_request *r, const uint32_t *index, uint32_t n)
+{
+    if (r->is_row)
+        return mib_compare(r->index, r->nindex, index, n) == 0;
+    r->is_row = true;
+    memcpy(r->index, index, n * sizeof *index);
+    r->nindex = n;
+    return true;
+}
+
+/* find_field - which of the fields @b sets; SET_OK and *field. */
+static enum set_error
+find_field(const struct snapshot *s, const struct desk_binding *b, int *field,
+    const uint32_t **index, uint32_t *n)
+{
+    struct mib_value v;
+    bool there;
+
+    there = mib_get(snapshot_tables, SNAP_NTABLES, s, b->oid, b->noid, &v) == MIB_FOUND;
+    *field = field_of(b, index, n);
+    if (*field >= DESK_ROW_KIND)
+        return is_row_index(*index, *n) ? SET_OK : SET_NO_CREATION;
+    if (!there)
+        return SET_NO_CREATION;
+    return v.writable && *field >= 0 ? SET_OK : SET_NOT_WRITABLE;
 }
 
 enum set_error
 desk_syntax(const struct snapshot *s, const struct desk_binding *b, uint32_t at,
     struct desk_request *r)
 {
-    struct mib_value v;
+    const uint32_t *index = NULL;
     enum set_error error;
-    int field;
+    uint32_t n = 0;
+    int field = -1;
 
-    if (mib_get(snapshot_tables, SNAP_NTABLES, s, b->oid, b->noid, &v) != MIB_FOUND)
-        return SET_NO_CREATION;
-    field = field_of(b->oid, b->noid);
-    if (!v.writable || field < 0)
-        return SET_NOT_WRITABLE;
-    error = value_error(&fields[field], b);
+    error = find_field(s, b, &field, &index, &n);
+    if (error == SET_OK)
+        error = value_error(&fields[field], b);
+    if (error == SET_OK && field == DESK_ROW_STATUS && b->number != ROW_ACTIVE &&
+        b->number != ROW_CREATE_AND_GO && b->number != ROW_DESTROY)
+        error = SET_WRONG_VALUE; /* states that a row here never has */
     if (error != SET_OK)
         return error;
-    if (r->has[field]) /* twice in a message: which one is meant? */
+    /* twice, or two orders in a message: which one is meant? */
+    if (r->has[field] || (field >= DESK_ROW_KIND && !same_row(r, index, n)))
         return SET_INCONSISTENT_VALUE;
     r->has[field] = true;
     r->at[field] = at;
@@ -102,10 +203,13 @@ desk_syntax(const struct snapshot *s, const struct desk_binding *b, uint32_t at,
     return SET_OK;
 }
 
+/* ---- the whole message ---- */
+
 static bool
-is_order(const struct desk_request *r)
+by_scalars(const struct desk_request *r)
 {
-    return r->has[DESK_KIND] || r->has[DESK_SERVICE] || r->has[DESK_NODE];
+    return r->has[DESK_KIND] || r->has[DESK_SERVICE] || r->has[DESK_NODE] ||
+           r->has[DESK_VALUE];
 }
 
 static bool
@@ -125,72 +229,275 @@ knows_node(const struct snapshot *s, const char *name)
     return false;
 }
 
+static bool
+is_number(const char *text, int64_t least, int64_t most)
+{
+    int64_t v = 0;
+
+    if (!*text || strlen(text) > 10)
+        return false;
+    for (; *text; text++) {
+        if (*text < '0' || *text > '9')
+            return false;
+        v = v * 10 + *text - '0';
+    }
+    return v >= least && v <= most;
+}
+
+static bool
+is_value(enum value kind, const char *text)
+{
+    switch (kind) {
+    case ON_OFF:
+        return strcmp(text, "on") == 0 || strcmp(text, "off") == 0;
+    case POLICY:
+        return word_value(&words_policy, text) > 0;
+    case MILLISECONDS:
+        return strcmp(text, "0") == 0 || is_number(text, 5, 60000);
+    case SERIAL:
+        return is_number(text, 1, UINT32_MAX);
+    default:
+        return !*text;
+    }
+}
+
+static bool
+part_fits(enum part part, const char *text)
+{
+    return part == MAY || (part == MUST) == (*text != '\0');
+}
+
+/* check_order - parts, names and value of the order; @row: 0, or how far the fields of
+ * a row are behind those of the scalars. */
+static enum set_error
+check_order(
+    const struct snapshot *s, const struct desk_request *r, int row, uint32_t *at)
+{
+    const struct desk_order *o = &r->order;
+    const struct kind *k = &kinds[o->kind];
+
+    *at = r->at[DESK_KIND + row];
+    if (!r->has[DESK_KIND + row])
+        return SET_INCONSISTENT_VALUE;
+    *at = r->has[DESK_SERVICE + row] ? r->at[DESK_SERVICE + row] : *at;
+    if (!part_fits(k->service, o->service) ||
+        (*o->service && !knows_service(s, o->service)))
+        return SET_INCONSISTENT_VALUE;
+    *at = r->has[DESK_NODE + row] ? r->at[DESK_NODE + row] : *at;
+    if (!part_fits(k->node, o->node) || (*o->node && !knows_node(s, o->node)) ||
+        (k->either && *o->node && *o->service))
+        return SET_INCONSISTENT_VALUE;
+    *at = r->has[DESK_VALUE + row] ? r->at[DESK_VALUE + row] : *at;
+    return is_value(k->value, o->value) ? SET_OK : SET_INCONSISTENT_VALUE;
+}
+
+static unsigned
+pending(const struct desk *d)
+{
+    unsigned n = d->scalars.outcome == OUTCOME_PENDING;
+
+    for (unsigned i = 0; i < SNAP_REQUESTS; i++)
+        n += d->rows[i].serial && d->rows[i].outcome == OUTCOME_PENDING;
+    return n;
+}
+
+static bool
+supervised(const struct snapshot *s)
+{
+    return s->cluster.n > 0 && s->cluster.v[0].state == LIVE_ANSWERING;
+}
+
+/* find_given - the place of the row with this index; NULL: there is none. */
+static const struct desk_given *
+find_given(const struct desk *d, const uint32_t *index, uint32_t n)
+{
+    for (unsigned i = 0; i < SNAP_REQUESTS; i++)
+        if (d->rows[i].serial &&
+            mib_compare(d->rows[i].index, d->rows[i].nindex, index, n) == 0)
+            return &d->rows[i];
+    return NULL;
+}
+
+static enum set_error
+check_row(const struct desk *d, const struct snapshot *s, const struct desk_request *r,
+    uint32_t *at)
+{
+    static const int row = DESK_ROW_KIND - DESK_KIND;
+    const struct desk_given *given = find_given(d, r->index, r->nindex);
+    bool parts = r->has[DESK_ROW_KIND] || r->has[DESK_ROW_SERVICE] ||
+                 r->has[DESK_ROW_NODE] || r->has[DESK_ROW_VALUE];
+
+    for (int f = DESK_ROW_STATUS; f >= DESK_ROW_KIND; f--)
+        if (r->has[f])
+            *at = r->at[f];
+    if (!r->has[DESK_ROW_STATUS]) /* an order that was given is not changed */
+        return given ? SET_INCONSISTENT_VALUE : SET_INCONSISTENT_NAME;
+    if (r->status != ROW_CREATE_AND_GO || given)
+        *at = r->at[DESK_ROW_STATUS];
+    if (r->status == ROW_CREATE_AND_GO)
+        return given ? SET_INCONSISTENT_VALUE
+               : !supervised(s) || pending(d) >= DESK_PENDING
+                   ? SET_UNAVAILABLE
+                   : check_order(s, r, row, at);
+    if (parts)
+        return SET_INCONSISTENT_VALUE;
+    if (r->status == ROW_ACTIVE)
+        return given ? SET_OK : SET_INCONSISTENT_NAME;
+    return given && given->outcome == OUTCOME_PENDING ? SET_INCONSISTENT_VALUE : SET_OK;
+}
+
 enum set_error
 desk_check(const struct desk *d, const struct snapshot *s, const struct desk_request *r,
     uint32_t *at)
 {
-    static const enum desk_field must[] = { DESK_LOCK, DESK_KIND, DESK_SERVICE };
-
+    *at = 0;
     if (r->has[DESK_LOCK]) {
         *at = r->at[DESK_LOCK];
         if (r->lock != d->lock)
             return SET_INCONSISTENT_VALUE;
     }
-    if (!is_order(r))
+    if (r->is_row && by_scalars(r)) /* two orders */
+        return SET_INCONSISTENT_VALUE;
+    if (r->is_row)
+        return check_row(d, s, r, at);
+    if (!by_scalars(r))
         return SET_OK;
     *at = 0;
-    for (size_t i = 0; i < sizeof must / sizeof must[0]; i++)
-        if (!r->has[must[i]])
-            return SET_INCONSISTENT_VALUE;
-    if (s->cluster.n == 0 || s->cluster.v[0].state != LIVE_ANSWERING ||
-        d->outcome == OUTCOME_PENDING)
+    if (!r->has[DESK_LOCK])
+        return SET_INCONSISTENT_VALUE;
+    if (!supervised(s) || d->scalars.outcome == OUTCOME_PENDING ||
+        pending(d) >= DESK_PENDING)
         return SET_UNAVAILABLE;
-    *at = r->at[DESK_SERVICE];
-    if (!knows_service(s, r->service))
-        return SET_INCONSISTENT_VALUE;
-    *at = r->at[DESK_NODE];
-    if (r->node[0] && !knows_node(s, r->node))
-        return SET_INCONSISTENT_VALUE;
-    return SET_OK;
+    return check_order(s, r, 0, at);
 }
 
-bool
-desk_take(struct desk *d, const struct desk_request *r, int64_t now_us)
+/* ---- doing it ---- */
+
+/* place_for - a free row, or the oldest that is not waited for: there is one, as fewer
+ * wait than there are rows. */
+static struct desk_given *
+place_for(struct desk *d)
 {
+    struct desk_given *best = NULL;
+
+    for (unsigned i = 0; i < SNAP_REQUESTS; i++) {
+        struct desk_given *g = &d->rows[i];
+
+        if (!g->serial)
+            return g;
+        if (g->outcome != OUTCOME_PENDING && (!best || g->serial < best->serial))
+            best = g;
+    }
+    return best;
+}
+
+const struct desk_given *
+desk_take(struct desk *d, const struct desk_request *r, int64_t now_us, int64_t time_ms)
+{
+    struct desk_given *g = NULL;
+
     if (r->has[DESK_ENABLE])
         d->enable = r->enable == 1;
     if (r->has[DESK_LOCK])
         d->lock = d->lock == INT32_MAX ? 0 : d->lock + 1;
-    if (!is_order(r))
+    if (r->is_row && r->status == ROW_DESTROY) {
+        g = (struct desk_given *)(uintptr_t)find_given(d, r->index, r->nindex);
+        if (g)
+            memset(g, 0, sizeof *g);
+        return NULL;
+    }
+    if (r->is_row ? r->status != ROW_CREATE_AND_GO : !by_scalars(r))
+        return NULL;
+    g = r->is_row ? place_for(d) : &d->scalars;
+    *g = (struct desk_given){ .nindex = r->nindex,
+        .serial = ++d->orders,
+        .order = r->order,
+        .outcome = OUTCOME_PENDING,
+        .number = r->is_row ? 0 : g->number,
+        .asked_us = now_us,
+        .time_ms = time_ms };
+    memcpy(g->index, r->index, sizeof g->index);
+    return g;
+}
+
+static struct desk_given *
+waiting_for(struct desk *d, uint32_t serial)
+{
+    if (d->scalars.serial == serial && d->scalars.outcome == OUTCOME_PENDING)
+        return &d->scalars;
+    for (unsigned i = 0; i < SNAP_REQUESTS; i++)
+        if (d->rows[i].serial == serial && d->rows[i].outcome == OUTCOME_PENDING)
+            return &d->rows[i];
+    return NULL;
+}
+
+const struct desk_given *
+desk_given(const struct desk *d, uint32_t serial)
+{
+    return waiting_for((struct desk *)(uintptr_t)d, serial);
+}
+
+void
+desk_owner(const struct desk_given *given, char *out, size_t size)
+{
+    uint32_t n = given->nindex ? given->index[0] : 0, i;
+
+    for (i = 0; i < n && i + 1 < size; i++)
+        out[i] = (char)given->index[i + 1];
+    out[i] = '\0';
+}
+
+void
+desk_answered(
+    struct desk *d, uint32_t serial, bool accepted, int64_t number, const char *reason)
+{
+    struct desk_given *g = waiting_for(d, serial);
+
+    if (!g)
+        return;
+    g->outcome = accepted ? OUTCOME_ACCEPTED : OUTCOME_REFUSED;
+    if (accepted)
+        g->number = number;
+    snapshot_text(g->reason, sizeof g->reason, accepted ? "" : reason);
+}
+
+static bool
+give_up(struct desk_given *g, int64_t before_us, const char *reason)
+{
+    if (!g->serial || g->outcome != OUTCOME_PENDING || g->asked_us >= before_us)
         return false;
-    d->kind = r->kind;
-    memcpy(d->service, r->service, sizeof d->service);
-    memcpy(d->node, r->node, sizeof d->node);
-    d->outcome = OUTCOME_PENDING;
-    d->reason[0] = '\0';
-    d->asked_us = now_us;
-    d->orders++;
+    g->outcome = OUTCOME_UNANSWERED;
+    snapshot_text(g->reason, sizeof g->reason, reason);
     return true;
 }
 
-void
-desk_answered(struct desk *d, bool accepted, int64_t number, const char *reason)
+bool
+desk_give_up(struct desk *d, int64_t before_us, const char *reason)
 {
-    if (d->outcome != OUTCOME_PENDING)
-        return;
-    d->outcome = accepted ? OUTCOME_ACCEPTED : OUTCOME_REFUSED;
-    if (accepted)
-        d->number = number;
-    snapshot_text(d->reason, sizeof d->reason, accepted ? "" : reason);
+    bool some = give_up(&d->scalars, before_us, reason);
+
+    for (unsigned i = 0; i < SNAP_REQUESTS; i++)
+        some |= give_up(&d->rows[i], before_us, reason);
+    return some;
 }
 
-void
-desk_give_up(struct desk *d, const char *reason)
+static void
+show_row(const struct desk_given *g, struct snapshot *s)
 {
-    if (d->outcome != OUTCOME_PENDING)
+    struct request_row *row = snapshot_blank(s, SNAP_REQUEST, g->index, g->nindex);
+
+    if (!row)
         return;
-    d->outcome = OUTCOME_UNANSWERED;
-    snapshot_text(d->reason, sizeof d->reason, reason);
+    row->kind = g->order.kind;
+    memcpy(row->service, g->order.service, sizeof row->service);
+    memcpy(row->node, g->order.node, sizeof row->node);
+    memcpy(row->value, g->order.value, sizeof row->value);
+    row->result = g->outcome;
+    row->order = g->number;
+    memcpy(row->reason, g->reason, sizeof row->reason);
+    row->time = g->time_ms;
+    row->storage = 2; /* volatile */
+    row->status = ROW_ACTIVE;
 }
 
 void
@@ -198,14 +505,19 @@ desk_show(const struct desk *d, struct snapshot *s)
 {
     struct desk_row *row = snapshot_numbered(s, SNAP_DESK, 0);
     struct notify_row *notify = snapshot_numbered(s, SNAP_NOTIFY, 0);
+    const struct desk_given *g = &d->scalars;
 
     row->row.known = notify->row.known = true;
     row->lock = d->lock;
-    row->kind = d->kind;
-    row->outcome = d->outcome;
-    row->number = d->number;
-    memcpy(row->service, d->service, sizeof row->service);
-    memcpy(row->node, d->node, sizeof row->node);
-    memcpy(row->reason, d->reason, sizeof row->reason);
+    row->kind = g->order.kind;
+    row->outcome = g->outcome;
+    row->number = g->number;
+    memcpy(row->service, g->order.service, sizeof row->service);
+    memcpy(row->node, g->order.node, sizeof row->node);
+    memcpy(row->value, g->order.value, sizeof row->value);
+    memcpy(row->reason, g->reason, sizeof row->reason);
     notify->enable = d->enable;
+    for (unsigned i = 0; i < SNAP_REQUESTS; i++)
+        if (d->rows[i].serial)
+            show_row(&d->rows[i], s);
 }

@@ -28,6 +28,20 @@ mib_index_name(uint32_t *index, uint32_t n, const char *name)
 }
 
 uint32_t
+mib_index_address(
+    uint32_t *index, uint32_t n, const uint8_t *octets, uint32_t size, uint16_t port)
+{
+    if (n + size + 3 > MIB_INDEX_MAX)
+        return MIB_INDEX_MAX + 1;
+    index[n++] = size == 4 ? 1 : 2; /* ipv4, ipv6 */
+    index[n++] = size;
+    for (uint32_t i = 0; i < size; i++)
+        index[n++] = octets[i];
+    index[n++] = port;
+    return n;
+}
+
+uint32_t
 mib_date(int64_t ms, uint8_t out[11])
 {
     int64_t days = ms / 86400000, era, day, year, month, doy, yoe;
@@ -56,29 +70,42 @@ mib_date(int64_t ms, uint8_t out[11])
     return 11;
 }
 
-static uint32_t
-count(const struct mib_table *t, const void *base)
+uint32_t
+mib_count(const struct mib_table *table, const void *base)
 {
-    return *(const uint32_t *)(const void *)((const char *)base + t->count);
+    return *(const uint32_t *)(const void *)((const char *)base + table->count);
 }
 
-static const struct mib_row *
-row_at(const struct mib_table *t, const void *base, uint32_t i)
+const struct mib_row *
+mib_row(const struct mib_table *table, const void *base, uint32_t i)
 {
-    const char *rows = (const char *)base + t->rows;
+    const char *rows = (const char *)base + table->rows;
 
-    return (const struct mib_row *)(const void *)(rows + i * t->size);
+    if (table->shared)
+        memcpy(&rows, rows, sizeof rows);
+    return (const struct mib_row *)(const void *)(rows + i * table->size);
+}
+
+void
+mib_blank(const struct mib_table *table, struct mib_row *row)
+{
+    static const int64_t none = MIB_NONE;
+
+    row->known = true;
+    for (uint32_t c = 0; c < table->ncolumns; c++)
+        if (table->columns[c].type != MIB_TEXT)
+            memcpy((char *)row + table->columns[c].offset, &none, sizeof none);
 }
 
 /* lower - the first row whose index is not less than @index; the count if none. */
 static uint32_t
 lower(const struct mib_table *t, const void *base, const uint32_t *index, uint32_t n)
 {
-    uint32_t low = 0, high = count(t, base);
+    uint32_t low = 0, high = mib_count(t, base);
 
     while (low < high) {
         uint32_t mid = low + (high - low) / 2;
-        const struct mib_row *r = row_at(t, base, mid);
+        const struct mib_row *r = mib_row(t, base, mid);
 
         if (mib_compare(r->index, r->nindex, index, n) < 0)
             low = mid + 1;
@@ -93,9 +120,9 @@ mib_find(
     const struct mib_table *table, const void *base, const uint32_t *index, uint32_t n)
 {
     uint32_t i = lower(table, base, index, n);
-    const struct mib_row *r = row_at(table, base, i);
+    const struct mib_row *r = mib_row(table, base, i);
 
-    if (i == count(table, base) || mib_compare(r->index, r->nindex, index, n) != 0)
+    if (i == mib_count(table, base) || mib_compare(r->index, r->nindex, index, n) != 0)
         return NULL;
     return (void *)(uintptr_t)r;
 }
@@ -112,10 +139,10 @@ mib_insert(const struct mib_table *table, void *base, const uint32_t *index, uin
     r = mib_find(table, base, index, n);
     if (r)
         return r;
-    if (*used == table->max)
+    if (table->shared || *used == table->max)
         return NULL;
     i = lower(table, base, index, n);
-    r = (struct mib_row *)(uintptr_t)row_at(table, base, i);
+    r = (struct mib_row *)(uintptr_t)mib_row(table, base, i);
     memmove((char *)r + table->size, r, (*used - i) * table->size);
     memset(r, 0, table->size);
     memcpy(r->index, index, n * sizeof *index);
@@ -208,13 +235,13 @@ next_in_column(const struct mib_table *t, const struct mib_column *c, const void
         return false;
     if (cmp == 0 && n >= nhead) {
         i = lower(t, base, oid + nhead, n - nhead);
-        r = row_at(t, base, i);
-        if (i < count(t, base) &&
+        r = mib_row(t, base, i);
+        if (i < mib_count(t, base) &&
             mib_compare(r->index, r->nindex, oid + nhead, n - nhead) == 0)
             i++;
     }
-    for (; i < count(t, base); i++) {
-        r = row_at(t, base, i);
+    for (; i < mib_count(t, base); i++) {
+        r = mib_row(t, base, i);
         if (!value_of(c, r, out))
             continue;
         memcpy(next, head, nhead * sizeof *head);

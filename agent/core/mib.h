@@ -14,7 +14,7 @@
 #include <stdint.h>
 
 #define MIB_PATH_MAX 6
-#define MIB_INDEX_MAX 64 /* two names of 31 characters, each with its length */
+#define MIB_INDEX_MAX 72 /* a name and two IPv6 addresses with ports */
 #define MIB_OID_MAX (MIB_PATH_MAX + 1 + MIB_INDEX_MAX)
 
 enum mib_type {    /* the field of the row            its value */
@@ -58,6 +58,7 @@ struct mib_table {
     size_t rows;  /* offset of the first */
     size_t size;  /* of a row */
     uint32_t max; /* rows there is room for */
+    bool shared;  /* at .rows is a pointer to them; nobody inserts here */
 };
 
 struct mib_value {
@@ -94,6 +95,20 @@ bool mib_next(const struct mib_table *tables, uint32_t ntables, const void *base
  * NULL: the table is full, or the index is too long; nothing changed. */
 void *mib_insert(
     const struct mib_table *table, void *base, const uint32_t *index, uint32_t n);
+
+/* mib_blank - make @row known, with MIB_NONE in each numeric column. */
+void mib_blank(const struct mib_table *table, struct mib_row *row);
+
+/* mib_count, mib_row - rows in use, and one of them, from 0. */
+uint32_t mib_count(const struct mib_table *table, const void *base);
+const struct mib_row *mib_row(
+    const struct mib_table *table, const void *base, uint32_t i);
+
+/* mib_index_address - append type, octets (with their number) and port of an address
+ * of @size octets, 4 or 16, as INET-ADDRESS-MIB wants.  The new number of parts;
+ * MIB_INDEX_MAX + 1 if it does not fit. */
+uint32_t mib_index_address(
+    uint32_t *index, uint32_t n, const uint8_t *octets, uint32_t size, uint16_t port);
 
 /* mib_find - the row with just this index; NULL if there is none. */
 void *mib_find(

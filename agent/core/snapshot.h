@@ -18,6 +18,9 @@
 #define SNAP_NODES 16
 #define SNAP_EVENTS 256
 #define SNAP_ORDERS 256
+#define SNAP_REQUESTS 64 /* orders given by row */
+#define SNAP_NEWEST 64   /* newest events, newest first */
+#define SNAP_CONNECTIONS 16384
 
 struct node_row {
     struct mib_row row;
@@ -79,39 +82,154 @@ struct refusal_row {
 
 struct cluster_row {
     struct mib_row row;
-    char name[SNAP_NAME];
+    char name[SNAP_NAME], planner[SNAP_NAME], plan[SNAP_TEXT], fencing[SNAP_WORD];
+    char automatic_reason[SNAP_TEXT];
     int64_t state, age_ms, quorate, online, offline, is_protected, unprotected;
+    int64_t maintenance, frozen, automatic;
 };
 
 struct member_row {
     struct mib_row row;
     char name[SNAP_NAME], reason[SNAP_TEXT];
-    int64_t state, health, answers, age_ms;
+    int64_t state, health, answers, age_ms, maintenance, frozen, drain, fenced;
+    int64_t score, load, services;
 };
 
 struct service_row {
     struct mib_row row;
     char name[SNAP_NAME], active[SNAP_NAME], reason[SNAP_TEXT], addresses[SNAP_TEXT];
     char set[SNAP_TEXT], step[SNAP_TEXT], last_error[SNAP_TEXT];
+    char preferred[SNAP_NAME], failback[SNAP_WORD], health_reason[SNAP_TEXT];
+    char why[SNAP_WORD];
     int64_t state, policy, epoch, connections, last_blackout_ms, last_pause_us, order;
+    int64_t maintenance, frozen, interval_ms, health, load, failback_delay, balance;
+    int64_t fail_limit, hold_off;
 };
 
 struct event_row {
     struct mib_row row;
-    int64_t time_ms, epoch, severity;
+    int64_t time_ms, epoch, severity, ack_ms;
+    char ack_owner[SNAP_WORD];
     char node[SNAP_NAME], service[SNAP_NAME], kind[SNAP_WORD], text[SNAP_TEXT];
 };
 
 struct desk_row { /* the scalars by which orders are given */
     struct mib_row row;
     int64_t lock, kind, outcome, number;
-    char service[SNAP_NAME], node[SNAP_NAME], reason[SNAP_TEXT];
+    char service[SNAP_NAME], node[SNAP_NAME], value[SNAP_WORD], reason[SNAP_TEXT];
 };
 
 struct order_row {
     struct mib_row row;
     int64_t kind, state, started_ms, finished_ms;
     char service[SNAP_NAME], node[SNAP_NAME], owner[SNAP_WORD], text[SNAP_TEXT];
+    char value[SNAP_WORD], why[SNAP_WORD], from[SNAP_WORD];
+};
+
+struct resource_row {
+    struct mib_row row;
+    char hardware_last[SNAP_TEXT];
+    int64_t cpu_busy, cpu_user, cpu_system, cpu_iowait, cpu_steal, swap_total,
+        swap_free, pressure_cpu, pressure_memory, pressure_memory_full, pressure_io,
+        pressure_io_full, clock_state, clock_offset, clock_max_error,
+        sockets_established, sockets_listening, sockets_time_wait, sockets_other,
+        socket_memory, hardware_errors;
+};
+
+struct disk_row {
+    struct mib_row row;
+    char path[SNAP_TEXT], device[SNAP_TEXT], type[SNAP_WORD];
+    int64_t total, free, inodes, inodes_free, read_only, errors, health;
+};
+
+struct sensor_row {
+    struct mib_row row;
+    char chip[SNAP_WORD], label[SNAP_WORD];
+    int64_t type, value, limit, health;
+};
+
+struct driver_row {
+    struct mib_row row;
+    char text[SNAP_TEXT];
+    int64_t state, health, period, timeout, age, duration, runs, failures, timeouts;
+};
+
+struct probe_row {
+    struct mib_row row;
+    char service[SNAP_NAME], output[SNAP_TEXT];
+    int64_t place, state, health, age, duration, period, timeout, runs, failures,
+        timeouts;
+};
+
+struct probe_data_row {
+    struct mib_row row;
+    char label[SNAP_WORD], value[SNAP_WORD], unit[SNAP_WORD], warning[SNAP_WORD],
+        critical[SNAP_WORD], minimum[SNAP_WORD], maximum[SNAP_WORD];
+};
+
+struct process_row {
+    struct mib_row row;
+    char command[SNAP_WORD], state[SNAP_WORD];
+    int64_t threads, resident, cpu_time, cpu_load, descriptors, descriptor_limit;
+};
+
+struct link_row {
+    struct mib_row row;
+    char address[SNAP_WORD], master[SNAP_NAME], use[SNAP_WORD];
+    int64_t number, enabled, state, speed, mtu, in_octets, out_octets, in_errors,
+        out_errors, in_drops, out_drops, changes, last_change;
+};
+
+struct build_row {
+    struct mib_row row;
+    char file[SNAP_TEXT], identity[SNAP_WORD];
+};
+
+struct build_set_row {
+    struct mib_row row;
+    char digest[SNAP_WORD], differs[SNAP_TEXT];
+    int64_t files;
+};
+
+struct connection_row {
+    struct mib_row row;
+    int64_t state, in_octets, out_octets, age, idle, unread, unsent, round_trip,
+        retransmits;
+};
+
+struct phase_row {
+    struct mib_row row;
+    char name[SNAP_WORD];
+    int64_t duration, epoch;
+};
+
+struct request_row {
+    struct mib_row row;
+    char service[SNAP_NAME], node[SNAP_NAME], value[SNAP_WORD], reason[SNAP_TEXT];
+    int64_t kind, result, order, time, storage, status;
+};
+
+struct step_row {
+    struct mib_row row;
+    char name[SNAP_WORD], text[SNAP_TEXT];
+    int64_t started, duration, state, epoch;
+};
+
+struct latest_row {
+    struct mib_row row;
+    char node[SNAP_NAME], service[SNAP_NAME], kind[SNAP_WORD], text[SNAP_TEXT];
+    int64_t serial, time, severity, acknowledged;
+};
+
+struct constraint_row {
+    struct mib_row row;
+    char target[SNAP_NAME];
+    int64_t kind, met;
+};
+
+struct fail_row {
+    struct mib_row row;
+    int64_t count, held;
 };
 
 #define SNAP_LIST(type, max)                                                           \
@@ -138,6 +256,26 @@ struct snapshot {
     SNAP_LIST(event_row, SNAP_EVENTS) events;
     SNAP_LIST(desk_row, 1) desk;
     SNAP_LIST(order_row, SNAP_ORDERS) orders;
+    SNAP_LIST(resource_row, 1) resources;
+    SNAP_LIST(disk_row, 32) disks;
+    SNAP_LIST(sensor_row, 128) sensors;
+    SNAP_LIST(driver_row, 32) drivers;
+    SNAP_LIST(probe_row, 64) probes;
+    SNAP_LIST(probe_data_row, 256) probe_data;
+    SNAP_LIST(process_row, 512) processes;
+    SNAP_LIST(link_row, 128) links;
+    SNAP_LIST(build_row, 1024) builds;
+    SNAP_LIST(build_set_row, SNAP_SERVICES) build_sets;
+    struct {
+        uint32_t n;
+        const struct connection_row *v; /* borrowed: shared by snapshots */
+    } connections;
+    SNAP_LIST(phase_row, SNAP_SERVICES * 16) phases;
+    SNAP_LIST(request_row, SNAP_REQUESTS) requests;
+    SNAP_LIST(step_row, SNAP_SERVICES * 16) steps;
+    SNAP_LIST(latest_row, SNAP_NEWEST) latest;
+    SNAP_LIST(constraint_row, 256) constraints;
+    SNAP_LIST(fail_row, 256) fails;
 };
 
 enum snapshot_table { /* in the order of their identifiers */
@@ -145,6 +283,16 @@ enum snapshot_table { /* in the order of their identifiers */
     SNAP_PROGRAM,
     SNAP_INTERFACE,
     SNAP_NOTIFY,
+    SNAP_RESOURCE,
+    SNAP_DISK,
+    SNAP_SENSOR,
+    SNAP_DRIVER,
+    SNAP_PROBE,
+    SNAP_PROBE_DATA,
+    SNAP_PROCESS,
+    SNAP_LINK,
+    SNAP_BUILD,
+    SNAP_BUILD_SET,
     SNAP_SOCKMIG,
     SNAP_ENGINE,
     SNAP_GATE,
@@ -153,6 +301,8 @@ enum snapshot_table { /* in the order of their identifiers */
     SNAP_STREAM,
     SNAP_ENGINE_STANDBY,
     SNAP_REFUSAL,
+    SNAP_CONNECTION,
+    SNAP_PHASE,
     SNAP_CLUSTER,
     SNAP_MEMBER,
     SNAP_SERVICE,
@@ -160,6 +310,11 @@ enum snapshot_table { /* in the order of their identifiers */
     SNAP_EVENT,
     SNAP_DESK,
     SNAP_ORDER,
+    SNAP_REQUEST,
+    SNAP_STEP,
+    SNAP_LATEST,
+    SNAP_CONSTRAINT,
+    SNAP_FAIL,
     SNAP_NTABLES
 };
 
@@ -170,6 +325,10 @@ void snapshot_clear(struct snapshot *s); /* no rows */
 /* snapshot_row - the row of @table with this index, made (zero, not known) if it is
  * not there.  NULL: no room; counted in .rows_dropped. */
 void *snapshot_row(
+    struct snapshot *s, enum snapshot_table table, const uint32_t *index, uint32_t n);
+
+/* snapshot_blank - as snapshot_row(), but known, and no number has a value yet. */
+void *snapshot_blank(
     struct snapshot *s, enum snapshot_table table, const uint32_t *index, uint32_t n);
 
 /* The same for the usual indexes: a name, two names, a number. */

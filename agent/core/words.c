@@ -18,8 +18,11 @@ WORDS(service, NULL, "protected", "unprotected", "taking-over", "stopped", "fail
 WORDS(node, NULL, "online", "offline");
 WORDS(standby, NULL, "connecting", "seeding", "ready", "behind", "down");
 WORDS(severity, NULL, "info", "warn", "error");
-WORDS(order, NULL, "switchover");
+WORDS(order, NULL, "switchover", "drain", "resume", "maintenance", "policy",
+    "checkpoint", "interval", "clear", "ack", "freeze");
 WORDS(progress, NULL, "running", "done", "failed");
+WORDS(drain, NULL, "no", "draining", "drained");
+WORDS(fenced, NULL, "no", "running", "done", "failed");
 
 int64_t
 word_value(const struct words *w, const char *text)

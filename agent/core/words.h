@@ -10,7 +10,26 @@
 enum health { HEALTH_UNKNOWN, HEALTH_OK, HEALTH_DEGRADED, HEALTH_FAILED };
 enum liveness { LIVE_UNKNOWN, LIVE_ANSWERING, LIVE_SILENT, LIVE_ABSENT };
 enum link_state { LINK_UNKNOWN, LINK_UP, LINK_DOWN, LINK_MISSING };
-enum order_type { ORDER_NONE, ORDER_SWITCHOVER };
+enum constraint {
+    CONSTRAINT_PREFERRED = 1,
+    CONSTRAINT_NEVER,
+    CONSTRAINT_TOGETHER,
+    CONSTRAINT_APART
+};
+enum order_type {
+    ORDER_NONE,
+    ORDER_SWITCHOVER,
+    ORDER_DRAIN,
+    ORDER_RESUME,
+    ORDER_MAINTENANCE,
+    ORDER_POLICY,
+    ORDER_CHECKPOINT,
+    ORDER_INTERVAL,
+    ORDER_CLEAR,
+    ORDER_ACKNOWLEDGE,
+    ORDER_FREEZE,
+    ORDER_N
+};
 enum order_outcome {
     OUTCOME_NONE,
     OUTCOME_PENDING,
@@ -26,7 +45,7 @@ struct words {
 
 extern const struct words words_health, words_policy, words_role, words_engine,
     words_service, words_node, words_standby, words_severity, words_order,
-    words_progress;
+    words_progress, words_drain, words_fenced;
 
 /* word_value - the number of @text; 0 (unknown) for NULL and for words not in @w. */
 int64_t word_value(const struct words *w, const char *text);

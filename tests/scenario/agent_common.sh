@@ -71,6 +71,17 @@ service "mail" {
 CONF
 }
 
+# owner_view USER - may write rows of orders below its own name, and nothing else: as
+# in etc/snmpd.conf.sample
+owner_view() {
+    octets=$(printf %s "$1" | od -An -tu1 | tr -s ' ' . | tr -d '\n')
+    echo "group $1 usm $1"
+    echo "view $1 included $bascule.4.1.9.1.0.${#1}$octets $(
+        /usr/bin/python3 -c 'import sys; n = int(sys.argv[1]); b = "1" * 12 + "0" + "1" * (n + 1)
+b += "1" * (-len(b) % 8); print(".".join("%02X" % int(b[i:i + 8], 2) for i in range(0, len(b), 8)))' ${#1})"
+    echo "access $1 \"\" usm priv exact all $1 none"
+}
+
 start_snmpd() {
     d=$dir/n$1
     mkdir -p "$d/persist" "$d/run" "$d/state"
@@ -79,6 +90,8 @@ start_snmpd() {
     [ -f "$d/persist/snmpd.conf" ] || cat >"$d/persist/snmpd.conf" <<CONF
 createUser bascule-poller SHA-256 "pass phrase of the poller" AES "pass phrase of the poller"
 createUser operator SHA-256 "pass phrase" AES "pass phrase"
+createUser ann SHA-256 "pass phrase" AES "pass phrase"
+createUser bob SHA-256 "pass phrase" AES "pass phrase"
 createUser trap SHA-256 "pass phrase" AES "pass phrase"
 CONF
     cat >"$d/snmpd.conf" <<CONF
@@ -92,6 +105,9 @@ dontLogTCPWrappersConnects yes
 exactEngineID 0x80007ed905$id
 rouser bascule-poller authPriv
 rwuser operator authPriv
+view all included .1
+$(owner_view ann)
+$(owner_view bob)
 trapsess -v3 -u trap -l authPriv -a SHA-256 -A "pass phrase" -x AES -X "pass phrase" 10.88.0.1:9162
 CONF
     MIBS= SNMP_PERSISTENT_DIR=$d/persist SNMPCONFPATH=$d:$d/persist ip netns exec "$ns" \

@@ -8,6 +8,7 @@
 # Every order is appended to LOG.  SIGUSR1: tell subscribers that there is news.
 import json, os, select, signal, socket, sys
 
+ORDERS = ("switchover drain resume maintenance freeze policy interval checkpoint clear ack").split()
 path, state_file, log_file = sys.argv[1:4]
 news_read, news_write = os.pipe()
 os.set_blocking(news_write, False)
@@ -28,13 +29,13 @@ def answer(msg):
         reply["orders"] = s.get("orders", [])
     elif op == "journal":
         reply["rows"] = s.get("rows", [])[: msg.get("limit", 1000)]
-    elif op == "switchover":
+    elif op in ORDERS:
         with open(log_file, "a") as f:
             f.write(json.dumps(msg, sort_keys=True) + "\n")
         if "refuse" in s:
             reply = {"id": msg.get("id"), "ok": False, "error": s["refuse"]}
         else:
-            reply["order"] = 41
+            reply["order"] = 0 if op == "ack" else 41
     elif op != "events":
         reply = {"id": msg.get("id"), "ok": False, "error": "unknown op"}
     return reply

@@ -36,7 +36,7 @@ refused inconsistentValue $L i $l $S s redis
 refused inconsistentValue $L i $l $K i 1
 refused inconsistentValue $L i $l $K i 1 $S s nothing
 refused inconsistentValue $L i $l $K i 1 $S s redis $N s n9
-refused wrongValue $L i $l $K i 2 $S s redis
+refused wrongValue $L i $l $K i 11 $S s redis
 refused wrongValue $L i $l $K i 1 $S s Redis
 refused wrongValue $L i -1 $K i 1 $S s redis
 refused wrongLength $L i $l $K i 1 $S s a23456789012345678901234567890123
@@ -57,11 +57,66 @@ setvalue operator 1 $L i $l $K i 1 $S s redis $N s n2 | grep -q "Reason" && fail
 wait_for 5 value 1 $cluster.6.5.0 "INTEGER: 2" || fail "the order is not accepted"
 value 1 $cluster.6.6.0 "Gauge32: 41" || fail "its number is missing"
 value 1 $N 'STRING: "n2"' || fail "the node does not read back"
-grep -q '"node": "n2", "op": "switchover", "service": "redis"' "$dir/n1/basculed.orders" ||
+grep -q '"node": "n2", "op": "switchover", "owner": "snmp", "service": "redis"' "$dir/n1/basculed.orders" ||
     fail "forwarded: $(cat "$dir/n1/basculed.orders")"
 [ "$(wc -l <"$dir/n1/basculed.orders")" = 1 ] || fail "forwarded more than once"
 setvalue operator 1 $L i $l $K i 1 $S s redis | grep -q "Reason: inconsistentValue" ||
     fail "the old lock opens again"
+
+# Every kind, with its parts and no others.
+V=$cluster.6.8.0
+order() { # WHAT-IS-FORWARDED BINDINGS...
+    want=$1; shift
+    setvalue operator 1 $L i "$(lock)" "$@" | grep "Reason" && fail "$*: refused"
+    wait_for 5 value 1 $cluster.6.5.0 "INTEGER: 2" || fail "$*: not accepted"
+    tail -n 1 "$dir/n1/basculed.orders" | grep -qF -- "$want" ||
+        fail "$*: forwarded: $(tail -n 1 "$dir/n1/basculed.orders")"
+}
+order '"node": "n2", "op": "drain", "owner": "snmp"}' $K i 2 $N s n2
+order '"node": "n2", "op": "resume", "owner": "snmp"}' $K i 3 $N s n2
+order '"on": true, "op": "maintenance", "owner": "snmp"}' $K i 4 $V s on
+order '"on": false, "op": "maintenance", "owner": "snmp", "service": "redis"}' $K i 4 $V s off $S s redis
+order '"op": "policy", "owner": "snmp", "policy": "warm", "service": "redis"}' $K i 5 $S s redis $V s warm
+order '"op": "checkpoint", "owner": "snmp", "service": "redis"}' $K i 6 $S s redis
+order '"ms": 50, "op": "interval", "owner": "snmp", "service": "redis"}' $K i 7 $S s redis $V s 50
+order '"op": "clear", "owner": "snmp", "service": "redis"}' $K i 8 $S s redis
+order '"op": "ack", "owner": "snmp", "serial": 12}' $K i 9 $V s 12
+order '"node": "n3", "on": true, "op": "freeze", "owner": "snmp"}' $K i 10 $V s on $N s n3
+for wrong in "$K i 2 $S s redis" "$K i 4 $V s maybe" "$K i 5 $S s redis $V s hot" "$K i 7 $S s redis $V s 4" \
+    "$K i 9 $V s 0" "$K i 6 $S s redis $V s on" "$K i 4 $V s on $S s redis $N s n1"; do
+    setvalue operator 1 $L i "$(lock)" $wrong | grep -q "Reason: inconsistentValue" || fail "taken: $wrong"
+done
+
+# Orders by row.  Ann may write below her own name: the owner is who SNMP says it is.
+R=$cluster.9.1
+ann=3.97.110.110 bob=3.98.111.98
+row() { # USER INDEX KIND MORE...
+    user=$1 index=$2 kind=$3; shift 3
+    setvalue "$user" 1 $R.3.$index i $kind "$@" $R.12.$index i 4
+}
+row ann $ann.7 2 $R.5.$ann.7 s n2 | grep Reason && fail "a row is refused"
+wait_for 5 value 1 $R.7.$ann.7 "INTEGER: 2" || fail "the row is not accepted"
+value 1 $R.8.$ann.7 "Gauge32: 41" || fail "the row has no number"
+value 1 $R.12.$ann.7 "INTEGER: 1" || fail "the row is not active"
+tail -n 1 "$dir/n1/basculed.orders" | grep -qF '"node": "n2", "op": "drain", "owner": "ann"' ||
+    fail "forwarded: $(tail -n 1 "$dir/n1/basculed.orders")"
+forwarded=$(wc -l <"$dir/n1/basculed.orders")
+row ann $bob.7 2 $R.5.$bob.7 s n2 | grep -q "Reason: noAccess" || fail "ann gives orders in bob's name"
+row ann $ann.7 3 $R.5.$ann.7 s n2 | grep -q "Reason: inconsistentValue" || fail "a row is made twice"
+setvalue ann 1 $L i "$(lock)" $K i 6 $S s redis | grep -q "Reason: noAccess" || fail "ann may set the scalars"
+setvalue ann 1 $R.3.$ann.8 i 6 $R.4.$ann.8 s redis | grep -q "Reason: inconsistentName" ||
+    fail "a row is made without its status"
+setvalue ann 1 $R.3.$ann.8 i 6 $R.4.$ann.8 s redis $R.12.$ann.8 i 5 | grep -q "Reason: wrongValue" ||
+    fail "a row may wait"
+setvalue ann 1 $R.3.$ann.8 i 6 $R.4.$ann.8 s redis $R.12.$ann.8 i 4 $R.12.$ann.9 i 4 |
+    grep -q "Reason: inconsistentValue" || fail "two orders in one message"
+setvalue operator 1 $L i "$(lock)" $R.3.$bob.8 i 6 $R.4.$bob.8 s nothing $R.12.$bob.8 i 4 |
+    grep -q "Reason: inconsistentValue" || fail "an unknown service is taken by row"
+get ann 1 $R.12.$ann.8 | grep -q "No Such Instance" || fail "a row that was refused is there"
+[ "$(wc -l <"$dir/n1/basculed.orders")" = "$forwarded" ] || fail "a refused order was forwarded"
+setvalue ann 1 $R.12.$ann.7 i 6 | grep Reason && fail "a row cannot be destroyed"
+get ann 1 $R.12.$ann.7 | grep -q "No Such Instance" || fail "a destroyed row is there"
+l=$(($(lock) - 1))
 
 REFUSE="not quorate; start another node" write_state 1
 setvalue operator 1 $L i $((l + 1)) $K i 1 $S s redis | grep -q "Reason" && fail "not answered at once"

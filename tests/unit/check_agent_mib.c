@@ -32,29 +32,100 @@ must_find(const char *what, enum snapshot_table table, uint32_t arc,
         "%s", what);
 }
 
+/* An index of the shape that the table has: N a number, T a name, C a connection. */
+static const char *
+shape_of(unsigned table)
+{
+    switch (table) {
+    case SNAP_EVENT:
+    case SNAP_ORDER:
+    case SNAP_MEMBER:
+    case SNAP_DISK:
+    case SNAP_SENSOR:
+    case SNAP_LATEST:
+        return "N";
+    case SNAP_STANDBY:
+    case SNAP_ENGINE_STANDBY:
+    case SNAP_FAIL:
+        return "TT";
+    case SNAP_REFUSAL:
+    case SNAP_PROBE_DATA:
+    case SNAP_PROCESS:
+    case SNAP_BUILD:
+    case SNAP_PHASE:
+    case SNAP_REQUEST:
+    case SNAP_STEP:
+    case SNAP_CONSTRAINT:
+        return "TN";
+    case SNAP_CONNECTION:
+        return "TCC";
+    default:
+        return snapshot_tables[table].npath == 5 ? "T" : "";
+    }
+}
+
+static uint32_t
+random_index(unsigned table, uint32_t *state, uint32_t *index)
+{
+    static const char *const names[] = { "a", "b", "ab", "redis", "mail", "zz-top",
+        "" };
+    const char *shape = shape_of(table);
+    uint32_t n = 0;
+    uint8_t octets[16];
+
+    for (; *shape; shape++) {
+        for (unsigned i = 0; i < sizeof octets; i++)
+            octets[i] = dice(state) % 3 ? 0 : (uint8_t)dice(state);
+        if (*shape == 'T')
+            n = mib_index_name(index, n, names[dice(state) % 7]);
+        else if (*shape == 'C')
+            n = mib_index_address(
+                index, n, octets, dice(state) % 2 ? 4 : 16, (uint16_t)dice(state));
+        else
+            index[n++] = dice(state) % 3 ? dice(state) : UINT32_MAX - dice(state) % 3;
+    }
+    if (n == 0)
+        index[n++] = 0;
+    return n;
+}
+
+/* The rows that all snapshots share are made elsewhere, and sorted. */
+static void
+add_shared(uint32_t *state)
+{
+    static struct connection_row rows[12];
+    struct connection_row r = { .row = { .known = true } };
+    uint32_t i = snap.connections.n;
+
+    r.row.nindex = random_index(SNAP_CONNECTION, state, r.row.index);
+    for (; i > 0 && mib_compare(rows[i - 1].row.index, rows[i - 1].row.nindex,
+                        r.row.index, r.row.nindex) > 0;
+         i--)
+        rows[i] = rows[i - 1];
+    rows[i] = r;
+    snap.connections.v = rows;
+    snap.connections.n++;
+}
+
 /* fill_some - in each table, rows with random indexes, known or not. */
 static void
 fill_some(uint32_t *state)
 {
-    static const char *const names[] = { "a", "b", "ab", "redis", "mail", "zz-top",
-        "" };
-
     snapshot_clear(&snap);
     for (unsigned t = 0; t < SNAP_NTABLES; t++) {
         bool table = snapshot_tables[t].npath == 5;
         unsigned n = table ? dice(state) % 12 : 1;
 
         for (unsigned i = 0; i < n; i++) {
-            uint32_t index[MIB_INDEX_MAX] = { 0 }, len = 1;
+            uint32_t index[MIB_INDEX_MAX] = { 0 };
             struct mib_row *row;
 
-            if (table && (t == SNAP_EVENT || t == SNAP_ORDER || t == SNAP_MEMBER))
-                index[0] = dice(state) % 3 ? dice(state) : UINT32_MAX - dice(state) % 3;
-            else if (table)
-                len = mib_index_name(index, 0, names[dice(state) % 7]);
-            if (t == SNAP_STANDBY || t == SNAP_ENGINE_STANDBY)
-                len = mib_index_name(index, len, names[dice(state) % 7]);
-            row = snapshot_row(&snap, (enum snapshot_table)t, index, len);
+            if (t == SNAP_CONNECTION) {
+                add_shared(state);
+                continue;
+            }
+            row = snapshot_row(
+                &snap, (enum snapshot_table)t, index, random_index(t, state, index));
             if (row)
                 row->known = dice(state) % 4;
         }
@@ -79,6 +150,47 @@ START_TEST(walk_is_strictly_increasing)
         ck_assert_uint_lt(++steps, 100000);
     }
     ck_assert_uint_gt(steps, 20);
+}
+END_TEST
+
+START_TEST(addresses_are_indexes)
+{
+    static const uint32_t want[] = { 1, 'a', 1, 4, 10, 77, 1, 100, 6379 };
+    static const uint8_t v4[4] = { 10, 77, 1, 100 };
+    uint32_t index[MIB_INDEX_MAX], n = mib_index_name(index, 0, "a");
+
+    n = mib_index_address(index, n, v4, 4, 6379);
+    ck_assert_int_eq(mib_compare(index, n, want, 9), 0);
+    ck_assert_msg(
+        mib_index_address(index, MIB_INDEX_MAX - 6, v4, 4, 1) == MIB_INDEX_MAX + 1,
+        "an index that does not fit is made");
+}
+END_TEST
+
+START_TEST(shared_rows_are_not_made_here)
+{
+    static const uint32_t index[] = { 1, 'a' };
+
+    snapshot_clear(&snap);
+    ck_assert_ptr_null(snapshot_row(&snap, SNAP_CONNECTION, index, 2));
+    ck_assert_uint_eq(snap.connections.n, 0);
+}
+END_TEST
+
+START_TEST(blank_rows_have_no_numbers)
+{
+    static const uint32_t index[] = { 2, 'n', '1' };
+    struct link_row *row;
+    struct mib_value v;
+    uint32_t oid[] = { 1, 2, 1, 12, 1, 10, 2, 'n', '1' };
+
+    snapshot_clear(&snap);
+    row = snapshot_blank(&snap, SNAP_LINK, index, 3);
+    ck_assert(
+        mib_get(snapshot_tables, SNAP_NTABLES, &snap, oid, 9, &v) == MIB_NO_INSTANCE);
+    row->in_octets = 5;
+    ck_assert(mib_get(snapshot_tables, SNAP_NTABLES, &snap, oid, 9, &v) == MIB_FOUND);
+    ck_assert_int_eq(v.number, 5);
 }
 END_TEST
 
@@ -115,14 +227,10 @@ START_TEST(next_misses_nothing)
     }
     for (unsigned t = 0; t < SNAP_NTABLES; t++) {
         const struct mib_table *table = &snapshot_tables[t];
-        const char *base = (const char *)&snap;
-        uint32_t rows;
 
-        memcpy(&rows, base + table->count, sizeof rows);
-        for (uint32_t r = 0; r < rows; r++)
+        for (uint32_t r = 0; r < mib_count(table, &snap); r++)
             for (uint32_t c = 0; c < table->ncolumns; c++) {
-                const struct mib_row *row = (const void *)(base + table->rows +
-                                                           r * table->size);
+                const struct mib_row *row = mib_row(table, &snap, r);
                 uint32_t oid[MIB_OID_MAX];
 
                 memcpy(oid, table->path, table->npath * sizeof *oid);
@@ -273,6 +381,9 @@ main(void)
     tcase_add_loop_test(tc, walk_increases_while_rows_come_and_go, 0, 100);
     tcase_add_loop_test(tc, next_misses_nothing, 0, 100);
     tcase_add_test(tc, tables_are_in_order);
+    tcase_add_test(tc, addresses_are_indexes);
+    tcase_add_test(tc, shared_rows_are_not_made_here);
+    tcase_add_test(tc, blank_rows_have_no_numbers);
     tcase_add_loop_test(tc, value, 0, sizeof values / sizeof values[0]);
     tcase_add_test(tc, lag_may_be_negative);
     tcase_add_test(tc, full_table_counts_what_it_drops);

@@ -88,6 +88,7 @@ gate_free(struct gate *g)
     parts = &g->parts;
     if (parts->fence)
         fence_free(parts->fence); /* shut before anything is taken away */
+    reqsk_free(parts->reqsk);
     if (parts->netlink[GATE_IN_NODE])
         netlink_delete(parts->netlink[GATE_IN_NODE], parts->outer);
     fd_close(parts->packet);
@@ -136,6 +137,12 @@ gate_announce(struct gate *g)
             log_warn(
                 "service %s: announcement not sent: %s", g->service, strerror(errno));
     }
+}
+
+struct reqsk *
+gate_reqsk(const struct gate *g)
+{
+    return g->parts.reqsk;
 }
 
 int

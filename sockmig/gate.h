@@ -18,6 +18,7 @@
 #include "lib/conf.h"
 
 struct gate;
+struct reqsk;
 
 #define GATE_ERROR_LEN 256
 
@@ -55,6 +56,10 @@ uint64_t gate_lease_get(const struct gate *g);
 /* gate_announce - gratuitous ARP, unsolicited NA and MLD report for all addresses,
  * once. What the shut fence stops is lost without a word. */
 void gate_announce(struct gate *g);
+
+/* gate_reqsk - makes connections again that no image holds; borrowed.  NULL: this
+ * kernel cannot, they are reset. */
+struct reqsk *gate_reqsk(const struct gate *g);
 
 int gate_tun(const struct gate *g); /* the cell's TUN rp0, for injected segments */
 int gate_raw(const struct gate *g); /* raw IPv4 socket in the cell (IP_HDRINCL) */

@@ -337,6 +337,24 @@ open_raw(struct gate_build *b)
     return b->parts->raw < 0 ? -errno : 0;
 }
 
+/* Without it connections that are not accepted yet are reset at a takeover: no reason
+ * to protect nothing. */
+static int
+load_reqsk(struct gate_build *b)
+{
+    static bool told;
+    int ret = reqsk_new(b->parts->netns[GATE_IN_CELL], &b->parts->reqsk);
+
+    if (ret != -EOPNOTSUPP)
+        return ret;
+    if (!told)
+        log_warn("service %s: this kernel cannot make connections again that are not "
+                 "accepted yet: they are reset at a failure (Linux 6.8 can)",
+            b->conf->service);
+    told = true;
+    return 0;
+}
+
 /* A link passes frames, and a bridge forwards to its port, only some time after it is
  * up (net/core/link_watch.c): the first announcement would be lost. */
 static int
@@ -418,6 +436,7 @@ static const struct {
     { GATE_IN_GATE, "open the announcing socket",       open_packet,     packet },
     { GATE_IN_CELL, "make the injection device",        open_tun,        tundev },
     { GATE_IN_CELL, "open the raw socket",              open_raw,        privilege },
+    { GATE_IN_CELL, "watch for early connections",      load_reqsk,      clsbpf },
 };
 /* clang-format on */
 

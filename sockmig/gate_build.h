@@ -9,6 +9,7 @@
 #include "sockmig/fence.h"
 #include "sockmig/gate.h"
 #include "sockmig/netlink.h"
+#include "sockmig/reqsk.h"
 
 enum gate_where { GATE_IN_NODE, GATE_IN_GATE, GATE_IN_CELL, GATE_NWHERE };
 
@@ -17,7 +18,8 @@ struct gate_parts {         /* all owned; -1 and NULL: not made yet */
     int netns[GATE_NWHERE]; /* descriptors */
     struct netlink *netlink[GATE_NWHERE];
     struct fence *fence;
-    int packet; /* sends on up0 */
+    struct reqsk *reqsk; /* NULL: the kernel cannot */
+    int packet;          /* sends on up0 */
     int tun, raw;
 };
 

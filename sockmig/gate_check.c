@@ -7,6 +7,7 @@
 #include "sockmig/gatens.h"
 #include "sockmig/netlink.h"
 #include "sockmig/nfq.h"
+#include "sockmig/reqsk.h"
 #include "sockmig/rules.h"
 
 #include <arpa/inet.h>
@@ -154,17 +155,38 @@ make_trial(struct trial *t, int *back)
     return ret;
 }
 
+/* All goes on without it, but for these connections. */
+static enum gate_found
+find_reqsk(char *text, size_t size)
+{
+    int ret = reqsk_check();
+
+    if (ret == 0) {
+        snprintf(text, size, "loaded: connections not yet accepted survive a failure");
+        return GATE_WORKS;
+    }
+    snprintf(text, size,
+        "%s: connections not yet accepted at a failure are reset; to keep them the "
+        "kernel needs bpf_sk_assign_tcp_reqsk (Linux 6.8 or newer, "
+        "CONFIG_DEBUG_INFO_BTF, CONFIG_SYN_COOKIES)",
+        strerror(-ret));
+    return GATE_LIMITED;
+}
+
 void
-gate_check(
-    void (*report)(bool ok, const char *what, const char *text, void *arg), void *arg)
+gate_check(void (*report)(
+               enum gate_found found, const char *what, const char *text, void *arg),
+    void *arg)
 {
     char error[GATE_ERROR_LEN], text[GATE_ERROR_LEN + 128];
     struct trial t = { .inside = -1, .other = -1, .error = error };
     int back = -1, ret = make_trial(&t, &back);
+    enum gate_found found;
 
     snprintf(text, sizeof text, "%s: run as root; the kernel needs CONFIG_NET_NS",
         strerror(-ret));
-    report(ret == 0, "network namespaces", ret == 0 ? "made two" : text, arg);
+    report(ret == 0 ? GATE_WORKS : GATE_MISSING, "network namespaces",
+        ret == 0 ? "made two" : text, arg);
     for (unsigned i = 0; i < sizeof trials / sizeof trials[0] && t.nl; i++) {
         error[0] = '\0';
         ret = trials[i].try(&t);
@@ -175,8 +197,10 @@ gate_check(
         else
             snprintf(text, sizeof text, "%s: the kernel needs %s", strerror(-ret),
                 trials[i].cure);
-        report(ret == 0, trials[i].what, text, arg);
+        report(ret == 0 ? GATE_WORKS : GATE_MISSING, trials[i].what, text, arg);
     }
+    found = find_reqsk(text, sizeof text);
+    report(found, "early connections", text, arg);
     netlink_close(t.nl);
     if (back >= 0)
         gatens_leave(back);

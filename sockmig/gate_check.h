@@ -4,15 +4,17 @@
 #ifndef BSC_GATE_CHECK_H
 #define BSC_GATE_CHECK_H
 
-#include <stdbool.h>
+enum gate_found { GATE_WORKS, GATE_LIMITED, GATE_MISSING };
 
 /* gate_check - try everything a gate is made of, in throw-away namespaces.
  *
  * @report  called once for each thing: @what is its name; @text is what was tried, or
- *          what is missing and what to do; both borrowed for the call
+ *          what is missing and what to do, or (LIMITED) what goes without it; both
+ *          borrowed for the call
  *
  * Leaves nothing behind and disturbs nothing that runs. */
-void gate_check(
-    void (*report)(bool ok, const char *what, const char *text, void *arg), void *arg);
+void gate_check(void (*report)(enum gate_found found, const char *what,
+                    const char *text, void *arg),
+    void *arg);
 
 #endif

@@ -209,12 +209,16 @@ check_user(struct check *c)
 }
 
 static void
-on_gate_part(bool ok, const char *what, const char *text, void *arg)
+on_gate_part(enum gate_found found, const char *what, const char *text, void *arg)
 {
     char name[64];
 
     snprintf(name, sizeof name, "gate: %s", what);
-    check_say(arg, ok ? CHECK_OK : CHECK_MISSING, name, "%s", text);
+    check_say(arg,
+        found == GATE_WORKS     ? CHECK_OK
+        : found == GATE_LIMITED ? CHECK_WARN
+                                : CHECK_MISSING,
+        name, "%s", text);
 }
 
 static void

@@ -53,12 +53,12 @@ forget(struct lan *lan)
 }
 
 static void
-count_missing(bool ok, const char *what, const char *text, void *arg)
+count_missing(enum gate_found found, const char *what, const char *text, void *arg)
 {
     unsigned *missing = arg;
 
     printf("host: %s: %s\n", what, text);
-    if (!ok)
+    if (found == GATE_MISSING)
         (*missing)++;
 }
 

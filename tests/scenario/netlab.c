@@ -102,6 +102,12 @@ netlab_new(struct netlab *lab)
              "nud permanent && ip neigh replace fd93::100 lladdr 02:00:5e:00:00:64 "
              "dev br0 nud permanent"),
         "bridge");
+    /* without any port the bridge loses its carrier, and what is sent is nowhere seen
+     */
+    must(netlab_run(lab->client,
+             "ip link add p_keep type veth peer name keep && ip link set p_keep master "
+             "br0 addrgenmode none up && ip link set keep addrgenmode none up"),
+        "carrier of the bridge");
     host_up(lab, lab->primary, "p_primary");
     host_up(lab, lab->standby, "p_standby");
     netlab_plug(lab, "primary");

@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "sockmig/program.h"
+
+#include "lib/log.h"
+
+#include <bpf/libbpf.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct program {
+    struct bpf_object *object; /* owned */
+};
+
+/* The caller says what failed; why in detail (a verifier's log) is for debugging. */
+static int
+to_debug_log(enum libbpf_print_level level, const char *fmt, va_list args)
+{
+    char text[512];
+
+    if (level != LIBBPF_WARN)
+        return 0;
+        /* The format is libbpf's own. */
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wformat-nonliteral"
+    vsnprintf(text, sizeof text, fmt, args);
+#pragma GCC diagnostic pop
+    text[strcspn(text, "\n")] = '\0';
+    log_debug("bpf: %s", text);
+    return 0;
+}
+
+int
+program_load(const char *name, const void *object, size_t size, struct program **out)
+{
+    LIBBPF_OPTS(bpf_object_open_opts, opts, .object_name = name);
+    struct program *p = calloc(1, sizeof *p);
+    int ret;
+
+    if (!p)
+        return -ENOMEM;
+    libbpf_set_print(to_debug_log);
+    p->object = bpf_object__open_mem(object, size, &opts);
+    ret = p->object ? bpf_object__load(p->object) : -errno;
+    if (ret < 0)
+        goto out;
+    *out = p;
+    p = NULL;
+out:
+    program_free(p);
+    return ret;
+}
+
+void
+program_free(struct program *p)
+{
+    if (!p)
+        return;
+    bpf_object__close(p->object);
+    free(p);
+}
+
+int
+program_attach(
+    const struct program *p, int ifindex, enum program_side side, const char *function)
+{
+    enum bpf_tc_attach_point point = side == PROGRAM_INGRESS ? BPF_TC_INGRESS
+                                                             : BPF_TC_EGRESS;
+    LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = ifindex, .attach_point = point);
+    LIBBPF_OPTS(bpf_tc_opts, opts, .handle = 1, .priority = 1);
+    const struct bpf_program *prog = bpf_object__find_program_by_name(
+        p->object, function);
+    int ret;
+
+    if (!prog)
+        return -ENOENT;
+    ret = bpf_tc_hook_create(&hook);
+    if (ret < 0 && ret != -EEXIST) /* one hook for both sides */
+        return ret;
+    opts.prog_fd = bpf_program__fd(prog);
+    return bpf_tc_attach(&hook, &opts);
+}
+
+void
+program_detach_all(int ifindex)
+{
+    LIBBPF_OPTS(bpf_tc_hook, hook, .ifindex = ifindex,
+        .attach_point = BPF_TC_INGRESS | BPF_TC_EGRESS);
+
+    bpf_tc_hook_destroy(&hook);
+}
+
+int
+program_map(const struct program *p, const char *name)
+{
+    const struct bpf_map *map = bpf_object__find_map_by_name(p->object, name);
+
+    return map ? bpf_map__fd(map) : -ENOENT;
+}
+
+int
+program_cpus(void)
+{
+    return libbpf_num_possible_cpus();
+}

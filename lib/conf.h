@@ -57,7 +57,6 @@ struct conf_service {
     unsigned interval_ms;  /* checkpoint at the latest; 5..60000; default 20, 100 for
                               policies that do not wait for it */
     unsigned spacing_ms;   /* checkpoint at the soonest; 1..interval, default 2 */
-    unsigned log_mb;       /* packet log of a standby, 4..1024 MB, default 64 */
     bool stop_when_alone;  /* without any standby: deliver nothing, instead of serving
                               on unprotected */
     unsigned max_pause_ms; /* a larger pause is reported; 1..10000, default 50 */

@@ -79,7 +79,6 @@ begin_service(struct conf_draft *draft, const char *title, char *why)
     strcpy(service->name, title);
     service->index = conf->nservices++;
     service->policy = CONF_COMMIT;
-    service->log_mb = 64;
     service->max_pause_ms = 50;
     strcpy(service->directory, "/");
     snprintf(service->log, sizeof service->log, "/var/log/bascule/%s.log", title);

@@ -371,8 +371,6 @@ static const struct conf_key service_keys[] = {
         NUMBER(struct conf_service, interval_ms, 5, 60000) },
     { "checkpoint-spacing", "1 (ms) to the checkpoint-interval", NULL,
         NUMBER(struct conf_service, spacing_ms, 1, 60000) },
-    { "log-size", "4 to 1024 (MB)", NULL,
-        NUMBER(struct conf_service, log_mb, 4, 1024) },
     { "when-alone", "\"serve\" or \"stop\"", take_when_alone, .list = false },
     { "max-pause", "1 to 10000 (ms)", NULL,
         NUMBER(struct conf_service, max_pause_ms, 1, 10000) },

@@ -26,7 +26,7 @@ static const struct replay_sizes sizes = { .flows = 65536,
 struct replayer {
     void *memory; /* owned: of .machine */
     struct replay *machine;
-    struct reqsk *reqsk;       /* owned; NULL: this kernel can not */
+    struct reqsk *reqsk;       /* borrowed; NULL: this kernel can not */
     struct outgoing *outgoing; /* owned: to clients, when the outside opens */
     struct loop_timer *timer;  /* owned */
     bool running, watching;
@@ -326,10 +326,6 @@ replayer_open(struct engine *e)
         log_error("service %s: raw sockets: %s", e->service->name, strerror(-ret));
         return ret;
     }
-    ret = reqsk_new(gate_cell_netns(e->gate), &r->reqsk);
-    if (ret < 0)
-        log_warn("service %s: connections not yet accepted at a failure will be reset: "
-                 "this kernel cannot make them again (%s); Linux 6.8 can",
-            e->service->name, strerror(-ret));
+    r->reqsk = gate_reqsk(e->gate);
     return 0;
 }

@@ -18,7 +18,7 @@ struct replayer;
 struct jv;
 
 /* replayer_open - make what a replay needs, for e->replayer.  0, or -errno and logged.
- * A kernel that cannot make connections again is told of once, and goes without. */
+ */
 int replayer_open(struct engine *e);
 
 /* replayer_machine - an empty machine, for the tracer's thread to prepare. */

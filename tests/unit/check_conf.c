@@ -79,7 +79,6 @@ static const struct {
     { "policy cold", S_HEAD "  policy = \"cold\"\n" S_TAIL, NULL },
     { "no policy at all", S_HEAD "  policy = \"best\"\n" S_TAIL,
         "not a policy; allowed: \"commit\", \"replay\", \"warm\" or \"cold\"" },
-    { "log too small", S_HEAD "  log-size = 3\n" S_TAIL, "4 to 1024" },
     { "alone: stop", S_HEAD "  when-alone = \"stop\"\n" S_TAIL, NULL },
     { "alone: no rule", S_HEAD "  when-alone = \"hope\"\n" S_TAIL,
         "allowed: \"serve\" or \"stop\"" },

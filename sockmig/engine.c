@@ -334,7 +334,7 @@ set_up(struct engine *e)
         ret = beats_open(e);
     if (ret < 0)
         log_error("service %s: cannot listen on %s port %u: %s", e->service->name,
-            e->self->address, e->conf->port + e->service->index, strerror(-ret));
+            e->self->address, e->conf->port + 2 * e->service->index, strerror(-ret));
     return ret;
 }
 

@@ -29,15 +29,18 @@ struct rmcast_member {
     uint64_t acked, limit;      /* of its newest acknowledgement */
     uint64_t echo;              /* highest counter it has echoed */
     int64_t srtt_us, rttvar_us; /* 0: not measured yet */
-    unsigned backoff;           /* doublings of the timer without progress */
-    bool armed;                 /* it owes acknowledgements: */
-    struct mono resend_at;      /* probe it then */
-    bool probe;                 /* a probe has to leave now */
-    bool owes;                  /* and has to reach, before late_at: */
+
+    bool armed; /* it has not acknowledged all that was sent: */
+    struct mono armed_at, resend_at;
+    uint64_t armed_upto; /* what had left when the timer was set */
+    unsigned backoff;    /* doublings of the timer without progress */
+
+    bool owes; /* it has an answer to give, before late_at: */
     uint64_t due_position, due_counter;
     struct mono late_at;
-    bool caught_up, late, lost; /* as last noted */
-    unsigned nwanted;           /* what it asked for and was not sent again yet */
+    bool caught_up, say_caught_up, late, lost;
+
+    unsigned nwanted; /* what it asked for and was not sent again yet */
     struct rmcast_range wanted[RMCAST_RANGES];
     uint64_t repaired, repair_counter; /* this round of repairs: up to, newest */
 };
@@ -75,12 +78,15 @@ struct rmcast_tx {
     uint8_t *ring;        /* borrowed, @size bytes */
     size_t size;          /* a power of two */
     uint64_t head;        /* appended up to */
-    uint64_t flushed;     /* a short datagram may end here */
+    uint64_t flushed;     /* a short datagram may end here or later */
     uint64_t sent;        /* left up to */
     uint64_t trimmed;     /* nobody needs what is before */
     uint64_t stable;      /* every node in the set has it; never goes back */
     uint64_t counter;     /* of the newest datagram */
-    uint32_t set;         /* bit i: node i */
+    uint32_t set;         /* bit i: node i must acknowledge */
+    uint32_t present;     /* is a member */
+    uint32_t asking;      /* has asked for repairs */
+    uint32_t probing;     /* has to be probed */
     struct mono last_out; /* when a datagram for all left */
     struct mono ticked;
     bool beat;
@@ -122,9 +128,10 @@ bool rmcast_tx_join(
     struct rmcast_tx *tx, unsigned node, uint64_t from, struct mono now);
 void rmcast_tx_leave(struct rmcast_tx *tx, unsigned node);
 
-/* rmcast_tx_set - from now on just the members in @set must acknowledge (others in it
- * are left out).  Only by the agreed view.  Stable stays where it is until all of
- * them are there; with an empty set all that is appended is stable. */
+/* rmcast_tx_set - from now on just the nodes in @set must acknowledge.  Only by the
+ * agreed view: one of them that left, or has not joined yet, is waited for too.
+ * Stable stays where it is until all of them are there; with an empty set all that is
+ * appended is stable. */
 void rmcast_tx_set(struct rmcast_tx *tx, uint32_t set, struct mono now);
 
 /* rmcast_tx_covered - whether each node of @set is a member and has all up to

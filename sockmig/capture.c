@@ -425,6 +425,18 @@ capture_discard_out(struct engine *e)
         nfq_drop_upto(c->out_queue, c->last_out);
 }
 
+void
+capture_wait(struct engine *e)
+{
+    loop_io_events(e->capture.out_io, 0);
+}
+
+void
+capture_look(struct engine *e)
+{
+    loop_io_events(e->capture.out_io, LOOP_READ);
+}
+
 static void
 on_stable(void *arg, uint64_t lsn)
 {
@@ -500,11 +512,13 @@ open_log(struct engine *e)
 static void *
 prefaulted(size_t size)
 {
-    void *p = mmap(NULL, size, PROT_READ | PROT_WRITE,
-        MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+    void *p = mmap(
+        NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
     if (p == MAP_FAILED)
         log_fatal("engine: out of memory");
+    madvise(p, size, MADV_HUGEPAGE); /* fewer faults by far */
+    memset(p, 0, size);
     madvise(p, size, MADV_DONTFORK);
     return p;
 }

@@ -69,6 +69,11 @@ void capture_taken(struct engine *e, uint64_t number, uint32_t mark,
     enum conf_policy policy); /* a checkpoint was taken */
 void capture_stable(struct engine *e, uint32_t mark); /* the newest one is stable */
 
+/* capture_wait - output is not looked at until capture_look(): what a clone puts out
+ * while it wakes is the replay's. */
+void capture_wait(struct engine *e);
+void capture_look(struct engine *e);
+
 /* capture_go - let go and deliver what may go now. */
 void capture_go(struct engine *e);
 

@@ -26,6 +26,7 @@ struct cell_conf {        /* borrowed for the calls */
      * this, so that they never step back for the service: the age that the image has
      * when clone_new() is called, and a margin.  0: one second. */
     uint32_t clock_margin_ms;
+    int64_t image_age_us; /* of the image that clone_new() gets */
 };
 
 /* cell_start - start the command from scratch in a new cell.

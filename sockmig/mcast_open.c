@@ -175,12 +175,15 @@ mcast_sockets(struct mcast *m, char *error)
 static uint8_t *
 map_memory(size_t size)
 {
-    void *p = mmap(NULL, size, PROT_READ | PROT_WRITE,
-        MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+    void *p = mmap(
+        NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
     if (p == MAP_FAILED)
         return NULL;
+    madvise(p, size, MADV_HUGEPAGE); /* fewer faults by far */
     madvise(p, size, MADV_DONTDUMP);
+    madvise(p, size, MADV_DONTFORK);
+    memset(p, 0, size);
     if (mlock(p, size) < 0)
         log_debug("multicast channel: memory is not locked: %s", strerror(errno));
     return p;

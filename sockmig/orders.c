@@ -76,6 +76,7 @@ do_takeover(struct engine *e)
 {
     begin_reign(e);
     capture_discard_out(e);
+    capture_wait(e);
     e->open = true;
     if (e->capture.wanted == CONF_COLD)
         order_trace(e, TRACE_START);

@@ -30,6 +30,7 @@ on_started(struct engine *e, struct started *s)
 {
     struct jv *a;
 
+    capture_look(e);
     if (s->ret < 0) {
         engine_shut(e);
         order_failed(e, ROLE_FAILED, s->error);
@@ -66,6 +67,7 @@ on_woken(struct engine *e, struct woken *w)
 
     e->clone_ready = false;
     if (w->ret < 0) {
+        capture_look(e);
         if (w->why.n)
             snprintf(text, sizeof text, "the clone does not wake: %s; %s",
                 w->why.v[0].what, w->why.v[0].cure);
@@ -87,6 +89,7 @@ on_woken(struct engine *e, struct woken *w)
             "the log is not replayed (%s): the service goes on as under policy warm, "
             "all its old connections are reset",
             w->not_replayed);
+    capture_look(e);
     if (w->replay)
         replayer_begin(e);
     else

@@ -31,7 +31,7 @@ struct slot {
     struct image image; /* standby: decoded from meta */
     struct pages pages;
     struct parcels parcels;
-    struct mono received;
+    struct mono taken; /* by this host's clock; on a standby without the way here */
     struct slot_pool *pool;
     struct slot *next;
 };

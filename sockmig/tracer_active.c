@@ -140,6 +140,7 @@ checkpoint(struct tracer *t, bool stay_stopped)
     FAULT_POINT("checkpoint-taken");
     slot->kind = SLOT_CHECKPOINT;
     slot->number = ++t->number;
+    slot->taken = t->pace.ended;
     slot->mark = t->mark;
     slot->policy = atomic_load(&t->policy);
     slot->meta_size = image_encode(&t->image, slot->meta, slot->meta_max);

@@ -38,7 +38,7 @@ keep_clone_stats(struct tracer *t, const struct slot *slot)
     atomic_store(&t->applied, slot->number);
     pthread_mutex_lock(&t->stats_lock);
     t->stats.clone_number = slot->number;
-    t->stats.clone_at = slot->received;
+    t->stats.clone_at = slot->taken;
     t->stats.connections = slot->image.ntcps;
     pthread_mutex_unlock(&t->stats_lock);
 }
@@ -50,6 +50,7 @@ begin_clone(struct tracer *t, struct slot *slot)
     int ret;
 
     drop_clone(t);
+    t->cell.image_age_us = mono_us_between(slot->taken, mono_clock());
     ret = clone_new(&t->cell, &slot->image, &t->clone, &why);
     if (ret < 0) {
         if (ret != -EOPNOTSUPP)
@@ -116,7 +117,7 @@ prepare_replay(struct tracer *t, struct woken *w, uint64_t reign)
 static void
 wake(struct tracer *t, struct woken *w, uint64_t reign)
 {
-    int64_t age_us = mono_us_between(t->current->received, mono_clock());
+    int64_t age_us = mono_us_between(t->current->taken, mono_clock());
     struct clone_wake_request request = { .im = &t->current->image,
         .age_ms = (uint32_t)(age_us / 1000),
         .tun = t->conf.tun,

@@ -201,7 +201,8 @@ static int
 make_stub(struct clone *c, const struct cell_conf *conf, const struct image *im,
     struct refusals *why)
 {
-    int64_t margin = conf->clock_margin_ms ? conf->clock_margin_ms : MARGIN_MS;
+    int64_t ahead_ms = conf->clock_margin_ms ? conf->clock_margin_ms : MARGIN_MS;
+    int64_t ahead_ns = ahead_ms * 1000000 + conf->image_age_us * 1000;
     int highest = highest_fd(im);
     struct stub_args args = { .number = highest < FDS_MIN - 1 ? FDS_MIN - 1
                                                               : 2 * highest + 1,
@@ -214,9 +215,9 @@ make_stub(struct clone *c, const struct cell_conf *conf, const struct image *im,
     char error[CELL_ERROR_LEN];
     int ret;
 
-    plan.monotonic_ns = (int64_t)im->process.monotonic_ns + margin * 1000000 -
+    plan.monotonic_ns = (int64_t)im->process.monotonic_ns + ahead_ns -
                         clock_ns(CLOCK_MONOTONIC);
-    plan.boottime_ns = (int64_t)im->process.boottime_ns + margin * 1000000 -
+    plan.boottime_ns = (int64_t)im->process.boottime_ns + ahead_ns -
                        clock_ns(CLOCK_BOOTTIME);
     args.pidfd = (int)syscall(SYS_pidfd_open, getpid(), 0);
     if (args.pidfd < 0)

@@ -39,6 +39,7 @@ wire_put_head(struct writer *w, const struct wire_head *h)
     put_u64(w, h->parcel_bytes);
     put_u64(w, h->mark_in);
     put_u64(w, h->mark_out);
+    put_u64(w, h->age_us);
     put_u8(w, (uint8_t)h->policy);
 }
 
@@ -53,9 +54,10 @@ wire_get_head(struct reader *r, enum wire_kind kind, struct wire_head *h)
     h->parcel_bytes = get_u64(r);
     h->mark_in = get_u64(r);
     h->mark_out = get_u64(r);
+    h->age_us = get_u64(r);
     h->policy = get_u8(r);
     return !r->bad && reader_left(r) == 0 && h->image_bytes <= WIRE_MAX_META &&
-           h->policy < WIRE_POLICIES &&
+           h->policy < WIRE_POLICIES && h->age_us <= WIRE_MAX_AGE_US &&
            h->page_bytes % IMAGE_PAGE == 0;
 }
 

@@ -28,6 +28,7 @@
 #define WIRE_MAX_META (64u << 20)
 #define WIRE_VERSION 2u
 #define WIRE_POLICIES 4u
+#define WIRE_MAX_AGE_US (3600u * 1000000u)
 
 enum wire_kind {
     WIRE_HELLO = 1, /* version, epoch, session, next, log */
@@ -53,6 +54,7 @@ struct wire_head {
     uint64_t number;
     uint64_t image_bytes, runs, page_bytes, parcel_bytes;
     uint64_t mark_in, mark_out; /* see mark.h; of what image and pages are of */
+    uint64_t age_us;            /* since it was taken, when it was sent */
     unsigned policy;            /* by which output was held; enum conf_policy */
 };
 

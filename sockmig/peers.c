@@ -63,12 +63,23 @@ peer_drop(struct peer *p, enum peer_state state)
         queue_put(tracer_queue(e->tracer),
             (struct note){ .what = TRACE_LEAVE, .node = p->bit });
     }
+    capture_leave(e, p->bit);
     loop_io_free(p->io);
     p->io = NULL;
     fd_close(p->fd);
     p->fd = -1;
     p->in_size = 0;
     peer_is(p, state);
+}
+
+/* Both sides know the challenge, and no other joining has the same. */
+static uint64_t
+join_session(const struct stream_pair *pair)
+{
+    uint64_t session;
+
+    memcpy(&session, pair->challenge, sizeof session);
+    return session;
 }
 
 static bool
@@ -82,6 +93,8 @@ send_hello(struct peer *p)
     struct writer w = writer_init(body, sizeof body);
     size_t n;
 
+    if (!capture_join(e, p->bit, join_session(&p->pair), &hello.log))
+        return false;
     wire_put_hello(&w, &hello);
     n = stream_seal_small(&p->pair, true, 1, body, w.pos, frame);
     return send(p->fd, frame, n, MSG_NOSIGNAL) == (ssize_t)n;
@@ -104,10 +117,43 @@ peer_greeted(struct peer *p)
     }
     p->ack_least = 1;
     p->whole = p->applied = 0;
+    p->caught_up = false;
+    p->seeded = p->engine->capture.wanted == CONF_COLD;
     commit_forget(&p->engine->commit, p->bit);
     peer_is(p, PEER_SEEDING);
+    if (p->seeded) { /* no clone is kept: only that it is there */
+        fd_close(copy);
+        return;
+    }
     queue_put(tracer_queue(p->engine->tracer),
         (struct note){ .what = TRACE_JOIN, .node = p->bit, .a = copy });
+}
+
+static void
+peer_complete(struct peer *p)
+{
+    if (p->state == PEER_SEEDING && p->seeded && p->caught_up)
+        peer_is(p, PEER_READY);
+}
+
+void
+peers_caught_up(struct engine *e, unsigned node)
+{
+    struct peer *p = &e->peers[node];
+
+    p->caught_up = true;
+    peer_complete(p);
+}
+
+/* As one that does not acknowledge checkpoints: the supervisor takes it out. */
+void
+peers_late(struct engine *e, unsigned node)
+{
+    struct peer *p = &e->peers[node];
+
+    p->caught_up = false;
+    if (p->state == PEER_READY)
+        peer_drop(p, PEER_BEHIND);
 }
 
 static void
@@ -137,8 +183,8 @@ take_ack(struct peer *p)
     p->whole = ack.whole;
     p->applied = ack.applied;
     commit_acked(&e->commit, p->bit, ack.whole);
-    if (ack.ready && p->state == PEER_SEEDING)
-        peer_is(p, PEER_READY);
+    p->seeded |= ack.ready;
+    peer_complete(p);
 }
 
 /* Bytes wanted next in state: the challenge, or one acknowledgement. */
@@ -279,6 +325,7 @@ peers_reign(struct engine *e)
     queue_put(
         shipper_queue(e->shipper), (struct note){ .what = SHIP_RESET, .p = group });
     commit_init(&e->commit);
+    capture_reign(e);
     tracer_stable(e->tracer, 0);
 }
 
@@ -327,6 +374,18 @@ peers_stop_following(struct engine *e)
     receiver_stop(e->receiver);
     e->receiver = NULL;
     e->generation++;
+    mcast_rest(e->capture.mcast);
+}
+
+static void
+follow_log(struct engine *e, const struct wire_hello *hello, uint64_t session)
+{
+    e->followed = hello->epoch;
+    follower_received(e->follower, hello->log, mono_clock());
+    queue_put(tracer_queue(e->tracer),
+        (struct note){ .what = TRACE_LOG, .a = (int64_t)hello->log });
+    mcast_follow(e->capture.mcast, e->active, hello->epoch, hello->session, session,
+        hello->log);
 }
 
 static void
@@ -350,6 +409,7 @@ receive_from(struct engine *e, const struct wire_hello *hello)
     peers_stop_following(e);
     conf.generation = e->generation;
     e->clone_ready = false;
+    follow_log(e, hello, join_session(&conf.pair));
     e->receiver = receiver_new(&conf);
 }
 

@@ -10,7 +10,7 @@
 #include <sys/types.h>
 
 /* The hello and the acks are small and of fixed size on the wire. */
-#define STREAM_HELLO (WIRE_FRAME_HEAD + 1 + 4 + 8 + 8 + 8 + SEAL_TAG)
+#define STREAM_HELLO (WIRE_FRAME_HEAD + 1 + 4 + 8 + 8 + 8 + 8 + SEAL_TAG)
 #define STREAM_ACK (WIRE_FRAME_HEAD + 1 + 8 + 8 + 1 + SEAL_TAG)
 
 struct stream_pair {                  /* who talks to whom; names the keys */

@@ -49,6 +49,7 @@ struct wake {
     const struct image *im;
     uint32_t age_ms;
     int tun, raw;
+    bool alone;
     unsigned lost;
     struct refusals *why;
 };

@@ -198,6 +198,11 @@ restore_one(struct wake *w, uint32_t i)
     const char *step = "image";
     int sock = -EBADMSG;
 
+    if (w->alone) {
+        w->lost++;
+        w->c->opened[i] = dead_socket(t ? t->family : AF_INET);
+        return w->c->opened[i] < 0 ? -errno : 0;
+    }
     if (t && q->size == t->inq + t->outq)
         sock = tcp_restore(t, q->bytes, q->bytes + t->inq, connection_age(w, t), &step);
     if (sock >= 0) {
@@ -281,7 +286,7 @@ wake_resend(struct wake *w)
 {
     int before = -1;
 
-    if (w->raw < 0 || enter(w->c->netns, &before) < 0)
+    if (w->raw < 0 || w->alone || enter(w->c->netns, &before) < 0)
         return;
     for (uint32_t i = 0; i < w->im->nfds; i++) {
         const struct image_fd *f = &w->im->fds[i];

@@ -7,6 +7,8 @@
 #include <assert.h>
 #include <string.h>
 
+#define CANCELS 256 /* ranges in one trim; beyond it, dropped input may be kept */
+
 enum conn_state { CONN_BORN, CONN_IN_IMAGE };
 
 struct conn {
@@ -32,6 +34,10 @@ struct keep {
     struct plog_mark mark;
     bool changed; /* something kept may not be needed any more */
     uint64_t evicted, lost, unknown;
+    uint32_t ncancels;
+    struct {
+        uint64_t first, last;
+    } cancels[CANCELS];
 };
 
 size_t
@@ -332,13 +338,40 @@ before_mark(const struct plog_record *rec, const struct plog_mark *mark)
     return true;
 }
 
+/* What was dropped by us never reached the service: the client sends it again, and then
+ * it is in the log again, at its place. */
+static void
+find_cancels(struct keep *k, const struct plog_ring *ring, uint8_t *scratch)
+{
+    uint64_t at = ring->begin, last;
+    struct plog_record rec;
+
+    k->ncancels = 0;
+    while (plog_read(ring, &at, &rec, scratch) == PLOG_READ) {
+        if (rec.kind != PLOG_CANCEL || k->ncancels == CANCELS ||
+            !plog_decode_cancel(&rec, &last))
+            continue;
+        k->cancels[k->ncancels].first = rec.arg;
+        k->cancels[k->ncancels++].last = last;
+    }
+}
+
+static bool
+cancelled(const struct keep *k, uint64_t ordinal)
+{
+    for (uint32_t i = 0; i < k->ncancels; i++)
+        if (ordinal >= k->cancels[i].first && ordinal <= k->cancels[i].last)
+            return true;
+    return false;
+}
+
 static void
 look_at(struct keep *k, uint64_t at, const struct plog_record *rec,
     const struct plog_mark *mark, uint8_t *scratch)
 {
     if (!before_mark(rec, mark) || (at < k->seen && before_mark(rec, &k->mark)))
         return;
-    if (rec->kind == PLOG_IN)
+    if (rec->kind == PLOG_IN && !cancelled(k, rec->arg))
         look_at_input(k, rec, scratch);
     else if (rec->kind == PLOG_OUT)
         look_at_output(k, rec, scratch);
@@ -384,6 +417,7 @@ keep_trim(struct keep *k, struct plog_ring *ring, const struct plog_mark *mark,
     enum plog_read got;
     bool whole = true;
 
+    find_cancels(k, ring, scratch);
     forget_gone(k); /* the connections of the image before: a new one may follow */
     while (was = at, (got = plog_read(ring, &at, &rec, scratch)) == PLOG_READ) {
         look_at(k, was, &rec, mark, scratch);

@@ -181,13 +181,13 @@ replay_kill(struct replay *r, struct rflow *f, uint32_t seq, const char *reason)
 {
     uint32_t i = replay_index(r, f);
 
-    if (f->state == R_DEAD)
+    if (replay_lost(f))
         return;
     if (f->excused && f->first != FLOWMAP_NONE)
         r->watching--;
     unmet_remove(r, f);
     nodes_drop(r, f);
-    f->state = R_DEAD;
+    f->state = f->state == R_OPEN && r->phase < PHASE_DONE ? R_DOOMED : R_DEAD;
     f->dead_seq = seq;
     f->reason = reason;
     *(r->report_first == FLOWMAP_NONE ? &r->report_first
@@ -196,34 +196,52 @@ replay_kill(struct replay *r, struct rflow *f, uint32_t seq, const char *reason)
     r->stat.diverged++;
 }
 
-/* A dead connection: first the word, then a reset to the service; after DONE to the
- * client as well, before that with the others. */
-static bool
-report(struct replay *r, struct replay_effect *e)
+static uint32_t
+client_expects(const struct rflow *f)
 {
-    uint32_t i = r->report_first;
+    bool later = f->has_logged_ack && !f->many && seq_after(f->logged_ack, f->acked);
+
+    return later ? f->logged_ack : f->acked;
+}
+
+/* The next of the two resets of a lost connection. */
+static void
+reset(struct replay *r, uint32_t i, struct replay_effect *e)
+{
     const struct flow_key *key = &r->map.keys[i];
     struct rflow *f = &r->flows[i];
 
-    *e = (struct replay_effect){ .flow = *key, .seq = f->dead_seq };
-    if (!f->reported) {
-        f->reported = true;
-        e->what = REPLAY_DIVERGED;
-        e->reason = f->reason;
-        return true;
-    }
-    e->packet = r->buffer;
+    *e = (struct replay_effect){ .packet = r->buffer, .flow = *key };
     if (!f->reset) {
         f->reset = true;
         e->what = REPLAY_INJECT;
         e->size = packet_rst(r->buffer, key, PACKET_IN, f->in_next, f->out_next);
         r->stat.synthetic++;
-    } else {
-        e->what = REPLAY_SEND;
-        e->size = packet_rst(r->buffer, key, PACKET_OUT, f->acked, f->in_next);
-        r->stat.sent++;
+        return;
     }
-    if (r->phase != PHASE_DONE || e->what == REPLAY_SEND) {
+    f->state = R_DEAD;
+    e->what = REPLAY_SEND;
+    e->size = packet_rst(r->buffer, key, PACKET_OUT, client_expects(f), f->in_next);
+    r->stat.sent++;
+}
+
+/* A lost connection: the word, and after DONE its resets. */
+static bool
+report(struct replay *r, struct replay_effect *e)
+{
+    uint32_t i = r->report_first;
+    struct rflow *f = &r->flows[i];
+    bool last = r->phase != PHASE_DONE || f->reset;
+
+    if (f->reported)
+        reset(r, i, e);
+    else
+        *e = (struct replay_effect){ .what = REPLAY_DIVERGED,
+            .flow = r->map.keys[i],
+            .seq = f->dead_seq,
+            .reason = f->reason };
+    f->reported = true;
+    if (last) {
         r->report_first = f->to_report;
         f->to_report = FLOWMAP_NONE;
     }
@@ -233,33 +251,31 @@ report(struct replay *r, struct replay_effect *e)
 static bool
 walk_born(struct replay *r, struct mono now, struct replay_effect *e)
 {
-    while (r->walk < r->map.fresh)
-        if (input_born(r, &r->flows[r->walk++], now, e))
+    while (r->walk < r->map.fresh) {
+        struct rflow *f = &r->flows[r->walk];
+        bool effect = input_born(r, f, now, e);
+
+        r->walk += !f->told; /* else its SYN-ACK follows */
+        if (effect)
             return true;
+    }
     r->phase = PHASE_SEND;
     r->send_at = r->sent.begin;
     return false;
 }
 
-/* The clients' ends of the dead connections. */
 static bool
-walk_dead(struct replay *r, struct replay_effect *e)
+walk_lost(struct replay *r, struct replay_effect *e)
 {
     while (r->walk < r->map.fresh) {
-        uint32_t i = r->walk++;
-        struct rflow *f = &r->flows[i];
-        uint32_t seq = f->acked;
+        struct rflow *f = &r->flows[r->walk];
 
-        if (f->state != R_DEAD)
-            continue;
-        if (f->has_logged_ack && !f->many && seq_after(f->logged_ack, seq))
-            seq = f->logged_ack;
-        *e = (struct replay_effect){
-            .what = REPLAY_SEND, .packet = r->buffer, .flow = r->map.keys[i]
-        };
-        e->size = packet_rst(r->buffer, &e->flow, PACKET_OUT, seq, f->in_next);
-        r->stat.sent++;
-        return true;
+        if (replay_lost(f)) {
+            r->walk += f->reset;
+            reset(r, replay_index(r, f), e);
+            return true;
+        }
+        r->walk++;
     }
     r->phase = PHASE_DONE;
     *e = (struct replay_effect){ .what = REPLAY_DONE };
@@ -319,7 +335,7 @@ replay_next(struct replay *r, struct mono now, struct replay_effect *e)
         r->phase = PHASE_RESETS;
         r->walk = 0;
     }
-    return r->phase == PHASE_RESETS && walk_dead(r, e);
+    return r->phase == PHASE_RESETS && walk_lost(r, e);
 }
 
 int64_t

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  *
  * replay_input.c - logged input, fed in; connections that no image has, made again. */
+#include "sockmig/core/bigendian.h"
 #include "sockmig/core/replay_private.h"
 
 #include <string.h>
@@ -184,6 +185,24 @@ went_in(struct rflow *f, const struct packet *pkt)
         f->fin_in = f->fin_out = true;
 }
 
+/* It will be reset, so the service may forget all that it has put out: acknowledged,
+ * for what the log acknowledges may be more than was made. */
+static enum input_step
+input_to_doomed(struct replay *r, struct rflow *f, const struct packet *pkt,
+    const struct plog_record *rec, struct replay_effect *e)
+{
+    uint32_t at = pkt->transport + 8;
+
+    inject(r, rec, e);
+    memmove(r->buffer, rec->payload, rec->size);
+    put_be32(r->buffer + at, f->out_next);
+    packet_complete(r->buffer, rec->size);
+    e->packet = r->buffer;
+    went_in(f, pkt);
+    f->acked = f->out_next;
+    return INPUT_EFFECT;
+}
+
 static enum input_step
 input_to_open(struct replay *r, struct rflow *f, const struct packet *pkt,
     const struct plog_record *rec, struct replay_effect *e)
@@ -221,6 +240,8 @@ input_tcp(struct replay *r, const struct plog_record *rec, const struct packet *
     }
     if (f->state == R_BORN)
         return input_to_born(r, f, pkt, now, e);
+    if (f->state == R_DOOMED)
+        return input_to_doomed(r, f, pkt, rec, e);
     return input_to_open(r, f, pkt, rec, e);
 }
 
@@ -281,6 +302,29 @@ inject_syn(struct replay *r, struct rflow *f, struct replay_effect *e)
     return true;
 }
 
+/* The SYN-ACK once more: the client may lack it, and must not get another one. */
+static void
+answer_again(
+    struct replay *r, const struct rflow *f, struct mono now, struct replay_effect *e)
+{
+    const struct plog_output *o = &f->answer;
+    struct packet_tcp tcp = { .seq = o->seq,
+        .ack = o->ack,
+        .window = 65535,
+        .mss = o->mss,
+        .sack = o->options & PLOG_SACK,
+        .timestamps = o->options & PLOG_TIMESTAMPS,
+        .wscale = o->options & PLOG_WSCALE ? o->wscale : PACKET_NO_WSCALE,
+        .tsval = service_clock(r, f, now),
+        .tsecr = o->tsecr };
+
+    *e = (struct replay_effect){ .what = REPLAY_SEND,
+        .packet = r->buffer,
+        .flow = r->map.keys[replay_index(r, f)] };
+    e->size = packet_synack(r->buffer, &e->flow, &tcp);
+    r->stat.sent++;
+}
+
 bool
 input_born(struct replay *r, struct rflow *f, struct mono now, struct replay_effect *e)
 {
@@ -288,6 +332,12 @@ input_born(struct replay *r, struct rflow *f, struct mono now, struct replay_eff
         return false;
     if (!f->have_answer)
         return inject_syn(r, f, e);
+    if (f->told) {
+        f->told = false;
+        answer_again(r, f, now, e);
+        return true;
+    }
+    f->told = true;
     *e = (struct replay_effect){ .what = REPLAY_HALF_OPEN,
         .flow = r->map.keys[replay_index(r, f)] };
     describe(r, f, f->syn.tsval, now, &e->request);

@@ -96,7 +96,7 @@ load(struct replay *r, const struct plog_record *rec)
         return;
     f = replay_find(r, &o.flow);
     if (o.flow.protocol == PACKET_TCP) {
-        if (f && f->state != R_DEAD)
+        if (f && !replay_lost(f))
             load_tcp(r, f, &o);
         return;
     }

@@ -36,7 +36,7 @@ output_send(struct replay *r, struct replay_effect *e)
     while (plog_read(&r->sent, &r->send_at, &rec, r->scratch) == PLOG_READ) {
         const struct rflow *f = &r->flows[rec.arg >> 32];
 
-        if (f->state == R_DEAD || acknowledged(f, (uint32_t)rec.arg))
+        if (replay_lost(f) || acknowledged(f, (uint32_t)rec.arg))
             continue;
         *e = (struct replay_effect){ .what = REPLAY_SEND,
             .packet = rec.payload,
@@ -196,13 +196,28 @@ output_reset(struct replay *r, struct rflow *f, const struct packet *pkt)
 }
 
 static void
+output_lost(struct rflow *f, const struct packet *pkt)
+{
+    uint32_t end = packet_seq_end(pkt);
+
+    if (pkt->tcp.flags & TCP_RST)
+        return;
+    if (seq_after(end, f->out_next))
+        f->out_next = end;
+    if (seq_after(pkt->tcp.ack, f->in_next))
+        f->in_next = pkt->tcp.ack;
+}
+
+static void
 output_tcp(struct replay *r, struct packet *pkt, struct mono now)
 {
     struct rflow *f = replay_find(r, &pkt->key);
 
-    if (!f || f->state == R_DEAD)
+    if (!f)
         return;
-    if (pkt->tcp.flags & TCP_RST)
+    if (replay_lost(f))
+        output_lost(f, pkt);
+    else if (pkt->tcp.flags & TCP_RST)
         output_reset(r, f, pkt);
     else if (f->state == R_FRESH && pkt->tcp.flags & TCP_SYN)
         keep(r, f, pkt, packet_seq_end(pkt));
@@ -259,5 +274,5 @@ replay_output(struct replay *r, struct mono now, const uint8_t *data, size_t siz
     else if (pkt.key.protocol == PACKET_UDP)
         output_datagram(r, &pkt, now);
     f = replay_find(r, &pkt.key);
-    return r->phase == PHASE_DONE && (!f || f->state != R_DEAD);
+    return r->phase == PHASE_DONE && (!f || !replay_lost(f));
 }

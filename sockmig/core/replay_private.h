@@ -45,7 +45,9 @@ enum rstate {
     R_OPEN,  /* in the image, or rebuilt */
     R_FRESH, /* its SYN was injected: nobody saw an answer to it before */
     R_DATAGRAMS,
-    R_DEAD /* diverged, stalled, not to be rebuilt */
+    R_DOOMED, /* diverged or stalled: its input still belongs to the service's state and
+                 is fed in; reset at the end */
+    R_DEAD    /* cannot be rebuilt, or reset after the end */
 };
 
 struct rflow {
@@ -56,7 +58,8 @@ struct rflow {
     bool excused;        /* not waited for any more, still compared */
     bool fin_in, fin_out, reset;
     bool have_syn, have_answer, owes_ack;
-    bool reported;         /* DEAD: DIVERGED was given out */
+    bool told;             /* HALF_OPEN was given out, its SYN-ACK comes next */
+    bool reported;         /* DIVERGED was given out */
     uint32_t out_next;     /* output was made up to it */
     uint32_t in_next;      /* input was injected up to it, without holes */
     uint32_t acked;        /* what the service was told that the client has */
@@ -122,8 +125,14 @@ replay_index(const struct replay *r, const struct rflow *f)
     return (uint32_t)(f - r->flows);
 }
 
-/* replay_kill - @f is not to go on: reported, reset at both ends. */
+/* replay_kill - @f is not to go on: reported now, reset at both ends in the end. */
 void replay_kill(struct replay *r, struct rflow *f, uint32_t seq, const char *reason);
+
+static inline bool
+replay_lost(const struct rflow *f)
+{
+    return f->state == R_DEAD || f->state == R_DOOMED;
+}
 
 /* replay_progress - something moved: the stall limit begins anew. */
 static inline void

@@ -18,10 +18,6 @@
 #include "lib/conf.h"
 
 struct gate;
-
-/* Mark of sockets, while they are being restored in a cell, and the table of routes
- * that it leads to: without the small window of a new connection. */
-#define GATE_RESTORED 82
 struct reqsk;
 
 #define GATE_ERROR_LEN 256

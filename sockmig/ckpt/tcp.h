@@ -11,7 +11,7 @@
 #include "sockmig/pages.h"
 
 /* While a connection is restored its socket has this mark: a rule of the cell may lead
- * it to a route with a large initial window (gate.h, GATE_RESTORED). */
+ * it to a route with a large first window (gate_route.c). */
 #define TCP_RESTORED_MARK 82
 
 /* What tells whether a connection moved since its last dump; owned by the caller, one

@@ -174,7 +174,7 @@ def wrong_sets(lab):
     def refused(error, *words, **who):
         out = lab.snmp("snmpset", "n1", *words, **dict({"user": "operator"}, **who))
         need(error in out, "SET %s: not %s: %s" % (" ".join(words), error, out))
-    refused("wrongValue", L, "i", lock, K, "i", "9", S, "s", SERVICE)
+    refused("wrongValue", L, "i", lock, K, "i", "99", S, "s", SERVICE)
     lab.told("n1", "SET: wrongValue", since)
     refused("inconsistentValue", L, "i", lock, K, "i", "1", S, "s", "nothing")
     lab.told("n1", "SET: inconsistentValue", since)

@@ -11,6 +11,15 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* mix - both halves of the product, folded: every bit depends on every other. */
+static inline uint64_t
+mix(uint64_t a, uint64_t b)
+{
+    __extension__ unsigned __int128 product = (unsigned __int128)a * b;
+
+    return (uint64_t)product ^ (uint64_t)(product >> 64);
+}
+
 struct digest {
     uint64_t acc, size;
     uint8_t tail[16]; /* size % 16 bytes not in acc yet */

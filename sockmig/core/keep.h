@@ -20,6 +20,8 @@
 
 #include "sockmig/core/plog.h"
 
+#define KEEP_SCRATCH (2 * PLOG_PAYLOAD)
+
 struct keep_conf {
     uint32_t flows;     /* connections known: those in images, and those not yet */
     uint32_t half_open; /* at most so many never acknowledged ones, < flows */
@@ -52,6 +54,8 @@ struct keep *keep_init(void *memory, const struct keep_conf *conf);
  *
  * @rcv_nxt  next byte that the image's socket expects (FIN counted)
  * @mark     with every later call not smaller
+ *
+ * @scratch  KEEP_SCRATCH bytes
  *
  * keep_trim moves ring->begin forward to the first record after the mark, as far as
  * the ring goes: under policy commit part of the log before the mark may come later,

@@ -114,6 +114,6 @@ size_t packet_rst(uint8_t *out, const struct flow_key *flow, enum packet_way way
 bool flow_key_tcp(
     struct flow_key *key, const uint8_t local[28], const uint8_t remote[28]);
 
-uint32_t flow_key_hash(const struct flow_key *key);
+uint32_t flow_key_hash(const struct flow_key *key, uint64_t seed);
 
 #endif

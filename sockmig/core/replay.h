@@ -53,7 +53,9 @@ struct replay_connection {
 };
 
 /* A connection that no image has, to be made from its first acknowledgement; fields as
- * struct bpf_tcp_req_attrs wants them. */
+ * struct bpf_tcp_req_attrs wants them.  The kernel takes both ISNs from the packet: one
+ * whose seq is not client_isn + 1 or whose ack is not server_isn + 1 must be dropped
+ * while the entry is there, the client sends the right one again. */
 struct replay_request {
     struct flow_key key;
     uint32_t client_isn, server_isn;

@@ -11,7 +11,7 @@
 #include <stdint.h>
 
 #define PACKET_MAX 65575u /* IPv6 header and the longest payload */
-#define PACKET_BUILT 60u  /* the longest that packet_ack() and packet_rst() make */
+#define PACKET_BUILT 80u  /* the longest that is built here */
 #define PACKET_NO_WSCALE 255u
 
 enum { PACKET_ICMP = 1, PACKET_TCP = 6, PACKET_UDP = 17, PACKET_ICMP6 = 58 };
@@ -107,6 +107,11 @@ size_t packet_ack(uint8_t *out, const struct flow_key *flow, enum packet_way way
     uint32_t seq, uint32_t ack, uint16_t window);
 size_t packet_rst(uint8_t *out, const struct flow_key *flow, enum packet_way way,
     uint32_t seq, uint32_t ack);
+
+/* packet_synack - the service's answer to a SYN, with the options that @tcp has; its
+ * flags are not looked at.  @out and result as above. */
+size_t packet_synack(
+    uint8_t *out, const struct flow_key *flow, const struct packet_tcp *tcp);
 
 /* flow_key_tcp - the key of a TCP connection between two struct sockaddr_in or _in6;
  * an IPv4-mapped pair gives the IPv4 key that its packets have.  False if the families

@@ -97,3 +97,68 @@ packet_rst(uint8_t *out, const struct flow_key *flow, enum packet_way way, uint3
 
     return build(out, flow, way, s);
 }
+
+/* The IPv4 header's own checksum, once its length was changed. */
+static void
+packet_complete_ip(uint8_t *p)
+{
+    uint32_t sum = 0;
+
+    if (p[0] >> 4 != 4)
+        return;
+    put_be16(p + 10, 0);
+    for (int i = 0; i < 20; i += 2)
+        sum += be16(p + i);
+    sum = (sum & 0xffff) + (sum >> 16);
+    sum += sum >> 16;
+    put_be16(p + 10, ~sum & 0xffff);
+}
+
+static uint8_t *
+put_option(uint8_t *p, uint8_t kind, uint8_t size)
+{
+    p[0] = kind;
+    p[1] = size;
+    return p + 2;
+}
+
+static size_t
+synack_options(uint8_t *at, const struct packet_tcp *tcp)
+{
+    uint8_t *p = at;
+
+    if (tcp->mss > 0) {
+        put_be16(put_option(p, 2, 4), tcp->mss);
+        p += 4;
+    }
+    if (tcp->sack)
+        p = put_option(p, 4, 2);
+    if (tcp->timestamps) {
+        put_be32(put_option(p, 8, 10), tcp->tsval);
+        put_be32(p + 6, tcp->tsecr);
+        p += 10;
+    }
+    if (tcp->wscale != PACKET_NO_WSCALE) {
+        *put_option(p, 3, 3) = tcp->wscale;
+        p += 3;
+    }
+    while ((p - at) % 4 != 0)
+        *p++ = 1; /* NOP */
+    return (size_t)(p - at);
+}
+
+size_t
+packet_synack(uint8_t *out, const struct flow_key *flow, const struct packet_tcp *tcp)
+{
+    size_t n = packet_ack(out, flow, PACKET_OUT, tcp->seq, tcp->ack, tcp->window);
+    size_t ip = n - 20, more = synack_options(out + n, tcp);
+
+    n += more;
+    out[ip + 12] = (uint8_t)((20 + more) / 4 << 4);
+    out[ip + 13] = TCP_SYN | TCP_ACK;
+    put_be16(out + (flow->version == 4 ? 2 : 4),
+        (uint32_t)(flow->version == 4 ? n : n - 40));
+    packet_complete_ip(out);
+    packet_complete(out, n);
+    return n;
+}

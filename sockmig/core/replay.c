@@ -251,9 +251,14 @@ report(struct replay *r, struct replay_effect *e)
 static bool
 walk_born(struct replay *r, struct mono now, struct replay_effect *e)
 {
-    while (r->walk < r->map.fresh)
-        if (input_born(r, &r->flows[r->walk++], now, e))
+    while (r->walk < r->map.fresh) {
+        struct rflow *f = &r->flows[r->walk];
+        bool effect = input_born(r, f, now, e);
+
+        r->walk += !f->told; /* else its SYN-ACK follows */
+        if (effect)
             return true;
+    }
     r->phase = PHASE_SEND;
     r->send_at = r->sent.begin;
     return false;

@@ -55,7 +55,8 @@ struct replay_connection {
 /* A connection that no image has, to be made from its first acknowledgement; fields as
  * struct bpf_tcp_req_attrs wants them.  The kernel takes both ISNs from the packet: one
  * whose seq is not client_isn + 1 or whose ack is not server_isn + 1 must be dropped
- * while the entry is there, the client sends the right one again. */
+ * while the entry is there, the client sends the right one again.  So must be its SYN
+ * (seq client_isn) sent again: another answer would have another ISN. */
 struct replay_request {
     struct flow_key key;
     uint32_t client_isn, server_isn;
@@ -72,7 +73,8 @@ enum replay_what {
     REPLAY_HALF_OPEN, /* .request into the map for the grace time on eth0: its first
                          acknowledgement comes from the client, after the opening */
     REPLAY_SEND,      /* .packet to the client when the outside opens: swallowed output
-                         that the client has not acknowledged, or a reset */
+                         that the client has not acknowledged, the SYN-ACK of a half-open
+                         connection, or a reset */
     REPLAY_DIVERGED,  /* .flow at .seq: .reason; it is reset, nothing to carry out */
     REPLAY_STALLED,   /* give up: .flow lacks .seq, .reason.  The last effect */
     REPLAY_DONE       /* the service is where the log ends.  What it puts out from now

@@ -302,6 +302,29 @@ inject_syn(struct replay *r, struct rflow *f, struct replay_effect *e)
     return true;
 }
 
+/* The SYN-ACK once more: the client may lack it, and must not get another one. */
+static void
+answer_again(
+    struct replay *r, const struct rflow *f, struct mono now, struct replay_effect *e)
+{
+    const struct plog_output *o = &f->answer;
+    struct packet_tcp tcp = { .seq = o->seq,
+        .ack = o->ack,
+        .window = 65535,
+        .mss = o->mss,
+        .sack = o->options & PLOG_SACK,
+        .timestamps = o->options & PLOG_TIMESTAMPS,
+        .wscale = o->options & PLOG_WSCALE ? o->wscale : PACKET_NO_WSCALE,
+        .tsval = service_clock(r, f, now),
+        .tsecr = o->tsecr };
+
+    *e = (struct replay_effect){ .what = REPLAY_SEND,
+        .packet = r->buffer,
+        .flow = r->map.keys[replay_index(r, f)] };
+    e->size = packet_synack(r->buffer, &e->flow, &tcp);
+    r->stat.sent++;
+}
+
 bool
 input_born(struct replay *r, struct rflow *f, struct mono now, struct replay_effect *e)
 {
@@ -309,6 +332,12 @@ input_born(struct replay *r, struct rflow *f, struct mono now, struct replay_eff
         return false;
     if (!f->have_answer)
         return inject_syn(r, f, e);
+    if (f->told) {
+        f->told = false;
+        answer_again(r, f, now, e);
+        return true;
+    }
+    f->told = true;
     *e = (struct replay_effect){ .what = REPLAY_HALF_OPEN,
         .flow = r->map.keys[replay_index(r, f)] };
     describe(r, f, f->syn.tsval, now, &e->request);

@@ -58,6 +58,7 @@ struct rflow {
     bool excused;        /* not waited for any more, still compared */
     bool fin_in, fin_out, reset;
     bool have_syn, have_answer, owes_ack;
+    bool told;             /* HALF_OPEN was given out, its SYN-ACK comes next */
     bool reported;         /* DIVERGED was given out */
     uint32_t out_next;     /* output was made up to it */
     uint32_t in_next;      /* input was injected up to it, without holes */

@@ -472,6 +472,8 @@ later_life(void)
             } else
                 clients_input(&s->clients, p.p.data, p.p.size, from_client, NULL);
         }
+        if (s->tick == s->opened + 1500) /* the grace time is over */
+            memset(s->clone.requests, 0, sizeof s->clone.requests);
         host_app(&s->clone, from_clone, NULL);
         host_tick(&s->clone, from_clone, NULL);
         open_again();

@@ -270,7 +270,7 @@ rebuilt(struct host *h, const struct packet *pkt, bool *drop)
     for (int i = 0; i < RSIM_CONNS; i++)
         if (h->requests[i].used &&
             memcmp(&h->requests[i].request.key, &pkt->key, sizeof pkt->key) == 0 &&
-            pkt->tcp.flags & TCP_ACK && !(pkt->tcp.flags & (TCP_SYN | TCP_RST))) {
+            !(pkt->tcp.flags & TCP_RST)) {
             *drop = pkt->tcp.seq != h->requests[i].request.client_isn + 1 ||
                     pkt->tcp.ack != h->requests[i].request.server_isn + 1;
             if (*drop)

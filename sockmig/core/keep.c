@@ -29,7 +29,7 @@ struct keep {
     struct conn *conns;
     struct plog_ring ring; /* what is kept */
     uint8_t *spare;        /* compacting goes into it, then they change places */
-    uint32_t trim, waiting, half_open, oldest, newest;
+    uint32_t trim, waiting, half_open, oldest, newest, ngone;
     uint64_t seen; /* records before it, up to .mark, were looked at */
     struct plog_mark mark;
     bool changed; /* something kept may not be needed any more */
@@ -89,8 +89,6 @@ list_add(struct keep *k, struct conn *c)
     k->half_open++;
 }
 
-/* Its entry stays until the end of the trim, so that what follows is not taken for a
- * connection's beginning. */
 static void
 give_up(struct keep *k, struct conn *c)
 {
@@ -98,6 +96,7 @@ give_up(struct keep *k, struct conn *c)
         return;
     list_remove(k, c);
     c->gone = true;
+    k->ngone++;
     k->waiting -= c->waits;
     c->waits = false;
 }
@@ -110,17 +109,21 @@ end_connection(struct keep *k, struct conn *c)
 }
 
 static void
-evict_oldest(struct keep *k)
+erase(struct keep *k, uint32_t i)
 {
-    give_up(k, &k->conns[k->oldest]);
-    k->evicted++;
+    k->ngone -= k->conns[i].gone;
+    flowmap_remove(&k->map, i);
+    k->conns[i].used = false;
 }
 
 static void
-erase(struct keep *k, uint32_t i)
+evict_oldest(struct keep *k)
 {
-    flowmap_remove(&k->map, i);
-    k->conns[i].used = false;
+    uint32_t i = k->oldest;
+
+    give_up(k, &k->conns[i]);
+    erase(k, i);
+    k->evicted++;
 }
 
 static struct conn *
@@ -131,17 +134,31 @@ find(struct keep *k, const struct flow_key *key)
     return i == FLOWMAP_NONE ? NULL : &k->conns[i];
 }
 
+static void
+forget_gone(struct keep *k)
+{
+    for (uint32_t i = 0; i < k->map.fresh; i++) {
+        struct conn *c = &k->conns[i];
+        bool stale = c->state == CONN_IN_IMAGE && c->trim != k->trim;
+
+        if (!c->used || (!c->gone && !stale))
+            continue;
+        k->changed |= stale;
+        erase(k, i);
+    }
+}
+
 static struct conn *
 add(struct keep *k, const struct flow_key *key)
 {
     uint32_t i = flowmap_add(&k->map, key);
 
-    if (i == FLOWMAP_NONE && k->oldest != FLOWMAP_NONE) {
-        i = k->oldest;
+    if (i == FLOWMAP_NONE && k->ngone > 0)
+        forget_gone(k);
+    else if (i == FLOWMAP_NONE && k->oldest != FLOWMAP_NONE)
         evict_oldest(k);
-        erase(k, i);
+    if (i == FLOWMAP_NONE)
         i = flowmap_add(&k->map, key);
-    }
     if (i == FLOWMAP_NONE)
         return NULL;
     k->conns[i] = (struct conn){ .used = true };
@@ -166,6 +183,7 @@ keep_connection(struct keep *k, const struct flow_key *key, uint32_t rcv_nxt)
     if (c->state == CONN_BORN && c->waits)
         end_connection(k, c);
     c->state = CONN_IN_IMAGE;
+    k->ngone -= c->gone;
     c->gone = false;
     c->trim = k->trim;
     c->rcv_nxt = rcv_nxt;
@@ -257,6 +275,7 @@ born(struct keep *k, struct conn *c, const struct packet *pkt,
         return; /* its SYN once more; or it is gone already */
     if (c) {
         end_connection(k, c);
+        k->ngone--;
         *c = (struct conn){ .used = true };
     } else {
         if (k->half_open >= k->conf.half_open)
@@ -389,23 +408,6 @@ forgettable(const struct plog_record *rec, const struct plog_mark *mark)
     if (rec->kind == PLOG_CANCEL && plog_decode_cancel(rec, &last))
         return last <= mark->in;
     return before_mark(rec, mark);
-}
-
-static void
-forget_gone(struct keep *k)
-{
-    for (uint32_t i = 0; i < k->map.fresh; i++) {
-        struct conn *c = &k->conns[i];
-
-        if (!c->used)
-            continue;
-        if (c->state == CONN_IN_IMAGE && c->trim != k->trim) {
-            k->changed = true;
-            erase(k, i);
-        } else if (c->gone) {
-            erase(k, i);
-        }
-    }
 }
 
 bool

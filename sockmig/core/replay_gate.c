@@ -32,6 +32,8 @@ unmet_remove(struct replay *r, struct rflow *f)
     r->unmet_count--;
 }
 
+#define GRANT_MAX_US 60000000 /* a client has gone by then */
+
 /* The service may take as long as it did at first, between the input and this. */
 static void
 grant(struct replay *r, const struct plog_record *rec)
@@ -39,7 +41,7 @@ grant(struct replay *r, const struct plog_record *rec)
     int64_t took = (int64_t)(rec->at_us - r->released_at);
 
     if (rec->at_us > r->released_at && took > r->allow_us)
-        r->allow_us = took;
+        r->allow_us = took < GRANT_MAX_US ? took : GRANT_MAX_US;
 }
 
 static void

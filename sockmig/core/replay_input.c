@@ -6,6 +6,8 @@
 
 #include <string.h>
 
+#define AGE_MAX_US (1000000ll * 86400 * 365)
+
 enum { LEAST_MSS = 536, LEAST_MSS_V6 = 1220 }; /* what the kernel's helper takes */
 
 void
@@ -91,8 +93,8 @@ service_clock(const struct replay *r, const struct rflow *f, struct mono now)
 {
     int64_t age = (int64_t)(r->newest_at - f->answered_us);
 
-    if (age < 0)
-        age = 0;
+    if (r->newest_at < f->answered_us || age < 0 || age > AGE_MAX_US)
+        age = 0; /* no clock of one node says so */
     age += r->conf.silent_us + (now.us - r->start_us);
     return f->answer.tsval + (uint32_t)(age / 1000) + TIMESTAMP_MARGIN_MS;
 }

@@ -185,6 +185,11 @@ output_reset(struct replay *r, struct rflow *f, const struct packet *pkt)
     r->stat.resets++;
     if (f->state != R_OPEN || was_closed)
         return;
+    if (r->phase == PHASE_DONE) { /* the client speaks for itself now */
+        r->watching -= f->excused && f->first != FLOWMAP_NONE;
+        nodes_drop(r, f);
+        return;
+    }
     if (!expects_reset(r, f)) {
         replay_kill(r, f, f->out_next, "the service reset it, unlike before");
         return;

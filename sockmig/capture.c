@@ -31,7 +31,8 @@ append(struct engine *e, const uint8_t *record, size_t size, uint64_t *lsn)
 }
 
 static bool
-log_input(struct engine *e, const struct nfq_packet *pkt, struct mono now, uint64_t *lsn)
+log_input(
+    struct engine *e, const struct nfq_packet *pkt, struct mono now, uint64_t *lsn)
 {
     static const uint8_t zeros[8];
     struct plog_record rec = { .kind = PLOG_IN,
@@ -284,8 +285,7 @@ capture_marked(void *engine)
 }
 
 void
-capture_taken(
-    struct engine *e, uint64_t number, uint32_t mark, enum conf_policy policy)
+capture_taken(struct engine *e, uint64_t number, uint32_t mark, enum conf_policy policy)
 {
     struct capture *c = &e->capture;
 
@@ -473,8 +473,8 @@ open_queues(struct engine *e)
         gate_netns(e->gate), EGRESS_QUEUE, QUEUE_PACKETS, true, &c->out_queue);
 
     if (ret == 0)
-        ret = nfq_open(gate_cell_netns(e->gate), INGRESS_QUEUE, QUEUE_PACKETS, true,
-            &c->in_queue);
+        ret = nfq_open(
+            gate_cell_netns(e->gate), INGRESS_QUEUE, QUEUE_PACKETS, true, &c->in_queue);
     if (ret < 0) {
         log_error("service %s: packet queues: %s; see `bascule check`",
             e->service->name, strerror(-ret));

@@ -66,7 +66,7 @@ bool capture_join(
 void capture_leave(struct engine *e, unsigned node);
 
 void capture_taken(struct engine *e, uint64_t number, uint32_t mark,
-    enum conf_policy policy); /* a checkpoint was taken */
+    enum conf_policy policy);                         /* a checkpoint was taken */
 void capture_stable(struct engine *e, uint32_t mark); /* the newest one is stable */
 
 /* capture_wait - output is not looked at until capture_look(): what a clone puts out

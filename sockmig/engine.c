@@ -18,9 +18,9 @@
 #include <unistd.h>
 
 #define TICK_MS 100
-#define STATUS_MS 200 /* status is sent at most this often */
+#define STATUS_MS 200    /* status is sent at most this often */
 #define HOLD_OPEN_MS 200 /* a takeover that does not come within it will not come */
-#define HOLD_MS 50 /* output is held about this long at most: buffers */
+#define HOLD_MS 50       /* output is held about this long at most: buffers */
 
 void
 engine_event(struct engine *e, struct jv *taken)

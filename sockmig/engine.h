@@ -47,8 +47,8 @@ struct peer {
     uint8_t in[STREAM_ACK];
     size_t in_size;
     uint64_t ack_least, whole, applied;
-    bool seeded;        /* its clone is whole */
-    bool caught_up;     /* so is its log */
+    bool seeded;    /* its clone is whole */
+    bool caught_up; /* so is its log */
 
     /* beats */
     struct seal_key beat_key;  /* from here to there */

@@ -11,17 +11,17 @@
 #define STALL_US (500 * 1000)
 #define LOST_MAX 1000 /* more connections given up: the log does not fit the clone */
 
-static const struct keep_conf keep_conf = { .flows = 65536,
-    .half_open = 16384,
-    .bytes = 8u << 20 };
+static const struct keep_conf keep_conf = {
+    .flows = 65536, .half_open = 16384, .bytes = 8u << 20
+};
 
 struct follower {
-    void *memory;           /* owned: of .keep */
-    struct keep *keep;      /* the tracer's */
-    struct plog_ring ring;  /* the tracer's view of it */
-    bool broken;            /* malformed from somewhere on */
+    void *memory;          /* owned: of .keep */
+    struct keep *keep;     /* the tracer's */
+    struct plog_ring ring; /* the tracer's view of it */
+    bool broken;           /* malformed from somewhere on */
     uint8_t scratch[KEEP_SCRATCH];
-    _Atomic uint64_t have;  /* received */
+    _Atomic uint64_t have;   /* received */
     _Atomic int64_t have_us; /* and when */
     pthread_mutex_t lock;
     struct keep_stat stat; /* under .lock */
@@ -90,14 +90,13 @@ const char *
 follower_prepare(struct follower *f, const struct slot *slot, struct replay *replay,
     uint64_t seed, struct mono now)
 {
-    struct replay_conf conf = {
-        .mode = slot->policy == CONF_REPLAY ? REPLAY_COMPARE : REPLAY_FEED,
+    struct replay_conf conf = { .mode = slot->policy == CONF_REPLAY ? REPLAY_COMPARE
+                                                                    : REPLAY_FEED,
         .mark = { slot->number, slot->mark.in, slot->mark.out },
         .seed = seed,
         .silent_us = now.us - atomic_load(&f->have_us),
         .stall_us = STALL_US,
-        .lost_max = LOST_MAX
-    };
+        .lost_max = LOST_MAX };
     struct replay_connection connection;
     const char *why = NULL;
 

@@ -15,7 +15,8 @@
 
 struct follower;
 
-/* follower_new - over the received ring @data of @size bytes (borrowed).  Never NULL. */
+/* follower_new - over the received ring @data of @size bytes (borrowed).  Never NULL.
+ */
 struct follower *follower_new(uint8_t *data, uint64_t size);
 
 /* follower_received - the log is there up to @have.  The main thread. */

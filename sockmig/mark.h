@@ -10,8 +10,8 @@
 #include <stdint.h>
 
 struct mark {
-    uint64_t in;  /* the last packet that was delivered to the service */
-    uint64_t out; /* the newest packet from the service in the egress queue */
+    uint64_t in;     /* the last packet that was delivered to the service */
+    uint64_t out;    /* the newest packet from the service in the egress queue */
     uint32_t out_id; /* its id there; of no use to others */
 };
 

@@ -79,7 +79,8 @@ int netlink_proxy(struct netlink *nl, int index, const struct netlink_ip *ip);
  * first. */
 int netlink_rule_to(struct netlink *nl, unsigned priority, const struct netlink_ip *ip);
 
-/* netlink_rule_mark - what sockets with @mark send is routed by @table, at @priority. */
+/* netlink_rule_mark - what sockets with @mark send is routed by @table, at @priority.
+ */
 int netlink_rule_mark(
     struct netlink *nl, int family, unsigned priority, uint32_t mark, unsigned table);
 int netlink_local_priority(struct netlink *nl, unsigned priority);

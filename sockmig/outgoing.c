@@ -106,8 +106,7 @@ set_length(uint8_t *packet, size_t size)
 
 /* One segment of @pkt: @n bytes of its payload from @at on. */
 static bool
-send_part(
-    const struct outgoing *o, const struct packet *pkt, uint32_t at, uint32_t n)
+send_part(const struct outgoing *o, const struct packet *pkt, uint32_t at, uint32_t n)
 {
     uint32_t headers = (uint32_t)(pkt->payload - pkt->data);
     uint8_t part[256 + SEGMENT];
@@ -119,7 +118,7 @@ send_part(
     memcpy(part + headers, pkt->payload + at, n);
     memcpy(part + pkt->transport + 4, &seq, sizeof seq);
     if (at + n < pkt->payload_size)
-        part[pkt->transport + 13] &= (uint8_t)~(TCP_FIN | TCP_PSH);
+        part[pkt->transport + 13] &= (uint8_t) ~(TCP_FIN | TCP_PSH);
     set_length(part, headers + n);
     return packet_complete(part, headers + n) && transmit(o, part, headers + n);
 }

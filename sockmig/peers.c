@@ -384,8 +384,8 @@ follow_log(struct engine *e, const struct wire_hello *hello, uint64_t session)
     follower_received(e->follower, hello->log, mono_clock());
     queue_put(tracer_queue(e->tracer),
         (struct note){ .what = TRACE_LOG, .a = (int64_t)hello->log });
-    mcast_follow(e->capture.mcast, e->active, hello->epoch, hello->session, session,
-        hello->log);
+    mcast_follow(
+        e->capture.mcast, e->active, hello->epoch, hello->session, session, hello->log);
 }
 
 static void

@@ -29,7 +29,7 @@ struct receiver {
 
     struct slot *slot; /* being filled; owned; NULL: between two */
     struct wire_head head;
-    struct mono began; /* when the head came */
+    struct mono began;                                    /* when the head came */
     uint64_t lines_got, runs_got, pages_got, parcels_got; /* bytes */
 };
 

@@ -19,9 +19,9 @@
 
 #define GRACE_MS 60000 /* half-open connections are waited for so long */
 
-static const struct replay_sizes sizes = { .flows = 65536,
-    .outputs = 65536,
-    .bytes = 16u << 20 };
+static const struct replay_sizes sizes = {
+    .flows = 65536, .outputs = 65536, .bytes = 16u << 20
+};
 
 struct replayer {
     void *memory; /* owned: of .machine */
@@ -186,8 +186,8 @@ replayer_turn(struct engine *e)
             carry_out(e, &effect);
     } while (r->running && n > 0);
     if (r->running)
-        loop_timer_at(r->timer, mono_add_us(mono_clock(),
-                                    replay_wait_us(r->machine, mono_clock())));
+        loop_timer_at(r->timer,
+            mono_add_us(mono_clock(), replay_wait_us(r->machine, mono_clock())));
 }
 
 static void
@@ -230,7 +230,8 @@ replayer_passes(struct engine *e, const struct nfq_packet *pkt)
 {
     struct replayer *r = e->replayer;
 
-    return !r->watching || replay_output(r->machine, mono_clock(), pkt->data, pkt->size);
+    return !r->watching ||
+           replay_output(r->machine, mono_clock(), pkt->data, pkt->size);
 }
 
 void

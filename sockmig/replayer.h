@@ -30,7 +30,8 @@ void replayer_begin(struct engine *e);
 bool replayer_runs(const struct engine *e);
 void replayer_turn(struct engine *e); /* output may be there */
 
-/* replayer_opened - the outside is open: send what the clients have not acknowledged. */
+/* replayer_opened - the outside is open: send what the clients have not acknowledged.
+ */
 void replayer_opened(struct engine *e);
 
 /* replayer_passes - after the end: whether output packet @pkt may leave.

@@ -211,9 +211,9 @@ ship_base(struct shipper *s, const struct slot *slot)
 static void
 ship_join(struct shipper *s, unsigned node, int fd)
 {
-    struct wire_head head = { .kind = WIRE_IMAGE,
-        .age_us = age_of(s->last_taken),
-        .image_bytes = s->last_size };
+    struct wire_head head = {
+        .kind = WIRE_IMAGE, .age_us = age_of(s->last_taken), .image_bytes = s->last_size
+    };
     struct parcel p = { 0 };
     static const uint8_t zeroes[16];
 

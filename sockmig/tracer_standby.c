@@ -103,8 +103,8 @@ standby_slot(struct tracer *t, struct slot *slot)
         goto out;
     if (slot->kind == SLOT_CHECKPOINT) {
         keep_clone_stats(t, slot);
-        tracer_tell(t, MAIN_APPLIED,
-            (int64_t)follower_applied(t->conf.follower, slot), 0, NULL);
+        tracer_tell(t, MAIN_APPLIED, (int64_t)follower_applied(t->conf.follower, slot),
+            0, NULL);
     } else {
         tracer_tell(t, MAIN_CLONE, 0, 0, NULL);
     }

@@ -11,6 +11,7 @@ usage: lab_faults.py [--name LAB] [CHECK...]
 import argparse
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -88,6 +89,14 @@ while b.count(b"\n") < 2:
     b += s.recv(65536)
 sys.stdout.write(b.decode())
 """
+
+
+def on_term(signo, frame):
+    """A time limit: the lab must not stay."""
+    raise Failure("ended by a signal")
+
+
+signal.signal(signal.SIGTERM, on_term)
 
 
 def need(ok, what):

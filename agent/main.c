@@ -5,7 +5,7 @@
 #include "agent/agentx.h"
 #include "agent/core/health.h"
 #include "agent/core/story.h"
-#include "agent/driver.h"
+#include "agent/drivers.h"
 #include "agent/feed.h"
 #include "agent/fill.h"
 #include "agent/order.h"
@@ -33,16 +33,15 @@
 #define ID_ORDER 1000 /* + number of the order since the start */
 
 struct options {
-    const char *conf, *agentx, *run_dir, *state_dir, *user;
+    const char *conf, *agentx, *run_dir, *state_dir, *sys, *user;
     enum log_level level;
 };
 
 struct agent {
     struct conf *conf; /* owned */
     char name[SNAP_NAME];
-    const char *state_dir; /* borrowed from the options */
     struct feed *sockmigd, *basculed;
-    struct readings readings;
+    enum liveness corosync;
     struct mono now, read_at;
     struct snapshot snaps[2];
     unsigned shown; /* which of them is served */
@@ -74,13 +73,6 @@ static struct snapshot *
 shown(struct agent *a)
 {
     return &a->snaps[a->shown];
-}
-
-/* A value that is not known is not served, even where the row is. */
-static int64_t
-percent(int64_t part, int64_t whole)
-{
-    return part >= 0 && whole > 0 ? part * 100 / whole : -1;
 }
 
 static int64_t
@@ -123,35 +115,28 @@ show_interfaces(struct agent *a, struct snapshot *s)
 static void
 show_node(struct agent *a, struct snapshot *s)
 {
-    const struct readings *r = &a->readings;
     struct node_row *row = snapshot_numbered(s, SNAP_NODE_SCALARS, 0);
+    enum health health;
     struct health_facts f;
 
     row->row.known = true;
     snapshot_text(row->name, sizeof row->name, a->name);
     snapshot_text(row->version, sizeof row->version, VERSION);
-    row->load1 = r->load[0];
-    row->load5 = r->load[1];
-    row->load15 = r->load[2];
-    row->processors = r->processors;
-    row->memory_total = r->memory_total;
-    row->memory_available = r->memory_available;
-    row->disk_total = r->disk_total;
-    row->disk_free = r->disk_free;
-    row->rows_dropped = s->rows_dropped;
-    f.reading[HEALTH_LOAD] = percent(r->load[0], r->processors * 100);
-    f.reading[HEALTH_MEMORY] = percent(r->memory_available, r->memory_total);
-    f.reading[HEALTH_DISK] = percent(r->disk_free, r->disk_total);
+    drivers_show(s, a->now);
+    health_unknown(&f);
     f.reading[HEALTH_INTERFACE] = show_interfaces(a, s);
     f.reading[HEALTH_SOCKMIGD] = fails(feed_state(a->sockmigd));
     f.reading[HEALTH_BASCULED] = fails(feed_state(a->basculed));
-    f.reading[HEALTH_COROSYNC] = fails(r->corosync);
-    row->health = health_judge(&f, row->health_reason, sizeof row->health_reason);
+    f.reading[HEALTH_COROSYNC] = fails(a->corosync);
+    health = health_judge(&f, row->health_reason, sizeof row->health_reason);
+    drivers_judge(&health, row->health_reason, sizeof row->health_reason, a->now);
+    row->health = health;
     show_program(
         s, "sockmigd", feed_state(a->sockmigd), feed_age_ms(a->sockmigd, a->now));
     show_program(
         s, "basculed", feed_state(a->basculed), feed_age_ms(a->basculed, a->now));
-    show_program(s, "corosync", r->corosync, MIB_NONE);
+    show_program(s, "corosync", a->corosync, MIB_NONE);
+    row->rows_dropped = s->rows_dropped;
 }
 
 /* show_configured - what must be there whoever is away: its state is unknown. */
@@ -228,17 +213,33 @@ refresh(struct agent *a)
     agentx_show(s);
 }
 
+/* tell_pids - whose processes the drivers look at. */
+static void
+tell_pids(const struct agent *a)
+{
+    const struct snapshot *s = &a->snaps[a->shown];
+    pid_t pids[CONF_MAX_SERVICES] = { 0 };
+
+    for (unsigned i = 0; i < a->conf->nservices; i++) {
+        uint32_t index[MIB_INDEX_MAX];
+        uint32_t n = mib_index_name(index, 0, a->conf->services[i].name);
+        const struct engine_row *row = mib_find(
+            &snapshot_tables[SNAP_ENGINE], s, index, n);
+
+        if (row && row->row.known && row->role == ROLE_ACTIVE && row->pid > 0)
+            pids[i] = (pid_t)row->pid;
+    }
+    drivers_pids(pids);
+}
+
 static void
 read_node(struct agent *a)
 {
     if (mono_before(a->now, a->read_at))
         return;
     a->read_at = mono_add_ms(a->now, READ_MS);
-    readings_clear(&a->readings);
-    driver_load(&a->readings);
-    driver_memory(&a->readings);
-    driver_disk(&a->readings, a->state_dir);
-    driver_corosync(&a->readings);
+    a->corosync = driver_corosync();
+    tell_pids(a);
     a->stale = true;
 }
 
@@ -344,21 +345,24 @@ send_notices(struct agent *a)
 static void
 turn(struct agent *a)
 {
-    struct pollfd fds[AGENTX_MAX_FDS + 2];
+    struct pollfd fds[AGENTX_MAX_FDS + 2 + DRIVERS_FDS];
     int timeout = READ_MS;
     unsigned n;
 
     timeout = until_ms(a->now, feed_due(a->sockmigd), timeout);
     timeout = until_ms(a->now, feed_due(a->basculed), timeout);
     timeout = until_ms(a->now, a->read_at, timeout);
+    timeout = until_ms(a->now, drivers_due(), timeout);
     n = agentx_poll(fds, &timeout);
     fds[n] = feed_poll(a->sockmigd);
     fds[n + 1] = feed_poll(a->basculed);
-    if (poll(fds, n + 2, a->notify.n ? 0 : timeout) < 0 && errno != EINTR)
+    drivers_poll(fds + n + 2);
+    if (poll(fds, n + 2 + DRIVERS_FDS, a->notify.n ? 0 : timeout) < 0 && errno != EINTR)
         log_fatal("poll: %s", strerror(errno));
     a->now = mono_clock();
     a->stale |= feed_turn(a->sockmigd, a->now);
     a->stale |= feed_turn(a->basculed, a->now);
+    a->stale |= drivers_turn(fds + n + 2, a->now);
     read_node(a);
     check_order(a);
     if (a->stale)
@@ -371,6 +375,7 @@ static const struct option long_options[] = {
     { "agentx", required_argument, NULL, 'x' },
     { "run-dir", required_argument, NULL, 'r' },
     { "state-dir", required_argument, NULL, 's' },
+    { "sys", required_argument, NULL, 'y' },
     { "user", required_argument, NULL, 'u' },
     { "help", no_argument, NULL, 'h' },
     { 0 },
@@ -379,14 +384,16 @@ static const struct option long_options[] = {
 static void
 usage(FILE *to)
 {
-    fputs("usage: bascule-agent [-c FILE] [--agentx SOCKET] [--run-dir FOLDER]\n"
-          "                     [--state-dir FOLDER] [--user NAME] [-v]\n"
-          "  -c FILE            configuration (" CONF_PATH ")\n"
-          "  --agentx SOCKET    of snmpd, unix:PATH (net-snmp's own)\n"
-          "  --run-dir FOLDER   where basculed and sockmigd listen (" RUN_DIR ")\n"
-          "  --state-dir FOLDER where the journal is (" STATE_DIR ")\n"
-          "  --user NAME        whom to run as when started by root (bascule)\n"
-          "  -v                 say more\n",
+    fputs(
+        "usage: bascule-agent [-c FILE] [--agentx SOCKET] [--run-dir FOLDER]\n"
+        "                     [--state-dir FOLDER] [--sys FOLDER] [--user NAME] [-v]\n"
+        "  -c FILE            configuration (" CONF_PATH ")\n"
+        "  --agentx SOCKET    of snmpd, unix:PATH (net-snmp's own)\n"
+        "  --run-dir FOLDER   where basculed and sockmigd listen (" RUN_DIR ")\n"
+        "  --state-dir FOLDER where the journal is (" STATE_DIR ")\n"
+        "  --sys FOLDER       where sysfs is (/sys)\n"
+        "  --user NAME        whom to run as when started by root (bascule)\n"
+        "  -v                 say more\n",
         to);
 }
 
@@ -408,6 +415,9 @@ parse(int argc, char **argv, struct options *o)
             break;
         case 's':
             o->state_dir = optarg;
+            break;
+        case 'y':
+            o->sys = optarg;
             break;
         case 'u':
             o->user = optarg;
@@ -468,7 +478,6 @@ setup(struct agent *a, const struct options *o)
     if (!conf_load(o->conf, &a->conf, error))
         log_fatal("%s", error);
     find_name(a);
-    a->state_dir = o->state_dir;
     if (getrandom(&seed, sizeof seed, 0) != sizeof seed)
         log_fatal("no random numbers: %s", strerror(errno));
     desk_init(&a->desk, seed);
@@ -477,6 +486,8 @@ setup(struct agent *a, const struct options *o)
     a->sockmigd = feed_new("sockmigd", path[0], false, NULL, NULL);
     a->basculed = feed_new("basculed", path[1], true, on_answer, a);
     a->now = mono_clock();
+    drivers_start(&(struct driver_context){
+        .conf = a->conf, .state_dir = o->state_dir, .sys = o->sys });
     read_node(a);
     refresh(a);
 }
@@ -488,6 +499,7 @@ main(int argc, char **argv)
     struct options options = { .conf = CONF_PATH,
         .run_dir = RUN_DIR,
         .state_dir = STATE_DIR,
+        .sys = "/sys",
         .user = "bascule",
         .level = LOG_LEVEL_INFO };
     struct agentx_owner owner = { on_check, on_take, on_undo, on_commit, mono_clock,

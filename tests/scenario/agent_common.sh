@@ -9,6 +9,8 @@
 #   stop PID                   end one of ours, and wait for it
 #   pass / fail "why" / skip "why"
 
+PATH=/usr/sbin:/usr/bin:/sbin:/bin:$PATH
+
 pass() { echo "PASS"; exit 0; }
 fail() { echo "FAIL: $*"; tail -n 20 "$dir"/*.log >&2; exit 1; }
 skip() { echo "SKIP: $*"; exit 77; }
@@ -119,7 +121,7 @@ start_agent() {
     ip netns exec "$ns" unshare -u sh -c 'hostname n$0; exec "$@"' "$1" \
         "$top_builddir/agent/bascule-agent" -c "$dir/bascule.conf" --user root \
         --agentx "unix:$dir/n$1/agentx.sock" --run-dir "$dir/n$1/run" \
-        --state-dir "$dir/n$1/state" -v 2>>"$dir/agent$1.log" 9>&- &
+        --state-dir "$dir/n$1/state" ${AGENT_OPTIONS-} -v 2>>"$dir/agent$1.log" 9>&- &
     eval "agent$1=$!"
 }
 

@@ -3,12 +3,14 @@
  * main.c - bascule-agent: serves the MIB, turns SETs into orders, sends notifications.
  */
 #include "agent/agentx.h"
+#include "agent/cells.h"
 #include "agent/core/health.h"
 #include "agent/core/story.h"
 #include "agent/drivers.h"
 #include "agent/feed.h"
 #include "agent/fill.h"
 #include "agent/order.h"
+#include "agent/probes.h"
 #include "lib/conf.h"
 #include "lib/log.h"
 #include "lib/loop.h"
@@ -30,6 +32,7 @@
 #define READ_MS 1000                 /* the node itself is read this often */
 #define ORDER_MS 5000                /* an order not answered by then is given up */
 #define NOTICES_A_TURN 16
+#define OWN_FDS (3 + DRIVERS_FDS + PROBES_FDS)
 #define ID_ORDER 1000 /* + number of the order since the start */
 
 struct options {
@@ -42,6 +45,7 @@ struct agent {
     char name[SNAP_NAME];
     struct feed *sockmigd, *basculed;
     enum liveness corosync;
+    bool active[CONF_MAX_SERVICES]; /* services that run here */
     struct mono now, read_at;
     struct snapshot snaps[2];
     unsigned shown; /* which of them is served */
@@ -123,6 +127,8 @@ show_node(struct agent *a, struct snapshot *s)
     snapshot_text(row->name, sizeof row->name, a->name);
     snapshot_text(row->version, sizeof row->version, VERSION);
     drivers_show(s, a->now);
+    probes_show(s, a->now);
+    cells_show(s);
     health_unknown(&f);
     f.reading[HEALTH_INTERFACE] = show_interfaces(a, s);
     f.reading[HEALTH_SOCKMIGD] = fails(feed_state(a->sockmigd));
@@ -213,9 +219,9 @@ refresh(struct agent *a)
     agentx_show(s);
 }
 
-/* tell_pids - whose processes the drivers look at. */
+/* look_for_services - which run here: drivers, probes and cells look at those. */
 static void
-tell_pids(const struct agent *a)
+look_for_services(struct agent *a)
 {
     const struct snapshot *s = &a->snaps[a->shown];
     pid_t pids[CONF_MAX_SERVICES] = { 0 };
@@ -226,7 +232,9 @@ tell_pids(const struct agent *a)
         const struct engine_row *row = mib_find(
             &snapshot_tables[SNAP_ENGINE], s, index, n);
 
-        if (row && row->row.known && row->role == ROLE_ACTIVE && row->pid > 0)
+        a->active[i] = row && row->row.known && row->role == ROLE_ACTIVE &&
+                       row->pid > 0;
+        if (a->active[i])
             pids[i] = (pid_t)row->pid;
     }
     drivers_pids(pids);
@@ -239,7 +247,7 @@ read_node(struct agent *a)
         return;
     a->read_at = mono_add_ms(a->now, READ_MS);
     a->corosync = driver_corosync();
-    tell_pids(a);
+    look_for_services(a);
     a->stale = true;
 }
 
@@ -345,7 +353,7 @@ send_notices(struct agent *a)
 static void
 turn(struct agent *a)
 {
-    struct pollfd fds[AGENTX_MAX_FDS + 2 + DRIVERS_FDS];
+    struct pollfd fds[AGENTX_MAX_FDS + OWN_FDS];
     int timeout = READ_MS;
     unsigned n;
 
@@ -353,17 +361,23 @@ turn(struct agent *a)
     timeout = until_ms(a->now, feed_due(a->basculed), timeout);
     timeout = until_ms(a->now, a->read_at, timeout);
     timeout = until_ms(a->now, drivers_due(), timeout);
+    timeout = until_ms(a->now, probes_due(), timeout);
+    timeout = until_ms(a->now, cells_due(), timeout);
     n = agentx_poll(fds, &timeout);
     fds[n] = feed_poll(a->sockmigd);
     fds[n + 1] = feed_poll(a->basculed);
-    drivers_poll(fds + n + 2);
-    if (poll(fds, n + 2 + DRIVERS_FDS, a->notify.n ? 0 : timeout) < 0 && errno != EINTR)
+    fds[n + 2] = cells_poll();
+    drivers_poll(fds + n + 3);
+    probes_poll(fds + n + 3 + DRIVERS_FDS);
+    if (poll(fds, n + OWN_FDS, a->notify.n ? 0 : timeout) < 0 && errno != EINTR)
         log_fatal("poll: %s", strerror(errno));
     a->now = mono_clock();
     a->stale |= feed_turn(a->sockmigd, a->now);
     a->stale |= feed_turn(a->basculed, a->now);
-    a->stale |= drivers_turn(fds + n + 2, a->now);
+    a->stale |= drivers_turn(fds + n + 3, a->now);
     read_node(a);
+    a->stale |= cells_turn(a->active, a->now);
+    a->stale |= probes_turn(a->active, a->now);
     check_order(a);
     if (a->stale)
         refresh(a);
@@ -488,6 +502,9 @@ setup(struct agent *a, const struct options *o)
     a->now = mono_clock();
     drivers_start(&(struct driver_context){
         .conf = a->conf, .state_dir = o->state_dir, .sys = o->sys });
+    snprintf(path[0], sizeof path[0], "%s/cells.sock", o->run_dir);
+    cells_start(a->conf, path[0], probes_result);
+    probes_start(a->conf);
     read_node(a);
     refresh(a);
 }
@@ -517,6 +534,7 @@ main(int argc, char **argv)
     while (!stopping)
         turn(&agent);
     agentx_fini();
+    probes_stop();
     feed_free(agent.sockmigd);
     feed_free(agent.basculed);
     conf_free(agent.conf);

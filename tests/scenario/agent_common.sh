@@ -132,6 +132,14 @@ start_double() {
     eval "$2$1=$!"
 }
 
+# start_cells N PID - what looks into cells, for a service redis whose process is PID
+start_cells() {
+    ip netns exec "$ns" unshare -u sh -c 'hostname n$0; exec "$@"' "$1" \
+        "$top_builddir/tests/scenario/cells_serve" "$dir/bascule.conf" "$dir/n$1/run" redis "$2" \
+        2>>"$dir/cells.log" 9>&- &
+    eval "cells$1=$!"
+}
+
 stop() { kill -9 "$1" 2>/dev/null; wait "$1" 2>/dev/null; }
 
 snmp() { # TOOL USER N ARGUMENT...

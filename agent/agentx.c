@@ -181,6 +181,7 @@ set_syntax(netsnmp_agent_request_info *info, netsnmp_request_info *req)
         error = desk_syntax(agent.snap, &b, i, &agent.request);
         if (error != SET_OK) {
             netsnmp_set_request_error(info, req, set_error_code(error));
+            agent.owner->refused(&agent.request, error, i, agent.owner->arg);
             return;
         }
     }
@@ -192,6 +193,8 @@ set_check(netsnmp_agent_request_info *info, netsnmp_request_info *req)
     uint32_t at = 0;
     enum set_error error = agent.owner->check(&agent.request, &at, agent.owner->arg);
 
+    if (error != SET_OK)
+        agent.owner->refused(&agent.request, error, at, agent.owner->arg);
     for (; at > 0 && req->next; at--)
         req = req->next;
     if (error != SET_OK)

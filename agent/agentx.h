@@ -19,6 +19,9 @@
 
 struct agentx_owner { /* what a SET asks for, in this order */
     enum set_error (*check)(const struct desk_request *r, uint32_t *at, void *arg);
+    /* a SET that is answered with @error; @at: which of its bindings */
+    void (*refused)(
+        const struct desk_request *r, enum set_error error, uint32_t at, void *arg);
     void (*take)(const struct desk_request *r, void *arg);
     void (*undo)(void *arg);   /* after take */
     void (*commit)(void *arg); /* after take; cannot fail */

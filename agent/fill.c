@@ -68,12 +68,13 @@ static const struct key engine_keys[] = {
     { "stream", "received_bytes", NUMBER, E(received_bytes) },
     { "stream", "forged", NUMBER, E(forged) },
     { "stream", "malformed", NUMBER, E(malformed) },
+    { "stream", "stale", NUMBER, E(stale) },
 };
 /* Of these, none goes back unless all start again. */
 static const size_t engine_counters[] = { E(queued), E(released), E(dropped),
     E(passed_in), E(passed_out), E(fenced_in), E(fenced_out), E(lease_refreshed),
     E(lease_lost), E(count), E(stable), E(sent_bytes), E(received_bytes), E(forged),
-    E(malformed) };
+    E(malformed), E(stale) };
 /* clang-format on */
 
 static int64_t
@@ -142,6 +143,7 @@ fill_standbys(struct snapshot *s, enum snapshot_table table, const char *service
         row->row.known = true;
         fill_keys(row, from, keys, NKEYS(keys));
         row->state = word_value(&words_standby, jv_str(from, "state", NULL));
+        TEXT(row->reason, from, "reason");
         for (size_t k = 0; k < jv_len(set); k++)
             row->in_set = row->in_set > 0 ||
                           (jv_at_str(set, k) && !strcmp(jv_at_str(set, k), node));
@@ -421,6 +423,7 @@ fill_cluster(struct snapshot *s, const struct jv *status)
     TEXT(row->automatic_reason, from, "automatic_reason");
     if (jv_has(from, "cluster"))
         TEXT(row->name, from, "cluster");
+    TEXT(row->journal_error, from, "journal_error");
     fill_members(s, from);
     fill_poller(s, jv_get(jv_get(from, "poller"), "nodes"));
     for (size_t i = 0; i < jv_len(services); i++)

@@ -3,20 +3,18 @@
  * main.c - bascule-agent: serves the MIB, turns SETs into orders, sends notifications.
  */
 #include "agent/agentx.h"
-#include "agent/cells.h"
 #include "agent/core/health.h"
 #include "agent/core/story.h"
-#include "agent/drivers.h"
 #include "agent/feed.h"
 #include "agent/fill.h"
+#include "agent/options.h"
 #include "agent/order.h"
-#include "agent/probes.h"
+#include "agent/readers.h"
 #include "lib/conf.h"
 #include "lib/log.h"
 #include "lib/loop.h"
 
 #include <errno.h>
-#include <getopt.h>
 #include <grp.h>
 #include <pwd.h>
 #include <signal.h>
@@ -27,25 +25,20 @@
 #include <time.h>
 #include <unistd.h>
 
-#define RUN_DIR "/run/bascule"
-#define STATE_DIR "/var/lib/bascule" /* where the journal is */
-#define READ_MS 1000                 /* the node itself is read this often */
-#define ORDER_MS 5000                /* an order not answered by then is given up */
+#define READ_MS 1000  /* the node itself is read this often */
+#define ORDER_MS 5000 /* an order not answered by then is given up */
 #define NOTICES_A_TURN 16
-#define OWN_FDS (3 + DRIVERS_FDS + PROBES_FDS)
+#define OWN_FDS (2 + READERS_FDS)
 #define ID_ORDER 1000 /* + number of the order since the start */
-
-struct options {
-    const char *conf, *agentx, *run_dir, *state_dir, *sys, *user;
-    enum log_level level;
-};
+#define ID_REFUSED 999
 
 struct agent {
-    struct conf *conf; /* owned */
+    struct conf *conf;             /* owned; an empty one while the file is no good */
+    const struct options *options; /* borrowed */
+    char conf_error[CONF_ERROR_LEN];
     char name[SNAP_NAME];
     struct feed *sockmigd, *basculed;
     enum liveness corosync;
-    bool active[CONF_MAX_SERVICES]; /* services that run here */
     struct mono now, read_at;
     struct snapshot snaps[2];
     unsigned shown; /* which of them is served */
@@ -126,16 +119,15 @@ show_node(struct agent *a, struct snapshot *s)
     row->row.known = true;
     snapshot_text(row->name, sizeof row->name, a->name);
     snapshot_text(row->version, sizeof row->version, VERSION);
-    drivers_show(s, a->now);
-    probes_show(s, a->now);
-    cells_show(s);
+    readers_show(s, a->now);
     health_unknown(&f);
     f.reading[HEALTH_INTERFACE] = show_interfaces(a, s);
     f.reading[HEALTH_SOCKMIGD] = fails(feed_state(a->sockmigd));
     f.reading[HEALTH_BASCULED] = fails(feed_state(a->basculed));
     f.reading[HEALTH_COROSYNC] = fails(a->corosync);
+    f.broken = a->conf_error[0] ? a->conf_error : NULL;
     health = health_judge(&f, row->health_reason, sizeof row->health_reason);
-    drivers_judge(&health, row->health_reason, sizeof row->health_reason, a->now);
+    readers_judge(&health, row->health_reason, sizeof row->health_reason, a->now);
     row->health = health;
     show_program(
         s, "sockmigd", feed_state(a->sockmigd), feed_age_ms(a->sockmigd, a->now));
@@ -219,25 +211,36 @@ refresh(struct agent *a)
     agentx_show(s);
 }
 
-/* look_for_services - which run here: drivers, probes and cells look at those. */
+/* start_readers - once the configuration is good: from then on it is not exchanged. */
 static void
-look_for_services(struct agent *a)
+start_readers(const struct agent *a)
 {
-    const struct snapshot *s = &a->snaps[a->shown];
-    pid_t pids[CONF_MAX_SERVICES] = { 0 };
+    const struct driver_context ctx = {
+        .conf = a->conf, .state_dir = a->options->state_dir, .sys = a->options->sys
+    };
 
-    for (unsigned i = 0; i < a->conf->nservices; i++) {
-        uint32_t index[MIB_INDEX_MAX];
-        uint32_t n = mib_index_name(index, 0, a->conf->services[i].name);
-        const struct engine_row *row = mib_find(
-            &snapshot_tables[SNAP_ENGINE], s, index, n);
+    readers_start(&ctx, a->options->run_dir);
+}
 
-        a->active[i] = row && row->row.known && row->role == ROLE_ACTIVE &&
-                       row->pid > 0;
-        if (a->active[i])
-            pids[i] = (pid_t)row->pid;
+/* With a configuration that is no good there is no service to show, but the reason. */
+static void
+read_conf(struct agent *a)
+{
+    struct conf *conf = NULL;
+    char error[CONF_ERROR_LEN] = "";
+
+    if (!conf_load(a->options->conf, &conf, error)) {
+        if (strcmp(error, a->conf_error) != 0)
+            log_error("%s", error);
+        memcpy(a->conf_error, error, sizeof error);
+        return;
     }
-    drivers_pids(pids);
+    if (a->conf_error[0])
+        log_info("%s is good now", a->options->conf);
+    a->conf_error[0] = '\0';
+    conf_free(a->conf);
+    a->conf = conf;
+    start_readers(a);
 }
 
 static void
@@ -246,8 +249,9 @@ read_node(struct agent *a)
     if (mono_before(a->now, a->read_at))
         return;
     a->read_at = mono_add_ms(a->now, READ_MS);
+    if (a->conf_error[0])
+        read_conf(a);
     a->corosync = driver_corosync();
-    look_for_services(a);
     a->stale = true;
 }
 
@@ -259,6 +263,16 @@ on_check(const struct desk_request *r, uint32_t *at, void *arg)
     struct agent *a = arg;
 
     return desk_check(&a->desk, shown(a), r, at);
+}
+
+/* Whoever may order and gets it wrong finds it in the journal, not only in the error of
+ * the SET. */
+static void
+on_refused(const struct desk_request *r, enum set_error error, uint32_t at, void *arg)
+{
+    struct agent *a = arg;
+
+    feed_ask(a->basculed, order_refusal(r, error, at), ID_REFUSED);
 }
 
 static void
@@ -360,97 +374,23 @@ turn(struct agent *a)
     timeout = until_ms(a->now, feed_due(a->sockmigd), timeout);
     timeout = until_ms(a->now, feed_due(a->basculed), timeout);
     timeout = until_ms(a->now, a->read_at, timeout);
-    timeout = until_ms(a->now, drivers_due(), timeout);
-    timeout = until_ms(a->now, probes_due(), timeout);
-    timeout = until_ms(a->now, cells_due(), timeout);
+    timeout = until_ms(a->now, readers_due(), timeout);
     n = agentx_poll(fds, &timeout);
     fds[n] = feed_poll(a->sockmigd);
     fds[n + 1] = feed_poll(a->basculed);
-    fds[n + 2] = cells_poll();
-    drivers_poll(fds + n + 3);
-    probes_poll(fds + n + 3 + DRIVERS_FDS);
+    readers_poll(fds + n + 2);
     if (poll(fds, n + OWN_FDS, a->notify.n ? 0 : timeout) < 0 && errno != EINTR)
         log_fatal("poll: %s", strerror(errno));
     a->now = mono_clock();
     a->stale |= feed_turn(a->sockmigd, a->now);
     a->stale |= feed_turn(a->basculed, a->now);
-    a->stale |= drivers_turn(fds + n + 3, a->now);
+    a->stale |= readers_turn(fds + n + 2, shown(a), a->now);
     read_node(a);
-    a->stale |= cells_turn(a->active, a->now);
-    a->stale |= probes_turn(a->active, a->now);
     check_order(a);
     if (a->stale)
         refresh(a);
     send_notices(a);
     agentx_turn(fds, n);
-}
-
-static const struct option long_options[] = {
-    { "agentx", required_argument, NULL, 'x' },
-    { "run-dir", required_argument, NULL, 'r' },
-    { "state-dir", required_argument, NULL, 's' },
-    { "sys", required_argument, NULL, 'y' },
-    { "user", required_argument, NULL, 'u' },
-    { "help", no_argument, NULL, 'h' },
-    { 0 },
-};
-
-static void
-usage(FILE *to)
-{
-    fputs(
-        "usage: bascule-agent [-c FILE] [--agentx SOCKET] [--run-dir FOLDER]\n"
-        "                     [--state-dir FOLDER] [--sys FOLDER] [--user NAME] [-v]\n"
-        "  -c FILE            configuration (" CONF_PATH ")\n"
-        "  --agentx SOCKET    of snmpd, unix:PATH (net-snmp's own)\n"
-        "  --run-dir FOLDER   where basculed and sockmigd listen (" RUN_DIR ")\n"
-        "  --state-dir FOLDER where the journal is (" STATE_DIR ")\n"
-        "  --sys FOLDER       where sysfs is (/sys)\n"
-        "  --user NAME        whom to run as when started by root (bascule)\n"
-        "  -v                 say more\n",
-        to);
-}
-
-static void
-parse(int argc, char **argv, struct options *o)
-{
-    int c;
-
-    while ((c = getopt_long(argc, argv, "c:vh", long_options, NULL)) != -1) {
-        switch (c) {
-        case 'c':
-            o->conf = optarg;
-            break;
-        case 'x':
-            o->agentx = optarg;
-            break;
-        case 'r':
-            o->run_dir = optarg;
-            break;
-        case 's':
-            o->state_dir = optarg;
-            break;
-        case 'y':
-            o->sys = optarg;
-            break;
-        case 'u':
-            o->user = optarg;
-            break;
-        case 'v':
-            o->level = LOG_LEVEL_DEBUG;
-            break;
-        case 'h':
-            usage(stdout);
-            exit(0);
-        default:
-            usage(stderr);
-            exit(2);
-        }
-    }
-    if (optind < argc) {
-        usage(stderr);
-        exit(2);
-    }
 }
 
 static void
@@ -486,11 +426,15 @@ find_name(struct agent *a)
 static void
 setup(struct agent *a, const struct options *o)
 {
-    char error[CONF_ERROR_LEN], path[2][512];
+    char path[2][512];
     uint32_t seed = 0;
 
-    if (!conf_load(o->conf, &a->conf, error))
-        log_fatal("%s", error);
+    a->options = o;
+    read_conf(a);
+    if (!a->conf)
+        a->conf = calloc(1, sizeof *a->conf);
+    if (!a->conf)
+        log_fatal("out of memory");
     find_name(a);
     if (getrandom(&seed, sizeof seed, 0) != sizeof seed)
         log_fatal("no random numbers: %s", strerror(errno));
@@ -500,11 +444,6 @@ setup(struct agent *a, const struct options *o)
     a->sockmigd = feed_new("sockmigd", path[0], false, NULL, NULL);
     a->basculed = feed_new("basculed", path[1], true, on_answer, a);
     a->now = mono_clock();
-    drivers_start(&(struct driver_context){
-        .conf = a->conf, .state_dir = o->state_dir, .sys = o->sys });
-    snprintf(path[0], sizeof path[0], "%s/cells.sock", o->run_dir);
-    cells_start(a->conf, path[0], probes_result);
-    probes_start(a->conf);
     read_node(a);
     refresh(a);
 }
@@ -513,17 +452,12 @@ int
 main(int argc, char **argv)
 {
     static struct agent agent; /* megabytes: not on the stack */
-    struct options options = { .conf = CONF_PATH,
-        .run_dir = RUN_DIR,
-        .state_dir = STATE_DIR,
-        .sys = "/sys",
-        .user = "bascule",
-        .level = LOG_LEVEL_INFO };
-    struct agentx_owner owner = { on_check, on_take, on_undo, on_commit, mono_clock,
-        &agent };
+    struct options options;
+    struct agentx_owner owner = { on_check, on_refused, on_take, on_undo, on_commit,
+        mono_clock, &agent };
     struct sigaction sa = { .sa_handler = on_signal };
 
-    parse(argc, argv, &options);
+    options_parse(argc, argv, &options);
     log_init("bascule-agent", options.level);
     drop_privileges(options.user);
     signal(SIGPIPE, SIG_IGN);
@@ -534,7 +468,7 @@ main(int argc, char **argv)
     while (!stopping)
         turn(&agent);
     agentx_fini();
-    probes_stop();
+    readers_stop();
     feed_free(agent.sockmigd);
     feed_free(agent.basculed);
     conf_free(agent.conf);

@@ -62,3 +62,32 @@ order_text(const struct desk_given *given)
         owner[0] ? owner : "whoever may set the scalars");
     return text;
 }
+
+struct jv *
+order_refusal(const struct desk_request *r, enum set_error error, uint32_t at)
+{
+    static const char *const names[] = { [SET_OK] = "",
+        [SET_NO_CREATION] = "noCreation: there is no such object",
+        [SET_NOT_WRITABLE] = "notWritable: it can only be read",
+        [SET_WRONG_TYPE] = "wrongType",
+        [SET_WRONG_LENGTH] = "wrongLength: a name has up to 31 characters",
+        [SET_WRONG_VALUE] = "wrongValue: see BASCULE-CLUSTER-MIB for what is allowed",
+        [SET_INCONSISTENT_VALUE] =
+            "inconsistentValue: the lock is not the present one, something is missing, "
+            "or there is no such service or node",
+        [SET_INCONSISTENT_NAME] = "inconsistentName: a row is made with its status",
+        [SET_UNAVAILABLE] = "resourceUnavailable: basculed does not answer, or too "
+                            "many orders wait for its answer" };
+    const struct desk_order *o = &r->order;
+    struct jv *msg = jv_object();
+    char text[SNAP_TEXT];
+
+    snprintf(text, sizeof text, "SET: %s (binding %u%s%s%s%s)", names[error], at + 1,
+        o->service[0] ? ", service " : "", o->service, o->node[0] ? ", node " : "",
+        o->node);
+    jv_set_str(msg, "op", "refused");
+    jv_set_str(msg, "service", o->service);
+    jv_set_str(msg, "owner", "an SNMP manager");
+    jv_set_str(msg, "text", text);
+    return msg;
+}

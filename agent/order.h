@@ -10,6 +10,11 @@
 /* order_message - new value, without an id. */
 struct jv *order_message(const struct desk_given *given);
 
+/* order_refusal - new value, without an id: that a SET is answered with @error because
+ * of binding @at, for the journal. */
+struct jv *order_refusal(
+    const struct desk_request *r, enum set_error error, uint32_t at);
+
 /* order_text - for the log: what, about whom, by whom; static, until the next call. */
 const char *order_text(const struct desk_given *given);
 

@@ -58,6 +58,7 @@ struct conf_service {
     unsigned interval_ms;  /* checkpoint at the latest; 5..60000, default 20 */
     unsigned spacing_ms;   /* checkpoint at the soonest; 1..interval, default 2 */
     unsigned max_pause_ms; /* a larger pause is reported; 1..10000, default 50 */
+    unsigned log_mib;      /* of the packet log; a power of two, default 64 */
     char preferred[CONF_NAME_LEN]; /* node to start on; "": lowest id */
 };
 
@@ -80,6 +81,8 @@ struct conf {
     char snmp_user[CONF_NAME_LEN]; /* of the poller: SNMPv3 authPriv, read-only */
     char snmp_secret_file[256];    /* its pass phrase, 8..64 bytes, one line */
     char operator_user[CONF_NAME_LEN]; /* may SET; "" = nobody */
+    char multicast[64];    /* group of the packet logs; "": to each node by itself */
+    unsigned behind_ms;    /* a standby that owes an answer so long is reported; 50 */
     unsigned port;         /* first of two UDP+TCP ports a service; default 7810 */
     unsigned lease_ms;     /* 50..10000, default 200 */
     unsigned heartbeat_ms; /* 5..lease/3, default 40 */

@@ -27,6 +27,7 @@ conf_defaults(struct conf *conf)
     strcpy(conf->secret_file, BSC_SYSCONFDIR "/bascule/secret");
     strcpy(conf->snmp_user, "bascule");
     strcpy(conf->snmp_secret_file, BSC_SYSCONFDIR "/bascule/snmp-secret");
+    conf->behind_ms = 50;
     conf->port = 7810;
     conf->lease_ms = 200;
     conf->heartbeat_ms = 40;
@@ -81,6 +82,7 @@ begin_service(struct conf_draft *draft, const char *title, char *why)
     service->policy = CONF_COMMIT;
     service->interval_ms = 20;
     service->max_pause_ms = 50;
+    service->log_mib = 64;
     strcpy(service->directory, "/");
     snprintf(service->log, sizeof service->log, "/var/log/bascule/%s.log", title);
     draft->target = service;
@@ -248,6 +250,12 @@ conf_whole(const struct conf *conf, char *why)
                 "probe %s: service \"%s\": there is no such service section; "
                 "allowed: the name of one",
                 conf->probes[i].name, conf->probes[i].service);
+    for (unsigned i = 0; conf->multicast[0] && i < conf->nnodes; i++)
+        if (!strchr(conf->multicast, ':') != !strchr(conf->nodes[i].address, ':'))
+            return conf_because(why,
+                "multicast %s is not of the family of node %s's address %s; allowed: a "
+                "group of that family",
+                conf->multicast, conf->nodes[i].name, conf->nodes[i].address);
     if (conf->nnodes && !conf->cluster[0])
         return conf_because(why, "there are node sections, but no cluster section; "
                                  "allowed: cluster \"NAME\" { }");

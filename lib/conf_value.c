@@ -143,6 +143,24 @@ conf_node_with_address(const struct conf *conf, const uint8_t bytes[16])
     return NULL;
 }
 
+/* ---- cluster ---- */
+
+static bool
+take_multicast(struct conf_draft *draft, const char *value, char *why)
+{
+    uint8_t bytes[16];
+    int family;
+
+    (void)draft;
+    if (!*value)
+        return true;
+    if (!conf_parse_address(value, &family, bytes))
+        return conf_because(why, "not a numeric address");
+    if (family == AF_INET ? bytes[0] != 239 : bytes[0] != 0xff)
+        return conf_because(why, "not a multicast address of an organization's own");
+    return true;
+}
+
 /* ---- node ---- */
 
 static bool
@@ -306,6 +324,20 @@ take_policy(struct conf_draft *draft, const char *value, char *why)
 }
 
 static bool
+take_log_size(struct conf_draft *draft, const char *value, char *why)
+{
+    struct conf_service *service = draft->target;
+    unsigned mib;
+
+    if (!take_number(value, 1, 4096, &mib, why))
+        return false;
+    if (mib & (mib - 1))
+        return conf_because(why, "not a power of two");
+    service->log_mib = mib;
+    return true;
+}
+
+static bool
 take_preferred(struct conf_draft *draft, const char *value, char *why)
 {
     (void)draft;
@@ -358,6 +390,10 @@ static const struct conf_key cluster_keys[] = {
         TEXT(struct conf, snmp_secret_file) },
     { "operator", "the name of an SNMPv3 user, 1 to 31 bytes", take_user_name,
         TEXT(struct conf, operator_user) },
+    { "multicast", "a group of 239.0.0.0/8 or ff00::/8; \"\" for none", take_multicast,
+        TEXT(struct conf, multicast) },
+    { "standby-limit", "20 to 10000 (ms)", NULL,
+        NUMBER(struct conf, behind_ms, 20, 10000) },
     { "port", "1024 to 65400", NULL, NUMBER(struct conf, port, 1024, 65400) },
     { "lease", "50 to 10000 (ms)", NULL, NUMBER(struct conf, lease_ms, 50, 10000) },
     { "heartbeat", "5 (ms) to a third of the lease", NULL,
@@ -396,6 +432,7 @@ static const struct conf_key service_keys[] = {
         NUMBER(struct conf_service, spacing_ms, 1, 60000) },
     { "max-pause", "1 to 10000 (ms)", NULL,
         NUMBER(struct conf_service, max_pause_ms, 1, 10000) },
+    { "packet-log", "1 to 4096 (MiB), a power of two", take_log_size, .list = false },
     { "preferred", "the name of a node section", take_preferred,
         TEXT(struct conf_service, preferred) },
     { 0 },

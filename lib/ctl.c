@@ -214,6 +214,13 @@ conn_cb(struct loop_io *io, int fd, int events, void *arg)
     conn_free(conn);
 }
 
+void
+ctl_take_rest(struct ctl_conn *conn)
+{
+    if (conn)
+        conn_cb(conn->io, conn->fd, LOOP_READ, conn);
+}
+
 struct ctl_conn *
 ctl_adopt(struct loop *loop, int fd, struct ctl_handler handler)
 {

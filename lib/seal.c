@@ -14,6 +14,11 @@
 
 _Static_assert(SEAL_KEY == crypto_aead_xchacha20poly1305_ietf_KEYBYTES, "key size");
 _Static_assert(SEAL_TAG == crypto_aead_xchacha20poly1305_ietf_ABYTES, "tag size");
+_Static_assert(SEAL_TAG == crypto_aead_aes256gcm_ABYTES, "tag size");
+_Static_assert(SEAL_KEY == crypto_aead_aes256gcm_KEYBYTES, "key size");
+_Static_assert(
+    sizeof(crypto_aead_aes256gcm_state) <= sizeof(((struct seal_channel *)0)->state),
+    "room for the key schedule");
 
 static void
 need_sodium(void)
@@ -101,6 +106,69 @@ seal_open(const struct seal_key *key, uint64_t nonce, const void *ad, size_t ad_
     nonce_of(nonce, n);
     return crypto_aead_xchacha20poly1305_ietf_decrypt(
                out, NULL, NULL, data, size, ad, ad_size, n, key->key) == 0;
+}
+
+bool
+seal_has_aes(void)
+{
+    need_sodium();
+    return crypto_aead_aes256gcm_is_available() == 1;
+}
+
+bool
+seal_channel_init(struct seal_channel *out, const struct seal_secret *secret,
+    enum seal_cipher cipher, const char *purpose, unsigned from, unsigned to,
+    const char *service, uint64_t epoch, uint64_t session)
+{
+    static const char name[] = "aes256-gcm";
+    struct seal_key key;
+    uint8_t bound[SEAL_KEY];
+
+    if (cipher == SEAL_AES256 && !seal_has_aes())
+        return false;
+    seal_derive(secret, purpose, from, to, service, epoch, session, &key);
+    out->cipher = cipher;
+    if (cipher == SEAL_AES256) { /* no key is used with two ciphers */
+        crypto_generichash(bound, sizeof bound, (const uint8_t *)name, sizeof name,
+            key.key, sizeof key.key);
+        crypto_aead_aes256gcm_beforenm((void *)out->state, bound);
+        sodium_memzero(bound, sizeof bound);
+    } else {
+        memcpy(out->state, key.key, sizeof key.key);
+    }
+    sodium_memzero(&key, sizeof key);
+    return true;
+}
+
+void
+seal_channel_put(const struct seal_channel *c, uint64_t nonce, const void *ad,
+    size_t ad_size, const uint8_t *data, size_t size, uint8_t *out)
+{
+    uint8_t n[crypto_aead_xchacha20poly1305_ietf_NPUBBYTES];
+
+    nonce_of(nonce, n); /* AES-GCM reads the first 12 bytes of it */
+    if (c->cipher == SEAL_AES256)
+        crypto_aead_aes256gcm_encrypt_afternm(
+            out, NULL, data, size, ad, ad_size, NULL, n, (const void *)c->state);
+    else
+        crypto_aead_xchacha20poly1305_ietf_encrypt(
+            out, NULL, data, size, ad, ad_size, NULL, n, c->state);
+}
+
+bool
+seal_channel_get(const struct seal_channel *c, uint64_t nonce, const void *ad,
+    size_t ad_size, const uint8_t *data, size_t size, uint8_t *out)
+{
+    uint8_t n[crypto_aead_xchacha20poly1305_ietf_NPUBBYTES];
+
+    if (size < SEAL_TAG)
+        return false;
+    nonce_of(nonce, n);
+    if (c->cipher == SEAL_AES256)
+        return crypto_aead_aes256gcm_decrypt_afternm(out, NULL, NULL, data, size, ad,
+                   ad_size, n, (const void *)c->state) == 0;
+    return crypto_aead_xchacha20poly1305_ietf_decrypt(
+               out, NULL, NULL, data, size, ad, ad_size, n, c->state) == 0;
 }
 
 void

@@ -46,6 +46,30 @@ void seal(const struct seal_key *key, uint64_t nonce, const void *ad, size_t ad_
 bool seal_open(const struct seal_key *key, uint64_t nonce, const void *ad,
     size_t ad_size, const uint8_t *data, size_t size, uint8_t *out);
 
+/* For many small messages: a key made ready for one cipher.  AES-256-GCM is for
+ * processors that have it, and several times as fast there; both sides must use the
+ * same cipher, which is part of the key: a flag that was changed on the way opens
+ * nothing. */
+enum seal_cipher { SEAL_XCHACHA20, SEAL_AES256, SEAL_NCIPHERS };
+
+struct seal_channel {
+    _Alignas(16) uint8_t state[512];
+    enum seal_cipher cipher;
+};
+
+bool seal_has_aes(void); /* this processor can do SEAL_AES256 */
+
+/* seal_channel_init - see seal_derive().  False: not on this processor. */
+bool seal_channel_init(struct seal_channel *out, const struct seal_secret *secret,
+    enum seal_cipher cipher, const char *purpose, unsigned from, unsigned to,
+    const char *service, uint64_t epoch, uint64_t session);
+
+/* seal_channel_put, seal_channel_get - as seal() and seal_open(). */
+void seal_channel_put(const struct seal_channel *c, uint64_t nonce, const void *ad,
+    size_t ad_size, const uint8_t *data, size_t size, uint8_t *out);
+bool seal_channel_get(const struct seal_channel *c, uint64_t nonce, const void *ad,
+    size_t ad_size, const uint8_t *data, size_t size, uint8_t *out);
+
 void seal_random(void *out, size_t size);
 
 #endif

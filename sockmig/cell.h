@@ -9,6 +9,8 @@
 #ifndef BSC_CELL_H
 #define BSC_CELL_H
 
+#include "lib/core/mono.h"
+
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -24,8 +26,9 @@ struct cell_conf {        /* borrowed for the calls */
 
     /* Of a clone only: its monotonic and boot time clocks run ahead of the image's by
      * this, so that they never step back for the service: the age that the image has
-     * when clone_new() is called, and a margin.  0: one second. */
+     * at .image_at, and a margin.  0: one second. */
     uint32_t clock_margin_ms;
+    struct mono image_at; /* the image's age is counted from here on; 0: no matter */
 };
 
 /* cell_start - start the command from scratch in a new cell.

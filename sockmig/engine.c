@@ -44,6 +44,20 @@ engine_error(struct engine *e, const char *fmt, ...)
 }
 
 void
+engine_note(struct engine *e, const char *kind, const char *severity, const char *text)
+{
+    struct jv *ev = jv_object();
+
+    jv_set_str(ev, "event", "note");
+    jv_set_str(ev, "service", e->service->name);
+    jv_set_str(ev, "kind", kind);
+    jv_set_str(ev, "severity", severity);
+    jv_set_str(ev, "text", text);
+    engine_event(e, ev);
+    engine_changed(e);
+}
+
+void
 engine_changed(struct engine *e)
 {
     e->status_due = true;
@@ -106,6 +120,7 @@ engine_hold(struct engine *e)
 {
     e->hold_until = mono_add_ms(mono_clock(), HOLD_OPEN_MS);
     gate_lease(e->gate, beats_boottime_ns() + HOLD_OPEN_MS * 1000000ull);
+    FAULT_POINT("hold-open");
     engine_announce(e);
 }
 
@@ -242,6 +257,7 @@ on_tick(struct loop_timer *timer, void *arg)
     orders_tick(e);
     end_hold(e);
     announce_again(e);
+    strangers_tick(e);
     beats_refresh(e);
     if (e->status_due || mono_us_between(e->status_sent, mono_clock()) > 1000 * 1000)
         send_status(e);
@@ -379,7 +395,7 @@ set_up(struct engine *e)
         ret = beats_open(e);
     if (ret < 0)
         log_error("service %s: cannot listen on %s port %u: %s", e->service->name,
-            e->self->address, e->conf->port + e->service->index, strerror(-ret));
+            e->self->address, e->conf->port + 2 * e->service->index, strerror(-ret));
     return ret;
 }
 

@@ -93,7 +93,11 @@ struct engine {
     struct receiver *receiver;
     unsigned generation;
     _Atomic uint64_t received_bytes, forged;
-    uint64_t malformed;
+    uint64_t malformed, stale; /* stale: a stream of another epoch */
+    struct {
+        uint64_t told[3];
+        struct mono at;
+    } strangers; /* see strangers.c */
 
     struct tracer *tracer;
     struct shipper *shipper;
@@ -140,6 +144,9 @@ int engine_main(const struct conf *conf, const char *service, int ctl_fd);
 void engine_event(struct engine *e, struct jv *taken);
 void engine_error(struct engine *e, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
+/* a row for the supervisor's journal; @severity: "info", "warn" or "error" */
+void engine_note(
+    struct engine *e, const char *kind, const char *severity, const char *text);
 void engine_changed(struct engine *e);  /* status is worth reading again */
 void engine_shut(struct engine *e);     /* gates shut, beats end, at once */
 void engine_announce(struct engine *e); /* now, and some times again */
@@ -155,6 +162,8 @@ void orders_note(struct engine *e, struct note *note); /* a result from a thread
 void orders_progress(struct engine *e); /* something an order may wait for moved */
 void orders_tick(struct engine *e);     /* an order may have taken too long */
 void orders_died(struct engine *e);     /* the service's process ended */
+
+void strangers_tick(struct engine *e); /* tell of what was refused, if there is news */
 
 uint64_t beats_boottime_ns(void);
 int beats_open(struct engine *e); /* 0 or -errno */

@@ -114,6 +114,7 @@ on_child_exit(struct loop_child *watch, int pid, int status, void *arg)
     (void)watch;
     loop_child_free(c->watch);
     c->watch = NULL;
+    ctl_take_rest(c->ctl); /* that an order was carried out may be its last word */
     ctl_close(c->ctl);
     c->ctl = NULL;
     c->pid = 0;
@@ -257,6 +258,16 @@ on_child_message(struct ctl_conn *conn, const struct jv *msg, void *arg)
     a->id = 0;
 }
 
+/* The connection frees itself; that the engine ended is told by on_child_exit(). */
+static void
+on_child_closed(struct ctl_conn *conn, void *arg)
+{
+    struct child *c = arg;
+
+    (void)conn;
+    c->ctl = NULL;
+}
+
 static void
 run_child(struct child *c, int fd)
 {
@@ -278,7 +289,7 @@ static void
 child_start(struct child *c)
 {
     struct daemon *d = c->daemon;
-    struct ctl_handler handler = { on_child_message, NULL, c };
+    struct ctl_handler handler = { on_child_message, on_child_closed, c };
     int sv[2];
 
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, sv) < 0)

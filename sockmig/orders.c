@@ -86,19 +86,24 @@ carry_out(struct engine *e, enum role_order order, const struct jv *msg)
         order_trace(e, TRACE_START);
         break;
     case ORDER_FOLLOW:
+        FAULT_POINT("follow-ordered");
         do_follow(e, msg);
         break;
     case ORDER_TAKEOVER:
+        FAULT_POINT("takeover-ordered");
         begin_reign(e);
+        FAULT_POINT("takeover-reigning");
         e->open = true;             /* clients' packets wait until the service runs */
         order_trace(e, TRACE_WAKE); /* after all whole checkpoints in its queue */
         break;
     case ORDER_HANDOVER:
+        FAULT_POINT("handover-ordered");
         e->order.wait_for = 0;
         e->order.to = successor(e, msg);
         order_trace(e, TRACE_HANDOVER);
         break;
     case ORDER_RESUME:
+        FAULT_POINT("resume-ordered");
         engine_shut(e);
         peers_drop_all(e);
         order_trace(e, TRACE_RESUME);
@@ -256,10 +261,11 @@ orders_progress(struct engine *e)
     if (!e->order.running || e->order.order != ORDER_HANDOVER || !e->order.wait_for ||
         e->commit.stable < e->order.wait_for)
         return;
-    FAULT_POINT("handover-shut");
+    FAULT_POINT("handover-stable");
     a = jv_object();
     jv_set_int(a, "checkpoint", (int64_t)e->order.wait_for);
     order_done(e, ROLE_FROZEN, a);
+    FAULT_POINT("handover-answered");
 }
 
 void

@@ -83,6 +83,7 @@ on_woken(struct engine *e, struct woken *w)
     e->last_wake = *w;
     e->last_wake_epoch = e->role.own;
     open_gates(e, w->pid);
+    FAULT_POINT("takeover-open");
     e->last_blackout_ms = mono_us_between(stats.clone_at, mono_clock()) / 1000;
     log_info("service %s: taken over from checkpoint %llu: %u connections, %u lost, "
              "clone awake in %u us, order to open %lld us",
@@ -110,11 +111,12 @@ on_handed(struct engine *e, const struct note *n)
                 : strerror((int)-n->a));
         return;
     }
-    FAULT_POINT("handover-frozen");
     /* Everything that has not left is in the image and will be sent from there.  From
      * here on clients are better served by the successor, who lets them wait. */
     engine_shut(e);
+    FAULT_POINT("handover-shut");
     beats_say_shut(e, e->order.to);
+    FAULT_POINT("handover-said");
     e->order.wait_for = (uint64_t)n->b;
     orders_progress(e);
 }
@@ -144,6 +146,8 @@ on_ended(struct engine *e)
         return;
     e->protected_now = e->clone_ready = false;
     e->refusals.n = 0;
+    if (e->order.order == ORDER_FOLLOW)
+        FAULT_POINT("follow-ended");
     order_done(e, e->order.order == ORDER_FOLLOW ? ROLE_FOLLOWING : ROLE_IDLE, NULL);
 }
 

@@ -4,6 +4,7 @@
  * acknowledgements.  The bulk is the shipper's and the receiver's. */
 #include "sockmig/engine.h"
 
+#include "lib/fault.h"
 #include "lib/fd.h"
 #include "lib/log.h"
 #include "sockmig/address.h"
@@ -132,6 +133,7 @@ take_ack(struct peer *p)
         peer_drop(p, PEER_DOWN);
         return;
     }
+    FAULT_POINT("checkpoint-acked");
     p->whole = ack.whole;
     p->applied = ack.applied;
     commit_acked(&e->commit, p->bit, ack.whole);
@@ -351,15 +353,42 @@ receive_from(struct engine *e, const struct wire_hello *hello)
     e->receiver = receiver_new(&conf);
 }
 
+/* The node whose hello it is, the one that this node follows first; 0: nobody's, which
+ * is counted. */
+static unsigned
+greeted_by(struct engine *e, struct wire_hello *hello)
+{
+    struct stream_pair pair = e->greeting.pair;
+    uint8_t copy[STREAM_HELLO]; /* what does not open is wiped */
+    const uint8_t *body;
+    uint64_t number;
+    struct reader r;
+    size_t size;
+
+    for (unsigned i = 0; i <= CONF_MAX_NODES; i++) {
+        pair.active = i ? i : e->active;
+        if (pair.active == 0 || !e->peers[pair.active - 1].node)
+            continue;
+        memcpy(copy, e->greeting.in, sizeof copy);
+        if (!stream_open_small(
+                &pair, true, 1, copy, sizeof copy, &number, &body, &size))
+            continue;
+        r = reader_init(body, size);
+        if (wire_get_hello(&r, hello))
+            return pair.active;
+        e->malformed++; /* another version */
+        return 0;
+    }
+    atomic_fetch_add(&e->forged, 1);
+    return 0;
+}
+
 static void
 on_greeting(struct loop_io *io, int fd, int events, void *arg)
 {
     struct engine *e = arg;
-    const uint8_t *body;
     struct wire_hello hello;
-    uint64_t number;
-    struct reader r;
-    size_t size;
+    unsigned from;
     ssize_t n = recv(fd, e->greeting.in + e->greeting.in_size,
         sizeof e->greeting.in - e->greeting.in_size, MSG_DONTWAIT);
 
@@ -375,15 +404,10 @@ on_greeting(struct loop_io *io, int fd, int events, void *arg)
         greeting_drop(e);
         return;
     }
-    if (!stream_open_small(&e->greeting.pair, true, 1, e->greeting.in,
-            e->greeting.in_size, &number, &body, &size)) {
-        atomic_fetch_add(&e->forged, 1);
-        greeting_drop(e);
-        return;
-    }
-    r = reader_init(body, size);
-    if (!wire_get_hello(&r, &hello) || hello.epoch != e->role.own) {
-        e->malformed++; /* another version, or another epoch's active node */
+    from = greeted_by(e, &hello);
+    if (from != e->active || hello.epoch != e->role.own) {
+        /* a newer epoch: this node will hear of it and be connected to again */
+        e->stale += from != 0 && hello.epoch <= e->role.own;
         greeting_drop(e);
         return;
     }

@@ -159,6 +159,7 @@ finish(struct receiver *r)
     struct slot *slot = r->slot;
     const char *why = NULL;
 
+    FAULT_POINT("standby-whole");
     if (!runs_are_right(&slot->pages))
         why = "runs of pages do not match their bytes";
     else if (!parcels_are_right(&slot->parcels))
@@ -178,6 +179,7 @@ finish(struct receiver *r)
         FAULT_POINT("standby-before-ack");
         r->ready = r->seeded;
         send_ack(r);
+        FAULT_POINT("standby-acked");
     }
     return NULL;
 }
@@ -193,8 +195,11 @@ begin(struct receiver *r, enum wire_kind kind, struct reader *in)
         return "malformed head";
     if (kind == WIRE_SEEDED) {
         r->seeded = true;
+        FAULT_POINT("clone-seeded");
         return NULL;
     }
+    if (kind == WIRE_CHECKPOINT)
+        FAULT_POINT("standby-announced");
     realtime_set(kind == WIRE_CHECKPOINT); /* the rest is no hurry */
     if (kind == WIRE_CHECKPOINT && r->base_size == 0)
         return "a checkpoint before the image";

@@ -135,6 +135,7 @@ stream_object(struct engine *e)
     jv_set_int(s, "received_bytes", (int64_t)e->received_bytes);
     jv_set_int(s, "forged", (int64_t)e->forged);
     jv_set_int(s, "malformed", (int64_t)e->malformed);
+    jv_set_int(s, "stale", (int64_t)e->stale);
     return s;
 }
 

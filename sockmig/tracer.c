@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #define MAX_BYTES ((size_t)16 << 30) /* of pages in one checkpoint: address space */
+#define CLOCK_MARGIN_MS 1000
 #define WARM_BYTES ((size_t)16 << 20)
 
 void
@@ -102,6 +103,7 @@ tracer_new(const struct tracer_conf *conf)
     t->bases = slot_pool_new(2, (size_t)8 << 20, 0, false);
     t->received = slot_pool_new(4, MAX_BYTES, 0, true);
     t->seeding = -1;
+    t->margin_ms = CLOCK_MARGIN_MS;
     pthread_mutex_init(&t->stats_lock, NULL);
     if (image_alloc(&t->image) < 0)
         log_fatal("tracer: out of memory");

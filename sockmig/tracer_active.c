@@ -13,11 +13,14 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #define STOP_LIMIT_MS 20
 #define SEED_PAGES 256 /* read for a joining standby between two checkpoints */
-#define AGAIN_MS 2     /* a thread did not stop: try again soon */
-#define BUSY_US 300    /* the shipper has all buffers */
+#define TRACK_TRIES 100
+#define AGAIN_MS 2  /* a thread did not stop: try again soon */
+#define BUSY_US 300 /* the shipper has all buffers */
 
 static void
 to_shipper(struct tracer *t, enum shipper_note what, unsigned node, int64_t a, void *p)
@@ -73,6 +76,7 @@ take_mark(void *arg)
 
     FAULT_POINT("checkpoint-stopped");
     t->mark = t->conf.mark(t->conf.arg);
+    FAULT_POINT("checkpoint-marked");
 }
 
 static void
@@ -119,6 +123,7 @@ checkpoint(struct tracer *t, bool stay_stopped)
         return -EBUSY;
     atomic_store(&t->wanted, false); /* what comes from here on wants the next one */
     t->pace.started = mono_clock();
+    FAULT_POINT("checkpoint-begun");
     ret = target_checkpoint(
         t->target, &req, &t->image, &slot->pages, &slot->parcels, &timing, &why);
     t->pace.ended = mono_clock();
@@ -128,10 +133,11 @@ checkpoint(struct tracer *t, bool stay_stopped)
             tell_refusals(t, &why);
         return ret;
     }
-    FAULT_POINT("checkpoint-taken");
+    FAULT_POINT("checkpoint-resumed");
     slot->kind = SLOT_CHECKPOINT;
     slot->number = ++t->number;
     slot->meta_size = image_encode(&t->image, slot->meta, slot->meta_max);
+    FAULT_POINT("checkpoint-encoded");
     keep_stats(t, &timing, slot);
     tracer_tell(t, MAIN_TAKEN, (int64_t)t->number, t->mark, NULL);
     to_shipper(t, SHIP_SLOT, 0, 0, slot);
@@ -152,10 +158,14 @@ track(struct tracer *t)
         return ret;
     }
     ret = target_precopy(t->target, NULL);
-    if (ret == 0)
-        do {
-            ret = checkpoint(t, false);
-        } while (ret == -EAGAIN || ret == -EBUSY);
+    for (int tries = 0; ret == 0 && tries < TRACK_TRIES; tries++) {
+        ret = checkpoint(t, false);
+        if (ret != -EAGAIN && ret != -EBUSY)
+            break;
+        /* in real time, trying on without a pause starves whom it waits for */
+        usleep(AGAIN_MS * 1000);
+        ret = tries + 1 < TRACK_TRIES ? 0 : ret;
+    }
     if (ret < 0) {
         tell_trouble(t, "its memory cannot be tracked", ret);
         untrack(t);
@@ -175,6 +185,7 @@ seed_one(struct tracer *t)
             strerror(-ret));
         return;
     }
+    FAULT_POINT("seed-begun");
     t->to_seed &= ~(1u << node);
     t->seeding = node;
 }
@@ -195,19 +206,33 @@ seed_more(struct tracer *t)
     to_shipper(t, SHIP_SLOT, 0, 0, slot);
     if (ret > 0)
         return;
+    FAULT_POINT("seed-done");
     if (ret == 0)
         to_shipper(t, SHIP_SEEDED, node, 0, NULL);
     t->seeding = -1;
     seed_end(&t->seed);
 }
 
+/* A standby that does not follow this reign yet ends the stream at once, and is called
+ * again: to begin to track for streams that are long over would delay all other work.
+ */
+static bool
+is_over(int fd)
+{
+    char byte;
+    ssize_t n = recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+
+    return n == 0 || (n < 0 && errno != EAGAIN && errno != EINTR);
+}
+
 void
 active_join(struct tracer *t, unsigned node, int fd)
 {
-    if (t->pid == 0 || (!t->target && track(t) < 0)) {
+    if (t->pid == 0 || is_over(fd) || (!t->target && track(t) < 0)) {
         fd_close(fd); /* the main thread was told, and tries again later */
         return;
     }
+    FAULT_POINT("seed-joined");
     to_shipper(t, SHIP_JOIN, node, fd, NULL);
     t->standbys |= 1u << node;
     t->to_seed |= 1u << node;
@@ -238,6 +263,7 @@ active_handover(struct tracer *t)
             break;
     }
     t->handed = ret == 0;
+    FAULT_POINT("handover-frozen");
     tracer_tell(t, MAIN_HANDED, ret, (int64_t)t->number, NULL);
 }
 
@@ -253,6 +279,7 @@ active_resume(struct tracer *t)
         untrack(t);
     t->standbys = t->to_seed = 0;
     t->number = 0;
+    FAULT_POINT("resume-resumed");
     tracer_tell(t, MAIN_RESUMED, t->pid ? 0 : -ESRCH, 0, NULL);
 }
 

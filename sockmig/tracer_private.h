@@ -39,6 +39,7 @@ struct tracer {
 
     struct clone *clone;  /* owned; NULL: none */
     struct slot *current; /* owned: what the clone is at; NULL: nothing yet */
+    uint32_t margin_ms;   /* of the clone's clocks; see begin_clone() */
 };
 
 void tracer_tell(struct tracer *t, enum main_note what, int64_t a, int64_t b, void *p);

@@ -3,6 +3,7 @@
  * tracer_standby.c - the tracer's work on a standby: keep the clone, wake it. */
 #include "sockmig/tracer_private.h"
 
+#include "lib/fault.h"
 #include "lib/log.h"
 #include "lib/loop.h"
 #include "sockmig/realtime.h"
@@ -10,6 +11,8 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+
+#define MARGIN_MAX_MS 60000
 
 static void
 drop_clone(struct tracer *t)
@@ -49,8 +52,14 @@ begin_clone(struct tracer *t, struct slot *slot)
     struct refusals why = { .n = 0 };
     int ret;
 
+    FAULT_POINT("clone-begun");
     drop_clone(t);
+    /* The clone's clocks start where the image's were, and the service's have gone on
+     * meanwhile: if later images overtake them, this one took too long to get here. */
+    t->cell.clock_margin_ms = t->margin_ms;
+    t->cell.image_at = slot->received;
     ret = clone_new(&t->cell, &slot->image, &t->clone, &why);
+    FAULT_POINT("clone-made");
     if (ret < 0) {
         if (ret != -EOPNOTSUPP)
             log_error("service %s: no clone: %s", t->cell.name, strerror(-ret));
@@ -63,7 +72,11 @@ static int
 apply(struct tracer *t, struct slot *slot)
 {
     struct image *im = slot->kind == SLOT_BASE ? &t->current->image : &slot->image;
-    int ret = clone_apply(t->clone, im, &slot->pages, &slot->parcels);
+    int ret;
+
+    if (slot->kind == SLOT_CHECKPOINT)
+        FAULT_POINT("standby-applying");
+    ret = clone_apply(t->clone, im, &slot->pages, &slot->parcels);
 
     if (ret < 0) {
         struct refusals why = { .n = 0 };
@@ -72,6 +85,8 @@ apply(struct tracer *t, struct slot *slot)
             (unsigned long long)slot->number, strerror(-ret));
         tell_broken(t, ret, &why);
         drop_clone(t);
+        if (ret == -ESTALE && t->margin_ms < MARGIN_MAX_MS)
+            t->margin_ms *= 2;
     }
     return ret;
 }
@@ -90,6 +105,7 @@ standby_slot(struct tracer *t, struct slot *slot)
         keep_clone_stats(t, slot);
     else
         tracer_tell(t, MAIN_CLONE, 0, 0, NULL);
+    FAULT_POINT("standby-applied");
     slot_put(t->current);
     t->current = slot;
     slot = NULL;

@@ -131,29 +131,44 @@ on_switchover(
         node_conf(c->node), jv_str(msg, "service", ""));
     const struct conf_node *to = name ? conf_node(node_conf(c->node), name) : NULL;
     struct waiting *w = NULL;
-    char owner[PEER_TEXT];
+    char owner[PEER_TEXT], why[128] = "";
 
+    owner_name(conn, owner, sizeof owner);
     for (unsigned i = 0; i < MAX_WAITING && !w; i++)
         if (!c->waiting[i].token)
             w = &c->waiting[i];
     if (!cs) {
-        refuse(conn, id, "no such service; see: bascule services");
+        snprintf(why, sizeof why, "no such service: \"%.40s\"; see: bascule services",
+            jv_str(msg, "service", ""));
+    } else if (name && !to) {
+        snprintf(why, sizeof why, "no such node: \"%.40s\"; see: bascule nodes", name);
+    } else if (!w) {
+        snprintf(why, sizeof why, "too many orders wait for an answer; try again");
+    }
+    if (why[0]) {
+        node_refused(c->node, cs ? cs->name : NULL, owner, why);
+        refuse(conn, id, why);
         return;
     }
-    if (name && !to) {
-        refuse(conn, id, "no such node; see: bascule nodes");
-        return;
-    }
-    if (!w) {
-        refuse(conn, id, "too many orders wait for an answer; try again");
-        return;
-    }
-    owner_name(conn, owner, sizeof owner);
     *w = (struct waiting){ ++c->last_token, conn, id,
         mono_add_ms(loop_now(c->loop), PATIENCE_MS) };
     loop_timer_in_ms(c->sweep, PATIENCE_MS + 10);
     node_switchover(c->node, cs->index, to ? to->id : 0, c->last_token,
         jv_str(msg, "owner", owner));
+}
+
+/* What another program refused in our place, for the journal. */
+static void
+on_refused(struct control *c, struct ctl_conn *conn, const struct jv *msg, int64_t id)
+{
+    const struct conf_service *cs = conf_service(
+        node_conf(c->node), jv_str(msg, "service", ""));
+    char owner[PEER_TEXT];
+
+    owner_name(conn, owner, sizeof owner);
+    node_refused(c->node, cs ? cs->name : NULL, jv_str(msg, "owner", owner),
+        jv_str(msg, "text", "no reason given"));
+    ctl_send(conn, answer(id, true));
 }
 
 static const struct {
@@ -165,6 +180,7 @@ static const struct {
     { "journal", on_journal },
     { "orders", on_orders },
     { "switchover", on_switchover },
+    { "refused", on_refused },
 };
 
 static void

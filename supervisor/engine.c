@@ -78,6 +78,7 @@ report(struct engine *e, const struct conf_service *cs, const struct jv *j)
     const char *role = jv_str(j, "role", "none"), *state = jv_str(j, "state", "idle");
     const struct jv *standbys = jv_get(j, "standbys");
 
+    r->absent = j && !jv_has(j, "epoch"); /* sockmigd is about to start it again */
     r->role = !strcmp(role, "active")    ? ROLE_ACTIVE
               : !strcmp(role, "standby") ? ROLE_STANDBY
                                          : ROLE_NONE;
@@ -100,7 +101,7 @@ report(struct engine *e, const struct conf_service *cs, const struct jv *j)
             r->ready |= node_bit(id);
     }
     give(e, ev);
-    return !ev.report.busy;
+    return !ev.report.busy && !ev.report.absent;
 }
 
 static void
@@ -223,10 +224,14 @@ take_event(struct engine *e, const struct jv *msg, const char *what)
         ev.kind = MEMBER_FAILED;
         ev.text = jv_str(msg, "reason", "the service ended");
         give(e, ev);
+        engine_ask(e); /* if its engine ended, a clone is gone, and has to come anew */
     } else if (!strcmp(what, "lease"))
         note_lease(e, cs->index, jv_bool(msg, "held", false));
     else if (!strcmp(what, "unprotected"))
         note_refusals(e, cs->index, jv_get(msg, "refusals"));
+    else if (!strcmp(what, "note"))
+        e->handler.note(cs->index, jv_str(msg, "kind", "note"),
+            jv_str(msg, "severity", "info"), jv_str(msg, "text", ""), e->handler.arg);
     else if (!strcmp(what, "protected"))
         e->handler.note(cs->index, "protected", "info", "is protected", e->handler.arg);
 }

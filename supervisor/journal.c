@@ -91,6 +91,8 @@ journal_close(struct journal *j)
     if (!j)
         return;
     journal_flush(j);
+    for (unsigned i = 0; i < j->n; i++)
+        jv_free(j->pending[i].row);
     sqlite3_finalize(j->insert);
     sqlite3_finalize(j->store);
     sqlite3_close(j->db);
@@ -111,11 +113,44 @@ journal_error(const struct journal *j)
     return j->error[0] ? j->error : NULL;
 }
 
+/* The record of a service is of no use when a later one waits too. */
+static bool
+superseded(const struct journal *j, unsigned at)
+{
+    for (unsigned i = at + 1; i < j->n; i++)
+        if (!j->pending[i].row &&
+            !strcmp(j->pending[i].service, j->pending[at].service))
+            return true;
+    return false;
+}
+
+/* The disk takes nothing: the older half of the rows is given up, no record is. */
+static void
+make_room(struct journal *j)
+{
+    unsigned kept = 0, drop = MAX_PENDING / 2;
+
+    for (unsigned i = 0; i < j->n; i++) {
+        struct pending p = j->pending[i];
+
+        if (p.row && drop > 0) {
+            drop--;
+            j->lost++;
+            jv_free(p.row);
+        } else if (p.row || !superseded(j, i)) {
+            j->pending[kept++] = p;
+        }
+    }
+    j->n = kept;
+}
+
 static struct pending *
 next_pending(struct journal *j)
 {
     if (j->n == MAX_PENDING)
         journal_flush(j);
+    if (j->n == MAX_PENDING)
+        make_room(j);
     j->pending[j->n] = (struct pending){ 0 };
     return &j->pending[j->n++];
 }
@@ -194,8 +229,8 @@ write_all(struct journal *j)
     if (ok)
         return true;
     if (!j->error[0])
-        log_error("journal: %s; free or repair the disk: the services go on, but what "
-                  "happens is not recorded",
+        log_error("journal: %s; free or repair the disk: the services go on, and what "
+                  "happens is kept in memory until it can be written",
             sqlite3_errmsg(j->db));
     snprintf(j->error, sizeof j->error, "journal cannot be written: %s",
         sqlite3_errmsg(j->db));
@@ -220,7 +255,7 @@ say_recovered(struct journal *j)
 {
     char text[128];
 
-    snprintf(text, sizeof text, "journal is written again; %llu rows were lost",
+    snprintf(text, sizeof text, "journal is written again; rows lost: %llu",
         (unsigned long long)j->lost);
     j->lost = 0;
     j->error[0] = '\0';
@@ -232,22 +267,21 @@ say_recovered(struct journal *j)
 void
 journal_flush(struct journal *j)
 {
-    bool ok, recovered;
+    bool recovered;
     unsigned n = j->n;
 
     if (!n)
         return;
-    ok = write_all(j);
-    recovered = ok && j->error[0];
+    if (!write_all(j))
+        return; /* all of it waits for the next time */
+    recovered = j->error[0];
     j->n = 0;
     for (unsigned i = 0; i < n; i++) {
         struct jv *row = j->pending[i].row;
 
         if (!row)
             continue;
-        j->lost += !ok;
-        if (ok)
-            forget_old(j, jv_int(row, "serial", 0));
+        forget_old(j, jv_int(row, "serial", 0));
         if (j->on_row)
             j->on_row(row, j->arg);
         jv_free(row);
@@ -294,6 +328,18 @@ row_object(sqlite3_stmt *st)
         else
             jv_set_str(row, names[i], (const char *)sqlite3_column_text(st, i));
     return row;
+}
+
+bool
+journal_last_is(struct journal *j, const char *kind, const char *text)
+{
+    struct jv *rows = journal_rows(j, -1, 1);
+    const struct jv *last = jv_at(rows, 0);
+    bool is = !strcmp(jv_str(last, "kind", ""), kind) &&
+              !strcmp(jv_str(last, "text", ""), text);
+
+    jv_free(rows);
+    return is;
 }
 
 struct jv *

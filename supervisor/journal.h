@@ -5,7 +5,8 @@
  * The only file that knows SQLite is journal.c.  Rows and records are collected by
  * journal_add()/journal_store() and made durable together by journal_flush(), before
  * the act they speak of (promise P6).  If the disk cannot take them the service goes
- * on: journal_error() says what is wrong until it works again.
+ * on: journal_error() says what is wrong until it works again, and then what was kept
+ * meanwhile (some hundred rows, every record) is written.
  * Source: sqlite.org/wal.html, sqlite.org/pragma.html#pragma_synchronous. */
 #ifndef BSC_JOURNAL_H
 #define BSC_JOURNAL_H
@@ -37,7 +38,8 @@ void journal_on_row(
 void journal_add(struct journal *j, const struct journal_row *row);
 void journal_store(struct journal *j, const char *service, const struct reign *r);
 
-/* journal_flush - durable, or not: then journal_error(), and the rows are lost. */
+/* journal_flush - durable, or not: then journal_error(), and tried again with the next
+ * one. */
 void journal_flush(struct journal *j);
 
 /* journal_load - the record of @service; zeros if there is none. */
@@ -46,6 +48,9 @@ void journal_load(struct journal *j, const char *service, struct reign *r);
 /* journal_rows - a new array: rows after serial @after, oldest first; or the last
  * ones, newest first, if @after is negative. */
 struct jv *journal_rows(struct journal *j, int64_t after, int64_t limit);
+
+/* journal_last_is - whether the newest row says just this. */
+bool journal_last_is(struct journal *j, const char *kind, const char *text);
 
 const char *journal_error(const struct journal *j); /* NULL: all is well */
 

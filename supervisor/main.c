@@ -136,6 +136,24 @@ check(const struct conf *conf)
     return self;
 }
 
+/* That this program cannot begin is found in its journal too, once it can. */
+static void
+leave_row(const struct options *o, const char *text)
+{
+    char name[CONF_NAME_LEN] = "?", error[JOURNAL_ERROR_LEN];
+    struct journal_row row = {
+        .node = name, .severity = "error", .kind = "configuration", .text = text
+    };
+    struct journal *journal = journal_open(o->node.state_dir, error);
+
+    if (!journal)
+        return;
+    gethostname(name, sizeof name - 1);
+    if (!journal_last_is(journal, row.kind, text)) /* it is started again and again */
+        journal_add(journal, &row);
+    journal_close(journal);
+}
+
 static void
 stop_cb(int signo, void *arg)
 {
@@ -161,8 +179,11 @@ main(int argc, char **argv)
     }
     log_init("basculed", o.level);
     signal(SIGPIPE, SIG_IGN);
-    if (!conf_load(o.node.conf_path, &conf, error))
+    if (!conf_load(o.node.conf_path, &conf, error)) {
+        become(&o);
+        leave_row(&o, error);
         log_fatal("%s", error);
+    }
     self = check(conf);
     become(&o);
     umask(007);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "supervisor/node.h"
 
+#include "lib/fault.h"
 #include "lib/log.h"
 #include "supervisor/control.h"
 #include "supervisor/corosync.h"
@@ -95,6 +96,19 @@ find_order(struct node *node, const struct effect *e)
     return o;
 }
 
+void
+node_refused(struct node *node, const char *service, const char *owner, const char *why)
+{
+    char text[WORDS_LEN];
+    struct journal_row row = { node->self->name, service, 0, "warn", "order-refused",
+        text };
+
+    snprintf(text, sizeof text, "an order of %s is refused: %s", owner, why);
+    log_warn("%s%s%s", service ? service : "", service ? ": " : "", text);
+    journal_add(node->journal, &row);
+    journal_flush(node->journal);
+}
+
 /* An order that was refused at once has no number, unless it reached the group. */
 static void
 take_order(struct node *node, const struct effect *e)
@@ -106,6 +120,8 @@ take_order(struct node *node, const struct effect *e)
     words_order(node->conf, e, text);
     control_answer(
         node->control, e->token, e->step == STEP_FAILED ? 0 : e->order, text);
+    if (e->token && e->step == STEP_FAILED)
+        node_refused(node, service_name(node, e->service), e->msg.text, text);
     if (!e->order || e->reason == ORDER_RUNNING)
         return;
     o = find_order(node, e);
@@ -113,6 +129,17 @@ take_order(struct node *node, const struct effect *e)
     o->step = e->step;
     o->finished_ms = ended ? wall_ms() : 0;
     snprintf(o->text, sizeof o->text, "%s", text);
+}
+
+/* Where a test may end this program: around each act that others can see. */
+static void
+at_step(const struct effect *e, const char *when)
+{
+    if (e->what == DO_BROADCAST)
+        FAULT_POINT("say-%s-%s", peer_kind_name(e->msg.kind), when);
+    if (e->what == DO_ENGINE)
+        FAULT_POINT("order-%s-%s", engine_op_name(e->op), when);
+    (void)when;
 }
 
 /* The one place where effects become acts.  Rows and records are made durable before
@@ -125,8 +152,11 @@ carry_out(struct node *node)
     for (unsigned i = 0; i < out->n; i++) {
         const struct effect *e = &out->v[i];
 
-        if (e->what == DO_BROADCAST || e->what == DO_ENGINE)
+        if (e->what == DO_BROADCAST || e->what == DO_ENGINE) {
+            at_step(e, "unrecorded");
             journal_flush(node->journal);
+            at_step(e, "recorded");
+        }
         switch (e->what) {
         case DO_PERSIST:
             journal_store(node->journal, service_name(node, e->service), &e->r);
@@ -155,6 +185,7 @@ carry_out(struct node *node)
         case DO_NKINDS:
             break;
         }
+        at_step(e, "done");
     }
     journal_flush(node->journal);
 }

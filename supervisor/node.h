@@ -50,4 +50,9 @@ const struct node_order *node_orders(const struct node *node); /* NODE_ORDERS */
 void node_switchover(struct node *node, unsigned service, unsigned to, uint64_t token,
     const char *owner);
 
+/* node_refused - a row of the journal: an order of @owner came to nothing at once.
+ * @service: its name in the configuration, or NULL. */
+void node_refused(
+    struct node *node, const char *service, const char *owner, const char *why);
+
 #endif

@@ -3,6 +3,7 @@
 
 #include "supervisor/words.h"
 
+#include <stdio.h>
 #include <string.h>
 
 static struct jv *
@@ -37,7 +38,7 @@ node_object(const struct node *node, const struct conf_node *cn)
         reason = "its supervisor does not answer";
     else if (online && !(c->engines & node_bit(cn->id)))
         reason = "its sockmigd cannot be reached";
-    else if (!online)
+    else if (!online && !*reason)
         reason = c->process_left & node_bit(cn->id) ? "its supervisor ended"
                                                     : "not in the cluster";
     jv_set_str(j, "name", cn->name);
@@ -66,12 +67,27 @@ state_name(const struct service *s, const struct jv *engine)
     }
 }
 
-/* One sentence for the operator: why it is not all right, and what to do. */
+#define REASON_LEN 512
+
+/* What cannot be checkpointed, where it is, and the cure (promise P8). */
 static const char *
-reason_of(const struct node *node, const struct service *s, const struct jv *engine)
+refusal_of(const struct jv *engine, char *text)
+{
+    const struct jv *r = jv_at(jv_get(engine, "refusals"), 0);
+
+    snprintf(text, REASON_LEN, "process %d, descriptor %d: %s; %s",
+        (int)jv_int(r, "process", 0), (int)jv_int(r, "fd", -1),
+        jv_str(r, "what", "it cannot be checkpointed"), jv_str(r, "cure", ""));
+    return text;
+}
+
+/* One sentence for the operator: why it is not all right, and what to do.  @text:
+ * REASON_LEN bytes, where it may be made. */
+static const char *
+reason_of(const struct node *node, const struct service *s, const struct jv *engine,
+    char *text)
 {
     const struct cluster *c = &node_core(node)->cluster;
-    const struct jv *refusals = jv_get(engine, "refusals");
 
     if (!c->view)
         return "this node is not in the cluster: is corosync running?";
@@ -81,8 +97,8 @@ reason_of(const struct node *node, const struct service *s, const struct jv *eng
         return s->own.text[0] ? s->own.text : "it failed; the journal says why";
     if (s->state == SERVICE_ACTIVE && !(c->members & node_bit(s->r.active)))
         return "its node left; a standby is about to take over";
-    if (s->state == SERVICE_ACTIVE && jv_len(refusals))
-        return jv_str(jv_at(refusals, 0), "what", "it cannot be checkpointed");
+    if (s->state == SERVICE_ACTIVE && jv_len(jv_get(engine, "refusals")))
+        return refusal_of(engine, text);
     if (s->state == SERVICE_ACTIVE && !s->r.set)
         return "no standby is ready yet";
     return "";
@@ -98,10 +114,44 @@ addresses_of(const struct conf_service *cs)
     return list;
 }
 
+/* What the MIB of node @id says of its engine for @s, if that is in @role: a round of
+ * the poller old. */
+static const struct jv *
+polled_engine(
+    const struct node *node, const struct service *s, unsigned id, const char *role)
+{
+    const char *name = node_conf(node)->services[s->index].name;
+    const struct jv *reading, *services, *one;
+
+    if (!node_poller(node))
+        return NULL;
+    reading = poller_reading(node_poller(node), id, NULL);
+    services = jv_get(reading, "services");
+    for (size_t i = 0; i < jv_len(services); i++) {
+        one = jv_at(services, i);
+        if (!strcmp(jv_str(one, "name", ""), name) &&
+            !strcmp(jv_str(one, "role", ""), role) &&
+            (uint64_t)jv_int(one, "epoch", 0) == s->r.epoch)
+            return one;
+    }
+    return NULL;
+}
+
+/* Why a standby is not ready is known to its own engine. */
+static const char *
+standby_reason(const struct node *node, const struct service *s, unsigned id)
+{
+    const struct jv *engine = id == node_self(node)->id
+                                  ? engine_status(node_engine(node), s->index)
+                                  : polled_engine(node, s, id, "standby");
+
+    return jv_str(engine, "last_error", "");
+}
+
 /* What the engine of the active node says of a standby; elsewhere, what the set says.
  */
 static struct jv *
-standby_object(const struct conf *conf, const struct service *s,
+standby_object(const struct node *node, const struct service *s,
     const struct conf_node *cn, const struct jv *engine)
 {
     const struct jv *standbys = jv_get(engine, "standbys");
@@ -109,7 +159,6 @@ standby_object(const struct conf *conf, const struct service *s,
     const char *state = s->r.set & node_bit(cn->id) ? "ready" : "down";
     int64_t lag = -1;
 
-    (void)conf;
     for (size_t i = 0; i < jv_len(standbys); i++)
         if (!strcmp(jv_str(jv_at(standbys, i), "node", ""), cn->name)) {
             state = jv_str(jv_at(standbys, i), "state", state);
@@ -120,6 +169,8 @@ standby_object(const struct conf *conf, const struct service *s,
     jv_set_str(j, "node", cn->name);
     jv_set_str(j, "state", state);
     jv_set_int(j, "lag", lag);
+    jv_set_str(j, "reason",
+        strcmp(state, "ready") != 0 ? standby_reason(node, s, cn->id) : "");
     return j;
 }
 
@@ -131,7 +182,7 @@ standbys_of(const struct node *node, const struct service *s, const struct jv *e
 
     for (unsigned i = 0; i < conf->nnodes && s->r.active; i++)
         if (conf->nodes[i].id != s->r.active)
-            jv_push(list, standby_object(conf, s, &conf->nodes[i], engine));
+            jv_push(list, standby_object(node, s, &conf->nodes[i], engine));
     return list;
 }
 
@@ -148,26 +199,6 @@ switchover_of(const struct service *s)
     return j;
 }
 
-/* What the MIB of the active node says of its engine: a round of the poller old. */
-static const struct jv *
-polled_engine(const struct node *node, const struct service *s, const char *name)
-{
-    const struct jv *reading, *services, *one;
-
-    if (!node_poller(node))
-        return NULL;
-    reading = poller_reading(node_poller(node), s->r.active, NULL);
-    services = jv_get(reading, "services");
-    for (size_t i = 0; i < jv_len(services); i++) {
-        one = jv_at(services, i);
-        if (!strcmp(jv_str(one, "name", ""), name) &&
-            !strcmp(jv_str(one, "role", ""), "active") &&
-            (uint64_t)jv_int(one, "epoch", 0) == s->r.epoch)
-            return one;
-    }
-    return NULL;
-}
-
 static struct jv *
 service_object(const struct node *node, unsigned index)
 {
@@ -177,8 +208,9 @@ service_object(const struct node *node, unsigned index)
     const struct jv *local = engine_status(node_engine(node), index);
     const struct jv *engine = s->r.active == node_self(node)->id
                                   ? local
-                                  : polled_engine(node, s, cs->name);
+                                  : polled_engine(node, s, s->r.active, "active");
     struct jv *j = jv_object();
+    char reason[REASON_LEN];
 
     jv_set_str(j, "name", cs->name);
     jv_set_str(j, "state", state_name(s, engine));
@@ -190,11 +222,12 @@ service_object(const struct node *node, unsigned index)
     jv_set_int(
         j, "last_pause_us", jv_int(jv_get(engine, "checkpoint"), "last_pause_us", 0));
     jv_set(j, "addresses", addresses_of(cs));
-    jv_set_str(j, "reason", reason_of(node, s, engine));
+    jv_set_str(j, "reason", reason_of(node, s, engine, reason));
     jv_set(j, "set", names_of(node_conf(node), s->r.set));
     jv_set(j, "switchover", switchover_of(s));
     jv_set(j, "checkpoint", copy_or_null(jv_get(engine, "checkpoint")));
     jv_set(j, "gate", copy_or_null(jv_get(engine, "gate")));
+    jv_set(j, "stream", copy_or_null(jv_get(local, "stream")));
     jv_set_str(j, "last_error", jv_str(engine, "last_error", ""));
     jv_set(j, "standbys", standbys_of(node, s, engine));
     return j;

@@ -91,6 +91,10 @@ health_judge(const struct health_facts *f, char *reason, size_t size)
             worst = r->verdict;
     }
     reason[0] = '\0';
+    if (f->broken) { /* before all else: much of the rest follows from it */
+        put(reason, size, 0, f->broken, strlen(f->broken));
+        return HEALTH_FAILED;
+    }
     for (int i = 0; i < HEALTH_NREADINGS && worst > HEALTH_OK; i++) {
         const struct rule *r = match((enum health_reading)i, f->reading[i]);
 
@@ -105,6 +109,7 @@ health_unknown(struct health_facts *f)
 {
     for (int i = 0; i < HEALTH_NREADINGS; i++)
         f->reading[i] = -1;
+    f->broken = NULL;
 }
 
 void

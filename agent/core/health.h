@@ -34,6 +34,7 @@ enum health_reading { /* a value that is not known is negative and decides nothi
 };
 
 struct health_facts {
+    const char *broken; /* borrowed: why the configuration is no good; NULL: it is */
     int64_t reading[HEALTH_NREADINGS];
 };
 

@@ -88,6 +88,7 @@ COLUMNS(stream_columns) = {
     { 2, MIB_COUNTER64, 0, AT(engine_row, received_bytes) },
     { 3, MIB_COUNTER64, 0, AT(engine_row, forged) },
     { 4, MIB_COUNTER64, 0, AT(engine_row, malformed) },
+    { 5, MIB_COUNTER64, 0, AT(engine_row, stale) },
 };
 COLUMNS(engine_standby_columns) = {
     { 2, MIB_INTEGER,   0, AT(standby_row, state) },
@@ -117,6 +118,7 @@ COLUMNS(cluster_columns) = {
     { 13, MIB_TEXT,    0, AT(cluster_row, fencing) },
     { 14, MIB_TRUTH,   0, AT(cluster_row, automatic) },
     { 15, MIB_TEXT,    0, AT(cluster_row, automatic_reason) },
+    { 16, MIB_TEXT,    0, AT(cluster_row, journal_error) },
 };
 COLUMNS(member_columns) = {
     { 2, MIB_TEXT,     MIB_ALWAYS, AT(member_row, name) },
@@ -165,6 +167,7 @@ COLUMNS(standby_columns) = {
     { 2, MIB_INTEGER, 0, AT(standby_row, state) },
     { 3, MIB_TRUTH,   0, AT(standby_row, in_set) },
     { 4, MIB_INTEGER, 0, AT(standby_row, lag) },
+    { 5, MIB_TEXT,    0, AT(standby_row, reason) },
 };
 COLUMNS(event_columns) = {
     { 2, MIB_DATE,     0, AT(event_row, time_ms) },

@@ -60,7 +60,7 @@ struct engine_row { /* of the tables of engines, gates, checkpoints and streams 
     int64_t lease_held, lease_remaining_ms, lease_refreshed, lease_lost;
     int64_t count, last_pause_us, max_pause_us, last_bytes, last_pages;
     int64_t interval_ms, spacing_ms, age_ms, stable;
-    int64_t sent_bytes, received_bytes, forged, malformed;
+    int64_t sent_bytes, received_bytes, forged, malformed, stale;
 };
 
 struct clone_row {
@@ -72,6 +72,7 @@ struct clone_row {
 struct standby_row { /* of an engine, or of the cluster */
     struct mib_row row;
     int64_t state, in_set, acked, lag;
+    char reason[SNAP_TEXT]; /* of the cluster: why it is not ready */
 };
 
 struct refusal_row {
@@ -84,6 +85,7 @@ struct cluster_row {
     struct mib_row row;
     char name[SNAP_NAME], planner[SNAP_NAME], plan[SNAP_TEXT], fencing[SNAP_WORD];
     char automatic_reason[SNAP_TEXT];
+    char journal_error[SNAP_TEXT];
     int64_t state, age_ms, quorate, online, offline, is_protected, unprotected;
     int64_t maintenance, frozen, automatic;
 };

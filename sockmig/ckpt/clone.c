@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "sockmig/ckpt/clone.h"
 
+#include "lib/fault.h"
 #include "lib/fd.h"
 #include "sockmig/ckpt/clone_parts.h"
 #include "sockmig/filehash.h"
@@ -247,6 +248,7 @@ clone_apply(struct clone *c, const struct image *im, const struct pages *pages,
         ret = check_new_files(c, im);
     if (ret == 0)
         ret = skeleton_layout(c, im);
+    FAULT_POINT("standby-half-applied");
     if (ret == 0)
         ret = content_pages(c, im, pages);
     if (ret == 0)

@@ -5,6 +5,7 @@
 #include "sockmig/ckpt/clone_parts.h"
 
 #include "lib/fd.h"
+#include "lib/loop.h"
 #include "sockmig/cell_make.h"
 
 #include <errno.h>
@@ -214,6 +215,8 @@ make_stub(struct clone *c, const struct cell_conf *conf, const struct image *im,
     char error[CELL_ERROR_LEN];
     int ret;
 
+    if (conf->image_at.us) /* hashing files, making namespaces: it grows older */
+        margin += mono_us_between(conf->image_at, mono_clock()) / 1000;
     plan.monotonic_ns = (int64_t)im->process.monotonic_ns + margin * 1000000 -
                         clock_ns(CLOCK_MONOTONIC);
     plan.boottime_ns = (int64_t)im->process.boottime_ns + margin * 1000000 -

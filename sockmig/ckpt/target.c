@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "sockmig/ckpt/target.h"
 
+#include "lib/fault.h"
 #include "lib/log.h"
 #include "lib/loop.h"
 #include "sockmig/ckpt/descriptors.h"
@@ -338,8 +339,10 @@ target_checkpoint(struct target *t, const struct target_request *req, struct ima
     ret = check_request(t, why);
     if (ret == 0)
         ret = take_state(t, im, parcels, timing, why);
+    FAULT_POINT("checkpoint-sockets");
     if (ret == 0)
         ret = take_memory(t, im, pages, timing, why);
+    FAULT_POINT("checkpoint-pages");
     since(&at);
     if (ret < 0 || !req->stay_stopped)
         trace_resume(&t->trace);

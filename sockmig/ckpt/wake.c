@@ -3,6 +3,7 @@
  * wake.c - a takeover, step by step. */
 #include "sockmig/ckpt/clone_parts.h"
 
+#include "lib/fault.h"
 #include "lib/fd.h"
 
 #include <errno.h>
@@ -25,7 +26,7 @@ static const struct {
     { "limits", wake_limits, offsetof(struct clone_timing, process) },
     { "threads", wake_threads, offsetof(struct clone_timing, threads) },
     { "registers", wake_registers, offsetof(struct clone_timing, registers) },
-    { "let go", wake_detach, offsetof(struct clone_timing, registers) },
+    { "release", wake_detach, offsetof(struct clone_timing, registers) },
 };
 
 static uint64_t
@@ -65,6 +66,7 @@ clone_wake(struct clone *c, const struct image *im, uint32_t age_ms, int tun, in
 
     memset(timing, 0, sizeof *timing);
     for (unsigned i = 0; i < sizeof steps / sizeof steps[0] && ret == 0; i++) {
+        FAULT_POINT("takeover-%s", steps[i].name);
         if (steps[i].run == wake_detach)
             close_ours(c, im->nfds, false, im);
         ret = steps[i].run(&w, &what);
@@ -80,6 +82,7 @@ clone_wake(struct clone *c, const struct image *im, uint32_t age_ms, int tun, in
     *lost = w.lost;
     if (ret < 0)
         return ret;
+    FAULT_POINT("takeover-resend");
     wake_resend(&w);
     close_ours(c, im->nfds, true, im);
     *pid = c->pid;

@@ -242,7 +242,7 @@ read_options(int argc, char **argv, bool *json)
         { 0 } };
     int ch;
 
-    optind = 1;
+    cli_options_begin();
     while ((ch = getopt_long(argc, argv, "", options, NULL)) != -1) {
         if (ch != 'j')
             return false;

@@ -35,6 +35,14 @@ int cli_usage(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
  * CLI_OK, or an exit code after a message. */
 int cli_ask(const struct cli *cli, struct jv *request, struct jv **reply);
 
+/* cli_options_begin - before the getopt_long() of a command: main() has read its own,
+ * and the C library would go on as it did there, with options before the first word
+ * only. */
+void cli_options_begin(void);
+
+/* cli_number - a whole number of @least to @most, and nothing after it; else false. */
+bool cli_number(const char *text, long least, long most, long *out);
+
 void cli_print_json(const struct jv *j);
 
 int status_cmd(const struct cli *cli, int argc, char **argv);

@@ -380,7 +380,7 @@ read_options(int argc, char **argv, struct demo *d)
     };
     int c;
 
-    optind = 1;
+    cli_options_begin();
     while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
         if (c == 'j')
             d->json_path = optarg;

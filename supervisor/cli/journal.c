@@ -27,18 +27,18 @@ read_options(int argc, char **argv, struct options *o)
     };
     int c;
 
-    optind = 1;
+    cli_options_begin();
     while ((c = getopt_long(argc, argv, "n:f", options, NULL)) != -1) {
         if (c == 'f')
             o->follow = true;
         else if (c == 'j')
             o->json = true;
-        else if (c == 'n')
-            o->rows = atol(optarg);
+        else if (c == 'n' && cli_number(optarg, 1, MAX_ROWS, &o->rows))
+            continue;
         else
             return false;
     }
-    return optind == argc && o->rows >= 1 && o->rows <= MAX_ROWS;
+    return optind == argc;
 }
 
 static void
@@ -59,7 +59,7 @@ print_row(const struct jv *row, bool json)
     localtime_r(&seconds, &tm);
     strftime(when, sizeof when, "%Y-%m-%d %H:%M:%S", &tm);
     printf("%6lld %s.%03d %-5s %-6s ", (long long)jv_int(row, "serial", 0), when,
-        (int)(ms % 1000), jv_str(row, "severity", "?"), jv_str(row, "node", "?"));
+        (int)(ms % 1000), jv_str(row, "severity", "?"), jv_str(row, "node", "-"));
     if (*service && epoch > 0)
         printf("%s (epoch %lld): ", service, (long long)epoch);
     else if (*service)

@@ -129,6 +129,7 @@ int lab_up_cmd(struct lab *lab, const char *conf, const char *bin, int timeout_s
 int lab_down_cmd(const char *name);
 int lab_exec_cmd(struct lab *lab, const char *host, char **command);
 int lab_status_cmd(struct lab *lab, bool json);
-int lab_fault_cmd(struct lab *lab, int argc, char **argv);
+int lab_fault_usage(int argc, char **argv); /* CLI_OK, or CLI_USAGE after a message */
+int lab_fault_cmd(struct lab *lab, int argc, char **argv); /* usage was checked */
 
 #endif

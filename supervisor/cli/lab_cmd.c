@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  *
  * lab_cmd.c - the command line of `bascule lab`; see bascule-lab(8). */
+#include "lib/fault.h"
 #include "supervisor/cli/cli.h"
 #include "supervisor/cli/lab.h"
 
@@ -17,16 +18,15 @@
 struct options {
     const char *name, *bin;
     unsigned nodes, timeout_s;
-    bool json;
+    bool json, built;
 };
 
 static bool
 number(const char *text, unsigned max, unsigned *out)
 {
-    char *end;
-    unsigned long v = strtoul(text, &end, 10);
+    long v;
 
-    if (*text < '0' || *text > '9' || *end || v < 1 || v > max)
+    if (!cli_number(text, 1, max, &v))
         return false;
     *out = (unsigned)v;
     return true;
@@ -42,12 +42,13 @@ read_options(int argc, char **argv, bool own, struct options *o)
         { "timeout", required_argument, NULL, 't' },
         { "bindir", required_argument, NULL, 'b' },
         { "json", no_argument, NULL, 'j' },
+        { "built", no_argument, NULL, 'B' },
         { 0 },
     };
     bool ok = true;
     int c;
 
-    optind = 1;
+    cli_options_begin();
     while ((c = getopt_long(argc, argv, own ? "+" : "", options, NULL)) != -1) {
         if (c == 'n')
             o->name = optarg;
@@ -59,6 +60,8 @@ read_options(int argc, char **argv, bool own, struct options *o)
             o->bin = optarg;
         else if (c == 'j')
             o->json = true;
+        else if (c == 'B')
+            o->built = true;
         else
             return CLI_USAGE; /* getopt has said why */
     }
@@ -111,18 +114,13 @@ static int
 execute(const struct options *o, int argc, char **argv)
 {
     struct lab lab;
-    int code;
+    int dashes, code;
 
-    if (argc < 2)
+    dashes = argc > 1 && !strcmp(argv[1], "--");
+    if (argc < 2 + dashes)
         return cli_usage("lab exec [--name L] HOST -- COMMAND...");
     code = need_lab(&lab, o->name);
-    if (code != CLI_OK)
-        return code;
-    if (strcmp(argv[1], "--") != 0)
-        return lab_exec_cmd(&lab, argv[0], argv + 1);
-    if (argc < 3)
-        return cli_usage("lab exec [--name L] HOST -- COMMAND...");
-    return lab_exec_cmd(&lab, argv[0], argv + 2);
+    return code == CLI_OK ? lab_exec_cmd(&lab, argv[0], argv + 1 + dashes) : code;
 }
 
 static int
@@ -142,9 +140,25 @@ static int
 fault(const struct options *o, int argc, char **argv)
 {
     struct lab lab;
-    int code = need_lab(&lab, o->name);
+    int code = lab_fault_usage(argc, argv);
 
+    if (code == CLI_OK)
+        code = need_lab(&lab, o->name);
     return code == CLI_OK ? lab_fault_cmd(&lab, argc, argv) : code;
+}
+
+static int
+points(const struct options *o, int argc, char **argv)
+{
+    if (argc != 0)
+        return cli_usage("lab points [--built]");
+    (void)argv;
+    if (o->built && !fault_built_in())
+        return CLI_FAILED;
+    for (size_t i = 0; i < fault_nnames; i++)
+        printf("%-24s %-16s %s\n", fault_names[i].name, fault_names[i].program,
+            fault_names[i].when);
+    return CLI_OK;
 }
 
 int
@@ -154,9 +168,9 @@ lab_cmd(const struct cli *cli, int argc, char **argv)
         const char *name;
         int (*run)(const struct options *o, int argc, char **argv);
     } commands[] = { { "up", up }, { "down", down }, { "exec", execute },
-        { "status", status }, { "fault", fault } };
+        { "status", status }, { "fault", fault }, { "points", points } };
     struct options o = { DEFAULT_NAME, NULL, DEFAULT_NODES, DEFAULT_TIMEOUT_S,
-        cli->json };
+        cli->json, false };
     const char *name = argc > 1 ? argv[1] : "";
     int code;
 
@@ -168,5 +182,5 @@ lab_cmd(const struct cli *cli, int argc, char **argv)
             return code;
         return commands[i].run(&o, argc - 1 - optind, argv + 1 + optind);
     }
-    return cli_usage("lab up|down|exec|status|fault");
+    return cli_usage("lab up|down|exec|status|fault|points");
 }

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "lib/fault.h"
 #include "lib/fd.h"
 #include "supervisor/cli/cli.h"
 #include "supervisor/cli/lab.h"
@@ -107,6 +108,35 @@ kill_program(struct lab *lab, struct lab_host *node, char **args)
     return CLI_FAILED;
 }
 
+/* args: POINT [ACTION].  The file is the node's own /run's, seen through its pid 1. */
+static int
+arm(struct lab *lab, struct lab_host *node, char **args)
+{
+    const char *action = args[0] && args[1] ? args[1] : "kill";
+    char path[96], text[96];
+    int ret;
+
+    (void)lab;
+    if (!args[0] || (strcmp(action, "kill") != 0 && strcmp(action, "hang") != 0 &&
+                        strcmp(action, "crash") != 0))
+        return cli_usage("lab fault arm NODE POINT [kill|hang|crash]");
+    if (!fault_built_in()) {
+        cli_error("this build has no fault points: configure --enable-fault-points");
+        return CLI_FAILED;
+    }
+    if (!fault_known(args[0])) {
+        cli_error(
+            "there is no fault point \"%s\": `bascule lab points` lists them", args[0]);
+        return CLI_USAGE;
+    }
+    snprintf(path, sizeof path, "/proc/%d/root%s", (int)node->pid, FAULT_FILE);
+    snprintf(text, sizeof text, "%s %s\n", args[0], action);
+    ret = file_write(path, text);
+    if (ret < 0)
+        cli_error("%s: %s: %s", node->name, FAULT_FILE, strerror(-ret));
+    return ret < 0 ? CLI_FAILED : CLI_OK;
+}
+
 static int
 heal(struct lab *lab, struct lab_host *node, char **args)
 {
@@ -138,15 +168,40 @@ static const struct {
     const char *name;
     bool needs_life; /* not for a crashed node */
     bool all;        /* also for every node */
+    int words;       /* itself and what may follow, at most */
     int (*act)(struct lab *lab, struct lab_host *node, char **args);
 } faults[] = {
-    { "crash", true, false, crash },
-    { "hang", true, false, hang },
-    { "cut", true, false, cut },
-    { "kill", true, false, kill_program },
-    { "heal", false, true, heal },
-    { "restart", false, false, restart },
+    { "crash", true, false, 2, crash },
+    { "hang", true, false, 2, hang },
+    { "cut", true, false, 3, cut },
+    { "kill", true, false, 3, kill_program },
+    { "arm", true, false, 4, arm },
+    { "heal", false, true, 2, heal },
+    { "restart", false, false, 2, restart },
 };
+#define NFAULTS (sizeof faults / sizeof faults[0])
+
+static size_t
+find_fault(const char *name)
+{
+    size_t f = 0;
+
+    while (f < NFAULTS && strcmp(faults[f].name, name) != 0)
+        f++;
+    return f;
+}
+
+int
+lab_fault_usage(int argc, char **argv)
+{
+    size_t f = argc > 0 ? find_fault(argv[0]) : NFAULTS;
+
+    if (argc < 2 || f == NFAULTS || argc > faults[f].words)
+        return cli_usage("lab fault crash|hang|heal|restart NODE, cut NODE "
+                         "[outside|cluster|all|NODE], kill NODE PROGRAM, "
+                         "arm NODE POINT [kill|hang|crash]");
+    return CLI_OK;
+}
 
 static int
 act_on(struct lab *lab, size_t f, const char *name, char **args)
@@ -163,13 +218,10 @@ act_on(struct lab *lab, size_t f, const char *name, char **args)
 int
 lab_fault_cmd(struct lab *lab, int argc, char **argv)
 {
-    size_t f = 0, n = sizeof faults / sizeof faults[0];
+    size_t f = find_fault(argv[0]);
     int lock, ret, code = CLI_OK;
 
-    while (argc > 0 && f < n && strcmp(faults[f].name, argv[0]) != 0)
-        f++;
-    if (argc < 2 || f == n)
-        return cli_usage("lab fault crash|hang|cut|kill|heal|restart NODE ...");
+    (void)argc;
     lock = lab_lock(lab);
     ret = lab_load(lab, lab->name); /* as the last command left it */
     if (ret < 0)

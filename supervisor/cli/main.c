@@ -14,6 +14,7 @@
 #include <string.h>
 
 #define ASK_MS 5000
+#define RUN_DIR_LEN 90 /* with the name of a socket, what the kernel takes */
 
 static const char help[] =
     "Usage: bascule [--run-dir DIR] [--json] COMMAND [ARGUMENT...]\n"
@@ -58,6 +59,26 @@ cli_usage(const char *fmt, ...)
     va_end(ap);
     cli_error("usage: bascule %s (see bascule --help)", text);
     return CLI_USAGE;
+}
+
+void
+cli_options_begin(void)
+{
+    optind = 0; /* glibc: scan anew */
+}
+
+bool
+cli_number(const char *text, long least, long most, long *out)
+{
+    char *end;
+    long v;
+
+    errno = 0;
+    v = strtol(text, &end, 10);
+    if (*text < '0' || *text > '9' || *end || errno || v < least || v > most)
+        return false;
+    *out = v;
+    return true;
 }
 
 void
@@ -141,8 +162,10 @@ main(int argc, char **argv)
         }
         if (c == 'j')
             cli.json = true;
-        else if (c == 'r')
+        else if (c == 'r' && strlen(optarg) < RUN_DIR_LEN)
             cli.run_dir = optarg;
+        else if (c == 'r')
+            return cli_usage("--run-dir DIR COMMAND: DIR is too long for a socket");
         else
             return CLI_USAGE;
     }

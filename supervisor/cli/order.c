@@ -27,14 +27,15 @@ read_options(int argc, char **argv, struct options *o)
         { "timeout", required_argument, NULL, 't' },
         { 0 },
     };
+    long seconds;
     int c;
 
-    optind = 1;
+    cli_options_begin();
     while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
         if (c == 'w' || c == 'n')
             o->wait = c == 'w';
-        else if (c == 't' && atoi(optarg) > 0)
-            o->timeout_s = (unsigned)atoi(optarg);
+        else if (c == 't' && cli_number(optarg, 1, 86400, &seconds))
+            o->timeout_s = (unsigned)seconds;
         else
             return false;
     }

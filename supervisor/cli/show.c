@@ -62,6 +62,21 @@ print_services(const struct jv *services)
 }
 
 static void
+print_standby_reasons(const struct jv *service)
+{
+    const struct jv *standbys = jv_get(service, "standbys");
+
+    for (size_t i = 0; i < jv_len(standbys); i++) {
+        const struct jv *s = jv_at(standbys, i);
+        const char *reason = jv_str(s, "reason", "");
+
+        if (*reason)
+            printf("%s: standby %s: %s\n", jv_str(service, "name", "?"),
+                jv_str(s, "node", "?"), reason);
+    }
+}
+
+static void
 print_reasons(const struct jv *services)
 {
     for (size_t i = 0; i < jv_len(services); i++) {
@@ -73,10 +88,24 @@ print_reasons(const struct jv *services)
             printf("%s: %s\n", jv_str(s, "name", "?"), reason);
         if (*error)
             printf("%s: last error: %s\n", jv_str(s, "name", "?"), error);
+        print_standby_reasons(s);
         if (jv_has(order, "order"))
             printf("%s: switchover, order %lld: %s\n", jv_str(s, "name", "?"),
                 (long long)jv_int(order, "order", 0), jv_str(order, "step", "?"));
     }
+}
+
+static void
+print_strangers(const struct jv *stream)
+{
+    int64_t forged = jv_int(stream, "forged", 0),
+            malformed = jv_int(stream, "malformed", 0),
+            stale = jv_int(stream, "stale", 0);
+
+    if (forged + malformed + stale > 0)
+        printf("  refused by this node from the network: %lld forged, replayed or "
+               "damaged, %lld malformed, %lld of another epoch\n",
+            (long long)forged, (long long)malformed, (long long)stale);
 }
 
 static void
@@ -100,6 +129,7 @@ print_details(const struct jv *services)
             (long long)jv_int(g, "held", 0), (long long)jv_int(g, "released", 0),
             (long long)jv_int(g, "dropped", 0), (long long)jv_int(g, "passed_in", 0),
             (long long)jv_int(g, "passed_out", 0));
+        print_strangers(jv_get(s, "stream"));
     }
 }
 
@@ -126,6 +156,10 @@ print_status(const struct jv *status)
         jv_bool(status, "quorate", false)
             ? "quorate"
             : "WITHOUT QUORUM: nothing is taken over from here");
+    if (jv_str(status, "journal_error", NULL))
+        printf("THE JOURNAL of this node CANNOT BE WRITTEN: %s; services go on without "
+               "it\n\n",
+            jv_str(status, "journal_error", ""));
     print_nodes(jv_get(status, "nodes"));
     printf("\n");
     print_services(services);
@@ -140,7 +174,7 @@ read_json_option(int argc, char **argv, bool *json)
         { 0 } };
     int c;
 
-    optind = 1;
+    cli_options_begin();
     while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
         if (c != 'j')
             return false;

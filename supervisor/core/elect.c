@@ -128,7 +128,7 @@ grace_ms(const struct service *s, const struct cluster *c, enum peer_mode mode)
 
     if (s->state == SERVICE_ACTIVE && has(c->process_left, s->r.active))
         ms = PROCESS_GRACE_MS;
-    if (s->state == SERVICE_TAKING && has(c->members, s->r.active))
+    if (s->state == SERVICE_TAKING && has(c->members | c->process_left, s->r.active))
         ms = PROCESS_GRACE_MS;
     if (mode == MODE_START && able(c) != c->all)
         ms = larger(ms, START_GRACE_MS);

@@ -27,6 +27,18 @@ break_down(struct service *s, bool shut, bool unopened, const char *text)
     copy_text(s->own.text, text);
 }
 
+/* This supervisor ended before it gave the order that the record calls for, or before
+ * the engine got it: what the order needs is still there, of an older reign. */
+static bool
+can_still_begin(const struct service *s, const struct engine_report *report)
+{
+    if (s->r.phase != SERVICE_TAKING || report->epoch >= s->r.epoch)
+        return false;
+    return (s->r.mode == MODE_TAKEOVER && report->role == ROLE_STANDBY &&
+               report->clone) ||
+           (s->r.mode == MODE_RESUME && report->frozen);
+}
+
 /* The engine of the active node is back, or says after a failed order how it is. */
 static void
 report_of_active(struct service *s, const struct engine_report *report)
@@ -40,6 +52,8 @@ report_of_active(struct service *s, const struct engine_report *report)
         own->handed = s->r.epoch;
     else if (same && report->running)
         own->served = s->r.epoch;
+    else if (can_still_begin(s, report))
+        own->ordered = 0;
     else
         break_down(s, false, false, "sockmigd does not run the service any more");
     own->required = report->required;
@@ -54,7 +68,7 @@ heed_report(struct service *s, const struct cluster *c,
 {
     struct conduct *own = &s->own;
 
-    own->engine_known = true;
+    own->engine_known = !report->absent;
     own->fenced = report->seen > own->fenced ? report->seen : own->fenced;
     own->holds = report->role == ROLE_ACTIVE;
     own->followed = 0; /* to follow the same epoch again costs nothing */

@@ -17,6 +17,7 @@ struct engine_report { /* what the engine says of a service */
     uint64_t seen;     /* newest of any order */
     bool running;      /* active: it serves */
     bool frozen;       /* active: stopped by a handover */
+    bool absent;       /* no engine runs for it now; a report will follow */
     bool busy;         /* on its way: starting, taking over; a report will follow */
     bool clone;        /* standby: has all of a checkpoint */
     uint64_t required; /* active: standbys in its set */

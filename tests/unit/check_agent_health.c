@@ -58,7 +58,7 @@ static const struct {
 
 START_TEST(judge)
 {
-    struct health_facts f;
+    struct health_facts f = { .broken = NULL };
     char reason[256];
     enum health verdict;
 
@@ -171,6 +171,17 @@ START_TEST(what_hangs_is_told)
 }
 END_TEST
 
+START_TEST(broken_comes_first)
+{
+    struct health_facts f = { .broken = "a.conf:3: what is this?",
+        .reading = { 900, 50, 50, 0, 1, 1, 1 } };
+    char reason[256];
+
+    ck_assert_int_eq(health_judge(&f, reason, sizeof reason), HEALTH_FAILED);
+    ck_assert_str_eq(reason, "a.conf:3: what is this?");
+}
+END_TEST
+
 int
 main(void)
 {
@@ -184,6 +195,7 @@ main(void)
     tcase_add_test(tc, findings_add_up);
     tcase_add_test(tc, verdicts_change_when_readings_insist);
     tcase_add_test(tc, what_hangs_is_told);
+    tcase_add_test(tc, broken_comes_first);
     suite_add_tcase(suite, tc);
     srunner_run_all(runner, CK_ENV);
     failed = srunner_ntests_failed(runner);

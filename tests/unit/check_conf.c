@@ -174,6 +174,18 @@ static const struct {
     { "an snmp address without a transport",
         "node \"n1\" { id = 1 address = \"10.0.2.1\"\nsnmp = \"10.0.2.1\" }\n",
         "not a transport address" },
+    { "a group of an organization's own",
+        C_HEAD "  multicast = \"239.7.8.10\"\n}\n" NODES, NULL },
+    { "no group", C_HEAD "  multicast = \"\"\n}\n" NODES, NULL },
+    { "a unicast address as a group", C_HEAD "  multicast = \"10.0.2.9\"\n}\n" NODES,
+        "not a multicast address" },
+    { "a group of another family", C_HEAD "  multicast = \"ff15::7810\"\n}\n" NODES,
+        "not of the family of node n1's address" },
+    { "a standby limit too short", C_HEAD "  standby-limit = 5\n}\n" NODES,
+        "allowed: 20 to 10000" },
+    { "a packet log of no power of two", S_HEAD "  packet-log = 48\n" S_TAIL,
+        "not a power of two" },
+    { "a packet log", S_HEAD "  packet-log = 16\n" S_TAIL, NULL },
     { "preferred, a node", C_HEAD "}\n" NODES S_HEAD "  preferred = \"n2\"\n" S_TAIL,
         NULL },
     { "preferred, nobody", C_HEAD "}\n" NODES S_HEAD "  preferred = \"n3\"\n" S_TAIL,
@@ -230,6 +242,9 @@ START_TEST(defaults)
     ck_assert_ptr_nonnull(s);
     ck_assert_uint_eq(conf->heartbeat_ms, 60); /* a fifth of the lease */
     ck_assert_uint_eq(conf->port, 7810);
+    ck_assert_uint_eq(conf->behind_ms, 50);
+    ck_assert_str_eq(conf->multicast, "");
+    ck_assert_uint_eq(s->log_mib, 64);
     ck_assert_str_eq(conf_node(conf, "n2")->snmp, "udp:10.0.2.2:161");
     ck_assert_ptr_eq(conf_node_by_id(conf, 2), conf_node(conf, "n2"));
     ck_assert_ptr_null(conf_node_by_id(conf, 3));

@@ -1,0 +1,95 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""labwatch.py - a look into a lab from outside its hosts, cheap enough for a look always.
+
+The sockets of a node's programs are reached through the root of its pid 1.
+"""
+import json
+import socket
+import threading
+import time
+
+ROOT = "/var/lib/bascule-lab"
+
+
+def hosts(name):
+    """{host: pid of its pid 1} as recorded; 0: not there."""
+    try:
+        with open("%s/%s/lab.json" % (ROOT, name)) as f:
+            return {h["name"]: h["pid"] for h in json.load(f)["hosts"]}
+    except (OSError, ValueError, KeyError):
+        return {}
+
+
+def inside(name, node, path):
+    return "/proc/%d/root%s" % (hosts(name).get(node, 0), path)
+
+
+class Link:
+    """Requests to one program of one node, over one connection for as long as it lasts."""
+
+    def __init__(self, name, node, program):
+        self.name, self.node, self.program, self.sock = name, node, program, None
+        self.rest = b""
+
+    def ask(self, op="status", timeout=0.5, **fields):
+        """The answer, or None."""
+        try:
+            if not self.sock:
+                self.sock, self.rest = socket.socket(socket.AF_UNIX), b""
+                self.sock.settimeout(timeout)
+                self.sock.connect(inside(self.name, self.node,
+                                         "/run/bascule/%s.sock" % self.program))
+            self.sock.sendall(json.dumps(dict(fields, op=op, id=1)).encode() + b"\n")
+            while b"\n" not in self.rest:
+                part = self.sock.recv(1 << 16)
+                if not part:
+                    raise OSError("closed")
+                self.rest += part
+            line, self.rest = self.rest.split(b"\n", 1)
+            return json.loads(line)
+        except (OSError, ValueError):
+            if self.sock:
+                self.sock.close()
+            self.sock = None
+            return None
+
+
+class Gates(threading.Thread):
+    """Looks all the time whether two nodes have open gates at one instant (promise P1).
+
+    An open gate seen before and after another one was seen open was open all that time,
+    or shut and opened again: at most one node may be seen so."""
+
+    def __init__(self, name, nodes, service=0):
+        super().__init__(daemon=True)
+        self.links = {n: Link(name, n, "sockmigd") for n in nodes}
+        self.service, self.looks, self.two, self.ending = service, 0, [], False
+        self.start()
+
+    def open(self, node):
+        answer = self.links[node].ask(timeout=0.2)
+        try:
+            s = answer["services"][self.service]
+            return (s["reign"],) if s["gate"]["open"] and s["role"] == "active" else None
+        except (TypeError, KeyError, IndexError):
+            return None
+
+    def look(self):
+        seen = {n: self.open(n) for n in self.links}
+        self.looks += 1
+        there = [n for n in seen if seen[n]]
+        if len(there) < 2:
+            return
+        first = there[0]  # still open, after the others were seen open
+        if self.open(first) == seen[first]:
+            self.two.append((time.time(), {n: seen[n] for n in there}))
+
+    def run(self):
+        while not self.ending:
+            self.look()
+            time.sleep(0.03)
+
+    def end(self):
+        self.ending = True
+        self.join()
+        return self.two

@@ -25,20 +25,22 @@ runs(pid_t pid)
 /* Corosync's clients connect to abstract sockets named after the interface (libqb);
  * the kernel says which process listens there.  No request is sent: each would have
  * Corosync set up shared memory for a client.  Source: libqb, lib/ipc_socket.c */
-void
-driver_corosync(struct readings *r)
+enum liveness
+driver_corosync(void)
 {
+    enum liveness state = LIVE_UNKNOWN;
     struct sockaddr_un address = { .sun_family = AF_UNIX };
     struct ucred peer = { 0 };
     socklen_t size = sizeof peer;
     int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 
     if (fd < 0)
-        return;
+        return LIVE_UNKNOWN;
     memcpy(address.sun_path + 1, "cmap", 4);
     if (connect(fd, (struct sockaddr *)&address, sizeof address) < 0)
-        r->corosync = errno == EAGAIN ? LIVE_SILENT : LIVE_ABSENT;
+        state = errno == EAGAIN ? LIVE_SILENT : LIVE_ABSENT;
     else if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0)
-        r->corosync = runs(peer.pid) ? LIVE_ANSWERING : LIVE_SILENT;
+        state = runs(peer.pid) ? LIVE_ANSWERING : LIVE_SILENT;
     fd_close(fd);
+    return state;
 }

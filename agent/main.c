@@ -5,11 +5,11 @@
 #include "agent/agentx.h"
 #include "agent/core/health.h"
 #include "agent/core/story.h"
-#include "agent/driver.h"
 #include "agent/feed.h"
 #include "agent/fill.h"
 #include "agent/options.h"
 #include "agent/order.h"
+#include "agent/readers.h"
 #include "lib/conf.h"
 #include "lib/log.h"
 #include "lib/loop.h"
@@ -28,17 +28,17 @@
 #define READ_MS 1000  /* the node itself is read this often */
 #define ORDER_MS 5000 /* an order not answered by then is given up */
 #define NOTICES_A_TURN 16
+#define OWN_FDS (2 + READERS_FDS)
 #define ID_ORDER 1000 /* + number of the order since the start */
 #define ID_REFUSED 999
 
 struct agent {
-    struct conf *conf;     /* owned; an empty one while the file is no good */
-    const char *conf_path; /* borrowed from the options */
+    struct conf *conf;             /* owned; an empty one while the file is no good */
+    const struct options *options; /* borrowed */
     char conf_error[CONF_ERROR_LEN];
     char name[SNAP_NAME];
-    const char *state_dir; /* borrowed from the options */
     struct feed *sockmigd, *basculed;
-    struct readings readings;
+    enum liveness corosync;
     struct mono now, read_at;
     struct snapshot snaps[2];
     unsigned shown; /* which of them is served */
@@ -70,13 +70,6 @@ static struct snapshot *
 shown(struct agent *a)
 {
     return &a->snaps[a->shown];
-}
-
-/* A value that is not known is not served, even where the row is. */
-static int64_t
-percent(int64_t part, int64_t whole)
-{
-    return part >= 0 && whole > 0 ? part * 100 / whole : -1;
 }
 
 static int64_t
@@ -119,36 +112,29 @@ show_interfaces(struct agent *a, struct snapshot *s)
 static void
 show_node(struct agent *a, struct snapshot *s)
 {
-    const struct readings *r = &a->readings;
     struct node_row *row = snapshot_numbered(s, SNAP_NODE_SCALARS, 0);
+    enum health health;
     struct health_facts f;
 
     row->row.known = true;
     snapshot_text(row->name, sizeof row->name, a->name);
     snapshot_text(row->version, sizeof row->version, VERSION);
-    row->load1 = r->load[0];
-    row->load5 = r->load[1];
-    row->load15 = r->load[2];
-    row->processors = r->processors;
-    row->memory_total = r->memory_total;
-    row->memory_available = r->memory_available;
-    row->disk_total = r->disk_total;
-    row->disk_free = r->disk_free;
-    row->rows_dropped = s->rows_dropped;
-    f.reading[HEALTH_LOAD] = percent(r->load[0], r->processors * 100);
-    f.reading[HEALTH_MEMORY] = percent(r->memory_available, r->memory_total);
-    f.reading[HEALTH_DISK] = percent(r->disk_free, r->disk_total);
+    readers_show(s, a->now);
+    health_unknown(&f);
     f.reading[HEALTH_INTERFACE] = show_interfaces(a, s);
     f.reading[HEALTH_SOCKMIGD] = fails(feed_state(a->sockmigd));
     f.reading[HEALTH_BASCULED] = fails(feed_state(a->basculed));
-    f.reading[HEALTH_COROSYNC] = fails(r->corosync);
+    f.reading[HEALTH_COROSYNC] = fails(a->corosync);
     f.broken = a->conf_error[0] ? a->conf_error : NULL;
-    row->health = health_judge(&f, row->health_reason, sizeof row->health_reason);
+    health = health_judge(&f, row->health_reason, sizeof row->health_reason);
+    readers_judge(&health, row->health_reason, sizeof row->health_reason, a->now);
+    row->health = health;
     show_program(
         s, "sockmigd", feed_state(a->sockmigd), feed_age_ms(a->sockmigd, a->now));
     show_program(
         s, "basculed", feed_state(a->basculed), feed_age_ms(a->basculed, a->now));
-    show_program(s, "corosync", r->corosync, MIB_NONE);
+    show_program(s, "corosync", a->corosync, MIB_NONE);
+    row->rows_dropped = s->rows_dropped;
 }
 
 /* show_configured - what must be there whoever is away: its state is unknown. */
@@ -225,6 +211,17 @@ refresh(struct agent *a)
     agentx_show(s);
 }
 
+/* start_readers - once the configuration is good: from then on it is not exchanged. */
+static void
+start_readers(const struct agent *a)
+{
+    const struct driver_context ctx = {
+        .conf = a->conf, .state_dir = a->options->state_dir, .sys = a->options->sys
+    };
+
+    readers_start(&ctx, a->options->run_dir);
+}
+
 /* With a configuration that is no good there is no service to show, but the reason. */
 static void
 read_conf(struct agent *a)
@@ -232,17 +229,18 @@ read_conf(struct agent *a)
     struct conf *conf = NULL;
     char error[CONF_ERROR_LEN] = "";
 
-    if (!conf_load(a->conf_path, &conf, error)) {
+    if (!conf_load(a->options->conf, &conf, error)) {
         if (strcmp(error, a->conf_error) != 0)
             log_error("%s", error);
         memcpy(a->conf_error, error, sizeof error);
         return;
     }
     if (a->conf_error[0])
-        log_info("%s is good now", a->conf_path);
+        log_info("%s is good now", a->options->conf);
     a->conf_error[0] = '\0';
     conf_free(a->conf);
     a->conf = conf;
+    start_readers(a);
 }
 
 static void
@@ -253,11 +251,7 @@ read_node(struct agent *a)
     a->read_at = mono_add_ms(a->now, READ_MS);
     if (a->conf_error[0])
         read_conf(a);
-    readings_clear(&a->readings);
-    driver_load(&a->readings);
-    driver_memory(&a->readings);
-    driver_disk(&a->readings, a->state_dir);
-    driver_corosync(&a->readings);
+    a->corosync = driver_corosync();
     a->stale = true;
 }
 
@@ -373,21 +367,24 @@ send_notices(struct agent *a)
 static void
 turn(struct agent *a)
 {
-    struct pollfd fds[AGENTX_MAX_FDS + 2];
+    struct pollfd fds[AGENTX_MAX_FDS + OWN_FDS];
     int timeout = READ_MS;
     unsigned n;
 
     timeout = until_ms(a->now, feed_due(a->sockmigd), timeout);
     timeout = until_ms(a->now, feed_due(a->basculed), timeout);
     timeout = until_ms(a->now, a->read_at, timeout);
+    timeout = until_ms(a->now, readers_due(), timeout);
     n = agentx_poll(fds, &timeout);
     fds[n] = feed_poll(a->sockmigd);
     fds[n + 1] = feed_poll(a->basculed);
-    if (poll(fds, n + 2, a->notify.n ? 0 : timeout) < 0 && errno != EINTR)
+    readers_poll(fds + n + 2);
+    if (poll(fds, n + OWN_FDS, a->notify.n ? 0 : timeout) < 0 && errno != EINTR)
         log_fatal("poll: %s", strerror(errno));
     a->now = mono_clock();
     a->stale |= feed_turn(a->sockmigd, a->now);
     a->stale |= feed_turn(a->basculed, a->now);
+    a->stale |= readers_turn(fds + n + 2, shown(a), a->now);
     read_node(a);
     check_order(a);
     if (a->stale)
@@ -432,14 +429,13 @@ setup(struct agent *a, const struct options *o)
     char path[2][512];
     uint32_t seed = 0;
 
-    a->conf_path = o->conf;
+    a->options = o;
     read_conf(a);
     if (!a->conf)
         a->conf = calloc(1, sizeof *a->conf);
     if (!a->conf)
         log_fatal("out of memory");
     find_name(a);
-    a->state_dir = o->state_dir;
     if (getrandom(&seed, sizeof seed, 0) != sizeof seed)
         log_fatal("no random numbers: %s", strerror(errno));
     desk_init(&a->desk, seed);
@@ -472,6 +468,7 @@ main(int argc, char **argv)
     while (!stopping)
         turn(&agent);
     agentx_fini();
+    readers_stop();
     feed_free(agent.sockmigd);
     feed_free(agent.basculed);
     conf_free(agent.conf);

@@ -14,6 +14,7 @@ static const struct option long_options[] = {
     { "agentx", required_argument, NULL, 'x' },
     { "run-dir", required_argument, NULL, 'r' },
     { "state-dir", required_argument, NULL, 's' },
+    { "sys", required_argument, NULL, 'y' },
     { "user", required_argument, NULL, 'u' },
     { "help", no_argument, NULL, 'h' },
     { 0 },
@@ -22,14 +23,16 @@ static const struct option long_options[] = {
 static void
 usage(FILE *to)
 {
-    fputs("usage: bascule-agent [-c FILE] [--agentx SOCKET] [--run-dir FOLDER]\n"
-          "                     [--state-dir FOLDER] [--user NAME] [-v]\n"
-          "  -c FILE            configuration (" CONF_PATH ")\n"
-          "  --agentx SOCKET    of snmpd, unix:PATH (net-snmp's own)\n"
-          "  --run-dir FOLDER   where basculed and sockmigd listen (" RUN_DIR ")\n"
-          "  --state-dir FOLDER where the journal is (" STATE_DIR ")\n"
-          "  --user NAME        whom to run as when started by root (bascule)\n"
-          "  -v                 say more\n",
+    fputs(
+        "usage: bascule-agent [-c FILE] [--agentx SOCKET] [--run-dir FOLDER]\n"
+        "                     [--state-dir FOLDER] [--sys FOLDER] [--user NAME] [-v]\n"
+        "  -c FILE            configuration (" CONF_PATH ")\n"
+        "  --agentx SOCKET    of snmpd, unix:PATH (net-snmp's own)\n"
+        "  --run-dir FOLDER   where basculed and sockmigd listen (" RUN_DIR ")\n"
+        "  --state-dir FOLDER where the journal is (" STATE_DIR ")\n"
+        "  --sys FOLDER       where sysfs is (/sys)\n"
+        "  --user NAME        whom to run as when started by root (bascule)\n"
+        "  -v                 say more\n",
         to);
 }
 
@@ -41,6 +44,7 @@ options_parse(int argc, char **argv, struct options *o)
     *o = (struct options){ .conf = CONF_PATH,
         .run_dir = RUN_DIR,
         .state_dir = STATE_DIR,
+        .sys = "/sys",
         .user = "bascule",
         .level = LOG_LEVEL_INFO };
     while ((c = getopt_long(argc, argv, "c:vh", long_options, NULL)) != -1) {
@@ -56,6 +60,9 @@ options_parse(int argc, char **argv, struct options *o)
             break;
         case 's':
             o->state_dir = optarg;
+            break;
+        case 'y':
+            o->sys = optarg;
             break;
         case 'u':
             o->user = optarg;

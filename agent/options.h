@@ -7,7 +7,7 @@
 #include "lib/log.h"
 
 struct options { /* all borrowed from argv, or static */
-    const char *conf, *agentx, *run_dir, *state_dir, *user;
+    const char *conf, *agentx, *run_dir, *state_dir, *sys, *user;
     enum log_level level;
 };
 

@@ -310,6 +310,9 @@ conf_free(struct conf *conf)
     for (unsigned i = 0; i < conf->nservices; i++)
         for (char **arg = conf->services[i].command; *arg; arg++)
             free(*arg);
+    for (unsigned i = 0; i < conf->nprobes; i++)
+        for (char **arg = conf->probes[i].command; *arg; arg++)
+            free(*arg);
     free(conf);
 }
 
@@ -319,6 +322,15 @@ conf_service(const struct conf *conf, const char *name)
     for (unsigned i = 0; i < conf->nservices; i++)
         if (!strcmp(conf->services[i].name, name))
             return &conf->services[i];
+    return NULL;
+}
+
+const struct conf_probe *
+conf_probe(const struct conf *conf, const char *name)
+{
+    for (unsigned i = 0; i < conf->nprobes; i++)
+        if (!strcmp(conf->probes[i].name, name))
+            return &conf->probes[i];
     return NULL;
 }
 

@@ -19,6 +19,7 @@
 #define CONF_MAX_ADDRESSES 8
 #define CONF_MAX_ARGS 64
 #define CONF_MAX_GROUPS 32
+#define CONF_MAX_PROBES 64
 #define CONF_NAME_LEN 32 /* of a cluster, node or service: [a-z0-9-], with the NUL */
 
 enum conf_policy { CONF_COMMIT, CONF_REPLAY, CONF_WARM, CONF_COLD, CONF_NPOLICIES };
@@ -64,6 +65,18 @@ struct conf_service {
     char preferred[CONF_NAME_LEN]; /* node to start on; "": lowest id */
 };
 
+enum conf_place { CONF_ON_NODE, CONF_IN_CELL };
+
+struct conf_probe { /* a check with the interface of the monitoring plugins */
+    char name[CONF_NAME_LEN];
+    char service[CONF_NAME_LEN];
+    char *command[CONF_MAX_ARGS + 1]; /* owned; NULL-terminated; >= 1 */
+    enum conf_place place;
+    unsigned period_ms;  /* 500..3600000, default 10000 */
+    unsigned timeout_ms; /* 100..60000, default 5000 */
+    unsigned attempts;   /* results in a row for a change; 1..10, default 3 */
+};
+
 struct conf {
     char path[256]; /* of the file */
     char cluster[CONF_NAME_LEN];
@@ -81,6 +94,8 @@ struct conf {
     unsigned nnodes; /* 0: the file has none (lab generates them) */
     struct conf_service services[CONF_MAX_SERVICES];
     unsigned nservices;
+    struct conf_probe probes[CONF_MAX_PROBES];
+    unsigned nprobes;
 };
 
 #define CONF_ERROR_LEN 1024
@@ -94,6 +109,7 @@ bool conf_load(const char *path, struct conf **out, char *error);
 void conf_free(struct conf *conf); /* NULL is legal */
 
 const struct conf_service *conf_service(const struct conf *conf, const char *name);
+const struct conf_probe *conf_probe(const struct conf *conf, const char *name);
 const struct conf_node *conf_node(const struct conf *conf, const char *name);
 const struct conf_node *conf_node_by_id(const struct conf *conf, unsigned id);
 const char *conf_policy_name(enum conf_policy policy); /* "commit", ... */

@@ -88,12 +88,32 @@ begin_service(struct conf_draft *draft, const char *title, char *why)
     return true;
 }
 
+static bool
+begin_probe(struct conf_draft *draft, const char *title, char *why)
+{
+    struct conf *conf = draft->conf;
+    struct conf_probe *probe = &conf->probes[conf->nprobes];
+
+    if (conf_probe(conf, title))
+        return conf_because(
+            why, "probe \"%s\" is there already; allowed: another name", title);
+    if (conf->nprobes == CONF_MAX_PROBES)
+        return conf_because(why, "more than %d probes", CONF_MAX_PROBES);
+    conf->nprobes++;
+    strcpy(probe->name, title);
+    probe->period_ms = 10000;
+    probe->timeout_ms = 5000;
+    probe->attempts = 3;
+    draft->target = probe;
+    return true;
+}
+
 bool
 conf_begin(
     struct conf_draft *draft, enum conf_section section, const char *title, char *why)
 {
     static bool (*const begin[CONF_NSECTIONS])(struct conf_draft *, const char *,
-        char *) = { begin_cluster, begin_node, begin_service };
+        char *) = { begin_cluster, begin_node, begin_service, begin_probe };
 
     draft->section = section;
     draft->seen = 0;
@@ -178,11 +198,22 @@ end_service(struct conf_draft *draft, char *why)
         service->gateway, conf_keys(CONF_SERVICE)[2].allowed);
 }
 
+static bool
+end_probe(struct conf_draft *draft, char *why)
+{
+    const struct conf_probe *probe = draft->target;
+
+    if (!probe->command[0])
+        return conf_because(
+            why, "command is empty; allowed: %s", conf_keys(CONF_PROBE)[1].allowed);
+    return true;
+}
+
 bool
 conf_end(struct conf_draft *draft, char *why)
 {
-    static bool (*const end[CONF_NSECTIONS])(
-        struct conf_draft *, char *) = { end_cluster, end_node, end_service };
+    static bool (*const end[CONF_NSECTIONS])(struct conf_draft *,
+        char *) = { end_cluster, end_node, end_service, end_probe };
     const struct conf_key *keys = conf_keys(draft->section);
 
     for (unsigned i = 0; keys[i].name; i++)
@@ -214,6 +245,12 @@ conf_whole(const struct conf *conf, char *why)
                     s->name, s->addresses[k].text, node->name);
         }
     }
+    for (unsigned i = 0; i < conf->nprobes; i++)
+        if (!conf_service(conf, conf->probes[i].service))
+            return conf_because(why,
+                "probe %s: service \"%s\": there is no such service section; "
+                "allowed: the name of one",
+                conf->probes[i].name, conf->probes[i].service);
     for (unsigned i = 0; conf->multicast[0] && i < conf->nnodes; i++)
         if (!strchr(conf->multicast, ':') != !strchr(conf->nodes[i].address, ':'))
             return conf_because(why,

@@ -278,19 +278,26 @@ take_gateway(struct conf_draft *draft, const char *value, char *why)
 }
 
 static bool
-take_argument(struct conf_draft *draft, const char *value, char *why)
+take_word(char **command, const char *value, char *why)
 {
-    struct conf_service *service = draft->target;
     unsigned n = 0;
 
-    while (service->command[n])
+    while (command[n])
         n++;
     if (n == CONF_MAX_ARGS)
         return conf_because(why, "more than %d words", CONF_MAX_ARGS);
     if (n == 0 && !*value)
         return conf_because(why, "the program's name is empty");
-    service->command[n] = strdup(value);
-    return service->command[n] || conf_because(why, "no memory");
+    command[n] = strdup(value);
+    return command[n] || conf_because(why, "no memory");
+}
+
+static bool
+take_argument(struct conf_draft *draft, const char *value, char *why)
+{
+    struct conf_service *service = draft->target;
+
+    return take_word(service->command, value, why);
 }
 
 static bool
@@ -350,6 +357,37 @@ take_preferred(struct conf_draft *draft, const char *value, char *why)
 {
     (void)draft;
     return conf_is_name(value) || conf_because(why, "not the name of a node");
+}
+
+/* ---- probe ---- */
+
+/* It must be said where a program is that runs again and again. */
+static bool
+take_probe_argument(struct conf_draft *draft, const char *value, char *why)
+{
+    struct conf_probe *probe = draft->target;
+
+    if (!probe->command[0] && *value != '/')
+        return conf_because(why, "not an absolute path");
+    return take_word(probe->command, value, why);
+}
+
+static bool
+take_probe_service(struct conf_draft *draft, const char *value, char *why)
+{
+    (void)draft;
+    return conf_is_name(value) || conf_because(why, "not the name of a service");
+}
+
+static bool
+take_place(struct conf_draft *draft, const char *value, char *why)
+{
+    struct conf_probe *probe = draft->target;
+
+    if (strcmp(value, "node") != 0 && strcmp(value, "cell") != 0)
+        return conf_because(why, "not a place");
+    probe->place = *value == 'c' ? CONF_IN_CELL : CONF_ON_NODE;
+    return true;
 }
 
 /* ---- the keys ---- */
@@ -416,6 +454,21 @@ static const struct conf_key service_keys[] = {
     { 0 },
 };
 
+static const struct conf_key probe_keys[] = {
+    { "service", "the name of a service section", take_probe_service,
+        TEXT(struct conf_probe, service), .required = true },
+    { "command", "{ \"/PATH/OF/PLUGIN\", \"ARGUMENT\", ... }: 1 to 64 words",
+        take_probe_argument, .list = true, .required = true },
+    { "place", "\"node\" (as a client) or \"cell\" (within the service's cell)",
+        take_place, .list = false },
+    { "period", "500 to 3600000 (ms)", NULL,
+        NUMBER(struct conf_probe, period_ms, 500, 3600000) },
+    { "timeout", "100 to 60000 (ms)", NULL,
+        NUMBER(struct conf_probe, timeout_ms, 100, 60000) },
+    { "attempts", "1 to 10", NULL, NUMBER(struct conf_probe, attempts, 1, 10) },
+    { 0 },
+};
+
 static const struct {
     const char *name;
     const struct conf_key *keys;
@@ -423,6 +476,7 @@ static const struct {
     [CONF_CLUSTER] = { "cluster", cluster_keys },
     [CONF_NODE] = { "node", node_keys },
     [CONF_SERVICE] = { "service", service_keys },
+    [CONF_PROBE] = { "probe", probe_keys },
 };
 
 const char *

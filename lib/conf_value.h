@@ -11,7 +11,7 @@
 
 #define CONF_WHY_LEN 320
 
-enum conf_section { CONF_CLUSTER, CONF_NODE, CONF_SERVICE, CONF_NSECTIONS };
+enum conf_section { CONF_CLUSTER, CONF_NODE, CONF_SERVICE, CONF_PROBE, CONF_NSECTIONS };
 
 struct conf_draft;
 

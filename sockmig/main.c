@@ -12,6 +12,7 @@
 #include "lib/fd.h"
 #include "lib/log.h"
 #include "sockmig/caps.h"
+#include "sockmig/cells.h"
 #include "sockmig/engine.h"
 
 #include <errno.h>
@@ -55,11 +56,18 @@ struct daemon {
     struct ctl_server *server;
     struct child children[CONF_MAX_SERVICES];
     struct asked asked[MAX_ASKED];
+    struct {                  /* the child that looks into the cells */
+        struct ctl_conn *ctl; /* owned; NULL: it does not run */
+        struct loop_child *watch;
+        struct loop_timer *restart;
+    } cells;
+    const char *run_dir;
     int64_t next_id;
     enum log_level level;
 };
 
 static void child_start(struct child *c);
+static void tell_cells(struct daemon *d, const struct child *c);
 
 static void
 answer_error(struct ctl_conn *conn, int64_t id, const char *text)
@@ -95,6 +103,7 @@ child_gone(struct child *c, const char *reason)
     jv_free(ev);
     jv_free(c->status);
     c->status = NULL;
+    tell_cells(d, c);
 }
 
 static void
@@ -114,6 +123,94 @@ on_child_exit(struct loop_child *watch, int pid, int status, void *arg)
         WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status), RESTART_MS);
     child_gone(c, "the service's engine ended; sockmigd starts it again");
     loop_timer_in_ms(c->restart, RESTART_MS);
+}
+
+/* ---- the child that looks into the cells ---- */
+
+static void
+tell_cells(struct daemon *d, const struct child *c)
+{
+    struct jv *msg;
+
+    if (!d->cells.ctl)
+        return;
+    msg = jv_object();
+    jv_set_str(msg, "service", c->service->name);
+    jv_set_int(msg, "pid",
+        strcmp(jv_str(c->status, "role", ""), "active") == 0
+            ? jv_int(c->status, "pid", 0)
+            : 0);
+    ctl_send(d->cells.ctl, msg);
+}
+
+static void
+on_cells_exit(struct loop_child *watch, int pid, int status, void *arg)
+{
+    struct daemon *d = arg;
+
+    (void)pid;
+    loop_child_free(watch);
+    ctl_close(d->cells.ctl);
+    d->cells.ctl = NULL;
+    log_warn("what looks into the cells ended with %d; started again in %d ms", status,
+        RESTART_MS);
+    loop_timer_in_ms(d->cells.restart, RESTART_MS);
+}
+
+static void
+run_cells(struct daemon *d, int fd)
+{
+    sigset_t none;
+
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+    for (int i = 3; i < 1024; i++)
+        if (i != fd)
+            close(i);
+    prctl(PR_SET_NAME, "sockmig-cells");
+    log_init("sockmig-cells", d->level);
+    _exit(cells_main(d->conf, d->run_dir, fd));
+}
+
+static void
+ignore_message(struct ctl_conn *conn, const struct jv *msg, void *arg)
+{
+    (void)conn;
+    (void)msg;
+    (void)arg;
+}
+
+static void
+cells_start(struct daemon *d)
+{
+    struct ctl_handler handler = { ignore_message, NULL, d };
+    int sv[2];
+    pid_t pid;
+
+    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, sv) < 0)
+        log_fatal("no socket pair: %s", strerror(errno));
+    pid = fork();
+    if (pid == 0)
+        run_cells(d, sv[1]);
+    fd_close(sv[1]);
+    if (pid < 0) {
+        fd_close(sv[0]);
+        loop_timer_in_ms(d->cells.restart, RESTART_MS);
+        return;
+    }
+    d->cells.ctl = ctl_adopt(d->loop, sv[0], handler);
+    d->cells.watch = loop_child_new(d->loop, pid, on_cells_exit, d);
+    for (unsigned i = 0; i < d->conf->nservices; i++)
+        if (d->children[i].status)
+            tell_cells(d, &d->children[i]);
+}
+
+static void
+on_cells_restart(struct loop_timer *timer, void *arg)
+{
+    (void)timer;
+    cells_start(arg);
 }
 
 static struct asked *
@@ -138,6 +235,7 @@ on_child_message(struct ctl_conn *conn, const struct jv *msg, void *arg)
     if (event && strcmp(event, "status") == 0) {
         jv_free(c->status);
         c->status = jv_copy(jv_get(msg, "status"));
+        tell_cells(d, c);
         copy = jv_object();
         jv_set_str(copy, "event", "status");
         jv_set_str(copy, "service", c->service->name);
@@ -413,6 +511,9 @@ main(int argc, char **argv)
     signal(SIGPIPE, SIG_IGN);
     d.loop = loop_new();
     serve(&d, o.run_dir);
+    d.run_dir = o.run_dir;
+    d.cells.restart = loop_timer_new(d.loop, on_cells_restart, &d);
+    cells_start(&d);
     loop_signal_new(d.loop, SIGTERM, on_terminate, &d);
     loop_signal_new(d.loop, SIGINT, on_terminate, &d);
     for (unsigned i = 0; i < d.conf->nservices; i++) {

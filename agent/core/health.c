@@ -20,6 +20,17 @@ static const struct rule {
     { HEALTH_MEMORY,    false,  10, HEALTH_DEGRADED, "memory available: # %, below 10 %" },
     { HEALTH_DISK,      false,   1, HEALTH_FAILED,   "journal's disk free: # %, below 1 %" },
     { HEALTH_DISK,      false,   5, HEALTH_DEGRADED, "journal's disk free: # %, below 5 %" },
+    { HEALTH_READ_ONLY, true,    0, HEALTH_FAILED,   "disks that can only be read: #" },
+    { HEALTH_INODES,    false,   1, HEALTH_FAILED,   "inodes free: # %, below 1 %" },
+    { HEALTH_INODES,    false,   5, HEALTH_DEGRADED, "inodes free: # %, below 5 %" },
+    { HEALTH_DISK_ERRORS, true,  0, HEALTH_DEGRADED, "errors of disks: #" },
+    { HEALTH_SENSORS,   true,    0, HEALTH_DEGRADED, "alarms of sensors: #" },
+    { HEALTH_HARDWARE,  true,    0, HEALTH_DEGRADED, "hardware errors in the kernel's log: #" },
+    { HEALTH_PRESSURE_MEMORY, true, 30, HEALTH_DEGRADED, "all wait for memory: # % of the time, above 30 %" },
+    { HEALTH_PRESSURE_IO, true, 80, HEALTH_DEGRADED, "all wait for I/O: # % of the time, above 80 %" },
+    { HEALTH_CLOCK,     true,    0, HEALTH_DEGRADED, "the clock is not synchronised" },
+    { HEALTH_DESCRIPTORS, true, 90, HEALTH_DEGRADED, "descriptors of a process: # % of its limit, above 90 %" },
+    { HEALTH_PROGRAMS,  true,    0, HEALTH_FAILED,   "programs of services that are not installed: #" },
     { HEALTH_LOAD,      true,  800, HEALTH_DEGRADED, "load: # % of the processors, above 800 %" },
 };
 /* clang-format on */
@@ -91,4 +102,29 @@ health_judge(const struct health_facts *f, char *reason, size_t size)
             at = put_finding(reason, size, at, r, f->reading[i]);
     }
     return worst;
+}
+
+void
+health_unknown(struct health_facts *f)
+{
+    for (int i = 0; i < HEALTH_NREADINGS; i++)
+        f->reading[i] = -1;
+    f->broken = NULL;
+}
+
+void
+health_add(
+    enum health *verdict, char *reason, size_t size, enum health h, const char *text)
+{
+    size_t at;
+
+    if (h <= HEALTH_OK || h < *verdict)
+        return;
+    if (h > *verdict)
+        reason[0] = '\0';
+    *verdict = h;
+    at = strlen(reason);
+    if (at)
+        at = put(reason, size, at, "; ", 2);
+    put(reason, size, at, text, strlen(text));
 }

@@ -20,6 +20,16 @@ enum health_reading { /* a value that is not known is negative and decides nothi
     HEALTH_SOCKMIGD,  /* 1: does not answer, 0: answers */
     HEALTH_BASCULED,
     HEALTH_COROSYNC,
+    HEALTH_PRESSURE_MEMORY, /* percent of 10 s in which all waited for memory */
+    HEALTH_PRESSURE_IO,
+    HEALTH_INODES,      /* free, percent, the fewest of all disks */
+    HEALTH_READ_ONLY,   /* disks that can only be read */
+    HEALTH_DISK_ERRORS, /* since the agent started */
+    HEALTH_SENSORS,     /* alarms */
+    HEALTH_CLOCK,       /* 1: not synchronised */
+    HEALTH_HARDWARE,    /* messages of the kernel in the last ten minutes */
+    HEALTH_DESCRIPTORS, /* in use, percent of the limit, of the fullest process */
+    HEALTH_PROGRAMS,    /* of services, that are not installed */
     HEALTH_NREADINGS
 };
 
@@ -32,5 +42,13 @@ struct health_facts {
  *
  * @reason  @size bytes; empty if HEALTH_OK, else the findings, cut to fit */
 enum health health_judge(const struct health_facts *f, char *reason, size_t size);
+
+/* health_unknown - all readings at -1. */
+void health_unknown(struct health_facts *f);
+
+/* health_add - fold @h with its @text into the verdict: the worst decides, and the
+ * reason names all of that severity. */
+void health_add(
+    enum health *verdict, char *reason, size_t size, enum health h, const char *text);
 
 #endif

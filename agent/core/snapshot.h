@@ -197,6 +197,7 @@ struct connection_row {
     struct mib_row row;
     int64_t state, in_octets, out_octets, age, idle, unread, unsent, round_trip,
         retransmits;
+    int64_t first_us; /* no column: when it was first seen here */
 };
 
 struct phase_row {

@@ -30,6 +30,7 @@ enum order_type {
     ORDER_FREEZE,
     ORDER_N
 };
+enum role { ROLE_UNKNOWN, ROLE_NONE, ROLE_STANDBY, ROLE_ACTIVE };
 enum order_outcome {
     OUTCOME_NONE,
     OUTCOME_PENDING,

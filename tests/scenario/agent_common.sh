@@ -9,6 +9,8 @@
 #   stop PID                   end one of ours, and wait for it
 #   pass / fail "why" / skip "why"
 
+PATH=/usr/sbin:/usr/bin:/sbin:/bin:$PATH
+
 pass() { echo "PASS"; exit 0; }
 fail() { echo "FAIL: $*"; tail -n 20 "$dir"/*.log >&2; exit 1; }
 skip() { echo "SKIP: $*"; exit 77; }
@@ -119,7 +121,7 @@ start_agent() {
     ip netns exec "$ns" unshare -u sh -c 'hostname n$0; exec "$@"' "$1" \
         "$top_builddir/agent/bascule-agent" -c "$dir/bascule.conf" --user root \
         --agentx "unix:$dir/n$1/agentx.sock" --run-dir "$dir/n$1/run" \
-        --state-dir "$dir/n$1/state" -v 2>>"$dir/agent$1.log" 9>&- &
+        --state-dir "$dir/n$1/state" ${AGENT_OPTIONS-} -v 2>>"$dir/agent$1.log" 9>&- &
     eval "agent$1=$!"
 }
 
@@ -128,6 +130,14 @@ start_double() {
         "$dir/n$1/run/$2.sock" "$dir/n$1/$2.json" "$dir/n$1/$2.orders" \
         2>>"$dir/double.log" 9>&- &
     eval "$2$1=$!"
+}
+
+# start_cells N PID - what looks into cells, for a service redis whose process is PID
+start_cells() {
+    ip netns exec "$ns" unshare -u sh -c 'hostname n$0; exec "$@"' "$1" \
+        "$top_builddir/tests/scenario/cells_serve" "$dir/bascule.conf" "$dir/n$1/run" redis "$2" \
+        2>>"$dir/cells.log" 9>&- &
+    eval "cells$1=$!"
 }
 
 stop() { kill -9 "$1" 2>/dev/null; wait "$1" 2>/dev/null; }

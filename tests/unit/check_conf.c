@@ -21,6 +21,9 @@
     "node \"n2\" { id = 2 address = \"10.0.2.2\" }\n"
 
 /* The file's name is "F" in what is expected. */
+#define P_HEAD                                                                         \
+    "probe \"p\" {\n  service = \"a\"\n  command = { \"/bin/true\", \"x\" }\n"
+
 static const struct {
     const char *claim, *text, *error; /* error NULL: it is accepted */
 } rows[] = {
@@ -67,6 +70,24 @@ static const struct {
         "device is given twice" },
     { "a list given twice", S_HEAD "  command = { \"y\" }\n" S_TAIL,
         "F:5: command is given twice" },
+
+    { "a probe", GOOD P_HEAD "}\n", NULL },
+    { "a whole probe",
+        GOOD P_HEAD "  place = \"cell\"\n  period = 500\n  timeout = 100\n"
+                    "  attempts = 1\n}\n",
+        NULL },
+    { "a probe of no service", P_HEAD "}\n",
+        "probe p: service \"a\": there is no such service section" },
+    { "two probes of one name", GOOD P_HEAD "}\n" P_HEAD "}\n", "duplicate title" },
+    { "a probe without a path",
+        GOOD "probe \"p\" {\n  service = \"a\"\n  command = { \"x\" }\n}\n",
+        "command \"x\": not an absolute path" },
+    { "a probe anywhere", GOOD P_HEAD "  place = \"moon\"\n}\n", "not a place" },
+    { "a probe all the time", GOOD P_HEAD "  period = 499\n}\n", "out of range" },
+    { "a probe without a command", GOOD "probe \"p\" {\n  service = \"a\"\n}\n",
+        "command is missing in this probe section" },
+    { "a probe that never gives in", GOOD P_HEAD "  attempts = 11\n}\n",
+        "out of range" },
 
     { "root", S_HEAD "  command = { \"x\" }\n  user = \"root\"\n}\n",
         "F:5: user \"root\": a service does not run as root" },

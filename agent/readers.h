@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * readers.h - all that looks at the node and its services: drivers, probes, cells.
+ *
+ * Until readers_start() was called, which needs a configuration that is good, the
+ * others do nothing and show nothing. */
+#ifndef BSC_AGENT_READERS_H
+#define BSC_AGENT_READERS_H
+
+#include "agent/drivers.h"
+#include "agent/probes.h"
+
+#define READERS_FDS (1 + DRIVERS_FDS + PROBES_FDS)
+
+/* readers_start - once in a process.  @conf and @ctx's texts: borrowed for ever. */
+void readers_start(const struct driver_context *ctx, const char *run_dir);
+void readers_stop(void);
+
+void readers_poll(struct pollfd fds[READERS_FDS]);
+struct mono readers_due(void);
+
+/* readers_turn - true: something changed.  @shown: by which it is known what runs
+ * here. */
+bool readers_turn(const struct pollfd fds[READERS_FDS], const struct snapshot *shown,
+    struct mono now);
+
+void readers_show(struct snapshot *s, struct mono now);
+void readers_judge(enum health *verdict, char *reason, size_t size, struct mono now);
+
+#endif

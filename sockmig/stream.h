@@ -20,6 +20,10 @@ struct stream_pair {                  /* who talks to whom; names the keys */
     uint8_t challenge[WIRE_CHALLENGE];
 };
 
+/* stream_join_session - a number for this joining: both sides know the challenge, and no
+ * other joining has the same. */
+uint64_t stream_join_session(const struct stream_pair *pair);
+
 /* stream_seal_small - one frame of the pair's own key into @out; @to_standby tells the
  * direction.  Bytes written: head, body, tag. */
 size_t stream_seal_small(const struct stream_pair *pair, bool to_standby,

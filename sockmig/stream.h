@@ -20,8 +20,8 @@ struct stream_pair {                  /* who talks to whom; names the keys */
     uint8_t challenge[WIRE_CHALLENGE];
 };
 
-/* stream_join_session - a number for this joining: both sides know the challenge, and no
- * other joining has the same. */
+/* stream_join_session - a number for this joining: both sides know the challenge, and
+ * no other joining has the same. */
 uint64_t stream_join_session(const struct stream_pair *pair);
 
 /* stream_seal_small - one frame of the pair's own key into @out; @to_standby tells the

@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 #define MAX_FILE_BYTES (1 << 20)
-#define MAX_KEYS 24
+#define MAX_KEYS 48
 
 struct reading {
     struct conf_draft draft;

@@ -24,6 +24,16 @@
 
 enum conf_policy { CONF_COMMIT, CONF_REPLAY, CONF_WARM, CONF_COLD, CONF_NPOLICIES };
 
+enum conf_failback { CONF_FAILBACK_NONE, CONF_FAILBACK_AUTO };
+enum conf_placement { CONF_PLACEMENT_FIXED, CONF_PLACEMENT_BALANCE };
+
+#define CONF_MAX_NAMES 16 /* in one list of nodes or services */
+
+struct conf_names { /* of nodes or services */
+    char v[CONF_MAX_NAMES][CONF_NAME_LEN];
+    unsigned n;
+};
+
 struct conf_address {
     int family;        /* AF_INET or AF_INET6 */
     uint8_t bytes[16]; /* network order; 4 or 16 used */
@@ -63,6 +73,38 @@ struct conf_service {
     unsigned max_pause_ms; /* a larger pause is reported; 1..10000, default 50 */
     unsigned log_mib;      /* of the packet log; a power of two, default 64 */
     char preferred[CONF_NAME_LEN]; /* node to start on; "": lowest id */
+    struct conf_names never;       /* nodes that must not run it */
+    struct conf_names together;    /* services it wants to be on one node with */
+    struct conf_names apart;       /* services it does not want to be with */
+    enum conf_failback failback;
+    unsigned failback_delay_s; /* 0..86400, default 60 */
+    enum conf_placement placement;
+    unsigned load; /* permille of a node, 1..1000; 0: as measured */
+    unsigned
+        fail_limit; /* failures that hold a node back; 0..200, default 3, 0: none */
+    unsigned hold_off_s; /* ... for so long; 1..86400, default 600 */
+};
+
+#define CONF_WEIGHT 100 /* of a reading that has no section */
+#define CONF_MAX_READINGS 32
+#define CONF_MAX_FENCES 64
+#define CONF_MAX_OPTIONS 16
+
+struct conf_reading {
+    char name[CONF_NAME_LEN]; /* of a driver or a probe */
+    unsigned weight;          /* 0..1000: what it adds to the score when critical */
+};
+
+struct conf_fence { /* one way to fence one node */
+    char name[CONF_NAME_LEN];
+    char node[CONF_NAME_LEN];
+    char agent[256]; /* absolute path, or a name in /usr/sbin */
+    unsigned level;  /* 1..9: a level is tried when all of the one before failed */
+    char options[CONF_MAX_OPTIONS][128]; /* "NAME=VALUE", as the agent reads them */
+    unsigned noptions;
+    char secret_file[256];  /* one line, given as .secret_option; "": none */
+    char secret_option[64]; /* default "password" */
+    unsigned timeout_s;     /* 1..600, default 20 */
 };
 
 enum conf_place { CONF_ON_NODE, CONF_IN_CELL };
@@ -90,12 +132,24 @@ struct conf {
     unsigned lease_ms;     /* 50..10000, default 200 */
     unsigned heartbeat_ms; /* 5..lease/3, default 40 */
     unsigned poll_ms;      /* MIBs of all nodes are read this often; 250..60000 */
+    unsigned health_degraded; /* score from which a node or service is degraded; 40 */
+    unsigned health_failed;   /* ... failed; 100 */
+    unsigned health_margin;   /* below it by so much to be better again; 10 */
+    unsigned health_fall;     /* readings in a row to be worse; 1..100, 2 */
+    unsigned health_rise;     /* ... better; 1..100, 3 */
+    unsigned balance_interval_s; /* between two moves to even out load; default 60 */
+    unsigned balance_margin;     /* permille that a move must gain; default 100 */
     struct conf_node nodes[CONF_MAX_NODES];
     unsigned nnodes; /* 0: the file has none (lab generates them) */
     struct conf_service services[CONF_MAX_SERVICES];
     unsigned nservices;
     struct conf_probe probes[CONF_MAX_PROBES];
     unsigned nprobes;
+    struct conf_reading readings[CONF_MAX_READINGS];
+    unsigned nreadings;
+    struct conf_fence
+        fences[CONF_MAX_FENCES]; /* as in the file: order within a level */
+    unsigned nfences;
 };
 
 #define CONF_ERROR_LEN 1024

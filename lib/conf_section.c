@@ -32,6 +32,13 @@ conf_defaults(struct conf *conf)
     conf->lease_ms = 200;
     conf->heartbeat_ms = 40;
     conf->poll_ms = 1000;
+    conf->health_degraded = 40;
+    conf->health_failed = 100;
+    conf->health_margin = 10;
+    conf->health_fall = 2;
+    conf->health_rise = 3;
+    conf->balance_interval_s = 60;
+    conf->balance_margin = 100;
 }
 
 static bool
@@ -82,6 +89,9 @@ begin_service(struct conf_draft *draft, const char *title, char *why)
     service->policy = CONF_COMMIT;
     service->max_pause_ms = 50;
     service->log_mib = 64;
+    service->failback_delay_s = 60;
+    service->fail_limit = 3;
+    service->hold_off_s = 600;
     strcpy(service->directory, "/");
     snprintf(service->log, sizeof service->log, "/var/log/bascule/%s.log", title);
     draft->target = service;
@@ -113,7 +123,8 @@ conf_begin(
     struct conf_draft *draft, enum conf_section section, const char *title, char *why)
 {
     static bool (*const begin[CONF_NSECTIONS])(struct conf_draft *, const char *,
-        char *) = { begin_cluster, begin_node, begin_service, begin_probe };
+        char *) = { begin_cluster, begin_node, begin_service, begin_probe,
+        conf_begin_reading, conf_begin_fence };
 
     draft->section = section;
     draft->seen = 0;
@@ -140,11 +151,23 @@ end_cluster(struct conf_draft *draft, char *why)
 
     if (!was_seen(draft, "heartbeat"))
         conf->heartbeat_ms = conf->lease_ms / 5;
+    if (conf->health_failed <= conf->health_degraded)
+        return conf_because(why,
+            "health-failed %u is not above health-degraded %u; allowed: a larger one",
+            conf->health_failed, conf->health_degraded);
     if (conf->heartbeat_ms > conf->lease_ms / 3)
         return conf_because(why,
             "heartbeat %u is too slow for a lease of %u; allowed: 5 to "
             "%u (three beats fit into a lease)",
             conf->heartbeat_ms, conf->lease_ms, conf->lease_ms / 3);
+    return true;
+}
+
+static bool
+end_reading(struct conf_draft *draft, char *why)
+{
+    (void)draft;
+    (void)why;
     return true;
 }
 
@@ -213,7 +236,8 @@ bool
 conf_end(struct conf_draft *draft, char *why)
 {
     static bool (*const end[CONF_NSECTIONS])(struct conf_draft *,
-        char *) = { end_cluster, end_node, end_service, end_probe };
+        char *) = { end_cluster, end_node, end_service, end_probe, end_reading,
+        conf_end_fence };
     const struct conf_key *keys = conf_keys(draft->section);
 
     for (unsigned i = 0; keys[i].name; i++)
@@ -221,6 +245,62 @@ conf_end(struct conf_draft *draft, char *why)
             return conf_because(why, "%s is missing in this %s section; allowed: %s",
                 keys[i].name, conf_section_name(draft->section), keys[i].allowed);
     return end[draft->section](draft, why);
+}
+
+static bool
+has_name(const struct conf_names *names, const char *name)
+{
+    for (unsigned i = 0; i < names->n; i++)
+        if (!strcmp(names->v[i], name))
+            return true;
+    return false;
+}
+
+static bool
+check_partners(const struct conf *conf, const struct conf_service *s, const char *key,
+    const struct conf_names *names, char *why)
+{
+    for (unsigned i = 0; i < names->n; i++)
+        if (!strcmp(names->v[i], s->name) || !conf_service(conf, names->v[i]))
+            return conf_because(why,
+                "service %s: %s \"%s\": %s; allowed: the name of another one", s->name,
+                key, names->v[i],
+                conf_service(conf, names->v[i]) ? "that is itself"
+                                                : "there is no such service section");
+    return true;
+}
+
+/* What no placement could ever satisfy is refused here, not tried for ever. */
+static bool
+check_placement(const struct conf *conf, const struct conf_service *s, char *why)
+{
+    for (unsigned i = 0; conf->nnodes && i < s->never.n; i++)
+        if (!conf_node(conf, s->never.v[i]))
+            return conf_because(why,
+                "service %s: never \"%s\": there is no such node section; allowed: the "
+                "name of one",
+                s->name, s->never.v[i]);
+    if (conf->nnodes && s->never.n >= conf->nnodes)
+        return conf_because(why,
+            "service %s: never names all nodes; allowed: at most %u, so that it can "
+            "run",
+            s->name, conf->nnodes - 1);
+    if (s->preferred[0] && has_name(&s->never, s->preferred))
+        return conf_because(why,
+            "service %s: node %s is both preferred and never; allowed: one of them",
+            s->name, s->preferred);
+    for (unsigned i = 0; i < s->apart.n; i++)
+        if (has_name(&s->together, s->apart.v[i]))
+            return conf_because(why,
+                "service %s: %s is in together and in apart; allowed: in one of them",
+                s->name, s->apart.v[i]);
+    if (s->failback == CONF_FAILBACK_AUTO && !s->preferred[0])
+        return conf_because(why,
+            "service %s: failback \"auto\" without preferred; allowed: name the node "
+            "to fall back to",
+            s->name);
+    return check_partners(conf, s, "together", &s->together, why) &&
+           check_partners(conf, s, "apart", &s->apart, why);
 }
 
 bool
@@ -234,6 +314,8 @@ conf_whole(const struct conf *conf, char *why)
                 "service %s: preferred \"%s\": there is no such node "
                 "section; allowed: the name of one",
                 s->name, s->preferred);
+        if (!check_placement(conf, s, why))
+            return false;
         for (unsigned k = 0; k < s->naddresses; k++) {
             const struct conf_node *node = conf_node_with_address(
                 conf, s->addresses[k].bytes);
@@ -260,5 +342,5 @@ conf_whole(const struct conf *conf, char *why)
     if (conf->nnodes && !conf->cluster[0])
         return conf_because(why, "there are node sections, but no cluster section; "
                                  "allowed: cluster \"NAME\" { }");
-    return true;
+    return conf_whole_fences(conf, why);
 }

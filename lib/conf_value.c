@@ -390,6 +390,66 @@ take_place(struct conf_draft *draft, const char *value, char *why)
     return true;
 }
 
+static bool
+take_name(struct conf_names *names, const char *value, const char *what, char *why)
+{
+    if (!conf_is_name(value))
+        return conf_because(why, "not the name of a %s", what);
+    for (unsigned i = 0; i < names->n; i++)
+        if (!strcmp(names->v[i], value))
+            return conf_because(why, "named twice");
+    if (names->n == CONF_MAX_NAMES)
+        return conf_because(why, "more than %d names", CONF_MAX_NAMES);
+    strcpy(names->v[names->n++], value);
+    return true;
+}
+
+static bool
+take_never(struct conf_draft *draft, const char *value, char *why)
+{
+    struct conf_service *service = draft->target;
+
+    return take_name(&service->never, value, "node", why);
+}
+
+static bool
+take_together(struct conf_draft *draft, const char *value, char *why)
+{
+    struct conf_service *service = draft->target;
+
+    return take_name(&service->together, value, "service", why);
+}
+
+static bool
+take_apart(struct conf_draft *draft, const char *value, char *why)
+{
+    struct conf_service *service = draft->target;
+
+    return take_name(&service->apart, value, "service", why);
+}
+
+static bool
+take_failback(struct conf_draft *draft, const char *value, char *why)
+{
+    struct conf_service *service = draft->target;
+
+    service->failback = !strcmp(value, "auto") ? CONF_FAILBACK_AUTO
+                                               : CONF_FAILBACK_NONE;
+    return !strcmp(value, "auto") || !strcmp(value, "none") ||
+           conf_because(why, "not a way to fall back");
+}
+
+static bool
+take_placement(struct conf_draft *draft, const char *value, char *why)
+{
+    struct conf_service *service = draft->target;
+
+    service->placement = !strcmp(value, "balance") ? CONF_PLACEMENT_BALANCE
+                                                   : CONF_PLACEMENT_FIXED;
+    return !strcmp(value, "balance") || !strcmp(value, "fixed") ||
+           conf_because(why, "not a placement");
+}
+
 /* ---- the keys ---- */
 
 #define TEXT(type, field)                                                              \
@@ -414,6 +474,18 @@ static const struct conf_key cluster_keys[] = {
     { "heartbeat", "5 (ms) to a third of the lease", NULL,
         NUMBER(struct conf, heartbeat_ms, 5, 3333) },
     { "poll", "250 to 60000 (ms)", NULL, NUMBER(struct conf, poll_ms, 250, 60000) },
+    { "health-degraded", "1 to 10000", NULL,
+        NUMBER(struct conf, health_degraded, 1, 10000) },
+    { "health-failed", "1 to 10000", NULL,
+        NUMBER(struct conf, health_failed, 1, 10000) },
+    { "health-margin", "0 to 10000", NULL,
+        NUMBER(struct conf, health_margin, 0, 10000) },
+    { "health-fall", "1 to 100", NULL, NUMBER(struct conf, health_fall, 1, 100) },
+    { "health-rise", "1 to 100", NULL, NUMBER(struct conf, health_rise, 1, 100) },
+    { "balance-interval", "1 to 86400 (s)", NULL,
+        NUMBER(struct conf, balance_interval_s, 1, 86400) },
+    { "balance-margin", "1 to 1000 (permille)", NULL,
+        NUMBER(struct conf, balance_margin, 1, 1000) },
     { 0 },
 };
 
@@ -451,6 +523,22 @@ static const struct conf_key service_keys[] = {
     { "packet-log", "1 to 4096 (MiB), a power of two", take_log_size, .list = false },
     { "preferred", "the name of a node section", take_preferred,
         TEXT(struct conf_service, preferred) },
+    { "never", "{ \"NODE\", ... }: up to 16 names of node sections", take_never,
+        .list = true },
+    { "together", "{ \"SERVICE\", ... }: up to 16 names of other service sections",
+        take_together, .list = true },
+    { "apart", "{ \"SERVICE\", ... }: up to 16 names of other service sections",
+        take_apart, .list = true },
+    { "failback", "\"none\" or \"auto\"", take_failback, .list = false },
+    { "failback-delay", "0 to 86400 (s)", NULL,
+        NUMBER(struct conf_service, failback_delay_s, 0, 86400) },
+    { "placement", "\"fixed\" or \"balance\"", take_placement, .list = false },
+    { "load", "0 to 1000 (permille of a node; 0: as measured)", NULL,
+        NUMBER(struct conf_service, load, 0, 1000) },
+    { "fail-limit", "0 to 200 (0: none)", NULL,
+        NUMBER(struct conf_service, fail_limit, 0, 200) },
+    { "hold-off", "1 to 86400 (s)", NULL,
+        NUMBER(struct conf_service, hold_off_s, 1, 86400) },
     { 0 },
 };
 
@@ -477,6 +565,8 @@ static const struct {
     [CONF_NODE] = { "node", node_keys },
     [CONF_SERVICE] = { "service", service_keys },
     [CONF_PROBE] = { "probe", probe_keys },
+    [CONF_READING] = { "reading", conf_reading_keys },
+    [CONF_FENCE] = { "fence", conf_fence_keys },
 };
 
 const char *

@@ -11,7 +11,15 @@
 
 #define CONF_WHY_LEN 320
 
-enum conf_section { CONF_CLUSTER, CONF_NODE, CONF_SERVICE, CONF_PROBE, CONF_NSECTIONS };
+enum conf_section {
+    CONF_CLUSTER,
+    CONF_NODE,
+    CONF_SERVICE,
+    CONF_PROBE,
+    CONF_READING,
+    CONF_FENCE,
+    CONF_NSECTIONS
+};
 
 struct conf_draft;
 
@@ -34,6 +42,14 @@ struct conf_draft {
 /* conf_section_name, conf_keys - keys of @section, ended by a NULL name. */
 const char *conf_section_name(enum conf_section section);
 const struct conf_key *conf_keys(enum conf_section section);
+
+/* Of conf_fence.c: keys of sections reading and fence, their beginning and what holds
+ * for all of them. */
+extern const struct conf_key conf_reading_keys[], conf_fence_keys[];
+bool conf_begin_reading(struct conf_draft *draft, const char *title, char *why);
+bool conf_begin_fence(struct conf_draft *draft, const char *title, char *why);
+bool conf_end_fence(struct conf_draft *draft, char *why);
+bool conf_whole_fences(const struct conf *conf, char *why);
 
 /* conf_begin - a section starts: give it a place, its name and its defaults.
  * False: @why (CONF_WHY_LEN bytes) says what is wrong and what is allowed. */

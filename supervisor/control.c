@@ -3,8 +3,10 @@
 
 #include "lib/ctl.h"
 #include "lib/log.h"
+#include "supervisor/simulate.h"
 #include "supervisor/status.h"
 
+#include <errno.h>
 #include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -122,39 +124,125 @@ owner_name(const struct ctl_conn *conn, char *text, size_t size)
         snprintf(text, size, "uid %d", (int)uid);
 }
 
-static void
-on_switchover(
-    struct control *c, struct ctl_conn *conn, const struct jv *msg, int64_t id)
+/* What an order speaks of, by its names in @msg.  NULL, or what is wrong; valid until
+ * the next call. */
+static const char *
+read_names(const struct conf *conf, const struct jv *msg, struct node_ask *ask)
 {
-    const char *name = jv_str(msg, "node", NULL);
-    const struct conf_service *cs = conf_service(
-        node_conf(c->node), jv_str(msg, "service", ""));
-    const struct conf_node *to = name ? conf_node(node_conf(c->node), name) : NULL;
-    struct waiting *w = NULL;
-    char owner[PEER_TEXT], why[128] = "";
+    static char why[128];
+    const char *node = jv_str(msg, "node", NULL),
+               *service = jv_str(msg, "service", NULL);
+    const struct conf_node *cn = node ? conf_node(conf, node) : NULL;
+    const struct conf_service *cs = service ? conf_service(conf, service) : NULL;
 
-    owner_name(conn, owner, sizeof owner);
+    ask->service = cs ? cs->index : NO_SERVICE;
+    ask->node = cn ? cn->id : 0;
+    if (service && !cs)
+        snprintf(why, sizeof why, "no such service: \"%.40s\"; see: bascule services",
+            service);
+    else if (node && !cn)
+        snprintf(why, sizeof why, "no such node: \"%.40s\"; see: bascule nodes", node);
+    else
+        return NULL;
+    return why;
+}
+
+static const char *
+read_value(const struct jv *msg, struct node_ask *ask)
+{
+    const char *policy = jv_str(msg, "policy", "");
+    int64_t ms = jv_int(msg, "ms", -1);
+
+    if (ask->what == WHAT_MAINTENANCE || ask->what == WHAT_FREEZE)
+        ask->value = jv_bool(msg, "on", true);
+    if (ask->what == WHAT_INTERVAL && ms != 0 && (ms < 5 || ms > 60000))
+        return "ms must be 5 to 60000, or 0: as configured";
+    if (ask->what == WHAT_INTERVAL)
+        ask->value = (uint32_t)ms;
+    if (ask->what != WHAT_POLICY)
+        return NULL;
+    for (uint32_t p = 0; p < CONF_NPOLICIES; p++)
+        if (!strcmp(policy, conf_policy_name((enum conf_policy)p))) {
+            ask->value = p;
+            return NULL;
+        }
+    return "no such policy; known: commit, replay, warm, cold";
+}
+
+static const char *
+check_names(const struct node_ask *ask)
+{
+    bool service = ask->service != NO_SERVICE;
+
+    switch (ask->what) {
+    case WHAT_DRAIN:
+    case WHAT_RESUME:
+        return ask->node && !service ? NULL : "name a node, and no service";
+    case WHAT_MAINTENANCE:
+    case WHAT_FREEZE:
+        return ask->node && service
+                   ? "name a node or a service; neither means the cluster"
+                   : NULL;
+    default:
+        return service ? NULL : "name a service; see: bascule services";
+    }
+}
+
+static void
+on_order(struct control *c, struct ctl_conn *conn, const struct jv *msg, int64_t id,
+    enum order_what what)
+{
+    struct node_ask ask = { .what = what, .from = jv_str(msg, "from", "local") };
+    const char *wrong = read_names(node_conf(c->node), msg, &ask);
+    struct waiting *w = NULL;
+    char owner[PEER_TEXT];
+
     for (unsigned i = 0; i < MAX_WAITING && !w; i++)
         if (!c->waiting[i].token)
             w = &c->waiting[i];
-    if (!cs) {
-        snprintf(why, sizeof why, "no such service: \"%.40s\"; see: bascule services",
-            jv_str(msg, "service", ""));
-    } else if (name && !to) {
-        snprintf(why, sizeof why, "no such node: \"%.40s\"; see: bascule nodes", name);
-    } else if (!w) {
-        snprintf(why, sizeof why, "too many orders wait for an answer; try again");
-    }
-    if (why[0]) {
-        node_refused(c->node, cs ? cs->name : NULL, owner, why);
-        refuse(conn, id, why);
+    if (!wrong)
+        wrong = read_value(msg, &ask);
+    if (!wrong)
+        wrong = check_names(&ask);
+    if (!wrong && !w)
+        wrong = "too many orders wait for an answer; try again";
+    owner_name(conn, owner, sizeof owner);
+    ask.owner = jv_str(msg, "owner", owner);
+    if (wrong) {
+        node_refused(c->node,
+            ask.service == NO_SERVICE ? NULL
+                                      : node_conf(c->node)->services[ask.service].name,
+            ask.owner, wrong);
+        refuse(conn, id, wrong);
         return;
     }
     *w = (struct waiting){ ++c->last_token, conn, id,
         mono_add_ms(loop_now(c->loop), PATIENCE_MS) };
     loop_timer_in_ms(c->sweep, PATIENCE_MS + 10);
-    node_switchover(c->node, cs->index, to ? to->id : 0, c->last_token,
-        jv_str(msg, "owner", owner));
+    node_ask(c->node, &ask, c->last_token);
+}
+
+static void
+on_ack(struct control *c, struct ctl_conn *conn, const struct jv *msg, int64_t id)
+{
+    char owner[PEER_TEXT];
+    struct jv *j;
+    int ret;
+
+    owner_name(conn, owner, sizeof owner);
+    ret = node_ack(c->node, jv_int(msg, "serial", -1), jv_str(msg, "owner", owner),
+        jv_str(msg, "from", "local"));
+    if (ret < 0) {
+        refuse(conn, id,
+            ret == -ENOENT
+                ? "no such event in this node's journal; see: bascule journal"
+            : ret == -EALREADY ? "it has been acknowledged already"
+                               : "the journal cannot be written; see: bascule status");
+        return;
+    }
+    j = answer(id, true);
+    jv_set_int(j, "order", 0);
+    ctl_send(conn, j);
 }
 
 /* What another program refused in our place, for the journal. */
@@ -171,6 +259,19 @@ on_refused(struct control *c, struct ctl_conn *conn, const struct jv *msg, int64
     ctl_send(conn, answer(id, true));
 }
 
+static void
+on_simulate(struct control *c, struct ctl_conn *conn, const struct jv *msg, int64_t id)
+{
+    struct jv *j = answer(id, true);
+    const char *wrong = simulate(c->node, msg, j);
+
+    if (wrong) {
+        jv_free(j);
+        refuse(conn, id, wrong);
+    } else
+        ctl_send(conn, j);
+}
+
 static const struct {
     const char *op;
     void (*act)(struct control *, struct ctl_conn *, const struct jv *, int64_t id);
@@ -179,8 +280,9 @@ static const struct {
     { "events", on_events },
     { "journal", on_journal },
     { "orders", on_orders },
-    { "switchover", on_switchover },
     { "refused", on_refused },
+    { "ack", on_ack },
+    { "simulate", on_simulate },
 };
 
 static void
@@ -194,7 +296,15 @@ message_cb(struct ctl_conn *conn, const struct jv *msg, void *arg)
             ops[i].act(arg, conn, msg, id);
             return;
         }
-    refuse(conn, id, "unknown op; known: status, events, journal, orders, switchover");
+    for (int what = 0; what < WHAT_N; what++)
+        if (!strcmp(order_what_name((enum order_what)what), op)) {
+            on_order(arg, conn, msg, id, (enum order_what)what);
+            return;
+        }
+    refuse(conn, id,
+        "unknown op; known: status, events, journal, orders, ack, simulate, "
+        "switchover, drain, "
+        "resume, maintenance, freeze, policy, interval, checkpoint, clear");
 }
 
 static void

@@ -43,7 +43,10 @@ static const int64_t patience_ms[ENGINE_NOPS] = { [ENGINE_START] = 20000,
     [ENGINE_FOLLOW] = 10000,
     [ENGINE_SET] = 5000,
     [ENGINE_HANDOVER] = 10000,
-    [ENGINE_STOP] = 10000 };
+    [ENGINE_STOP] = 10000,
+    [ENGINE_POLICY] = 10000,
+    [ENGINE_INTERVAL] = 5000,
+    [ENGINE_CHECKPOINT] = 10000 };
 
 static unsigned
 node_id(const struct engine *e, const char *name)
@@ -321,6 +324,19 @@ node_names(const struct engine *e, uint64_t set)
     return names;
 }
 
+/* Wishes that are 0 mean: as configured. */
+static void
+add_wish(const struct conf_service *cs, const struct effect *effect, struct jv *request)
+{
+    unsigned value = effect->msg.value;
+
+    if (effect->op == ENGINE_POLICY)
+        jv_set_str(request, "policy",
+            conf_policy_name(value ? (enum conf_policy)(value - 1) : cs->policy));
+    if (effect->op == ENGINE_INTERVAL)
+        jv_set_int(request, "ms", value ? value : cs->interval_ms);
+}
+
 void
 engine_order(struct engine *e, const struct effect *effect)
 {
@@ -343,6 +359,7 @@ engine_order(struct engine *e, const struct effect *effect)
         jv_set_str(request, "to", node_name(e, effect->node));
     if (effect->op == ENGINE_SET)
         jv_set(request, "nodes", node_names(e, effect->r.set));
+    add_wish(&e->conf->services[effect->service], effect, request);
     *a = (struct asked){ e->last_id + 1, effect->service, effect->op, effect->r.epoch,
         mono_add_ms(loop_now(e->loop), patience_ms[effect->op]) };
     send_request(e, engine_op_name(effect->op), request);

@@ -3,6 +3,7 @@
 
 #include "lib/log.h"
 
+#include <errno.h>
 #include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,15 +14,17 @@
 #define MAX_LIMIT 10000
 #define MAX_PENDING 256
 
-struct pending {    /* not durable yet: a row, or else the record of a service */
+struct pending {    /* not durable yet: a row, or else a record, or else wishes */
     struct jv *row; /* owned */
-    char service[64];
+    bool is_wish;
+    char service[64]; /* "": the cluster */
     struct reign r;
+    struct wish w;
 };
 
 struct journal {
     sqlite3 *db;
-    sqlite3_stmt *insert, *store; /* owned */
+    sqlite3_stmt *insert, *store, *keep; /* owned */
     struct pending pending[MAX_PENDING];
     unsigned n;
     char error[256];
@@ -37,7 +40,12 @@ static const char schema[] =
     "CREATE TABLE IF NOT EXISTS reign (service TEXT PRIMARY KEY, epoch INTEGER,"
     " version INTEGER, phase INTEGER, mode INTEGER, active INTEGER, kept INTEGER,"
     " target INTEGER, members INTEGER, shut INTEGER, doubt INTEGER, strikes INTEGER,"
-    " floor INTEGER);";
+    " floor INTEGER);"
+    "CREATE TABLE IF NOT EXISTS wish (service TEXT PRIMARY KEY, version INTEGER,"
+    " author INTEGER, drained INTEGER, maintained INTEGER, frozen INTEGER,"
+    " held INTEGER, policy INTEGER, interval_ms INTEGER, fails BLOB);"
+    "CREATE TABLE IF NOT EXISTS ack (serial INTEGER PRIMARY KEY, who TEXT NOT NULL,"
+    " time_ms INTEGER NOT NULL);";
 
 static int64_t
 wall_ms(void)
@@ -55,6 +63,9 @@ prepare(struct journal *j)
                "INSERT INTO row (time_ms, node, service, epoch, severity, kind, text)"
                " VALUES (?,?,?,?,?,?,?)",
                -1, &j->insert, NULL) == SQLITE_OK &&
+           sqlite3_prepare_v2(j->db,
+               "INSERT OR REPLACE INTO wish VALUES (?,?,?,?,?,?,?,?,?,?)", -1, &j->keep,
+               NULL) == SQLITE_OK &&
            sqlite3_prepare_v2(j->db,
                "INSERT OR REPLACE INTO reign VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)", -1,
                &j->store, NULL) == SQLITE_OK;
@@ -95,6 +106,7 @@ journal_close(struct journal *j)
         jv_free(j->pending[i].row);
     sqlite3_finalize(j->insert);
     sqlite3_finalize(j->store);
+    sqlite3_finalize(j->keep);
     sqlite3_close(j->db);
     free(j);
 }
@@ -179,6 +191,16 @@ journal_store(struct journal *j, const char *service, const struct reign *r)
     p->r = *r;
 }
 
+void
+journal_keep(struct journal *j, const char *service, const struct wish *w)
+{
+    struct pending *p = next_pending(j);
+
+    p->is_wish = true;
+    snprintf(p->service, sizeof p->service, "%s", service ? service : "");
+    p->w = *w;
+}
+
 static bool
 write_row(struct journal *j, struct jv *row)
 {
@@ -216,15 +238,38 @@ write_reign(struct journal *j, const char *service, const struct reign *r)
 }
 
 static bool
+write_wish(struct journal *j, const char *service, const struct wish *w)
+{
+    const int64_t v[] = { w->version, w->author, (int64_t)w->drained,
+        (int64_t)w->maintained, (int64_t)w->frozen, (int64_t)w->held, w->policy,
+        w->interval_ms };
+    bool ok;
+
+    sqlite3_bind_text(j->keep, 1, service, -1, SQLITE_STATIC);
+    for (int i = 0; i < 8; i++)
+        sqlite3_bind_int64(j->keep, 2 + i, v[i]);
+    sqlite3_bind_blob(j->keep, 10, w->fails, sizeof w->fails, SQLITE_STATIC);
+    ok = sqlite3_step(j->keep) == SQLITE_DONE;
+    sqlite3_reset(j->keep);
+    return ok;
+}
+
+static bool
+write_pending(struct journal *j, struct pending *p)
+{
+    if (p->row)
+        return write_row(j, p->row);
+    return p->is_wish ? write_wish(j, p->service, &p->w)
+                      : write_reign(j, p->service, &p->r);
+}
+
+static bool
 write_all(struct journal *j)
 {
     bool ok = sqlite3_exec(j->db, "BEGIN IMMEDIATE", NULL, NULL, NULL) == SQLITE_OK;
 
-    for (unsigned i = 0; i < j->n && ok; i++) {
-        struct pending *p = &j->pending[i];
-
-        ok = p->row ? write_row(j, p->row) : write_reign(j, p->service, &p->r);
-    }
+    for (unsigned i = 0; i < j->n && ok; i++)
+        ok = write_pending(j, &j->pending[i]);
     ok = ok && sqlite3_exec(j->db, "COMMIT", NULL, NULL, NULL) == SQLITE_OK;
     if (ok)
         return true;
@@ -241,11 +286,13 @@ write_all(struct journal *j)
 static void
 forget_old(struct journal *j, int64_t serial)
 {
-    char sql[96];
+    char sql[160];
 
     if (serial % 1000 || serial <= KEEP_ROWS)
         return;
-    snprintf(sql, sizeof sql, "DELETE FROM row WHERE serial <= %lld",
+    snprintf(sql, sizeof sql,
+        "DELETE FROM row WHERE serial <= %1$lld; DELETE FROM ack WHERE serial <= "
+        "%1$lld",
         (long long)(serial - KEEP_ROWS));
     sqlite3_exec(j->db, sql, NULL, NULL, NULL);
 }
@@ -315,15 +362,72 @@ journal_load(struct journal *j, const char *service, struct reign *r)
     sqlite3_finalize(st);
 }
 
+void
+journal_recall(struct journal *j, const char *service, struct wish *w)
+{
+    sqlite3_stmt *st = NULL;
+
+    *w = (struct wish){ 0 };
+    sqlite3_prepare_v2(j->db, "SELECT * FROM wish WHERE service = ?", -1, &st, NULL);
+    sqlite3_bind_text(st, 1, service ? service : "", -1, SQLITE_STATIC);
+    if (sqlite3_step(st) == SQLITE_ROW) {
+        w->version = (uint32_t)sqlite3_column_int64(st, 1);
+        w->author = (unsigned)sqlite3_column_int(st, 2);
+        w->drained = (uint64_t)sqlite3_column_int64(st, 3);
+        w->maintained = (uint64_t)sqlite3_column_int64(st, 4);
+        w->frozen = (uint64_t)sqlite3_column_int64(st, 5);
+        w->held = (uint64_t)sqlite3_column_int64(st, 6);
+        w->policy = (unsigned)sqlite3_column_int(st, 7);
+        w->interval_ms = (unsigned)sqlite3_column_int64(st, 8);
+        if (sqlite3_column_bytes(st, 9) == sizeof w->fails)
+            memcpy(w->fails, sqlite3_column_blob(st, 9), sizeof w->fails);
+    }
+    sqlite3_finalize(st);
+}
+
+static bool
+change_one(struct journal *j, const char *sql, int64_t serial, const char *who)
+{
+    sqlite3_stmt *st = NULL;
+    bool ok;
+
+    sqlite3_prepare_v2(j->db, sql, -1, &st, NULL);
+    sqlite3_bind_int64(st, 1, serial);
+    sqlite3_bind_text(st, 2, who, -1, SQLITE_STATIC);
+    sqlite3_bind_int64(st, 3, wall_ms());
+    ok = sqlite3_step(st) == SQLITE_DONE && sqlite3_changes(j->db) == 1;
+    sqlite3_finalize(st);
+    return ok;
+}
+
+int
+journal_ack(struct journal *j, int64_t serial, const char *who)
+{
+    sqlite3_stmt *st = NULL;
+    int ret = -ENOENT;
+
+    sqlite3_prepare_v2(j->db,
+        "SELECT ack.serial FROM row LEFT JOIN ack USING (serial)"
+        " WHERE row.serial = ?",
+        -1, &st, NULL);
+    sqlite3_bind_int64(st, 1, serial);
+    if (sqlite3_step(st) == SQLITE_ROW)
+        ret = sqlite3_column_type(st, 0) == SQLITE_NULL ? 0 : -EALREADY;
+    sqlite3_finalize(st);
+    if (ret == 0 && !change_one(j, "INSERT INTO ack VALUES (?, ?, ?)", serial, who))
+        ret = -EIO;
+    return ret;
+}
+
 static struct jv *
 row_object(sqlite3_stmt *st)
 {
     static const char *const names[] = { "serial", "time_ms", "node", "service",
-        "epoch", "severity", "kind", "text" };
+        "epoch", "severity", "kind", "text", "acked_by", "acked_ms" };
     struct jv *row = jv_object();
 
-    for (int i = 0; i < 8; i++)
-        if (i == 0 || i == 1 || i == 4)
+    for (int i = 0; i < 10; i++)
+        if (i == 0 || i == 1 || i == 4 || i == 9)
             jv_set_int(row, names[i], sqlite3_column_int64(st, i));
         else
             jv_set_str(row, names[i], (const char *)sqlite3_column_text(st, i));
@@ -350,8 +454,10 @@ journal_rows(struct journal *j, int64_t after, int64_t limit)
 
     sqlite3_prepare_v2(j->db,
         after >= 0
-            ? "SELECT * FROM row WHERE serial > ?1 ORDER BY serial LIMIT ?2"
-            : "SELECT * FROM row WHERE serial > ?1 ORDER BY serial DESC LIMIT ?2",
+            ? "SELECT row.*, who, ack.time_ms FROM row LEFT JOIN ack USING (serial)"
+              " WHERE serial > ?1 ORDER BY serial LIMIT ?2"
+            : "SELECT row.*, who, ack.time_ms FROM row LEFT JOIN ack USING (serial)"
+              " WHERE serial > ?1 ORDER BY serial DESC LIMIT ?2",
         -1, &st, NULL);
     sqlite3_bind_int64(st, 1, after);
     sqlite3_bind_int64(st, 2, limit < 1 || limit > MAX_LIMIT ? 100 : limit);

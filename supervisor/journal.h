@@ -38,12 +38,23 @@ void journal_on_row(
 void journal_add(struct journal *j, const struct journal_row *row);
 void journal_store(struct journal *j, const char *service, const struct reign *r);
 
+/* journal_keep - wishes of @service, or of the cluster if it is NULL. */
+void journal_keep(struct journal *j, const char *service, const struct wish *w);
+
 /* journal_flush - durable, or not: then journal_error(), and tried again with the next
  * one. */
 void journal_flush(struct journal *j);
 
 /* journal_load - the record of @service; zeros if there is none. */
 void journal_load(struct journal *j, const char *service, struct reign *r);
+
+/* journal_recall - the wishes of @service (NULL: the cluster); zeros if there are none.
+ */
+void journal_recall(struct journal *j, const char *service, struct wish *w);
+
+/* journal_ack - @who has seen row @serial.  0, -ENOENT no such row, -EALREADY somebody
+ * has said so before, -EIO the disk does not take it. */
+int journal_ack(struct journal *j, int64_t serial, const char *who);
 
 /* journal_rows - a new array: rows after serial @after, oldest first; or the last
  * ones, newest first, if @after is negative. */

@@ -3,6 +3,7 @@
  * main.c - basculed: options, configuration, user, loop. */
 #include "lib/log.h"
 #include "supervisor/node.h"
+#include "supervisor/setup.h"
 
 #include <errno.h>
 #include <getopt.h>
@@ -186,6 +187,10 @@ main(int argc, char **argv)
     }
     self = check(conf);
     become(&o);
+    if (conf->nnodes == 2 && !setup_automatic(conf))
+        log_warn(
+            "two nodes without a fence section for each: NO AUTOMATIC TAKEOVER; add "
+            "a third node, or fences");
     umask(007);
     loop = loop_new();
     term = loop_signal_new(loop, SIGTERM, stop_cb, loop);

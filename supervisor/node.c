@@ -5,6 +5,9 @@
 #include "lib/log.h"
 #include "supervisor/control.h"
 #include "supervisor/corosync.h"
+#include "supervisor/fence.h"
+#include "supervisor/health.h"
+#include "supervisor/setup.h"
 #include "supervisor/words.h"
 
 #include <errno.h>
@@ -26,6 +29,8 @@ struct node {
     struct engine *engine;
     struct journal *journal;
     struct poller *poller;
+    struct health_fold health;
+    struct fence *fence;
     struct control *control;
     struct loop_timer *tick, *join;
     struct node_order orders[NODE_ORDERS];
@@ -76,8 +81,11 @@ static void
 broadcast(struct node *node, const struct peermsg *msg)
 {
     uint8_t bytes[PEER_MAX_BYTES];
+    struct peermsg said = *msg;
 
-    corosync_broadcast(node->corosync, bytes, peer_encode(msg, bytes));
+    if (msg->kind == PEER_ORDER && msg->why != WHY_OPERATOR)
+        words_why(node->conf, &node->core, msg, said.text);
+    corosync_broadcast(node->corosync, bytes, peer_encode(&said, bytes));
 }
 
 static struct node_order *
@@ -92,7 +100,10 @@ find_order(struct node *node, const struct effect *e)
     *o = (struct node_order){
         .order = e->order, .service = e->service, .started_ms = wall_ms()
     };
-    memcpy(o->owner, e->msg.text, PEER_TEXT);
+    o->what = e->msg.what;
+    o->why = e->msg.why;
+    o->value = e->msg.value;
+    words_split(e->msg.text, o->owner, o->from);
     return o;
 }
 
@@ -113,15 +124,16 @@ node_refused(struct node *node, const char *service, const char *owner, const ch
 static void
 take_order(struct node *node, const struct effect *e)
 {
-    char text[WORDS_LEN];
+    char text[WORDS_LEN], owner[PEER_TEXT], from[PEER_TEXT];
     bool ended = e->step == STEP_DONE || e->step == STEP_FAILED;
     struct node_order *o;
 
     words_order(node->conf, e, text);
     control_answer(
         node->control, e->token, e->step == STEP_FAILED ? 0 : e->order, text);
+    words_split(e->msg.text, owner, from);
     if (e->token && e->step == STEP_FAILED)
-        node_refused(node, service_name(node, e->service), e->msg.text, text);
+        node_refused(node, service_name(node, e->service), owner, text);
     if (!e->order || e->reason == ORDER_RUNNING)
         return;
     o = find_order(node, e);
@@ -152,7 +164,7 @@ carry_out(struct node *node)
     for (unsigned i = 0; i < out->n; i++) {
         const struct effect *e = &out->v[i];
 
-        if (e->what == DO_BROADCAST || e->what == DO_ENGINE) {
+        if (e->what == DO_BROADCAST || e->what == DO_ENGINE || e->what == DO_FENCE) {
             at_step(e, "unrecorded");
             journal_flush(node->journal);
             at_step(e, "recorded");
@@ -181,6 +193,12 @@ carry_out(struct node *node)
             break;
         case DO_ORDER:
             take_order(node, e);
+            break;
+        case DO_FENCE:
+            fence_start(node->fence, e->node);
+            break;
+        case DO_KEEP:
+            journal_keep(node->journal, service_name(node, e->service), &e->msg.w);
             break;
         case DO_NKINDS:
             break;
@@ -286,25 +304,48 @@ changed_cb(void *arg)
     control_changed(node->control);
 }
 
-static enum health
-health_of(const struct jv *reading)
+static uint64_t
+active_on(const struct node *node, unsigned id)
 {
-    const char *text = jv_str(reading, "health", "unknown");
+    uint64_t which = 0;
 
-    for (unsigned h = 0; h < HEALTH_N; h++)
-        if (!strcmp(text, health_name((enum health)h)))
-            return (enum health)h;
-    return HEALTH_UNKNOWN;
+    for (unsigned i = 0; i < node->core.nservices; i++)
+        if (node->core.services[i].state == SERVICE_ACTIVE &&
+            node->core.services[i].r.active == id)
+            which |= (uint64_t)1 << i;
+    return which;
+}
+
+/* Verdicts of others are shown and planned with; only its own does a node tell. */
+static void
+poller_cb(unsigned id, void *arg)
+{
+    struct node *node = arg;
+    uint64_t active = active_on(node, id);
+    const struct health_view *v = &node->health.nodes[id];
+
+    health_take(
+        &node->health, node->conf, id, poller_reading(node->poller, id, NULL), active);
+    step(node, (struct member_event){ .kind = MEMBER_LOAD,
+                   .service = NO_SERVICE,
+                   .node = id,
+                   .load = v->load_permille });
+    for (unsigned i = 0; i < node->core.nservices; i++)
+        if (active >> i & 1)
+            step(node, (struct member_event){ .kind = MEMBER_LOAD,
+                           .service = i,
+                           .load = node->health.services[i].load_permille,
+                           .health = node->health.services[i].verdict.health });
+    if (id == node->self->id)
+        step(node, (struct member_event){
+                       .kind = MEMBER_HEALTH, .health = v->verdict.health });
 }
 
 static void
-poller_cb(void *arg)
+fenced_cb(unsigned id, bool off, const char *text, void *arg)
 {
-    struct node *node = arg;
-    struct member_event ev = { .kind = MEMBER_HEALTH };
-
-    ev.health = health_of(poller_reading(node->poller, node->self->id, NULL));
-    step(node, ev);
+    step(arg, (struct member_event){
+                  .kind = MEMBER_FENCED, .node = id, .on = off, .text = text });
 }
 
 static void
@@ -319,22 +360,22 @@ static void
 init_core(struct node *node)
 {
     const struct conf *conf = node->conf;
-    uint64_t all = 0;
+    struct plan_conf plan = setup_plan(conf);
+    struct wish wish;
 
-    for (unsigned i = 0; i < conf->nnodes; i++)
-        all |= node_bit(conf->nodes[i].id);
-    member_init(&node->core, node->self->id, all);
+    journal_recall(node->journal, NULL, &wish);
+    member_init(&node->core, node->self->id, setup_nodes(conf), &plan, &wish);
     for (unsigned i = 0; i < conf->nservices; i++) {
         const struct conf_service *cs = &conf->services[i];
-        const struct conf_node *preferred = cs->preferred[0]
-                                                ? conf_node(conf, cs->preferred)
-                                                : NULL;
+        struct placement p = setup_placement(conf, cs);
         struct reign recorded;
 
         journal_load(node->journal, cs->name, &recorded);
-        member_add(&node->core, peer_service_key(cs->name),
-            preferred ? preferred->id : 0, conf->lease_ms, &recorded);
+        journal_recall(node->journal, cs->name, &wish);
+        member_add(&node->core, peer_service_key(cs->name), &p, conf->lease_ms,
+            &recorded, &wish);
     }
+    node->core.fencing.can = setup_fenced(conf);
 }
 
 static bool
@@ -365,6 +406,7 @@ open_all(struct node *node, const struct node_options *options)
     if (options->poller)
         node->poller = poller_new(node->loop, options->poller, options->conf_path,
             node->conf, poller_cb, node);
+    node->fence = fence_new(node->loop, node->conf, fenced_cb, node);
     loop_timer_in_ms(node->join, JOIN_MS);
     return true;
 }
@@ -380,6 +422,7 @@ node_new(struct loop *loop, const struct conf *conf, const struct conf_node *sel
     node->loop = loop;
     node->conf = conf;
     node->self = self;
+    health_init(&node->health);
     if (!open_all(node, options)) {
         node_free(node);
         return NULL;
@@ -394,6 +437,7 @@ node_free(struct node *node)
     if (!node)
         return;
     poller_free(node->poller);
+    fence_free(node->fence);
     corosync_free(node->corosync);
     engine_free(node->engine);
     control_free(node->control);
@@ -406,14 +450,38 @@ node_free(struct node *node)
 }
 
 void
-node_switchover(
-    struct node *node, unsigned service, unsigned to, uint64_t token, const char *owner)
+node_ask(struct node *node, const struct node_ask *ask, uint64_t token)
 {
-    step(node, (struct member_event){ .kind = MEMBER_ORDER,
-                   .service = service,
-                   .node = to,
-                   .token = token,
-                   .text = owner });
+    char text[PEER_TEXT];
+    struct member_event ev = { .kind = MEMBER_ORDER,
+        .service = ask->service,
+        .node = ask->node,
+        .token = token,
+        .text = text };
+
+    snprintf(text, sizeof text, "%.60s\t%.90s", ask->owner, ask->from);
+    ev.msg.what = ask->what;
+    ev.msg.value = ask->value;
+    step(node, ev);
+}
+
+int
+node_ack(struct node *node, int64_t serial, const char *owner, const char *from)
+{
+    int ret = journal_ack(node->journal, serial, owner);
+    char text[PEER_TEXT + 120];
+    struct journal_row row = {
+        .node = node->self->name, .severity = "info", .kind = "ack", .text = text
+    };
+
+    if (ret < 0)
+        return ret;
+    snprintf(text, sizeof text, "%s (%s) has seen event %lld", owner, from,
+        (long long)serial);
+    log_info("%s", text);
+    journal_add(node->journal, &row);
+    journal_flush(node->journal);
+    return 0;
 }
 
 const struct member *
@@ -456,4 +524,10 @@ const struct node_order *
 node_orders(const struct node *node)
 {
     return node->orders;
+}
+
+const struct health_fold *
+node_health(const struct node *node)
+{
+    return &node->health;
 }

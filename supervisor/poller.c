@@ -26,7 +26,7 @@ struct poller {
     struct loop *loop;
     const char *program, *conf_path;
     const struct conf *conf;
-    void (*changed)(void *arg);
+    void (*changed)(unsigned id, void *arg);
     void *arg;
     pid_t pid; /* 0: not running */
     int fd;
@@ -50,7 +50,7 @@ take_line(struct poller *p, const char *line, size_t n)
             jv_free(p->readings[i].j);
             p->readings[i] = (struct reading){ j, loop_now(p->loop) };
             p->wait_ms = AGAIN_MIN_MS; /* it works */
-            p->changed(p->arg);
+            p->changed(p->conf->nodes[i].id, p->arg);
             return;
         }
     jv_free(j);
@@ -166,7 +166,7 @@ poller_reading(const struct poller *p, unsigned id, int64_t *age_ms)
 
 struct poller *
 poller_new(struct loop *loop, const char *program, const char *conf_path,
-    const struct conf *conf, void (*changed)(void *arg), void *arg)
+    const struct conf *conf, void (*changed)(unsigned id, void *arg), void *arg)
 {
     struct poller *p = calloc(1, sizeof *p);
 

@@ -14,9 +14,10 @@
 
 struct poller;
 
-/* @program, @conf_path and @conf are borrowed.  @changed: there is news. */
+/* @program, @conf_path and @conf are borrowed.  @changed: there is
+ * news of node @id. */
 struct poller *poller_new(struct loop *loop, const char *program, const char *conf_path,
-    const struct conf *conf, void (*changed)(void *arg), void *arg);
+    const struct conf *conf, void (*changed)(unsigned id, void *arg), void *arg);
 void poller_free(struct poller *p); /* NULL is legal; ends the child */
 
 /* poller_reading - the last object about node @id, or NULL: none yet.  Borrowed.

@@ -23,16 +23,32 @@ names_of(const struct conf *conf, uint64_t set)
     return names;
 }
 
+static unsigned
+active_on(const struct member *m, unsigned node)
+{
+    unsigned n = 0;
+
+    for (unsigned i = 0; i < m->nservices; i++)
+        n += m->services[i].state == SERVICE_ACTIVE && m->services[i].r.active == node;
+    return n;
+}
+
+static const char *
+fence_of(const struct member *m, unsigned id)
+{
+    static const char *const names[] = { "no", "no", "running", "done", "failed" };
+
+    return m->cluster.fenced & node_bit(id) ? "done" : names[m->fencing.state[id]];
+}
+
 static struct jv *
 node_object(const struct node *node, const struct conf_node *cn)
 {
     const struct cluster *c = &node_core(node)->cluster;
-    const struct jv *reading = node_poller(node)
-                                   ? poller_reading(node_poller(node), cn->id, NULL)
-                                   : NULL;
+    const struct health_view *view = &node_health(node)->nodes[cn->id];
     bool online = c->members & node_bit(cn->id);
     struct jv *j = jv_object();
-    const char *reason = jv_str(reading, "reason", "");
+    const char *reason = view->reason;
 
     if (online && c->suspect & node_bit(cn->id))
         reason = "its supervisor does not answer";
@@ -46,6 +62,16 @@ node_object(const struct node *node, const struct conf_node *cn)
     jv_set_str(j, "state", online ? "online" : "offline");
     jv_set_str(j, "health", health_name(online ? c->health[cn->id] : HEALTH_UNKNOWN));
     jv_set_str(j, "reason", reason);
+    jv_set_int(j, "score", view->verdict.score);
+    jv_set_int(j, "load_permille", view->load_permille);
+    jv_set_int(j, "active", active_on(node_core(node), cn->id));
+    jv_set_str(j, "fenced", fence_of(node_core(node), cn->id));
+    jv_set_bool(j, "maintenance", c->wish.w.maintained & node_bit(cn->id));
+    jv_set_bool(j, "frozen", c->wish.w.frozen & node_bit(cn->id));
+    jv_set_str(j, "drain",
+        !(c->wish.w.drained & node_bit(cn->id))     ? "no"
+        : orders_left(node_core(node), cn->id) != 0 ? "draining"
+                                                    : "drained");
     return j;
 }
 
@@ -196,7 +222,75 @@ switchover_of(const struct service *s)
     j = jv_object();
     jv_set_int(j, "order", (int64_t)s->order.order);
     jv_set_str(j, "step", switchover_step_name(s->order.step));
+    jv_set_str(j, "why", order_why_name(s->order.why));
     return j;
+}
+
+static struct jv *
+service_names(const struct conf *conf, uint64_t which)
+{
+    struct jv *names = jv_array();
+
+    for (unsigned i = 0; i < conf->nservices; i++)
+        if (which >> i & 1)
+            jv_push_str(names, conf->services[i].name);
+    return names;
+}
+
+static struct jv *
+placement_of(const struct conf *conf, const struct placement *p)
+{
+    struct jv *j = jv_object();
+
+    jv_set_str(j, "preferred", p->preferred ? words_node(conf, p->preferred) : NULL);
+    jv_set(j, "never", names_of(conf, p->never));
+    jv_set(j, "together", service_names(conf, p->together));
+    jv_set(j, "apart", service_names(conf, p->apart));
+    jv_set_str(j, "failback", p->failback ? "auto" : "none");
+    jv_set_int(j, "failback_delay_ms", p->failback_us / 1000);
+    jv_set_bool(j, "balance", p->balance);
+    jv_set_int(j, "fail_limit", p->fail_limit);
+    jv_set_int(j, "hold_off_ms", p->hold_off_us / 1000);
+    return j;
+}
+
+static struct jv *
+fails_of(const struct conf *conf, const struct wish *w)
+{
+    struct jv *list = jv_array();
+
+    for (unsigned n = 1; n <= PEER_MAX_NODE; n++) {
+        struct jv *row;
+
+        if (!w->fails[n])
+            continue;
+        row = jv_object();
+        jv_set_str(row, "node", words_node(conf, n));
+        jv_set_int(row, "count", w->fails[n]);
+        jv_set_bool(row, "held", w->held & node_bit(n));
+        jv_push(list, row);
+    }
+    return list;
+}
+
+static void
+set_wishes(struct jv *j, const struct conf *conf, const struct service *s)
+{
+    jv_set_bool(j, "maintenance", s->wish.w.maintained & 1);
+    jv_set_bool(j, "frozen", s->wish.w.frozen & 1);
+    jv_set_int(j, "interval_ms", s->wish.w.interval_ms);
+    jv_set(j, "placement", placement_of(conf, &s->p));
+    jv_set(j, "fails", fails_of(conf, &s->wish.w));
+}
+
+static void
+set_health(struct jv *j, const struct service *s, const struct health_view *view)
+{
+    bool here = s->state == SERVICE_ACTIVE && view->node == s->r.active;
+
+    jv_set_str(j, "health", health_name(here ? view->verdict.health : HEALTH_UNKNOWN));
+    jv_set_str(j, "health_reason", here ? view->reason : "");
+    jv_set_int(j, "load_permille", here ? view->load_permille : -1);
 }
 
 static struct jv *
@@ -229,6 +323,8 @@ service_object(const struct node *node, unsigned index)
     jv_set(j, "gate", copy_or_null(jv_get(engine, "gate")));
     jv_set(j, "stream", copy_or_null(jv_get(local, "stream")));
     jv_set_str(j, "last_error", jv_str(engine, "last_error", ""));
+    set_wishes(j, node_conf(node), s);
+    set_health(j, s, &node_health(node)->services[index]);
     jv_set(j, "standbys", standbys_of(node, s, engine));
     return j;
 }
@@ -254,6 +350,23 @@ poller_object(const struct node *node)
     return j;
 }
 
+static void
+set_fencing(struct jv *j, const struct node *node)
+{
+    const struct member *m = node_core(node);
+    bool suffices = fencing_suffices(&m->fencing, &m->cluster);
+
+    jv_set_str(j, "fencing",
+        !m->fencing.can ? (suffices ? "none" : "refused")
+        : suffices      ? "ready"
+                        : "refused");
+    jv_set_bool(j, "automatic", suffices && nodes_count(m->cluster.all) > 1);
+    jv_set_str(j, "automatic_reason",
+        suffices ? ""
+                 : "two nodes: without a fence section for each there is no automatic "
+                   "takeover; add a third node, or fences");
+}
+
 struct jv *
 status_object(struct node *node)
 {
@@ -265,6 +378,12 @@ status_object(struct node *node)
     jv_set_bool(j, "quorate", cluster_quorate(&node_core(node)->cluster));
     jv_set_bool(j, "engine", engine_connected(node_engine(node)));
     jv_set_str(j, "journal_error", journal_error(node_journal(node)));
+    jv_set_bool(j, "maintenance", node_core(node)->cluster.wish.w.maintained & 1);
+    jv_set_bool(j, "frozen", node_core(node)->cluster.wish.w.frozen & 1);
+    set_fencing(j, node);
+    jv_set_str(j, "planner",
+        plan_planner(node_core(node)) ? words_node(conf, plan_planner(node_core(node)))
+                                      : NULL);
     for (unsigned i = 0; i < conf->nnodes; i++)
         jv_push(nodes, node_object(node, &conf->nodes[i]));
     for (unsigned i = 0; i < conf->nservices; i++)
@@ -279,12 +398,18 @@ static struct jv *
 order_object(const struct node *node, const struct node_order *o)
 {
     struct jv *j = jv_object();
+    char value[VALUE_LEN];
 
     jv_set_int(j, "order", (int64_t)o->order);
-    jv_set_str(j, "kind", "switchover");
-    jv_set_str(j, "service", node_conf(node)->services[o->service].name);
+    words_value(o->what, o->value, value);
+    jv_set_str(j, "kind", order_what_name(o->what));
+    jv_set_str(j, "why", order_why_name(o->why));
+    jv_set_str(j, "service",
+        o->service == NO_SERVICE ? NULL : node_conf(node)->services[o->service].name);
     jv_set_str(j, "node", o->to ? words_node(node_conf(node), o->to) : NULL);
+    jv_set_str(j, "value", value);
     jv_set_str(j, "owner", o->owner);
+    jv_set_str(j, "from", o->from);
     jv_set_str(j, "state",
         o->step == STEP_DONE     ? "done"
         : o->step == STEP_FAILED ? "failed"
@@ -292,6 +417,11 @@ order_object(const struct node *node, const struct node_order *o)
     jv_set_int(j, "started_ms", o->started_ms);
     jv_set_int(j, "finished_ms", o->finished_ms);
     jv_set_str(j, "text", o->text);
+    if (o->what == WHAT_DRAIN && o->step != STEP_DONE && o->step != STEP_FAILED) {
+        snprintf(value, sizeof value, "services left: %u",
+            orders_left(node_core(node), o->to));
+        jv_set_str(j, "text", value);
+    }
     return j;
 }
 

@@ -53,9 +53,17 @@ static const struct {
     [JOURNAL_HANDOVER] = { "info", "has stopped to be handed over to %N" },
     [JOURNAL_SET] = { "info", "replication set" },
     [JOURNAL_LOST] = { "warn", "the clone on %N is gone" },
-    [JOURNAL_ORDER] = { "info", "ordered: switch over to %N" },
-    [JOURNAL_ORDER_FAILED] = { "error", "the switchover to %N came to nothing" },
-    [JOURNAL_ORDER_DONE] = { "info", "switched over to %N" },
+    [JOURNAL_ORDER] = { "info", "" },
+    [JOURNAL_ORDER_FAILED] = { "error", "" },
+    [JOURNAL_ORDER_DONE] = { "info", "" },
+    [JOURNAL_HELD] = { "warn", "has failed too often on %N: a last resort there until "
+                               "failures are forgotten" },
+    [JOURNAL_FENCE] = { "warn", "node %N is lost: it is going to be fenced" },
+    [JOURNAL_FENCED] = { "warn", "node %N is off" },
+    [JOURNAL_FENCE_FAILED] = { "error",
+        "node %N could not be fenced: switch it off by hand, or mend its fence; tried "
+        "again" },
+    [JOURNAL_FORGIVEN] = { "info", "failures on %N are forgotten" },
 };
 
 static size_t
@@ -90,6 +98,15 @@ reason_text(enum order_reason reason)
         [ORDER_HANDOVER_FAILED] = "the engine could not hand over",
         [ORDER_RESUMED] = "the target failed; the service runs where it ran before",
         [ORDER_ELSEWHERE] = "the target failed; another node took over",
+        [ORDER_MAINTENANCE] = "it is in maintenance (or its node, or the cluster): end "
+                              "that first",
+        [ORDER_TARGET_MAINTENANCE] = "that node is in maintenance: end that first",
+        [ORDER_NEVER] = "the configuration says never on that node",
+        [ORDER_FROZEN] = "it is frozen (or its node, or the cluster)",
+        [ORDER_BUSY] = "another switchover is running",
+        [ORDER_ALREADY] = "it is so already",
+        [ORDER_UNDONE] = "the node was resumed before it was empty",
+        [ORDER_REFUSED] = "sockmigd refused",
     };
 
     return reason < ORDER_NREASONS ? texts[reason] : "?";
@@ -102,12 +119,122 @@ words_order(const struct conf *conf, const struct effect *e, char text[WORDS_LEN
     if (e->reason == ORDER_RUNNING && e->order)
         snprintf(text, WORDS_LEN, "%s: order %llu", reason_text(ORDER_RUNNING),
             (unsigned long long)e->order);
-    else if (e->msg.text[0] && e->reason != ORDER_OK && e->step == STEP_FAILED)
+    else if (e->msg.text[0] && !strchr(e->msg.text, '\t') && /* not who gave it */
+             e->reason != ORDER_OK && e->step == STEP_FAILED)
         snprintf(text, WORDS_LEN, "%s: %s", reason_text(e->reason), e->msg.text);
     else if (e->step == STEP_DONE || e->step == STEP_FAILED)
         snprintf(text, WORDS_LEN, "%s", reason_text(e->reason));
     else
         snprintf(text, WORDS_LEN, "%s", switchover_step_name(e->step));
+}
+
+void
+words_split(const char *text, char *owner, char *from)
+{
+    const char *tab = strchr(text, '\t');
+
+    owner[0] = from[0] = '\0';
+    if (!tab)
+        return;
+    snprintf(owner, PEER_TEXT, "%.*s", (int)(tab - text), text);
+    snprintf(from, PEER_TEXT, "%s", tab + 1);
+}
+
+void
+words_why(const struct conf *conf, const struct member *m, const struct peermsg *msg,
+    char text[PEER_TEXT])
+{
+    const struct service *s = m->services;
+    const char *here, *there = words_node(conf, msg->node);
+    size_t n = (size_t)snprintf(text, PEER_TEXT, "planner\t");
+
+    while (s->key != msg->service)
+        s++;
+    here = words_node(conf, s->r.active);
+    text += n;
+    n = PEER_TEXT - n;
+    if (msg->why == WHY_DRAIN)
+        snprintf(text, n, "%s is to be emptied", here);
+    else if (msg->why == WHY_HEALTH && msg->value)
+        snprintf(
+            text, n, "the service is %s on %s", health_name(s->prospect.health), here);
+    else if (msg->why == WHY_HEALTH)
+        snprintf(
+            text, n, "%s is %s", here, health_name(m->cluster.health[s->r.active]));
+    else if (msg->why == WHY_PLACEMENT)
+        snprintf(text, n, "%s does not fit its never, together or apart", here);
+    else if (msg->why == WHY_FAILBACK)
+        snprintf(text, n, "%s is preferred", there);
+    else
+        snprintf(text, n, "to even out load between %s and %s", here, there);
+}
+
+void
+words_value(enum order_what what, uint32_t value, char text[VALUE_LEN])
+{
+    text[0] = '\0';
+    if (what == WHAT_MAINTENANCE || what == WHAT_FREEZE)
+        snprintf(text, VALUE_LEN, "%s", value ? "on" : "off");
+    else if (what == WHAT_POLICY)
+        snprintf(text, VALUE_LEN, "%s", conf_policy_name((enum conf_policy)value));
+    else if (what == WHAT_INTERVAL && value)
+        snprintf(text, VALUE_LEN, "%u", value);
+    else if (what == WHAT_INTERVAL)
+        snprintf(text, VALUE_LEN, "as configured");
+}
+
+/* "drain n1", "maintenance on of the cluster", "switchover to n2". */
+static void
+what_is_ordered(
+    const struct conf *conf, const struct effect *e, char *text, size_t size)
+{
+    const char *what = order_what_name(e->msg.what), *node = words_node(conf, e->node);
+    char value[VALUE_LEN];
+
+    words_value(e->msg.what, e->msg.value, value);
+    switch (e->msg.what) {
+    case WHAT_SWITCHOVER:
+        snprintf(text, size, "%s to %s", what, e->node ? node : "the best standby");
+        break;
+    case WHAT_MAINTENANCE:
+    case WHAT_FREEZE:
+        snprintf(text, size, "%s %s%s%s", what, value,
+            e->service != NO_SERVICE ? "" : " of ",
+            e->service != NO_SERVICE ? ""
+            : e->node                ? node
+                                     : "the cluster");
+        break;
+    case WHAT_CLEAR:
+        snprintf(text, size, "%s of failures%s%s", what, e->node ? " on " : "",
+            e->node ? node : "");
+        break;
+    case WHAT_POLICY:
+    case WHAT_INTERVAL:
+    case WHAT_CHECKPOINT:
+        snprintf(text, size, "%s%s%s", what, value[0] ? " " : "", value);
+        break;
+    default:
+        snprintf(text, size, "%s %s", what, node);
+    }
+}
+
+static void
+order_row(const struct conf *conf, const struct effect *e, char text[WORDS_LEN])
+{
+    char owner[PEER_TEXT], from[PEER_TEXT], what[200];
+
+    what_is_ordered(conf, e, what, sizeof what);
+    if (e->journal == JOURNAL_ORDER) {
+        words_split(e->msg.text, owner, from);
+        snprintf(text, WORDS_LEN, "order %llu of %.60s (%.100s): %s",
+            (unsigned long long)e->order, owner, from, what);
+    } else if (e->journal == JOURNAL_ORDER_DONE)
+        snprintf(text, WORDS_LEN, "order %llu is done: %s",
+            (unsigned long long)e->order, what);
+    else
+        snprintf(text, WORDS_LEN, "order %llu came to nothing: %s: %s%s%s",
+            (unsigned long long)e->order, what, reason_text(e->reason),
+            e->msg.text[0] ? ": " : "", e->msg.text);
 }
 
 const char *
@@ -135,12 +262,15 @@ words_journal(const struct conf *conf, const struct effect *e, char text[WORDS_L
         words_set(conf, e->r.set, set);
         snprintf(end, left, ": %s", set);
         break;
+    case JOURNAL_FENCED:
+    case JOURNAL_FENCE_FAILED:
     case JOURNAL_FAILED:
         snprintf(end, left, ": %s", e->msg.text);
         break;
+    case JOURNAL_ORDER:
+    case JOURNAL_ORDER_DONE:
     case JOURNAL_ORDER_FAILED:
-        snprintf(end, left, ": %s%s%s", reason_text(e->reason),
-            e->msg.text[0] ? ": " : "", e->msg.text);
+        order_row(conf, e, text);
         break;
     default:
         break;

@@ -5,6 +5,7 @@
 
 #include "lib/conf.h"
 #include "lib/seal.h"
+#include "lib/secret.h"
 #include "sockmig/gate_check.h"
 #include "supervisor/cli/cli.h"
 
@@ -44,6 +45,20 @@ check_say(
 
 /* ---- the cluster ---- */
 
+static bool
+all_fenced(const struct conf *conf)
+{
+    for (unsigned i = 0; i < conf->nnodes; i++) {
+        bool found = false;
+
+        for (unsigned k = 0; k < conf->nfences; k++)
+            found |= !strcmp(conf->fences[k].node, conf->nodes[i].name);
+        if (!found)
+            return false;
+    }
+    return true;
+}
+
 static void
 check_nodes(struct check *c, const struct conf *conf)
 {
@@ -62,11 +77,32 @@ check_nodes(struct check *c, const struct conf *conf)
             conf->nnodes, self->name, self->id);
     if (conf->nnodes == 1)
         check_say(c, CHECK_WARN, "takeover", "one node protects nothing: add others");
-    if (conf->nnodes == 2)
+    if (conf->nnodes == 2 && !all_fenced(conf))
         check_say(c, CHECK_WARN, "takeover",
             "two nodes: when one fails the other has no majority, and there is NO "
-            "AUTOMATIC TAKEOVER; add a third node, or a quorum device "
-            "(corosync-qdevice)");
+            "AUTOMATIC TAKEOVER; add a third node, or a fence section for each (a "
+            "quorum "
+            "device alone does not do: the lease does not know of it)");
+}
+
+static void
+check_fences(struct check *c, const struct conf *conf)
+{
+    for (unsigned i = 0; i < conf->nfences; i++) {
+        const struct conf_fence *f = &conf->fences[i];
+        char name[80], secret[512], error[SECRET_ERROR_LEN];
+
+        snprintf(name, sizeof name, "fence %s", f->name);
+        if (access(f->agent, X_OK) < 0)
+            check_say(c, CHECK_MISSING, name, "%s: %s; apt-get install fence-agents",
+                f->agent, strerror(errno));
+        else if (f->secret_file[0] &&
+                 !secret_line(f->secret_file, secret, sizeof secret, error))
+            check_say(c, CHECK_MISSING, name, "%s", error);
+        else
+            check_say(c, CHECK_OK, name, "%s switches %s off", f->agent, f->node);
+        explicit_bzero(secret, sizeof secret);
+    }
 }
 
 static void
@@ -167,6 +203,7 @@ check_conf(struct check *c, const char *path)
     check_nodes(c, conf);
     if (conf->nnodes) {
         check_secrets(c, conf);
+        check_fences(c, conf);
         check_operator(c, conf);
         for (unsigned i = 0; i < conf->nservices; i++)
             check_service(c, &conf->services[i]);

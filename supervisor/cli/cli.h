@@ -48,7 +48,9 @@ void cli_print_json(const struct jv *j);
 int status_cmd(const struct cli *cli, int argc, char **argv);
 int services_cmd(const struct cli *cli, int argc, char **argv);
 int nodes_cmd(const struct cli *cli, int argc, char **argv);
-int switchover_cmd(const struct cli *cli, int argc, char **argv);
+int order_cmd(const struct cli *cli, int argc, char **argv); /* all that give orders */
+int simulate_cmd(const struct cli *cli, int argc, char **argv);
+int orders_cmd(const struct cli *cli, int argc, char **argv);
 int journal_cmd(const struct cli *cli, int argc, char **argv);
 int check_cmd(const struct cli *cli, int argc, char **argv);
 int demo_cmd(const struct cli *cli, int argc, char **argv);

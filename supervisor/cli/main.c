@@ -22,15 +22,26 @@ static const char help[] =
     "  status                         the cluster, its nodes and services\n"
     "  services                       the services: state, where, standbys, gates\n"
     "  nodes                          the nodes: state, health\n"
+    "  orders                         what was ordered, by whom, and what became of "
+    "it\n"
     "  switchover SERVICE [NODE]      move a service; waits until it is done\n"
     "      --no-wait                  only give the order\n"
+    "  drain NODE                     move all its services elsewhere; resume NODE "
+    "ends it\n"
+    "  maintenance on|off [...]       hands off the cluster, a node or a service\n"
+    "  freeze on|off [...]            no moves for order's sake\n"
+    "  policy SERVICE POLICY          replay, commit, warm or cold\n"
+    "  checkpoint SERVICE             now; or --interval MS: how often at least\n"
+    "  clear SERVICE [NODE]           forget its failures\n"
+    "  ack SERIAL                     an event of the journal has been seen\n"
+    "  simulate fail|drain NODE       what would happen; also: simulate conf FILE\n"
     "  journal [-n N] [--follow]      what happened, newest last\n"
     "  check [CONF]                   the configuration, and what this host lacks\n"
     "  lab up|down|exec|status|fault  a cluster on one machine: bascule-lab(8)\n"
     "  demo [--json FILE]             a lab, a client, four failures and a table\n"
     "\n"
-    "  --json       (status, services, nodes, journal, check, lab status) for "
-    "programs\n"
+    "  --json       (status, services, nodes, orders, simulate, journal, check, lab\n"
+    "               status) for programs\n"
     "  --run-dir    where basculed's socket is (default /run/bascule)\n"
     "\n"
     "Exit: 0 done, 1 failed, 2 wrong usage, 3 nobody answers, 4 refused.\n";
@@ -125,7 +136,10 @@ run_command(const struct cli *cli, int argc, char **argv)
         const char *name;
         int (*run)(const struct cli *cli, int argc, char **argv);
     } commands[] = { { "status", status_cmd }, { "services", services_cmd },
-        { "nodes", nodes_cmd }, { "switchover", switchover_cmd },
+        { "nodes", nodes_cmd }, { "simulate", simulate_cmd }, { "orders", orders_cmd },
+        { "switchover", order_cmd }, { "drain", order_cmd }, { "resume", order_cmd },
+        { "maintenance", order_cmd }, { "freeze", order_cmd }, { "policy", order_cmd },
+        { "checkpoint", order_cmd }, { "clear", order_cmd }, { "ack", order_cmd },
         { "journal", journal_cmd }, { "check", check_cmd }, { "lab", lab_cmd },
         { "demo", demo_cmd } };
 

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  *
- * order.c - switchover: give the order, then follow it to its end. */
+ * order.c - the commands that give an order, and follow it to its end. */
 #include "lib/loop.h"
 #include "supervisor/cli/cli.h"
 
 #include <getopt.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,34 +14,18 @@
 #define LOOK_US 20000
 #define TIMEOUT_S 60
 
-struct options {
+struct order {
     bool wait;
     unsigned timeout_s;
+    const char *interval; /* of checkpoint; NULL: not given */
 };
 
-static bool
-read_options(int argc, char **argv, struct options *o)
-{
-    static const struct option options[] = {
-        { "wait", no_argument, NULL, 'w' },
-        { "no-wait", no_argument, NULL, 'n' },
-        { "timeout", required_argument, NULL, 't' },
-        { 0 },
-    };
-    long seconds;
-    int c;
-
-    cli_options_begin();
-    while ((c = getopt_long(argc, argv, "", options, NULL)) != -1) {
-        if (c == 'w' || c == 'n')
-            o->wait = c == 'w';
-        else if (c == 't' && cli_number(optarg, 1, 86400, &seconds))
-            o->timeout_s = (unsigned)seconds;
-        else
-            return false;
-    }
-    return argc - optind == 1 || argc - optind == 2;
-}
+/* Commands that give an order.  fill: the request from the words that are left; false:
+ * they are wrong. */
+struct command {
+    const char *name, *synopsis, *what;
+    bool (*fill)(const struct order *o, int n, char **words, struct jv *request);
+};
 
 static int
 look(const struct cli *cli, int64_t order, struct jv **reply)
@@ -77,7 +62,7 @@ report(const struct jv *o, char *said, size_t size, bool *ended)
     *ended = strcmp(state, "running") != 0;
     if (!*ended || !strcmp(state, "done"))
         return CLI_OK;
-    cli_error("the switchover failed: %s", *text ? text : state);
+    cli_error("the order came to nothing: %s", *text ? text : state);
     return CLI_FAILED;
 }
 
@@ -111,26 +96,183 @@ follow(const struct cli *cli, int64_t order, unsigned timeout_s)
     return code;
 }
 
-int
-switchover_cmd(const struct cli *cli, int argc, char **argv)
+static bool
+fill_switchover(const struct order *o, int n, char **words, struct jv *request)
 {
-    struct options o = { .wait = true, .timeout_s = TIMEOUT_S };
-    struct jv *request = NULL, *reply = NULL;
-    int64_t order;
-    int code;
+    (void)o;
+    if (n != 1 && n != 2)
+        return false;
+    jv_set_str(request, "service", words[0]);
+    if (n == 2)
+        jv_set_str(request, "node", words[1]);
+    return true;
+}
 
-    if (!read_options(argc, argv, &o))
-        return cli_usage("switchover SERVICE [NODE] [--no-wait] [--timeout S]");
-    request = jv_object();
-    jv_set_str(request, "op", "switchover");
-    jv_set_str(request, "service", argv[optind]);
-    if (argc - optind == 2)
-        jv_set_str(request, "node", argv[optind + 1]);
-    code = cli_ask(cli, request, &reply);
+static bool
+fill_node(const struct order *o, int n, char **words, struct jv *request)
+{
+    (void)o;
+    if (n != 1)
+        return false;
+    jv_set_str(request, "node", words[0]);
+    return true;
+}
+
+static bool
+fill_mark(const struct order *o, int n, char **words, struct jv *request)
+{
+    (void)o;
+    if ((n != 1 && n != 3) || (strcmp(words[0], "on") && strcmp(words[0], "off")))
+        return false;
+    jv_set_bool(request, "on", !strcmp(words[0], "on"));
+    if (n == 1)
+        return true;
+    if (strcmp(words[1], "node") != 0 && strcmp(words[1], "service") != 0)
+        return false;
+    jv_set_str(request, words[1], words[2]);
+    return true;
+}
+
+static bool
+fill_policy(const struct order *o, int n, char **words, struct jv *request)
+{
+    (void)o;
+    if (n != 2)
+        return false;
+    jv_set_str(request, "service", words[0]);
+    jv_set_str(request, "policy", words[1]);
+    return true;
+}
+
+static bool
+fill_checkpoint(const struct order *o, int n, char **words, struct jv *request)
+{
+    long ms = 0;
+
+    if (n != 1)
+        return false;
+    jv_set_str(request, "service", words[0]);
+    if (!o->interval)
+        return true;
+    if (!cli_number(o->interval, 0, 1000000, &ms))
+        return false;
+    jv_set_str(request, "op", "interval");
+    jv_set_int(request, "ms", ms);
+    return true;
+}
+
+static bool
+fill_ack(const struct order *o, int n, char **words, struct jv *request)
+{
+    long serial = 0;
+
+    (void)o;
+    if (n != 1 || !cli_number(words[0], 1, LONG_MAX, &serial))
+        return false;
+    jv_set_int(request, "serial", serial);
+    return true;
+}
+
+static const struct command commands[] = {
+    { "switchover", "SERVICE [NODE] [--no-wait] [--timeout S]",
+        "Moves SERVICE to NODE, or to its best standby.  Clients notice a wait.",
+        fill_switchover },
+    { "drain", "NODE [--no-wait] [--timeout S]",
+        "Moves all services of NODE elsewhere, one after the other.  Until `bascule\n"
+        "resume NODE` it is used only if no other node can do it.",
+        fill_node },
+    { "resume", "NODE", "Ends `bascule drain NODE`.", fill_node },
+    { "maintenance", "on|off [node NODE | service SERVICE]",
+        "Hands off the cluster, a node or a service: while it is on, nothing is "
+        "started,\n"
+        "taken over or moved there.  What runs goes on.",
+        fill_mark },
+    { "freeze", "on|off [node NODE | service SERVICE]",
+        "While it is on, nothing is moved for order's sake (failback, balance, "
+        "health).\n"
+        "Takeover after a failure goes on, and so do orders.",
+        fill_mark },
+    { "policy", "SERVICE replay|commit|warm|cold",
+        "Changes the policy of SERVICE, from now on.", fill_policy },
+    { "checkpoint", "SERVICE [--interval MS]",
+        "Takes a checkpoint now; or changes how often one is taken at least (0: as\n"
+        "configured).",
+        fill_checkpoint },
+    { "clear", "SERVICE [NODE]",
+        "Forgets the failures of SERVICE on NODE, or everywhere.", fill_switchover },
+    { "ack", "SERIAL", "Says that event SERIAL of this node's journal has been seen.",
+        fill_ack },
+};
+
+static int
+read_options(int argc, char **argv, struct order *o)
+{
+    static const struct option options[] = {
+        { "wait", no_argument, NULL, 'w' },
+        { "no-wait", no_argument, NULL, 'n' },
+        { "timeout", required_argument, NULL, 't' },
+        { "interval", required_argument, NULL, 'i' },
+        { "help", no_argument, NULL, 'h' },
+        { 0 },
+    };
+    long seconds;
+    int c;
+
+    cli_options_begin();
+    while ((c = getopt_long(argc, argv, "h", options, NULL)) != -1) {
+        if (c == 'w' || c == 'n')
+            o->wait = c == 'w';
+        else if (c == 't' && cli_number(optarg, 1, 86400, &seconds))
+            o->timeout_s = (unsigned)seconds;
+        else if (c == 'i')
+            o->interval = optarg;
+        else
+            return c == 'h' ? 'h' : '?';
+    }
+    return 0;
+}
+
+static int
+give(const struct cli *cli, const struct order *o, struct jv *request)
+{
+    struct jv *reply = NULL;
+    int64_t order;
+    int code = cli_ask(cli, request, &reply);
+
     if (code != CLI_OK)
         return code;
     order = jv_int(reply, "order", -1);
     jv_free(reply);
-    printf("order %lld: %s is switched over\n", (long long)order, argv[optind]);
-    return o.wait ? follow(cli, order, o.timeout_s) : CLI_OK;
+    if (!order) { /* of this node alone: it is done */
+        printf("done\n");
+        return CLI_OK;
+    }
+    printf("order %lld\n", (long long)order);
+    fflush(stdout);
+    return o->wait ? follow(cli, order, o->timeout_s) : CLI_OK;
+}
+
+int
+order_cmd(const struct cli *cli, int argc, char **argv)
+{
+    struct order o = { .wait = true, .timeout_s = TIMEOUT_S };
+    const struct command *cmd = commands;
+    struct jv *request;
+    int c;
+
+    while (strcmp(cmd->name, argv[0]) != 0)
+        cmd++;
+    c = read_options(argc, argv, &o);
+    if (c == 'h') {
+        printf("Usage: bascule %s %s\n\n%s\n", cmd->name, cmd->synopsis, cmd->what);
+        return CLI_OK;
+    }
+    request = jv_object();
+    jv_set_str(request, "op", cmd->name);
+    if (c || (o.interval && cmd->fill != fill_checkpoint) ||
+        !cmd->fill(&o, argc - optind, argv + optind, request)) {
+        jv_free(request);
+        return cli_usage("%s %s", cmd->name, cmd->synopsis);
+    }
+    return give(cli, &o, request);
 }

@@ -77,6 +77,25 @@ print_standby_reasons(const struct jv *service)
 }
 
 static void
+print_service_marks(const struct jv *s)
+{
+    const struct jv *fails = jv_get(s, "fails");
+    const char *name = jv_str(s, "name", "?");
+
+    if (jv_bool(s, "maintenance", false))
+        printf("%s: is in maintenance: nothing is done if it fails\n", name);
+    if (jv_bool(s, "frozen", false))
+        printf("%s: is frozen: it is not moved for order's sake\n", name);
+    for (size_t i = 0; i < jv_len(fails); i++)
+        printf("%s: failed on %s, %lld times%s\n", name,
+            jv_str(jv_at(fails, i), "node", "?"),
+            (long long)jv_int(jv_at(fails, i), "count", 0),
+            jv_bool(jv_at(fails, i), "held", false)
+                ? ": a last resort for a while (bascule clear)"
+                : "");
+}
+
+static void
 print_reasons(const struct jv *services)
 {
     for (size_t i = 0; i < jv_len(services); i++) {
@@ -84,6 +103,7 @@ print_reasons(const struct jv *services)
         const char *reason = jv_str(s, "reason", ""),
                    *error = jv_str(s, "last_error", "");
 
+        print_service_marks(s);
         if (*reason)
             printf("%s: %s\n", jv_str(s, "name", "?"), reason);
         if (*error)
@@ -134,15 +154,30 @@ print_details(const struct jv *services)
 }
 
 static void
+print_marks(const struct jv *j)
+{
+    const char *drain = jv_str(j, "drain", "no");
+
+    if (strcmp(drain, "no") != 0)
+        printf("[%s] ", drain);
+    if (jv_bool(j, "maintenance", false))
+        printf("[maintenance] ");
+    if (jv_bool(j, "frozen", false))
+        printf("[frozen] ");
+}
+
+static void
 print_nodes(const struct jv *nodes)
 {
     printf("%-16s %4s %-8s %-9s %s\n", "NODE", "ID", "STATE", "HEALTH", "REASON");
     for (size_t i = 0; i < jv_len(nodes); i++) {
         const struct jv *n = jv_at(nodes, i);
 
-        printf("%-16s %4lld %-8s %-9s %s\n", jv_str(n, "name", "?"),
+        printf("%-16s %4lld %-8s %-9s ", jv_str(n, "name", "?"),
             (long long)jv_int(n, "id", 0), jv_str(n, "state", "?"),
-            jv_str(n, "health", "?"), jv_str(n, "reason", ""));
+            jv_str(n, "health", "?"));
+        print_marks(n);
+        printf("%s\n", jv_str(n, "reason", ""));
     }
 }
 
@@ -151,7 +186,7 @@ print_status(const struct jv *status)
 {
     const struct jv *services = jv_get(status, "services");
 
-    printf("cluster %s, seen from %s: %s\n\n", jv_str(status, "cluster", "?"),
+    printf("cluster %s, seen from %s: %s\n", jv_str(status, "cluster", "?"),
         jv_str(status, "node", "?"),
         jv_bool(status, "quorate", false)
             ? "quorate"
@@ -160,6 +195,8 @@ print_status(const struct jv *status)
         printf("THE JOURNAL of this node CANNOT BE WRITTEN: %s; services go on without "
                "it\n\n",
             jv_str(status, "journal_error", ""));
+    print_marks(status);
+    printf("\n");
     print_nodes(jv_get(status, "nodes"));
     printf("\n");
     print_services(services);
@@ -221,6 +258,46 @@ print_only_services(const struct jv *status)
     printf("\n");
     print_details(services);
     print_reasons(services);
+}
+
+static void
+print_orders(const struct jv *orders)
+{
+    printf("%6s %-11s %-9s %-12s %-8s %-8s %s\n", "ORDER", "KIND", "WHY", "SERVICE",
+        "NODE", "STATE", "BY");
+    for (size_t i = jv_len(orders); i-- > 0;) {
+        const struct jv *o = jv_at(orders, i);
+        const char *value = jv_str(o, "value", ""), *text = jv_str(o, "text", "");
+
+        printf("%6lld %-11s %-9s %-12s %-8s %-8s %s (%s)%s%s%s%s\n",
+            (long long)jv_int(o, "order", 0), jv_str(o, "kind", "?"),
+            jv_str(o, "why", "?"), jv_str(o, "service", "-"), jv_str(o, "node", "-"),
+            jv_str(o, "state", "?"), jv_str(o, "owner", "?"), jv_str(o, "from", "?"),
+            *value ? " " : "", value, *text ? ": " : "", text);
+    }
+}
+
+int
+orders_cmd(const struct cli *cli, int argc, char **argv)
+{
+    struct jv *request = jv_object(), *reply = NULL;
+    bool json = cli->json;
+    int code;
+
+    if (!read_json_option(argc, argv, &json)) {
+        jv_free(request);
+        return cli_usage("%s [--json]", argv[0]);
+    }
+    jv_set_str(request, "op", "orders");
+    code = cli_ask(cli, request, &reply);
+    if (code != CLI_OK)
+        return code;
+    if (json)
+        cli_print_json(jv_get(reply, "orders"));
+    else
+        print_orders(jv_get(reply, "orders"));
+    jv_free(reply);
+    return CLI_OK;
 }
 
 int

@@ -13,10 +13,17 @@ nodes_count(uint64_t nodes)
     return n;
 }
 
+/* Of three or more nodes two halves could both count the one that is off. */
+static uint64_t
+switched_off(const struct cluster *c)
+{
+    return nodes_count(c->all) == 2 ? c->fenced : 0;
+}
+
 bool
 cluster_majority(const struct cluster *c, uint64_t nodes)
 {
-    return 2 * nodes_count(nodes & c->all) > nodes_count(c->all);
+    return 2 * nodes_count((nodes | switched_off(c)) & c->all) > nodes_count(c->all);
 }
 
 uint64_t
@@ -30,7 +37,8 @@ cluster_quorate(const struct cluster *c)
 {
     uint64_t answering = cluster_answering(c);
 
-    return c->ready && cluster_majority(c, answering) && !(answering & ~c->quorums);
+    return c->ready && answering && cluster_majority(c, answering) &&
+           (switched_off(c) || !(answering & ~c->quorums));
 }
 
 void
@@ -74,6 +82,11 @@ cluster_view(struct cluster *c, uint64_t view, uint64_t members, uint64_t proces
     c->view = view;
     c->members = members;
     c->synced = c->suspect = c->quorums = c->engines = 0; /* all is said anew */
+    if (c->orders > c->own_orders)
+        c->own_orders = c->orders;
+    c->orders = 0;
+    c->own_fenced = (c->own_fenced | c->fenced) & ~members;
+    c->fenced = 0;
     c->ready = false;
     for (unsigned n = 0; n <= PEER_MAX_NODE; n++)
         c->heard[n] = now;
@@ -111,7 +124,8 @@ cluster_sync_end(struct cluster *c, struct effects *out)
     msg->view = c->view;
     msg->flags = own_flags(c);
     msg->health = c->own_health;
-    msg->order = c->orders;
+    msg->order = c->own_orders;
+    msg->r.set = c->own_fenced;
 }
 
 static void
@@ -157,10 +171,13 @@ cluster_heard(
         take_facts(c, msg, out);
     else if (msg->kind == PEER_SUSPECT)
         take_suspicion(c, msg->node, out);
+    else if (msg->kind == PEER_FENCED)
+        c->fenced |= node_bit(msg->node) & c->all & ~c->members;
     else if (msg->kind == PEER_SYNC_END && msg->view == c->view) {
         take_facts(c, msg, out);
         c->synced |= node_bit(msg->from);
         c->orders = msg->order > c->orders ? msg->order : c->orders;
+        c->fenced |= msg->r.set & c->all & ~c->members;
     }
     complete = !c->ready && c->synced && !(c->members & ~c->synced & ~c->suspect);
     c->ready |= complete;

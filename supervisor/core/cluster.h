@@ -2,17 +2,18 @@
  *
  * cluster.h - who is a member, who answers, whether the members may decide.
  *
- * Everything in here except .process_left, .heard and the .own_ facts changes only by
- * what is delivered in agreed order (views and messages), so it is the same on all
- * members at the same place of that order.
+ * Everything in here except .process_left, .heard, .load and the .own_ facts changes
+ * only by what is delivered in agreed order (views and messages), so it is the same on
+ * all members at the same place of that order.
  *
  * Quorate: more than half of all configured nodes are members, have sent their
- * records for this view and are not silent, and Corosync says "quorate" to each.
- * Pure. */
+ * records for this view and are not silent, and Corosync says "quorate" to each.  Of
+ * two nodes one that was fenced counts as one that agrees; then Corosync, which does
+ * not know of it, is not asked. Pure. */
 #ifndef BSC_CLUSTER_H
 #define BSC_CLUSTER_H
 
-#include "supervisor/core/effects.h"
+#include "supervisor/core/wish.h"
 
 #define CLUSTER_BEAT_MS 200
 #define CLUSTER_SILENT_MS 1000 /* a member without a beat for this long is silent */
@@ -27,13 +28,19 @@ struct cluster {
     uint64_t suspect;      /* members that are silent */
     uint64_t quorums;      /* members to which Corosync says quorate */
     uint64_t engines;      /* members whose engine is connected */
+    uint64_t fenced;       /* absent nodes that were switched off */
+    uint64_t own_fenced;   /* ... as this node knows, for the next view */
     enum health health[PEER_MAX_NODE + 1];
     bool told;       /* what the journal last said of the quorum */
     bool ready;      /* records of this view are merged */
-    uint64_t orders; /* number of the last order */
+    uint64_t orders; /* number of the last order, as all who have synced know it */
+    struct wishes wish;
+    uint64_t drain_order[PEER_MAX_NODE + 1]; /* that empties the node; 0: none runs */
 
+    uint64_t own_orders; /* the last this node ever knew */
     bool own_quorum, own_engine;
     enum health own_health;
+    int load[PEER_MAX_NODE + 1]; /* permille, as read by this node; 0: unknown too */
     struct mono heard[PEER_MAX_NODE + 1];
     struct mono next_beat, last_tick;
 };

@@ -38,14 +38,14 @@ gone(const struct driving *d)
 {
     uint64_t there = d->c->members | d->c->process_left;
 
-    return d->s->r.set & ~(d->s->own.ready & there);
+    return d->s->r.set & (d->s->p.never | ~(d->s->own.ready & there));
 }
 
 static uint64_t
 to_add(const struct driving *d)
 {
     uint64_t may = d->s->own.ready & cluster_answering(d->c) & ~d->s->r.set &
-                   ~node_bit(d->c->me);
+                   ~d->s->p.never & ~node_bit(d->c->me);
 
     return may & -may; /* one at a time, lowest first */
 }
@@ -463,7 +463,11 @@ drive_next(
         s->own.clone_gone = false;
     if (!s->own.pending)
         fire(&d, sayings, sizeof sayings / sizeof sayings[0]);
+    if (!s->own.pending)
+        errand_say(s, c, out);
     if (!s->own.busy && s->own.engine_known && due(&d, s->own.retry))
         fire(&d, orders, sizeof orders / sizeof orders[0]);
+    if (!s->own.busy && s->own.engine_known && due(&d, s->own.retry))
+        errand_order(s, c, out);
     return d.wake;
 }

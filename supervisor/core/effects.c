@@ -26,7 +26,7 @@ const char *
 engine_op_name(enum engine_op op)
 {
     static const char *const names[] = { "start", "takeover", "resume", "fence",
-        "follow", "set", "handover", "stop" };
+        "follow", "set", "handover", "stop", "policy", "interval", "checkpoint" };
 
     _Static_assert(sizeof names / sizeof names[0] == ENGINE_NOPS, "a name for each");
     return names[op];
@@ -38,7 +38,8 @@ journal_kind_name(enum journal_kind kind)
     static const char *const names[] = { "node-joined", "node-left", "node-silent",
         "node-back", "quorum-gained", "quorum-lost", "engine-up", "engine-down",
         "claim", "taking", "step", "step-failed", "active", "failed", "context-lost",
-        "handover", "set", "clone-lost", "order", "order-failed", "order-done" };
+        "handover", "set", "clone-lost", "order", "order-failed", "order-done", "held",
+        "fence", "fenced", "fence-failed", "forgiven" };
 
     _Static_assert(sizeof names / sizeof names[0] == JOURNAL_NKINDS, "a name for each");
     return names[kind];

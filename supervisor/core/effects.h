@@ -21,6 +21,9 @@ enum engine_op {
     ENGINE_SET,
     ENGINE_HANDOVER,
     ENGINE_STOP,
+    ENGINE_POLICY,   /* .msg.value */
+    ENGINE_INTERVAL, /* .msg.value */
+    ENGINE_CHECKPOINT,
     ENGINE_NOPS
 };
 
@@ -46,6 +49,11 @@ enum journal_kind {
     JOURNAL_ORDER,
     JOURNAL_ORDER_FAILED,
     JOURNAL_ORDER_DONE,
+    JOURNAL_HELD,  /* too many failures of the service on .node */
+    JOURNAL_FENCE, /* fence agents for .node are about to be run */
+    JOURNAL_FENCED,
+    JOURNAL_FENCE_FAILED,
+    JOURNAL_FORGIVEN, /* its failures there are forgotten */
     JOURNAL_NKINDS
 };
 
@@ -57,6 +65,8 @@ enum effect_kind {
     DO_ASK,       /* read the engine's status of .service: a REPORT */
     DO_ARM,       /* replace the timer: a TICK at .at */
     DO_ORDER,     /* order .order is now in .step; .token is of this node's client */
+    DO_FENCE,     /* run the fence agents of .node */
+    DO_KEEP,      /* wishes .msg.w of .service (or NO_SERVICE: cluster), durable */
     DO_NKINDS
 };
 
@@ -73,7 +83,7 @@ struct effect {
     uint64_t order, token; /* ORDER; JOURNAL */
     unsigned step;         /* ORDER: enum switchover_step */
     unsigned reason;       /* ORDER, JOURNAL_ORDER_FAILED: enum order_reason */
-    struct peermsg msg;    /* BROADCAST; .text also of JOURNAL and ORDER */
+    struct peermsg msg; /* BROADCAST; .text, .what, .why, .value of JOURNAL and ORDER */
 };
 
 struct effects {

@@ -22,6 +22,15 @@ able(const struct cluster *c)
     return cluster_answering(c) & c->engines;
 }
 
+/* Hands off: nothing is started or taken over, but what has only been stopped to be
+ * moved, or only outvoted, goes on. */
+static bool
+is_left_alone(const struct service *s, const struct cluster *c, enum peer_mode mode)
+{
+    return place_unmanaged(s, c) && mode != MODE_RESUME &&
+           !(s->r.phase == SERVICE_DOWN && s->r.kept);
+}
+
 bool
 elect_claimable(const struct service *s, const struct cluster *c)
 {
@@ -63,7 +72,8 @@ static bool
 context_is_near(const struct service *s, const struct cluster *c)
 {
     for (unsigned n = 1; n <= PEER_MAX_NODE; n++)
-        if (has(able(c), n) && (may_resume(s, n) || may_take_over(s, n)))
+        if (has(able(c), n) && (may_resume(s, n) || (may_take_over(s, n) &&
+                                                        !has(c->wish.w.maintained, n))))
             return true;
     return false;
 }
@@ -82,7 +92,9 @@ elect_mode(const struct service *s, const struct cluster *c, unsigned node,
         *mode = MODE_START;
     else
         return false;
-    return true;
+    if (*mode != MODE_RESUME && has(c->wish.w.maintained, node))
+        return false;
+    return !is_left_alone(s, c, *mode);
 }
 
 bool
@@ -107,11 +119,7 @@ before(const struct service *s, const struct cluster *c, unsigned a, unsigned b)
         return a == s->r.to;
     if (ma != mb)
         return ma > mb; /* resume, takeover, start */
-    if (c->health[a] != c->health[b])
-        return c->health[a] < c->health[b];
-    if ((a == s->preferred) != (b == s->preferred))
-        return a == s->preferred;
-    return a < b;
+    return place_better(s, c, a, b, true);
 }
 
 static int64_t
@@ -145,10 +153,12 @@ elect_delay_ms(const struct service *s, const struct cluster *c)
     enum peer_mode mode, other;
     int64_t turns = 0;
 
-    if (!elect_claimable(s, c) || !elect_mode(s, c, c->me, &mode))
+    if (!elect_claimable(s, c) || !elect_mode(s, c, c->me, &mode) ||
+        (has(s->p.never, c->me) && mode != MODE_RESUME))
         return -1;
     for (unsigned n = 1; n <= PEER_MAX_NODE; n++)
-        if (n != c->me && elect_mode(s, c, n, &other) && before(s, c, n, c->me))
+        if (n != c->me && !has(s->p.never, n) && elect_mode(s, c, n, &other) &&
+            before(s, c, n, c->me))
             turns++;
     return grace_ms(s, c, mode) + turns * TURN_MS;
 }

@@ -138,6 +138,11 @@ answer_yes(struct service *s, const struct engine_answer *a, struct mono now)
     case ENGINE_HANDOVER:
         own->handed = a->epoch;
         break;
+    case ENGINE_POLICY:
+    case ENGINE_INTERVAL:
+    case ENGINE_CHECKPOINT:
+        errand_answer(s, a->op, true, NULL);
+        break;
     case ENGINE_NOPS:
         break;
     }
@@ -157,6 +162,9 @@ answer_no(struct service *s, const struct engine_answer *a)
         own->handover_failed = true;
         copy_text(own->text, a->text);
     }
+    if (a->op == ENGINE_POLICY || a->op == ENGINE_INTERVAL ||
+        a->op == ENGINE_CHECKPOINT)
+        errand_answer(s, a->op, false, a->text);
 }
 
 void
@@ -190,6 +198,9 @@ heed_gone(struct service *s, const struct cluster *c)
 
     own->engine_known = own->busy = own->acked = own->holds = false;
     own->fenced = own->followed = own->handed = 0;
+    own->told_policy = own->told_ms = 0; /* it is as configured */
+    if (s->errand.order && own->errand_asked == s->errand.order)
+        own->errand_asked = 0; /* once more, when it is back */
     own->adding = 0;
     if (serving)
         break_down(s, false, false, "sockmigd cannot be reached");

@@ -5,20 +5,24 @@
 #include <string.h>
 
 void
-member_init(struct member *m, unsigned me, uint64_t all)
+member_init(struct member *m, unsigned me, uint64_t all, const struct plan_conf *plan,
+    const struct wish *wish)
 {
     m->nservices = 0;
+    m->plan = (struct plan){ .conf = *plan };
+    m->fencing = (struct fencing){ 0 };
     m->armed = (struct mono){ INT64_MAX };
     cluster_init(&m->cluster, me, all);
+    m->cluster.wish = (struct wishes){ .w = *wish, .durable = *wish };
 }
 
 void
-member_add(struct member *m, uint32_t key, unsigned preferred, int64_t lease_ms,
-    const struct reign *recorded)
+member_add(struct member *m, uint32_t key, const struct placement *p, int64_t lease_ms,
+    const struct reign *recorded, const struct wish *wish)
 {
     assert(m->nservices < MEMBER_MAX_SERVICES);
     service_init(
-        &m->services[m->nservices], m->nservices, key, preferred, lease_ms, recorded);
+        &m->services[m->nservices], m->nservices, key, p, lease_ms, recorded, wish);
     m->nservices++;
 }
 
@@ -26,6 +30,8 @@ static void
 on_view(struct member *m, const struct member_event *ev, struct effects *out)
 {
     cluster_view(&m->cluster, ev->view, ev->members, ev->process_left, ev->now, out);
+    wish_view(&m->cluster.wish, ev->view, 0, NO_SERVICE, out);
+    m->plan.asked = false; /* it may never come back */
     for (unsigned i = 0; i < m->nservices; i++)
         service_view(&m->services[i], &m->cluster, ev->now, out);
     if (ev->view)
@@ -44,19 +50,59 @@ end_silent_orders(struct member *m, unsigned node, struct effects *out)
     }
 }
 
-static void
-refuse_order(const struct peermsg *msg, unsigned me, unsigned service,
-    enum order_reason reason, struct effects *out)
+static unsigned
+find_service(const struct member *m, uint32_t key)
 {
-    struct effect *e;
+    for (unsigned i = 0; i < m->nservices; i++)
+        if (m->services[i].key == key)
+            return i;
+    return NO_SERVICE;
+}
 
-    if (msg->from != me)
-        return;
-    e = effects_add(out, DO_ORDER, service);
-    e->step = STEP_FAILED;
-    e->reason = reason;
-    e->token = msg->order;
-    e->node = msg->node;
+static void
+on_wish(
+    struct member *m, const struct peermsg *msg, unsigned service, struct effects *out)
+{
+    struct wishes *w = msg->service ? &m->services[service].wish : &m->cluster.wish;
+
+    if (msg->view == m->cluster.view)
+        wish_heard(w, &msg->w, m->cluster.ready, service, out);
+}
+
+static void
+merge_all(struct member *m, struct mono now, struct effects *out)
+{
+    struct cluster *c = &m->cluster;
+
+    wish_merge(&c->wish, NO_SERVICE, out);
+    for (unsigned i = 0; i < m->nservices; i++) {
+        service_merge(&m->services[i], c, now, out);
+        heed_recheck(&m->services[i], c, out);
+    }
+}
+
+/* Drain, resume: a node.  Maintenance, freeze: a node, a service or the cluster. */
+static bool
+is_whole(const struct member *m, const struct peermsg *msg, unsigned service)
+{
+    bool of_service = service != NO_SERVICE;
+
+    if (msg->node && !(m->cluster.all & node_bit(msg->node)))
+        return false;
+    if (msg->what == WHAT_DRAIN || msg->what == WHAT_RESUME)
+        return msg->node && !of_service;
+    if (msg->what == WHAT_MAINTENANCE || msg->what == WHAT_FREEZE)
+        return !of_service || !msg->node;
+    return of_service;
+}
+
+static void
+on_order_heard(struct member *m, const struct member_event *ev, unsigned service,
+    struct effects *out)
+{
+    plan_heard(m, &ev->msg, ev->now);
+    if (is_whole(m, &ev->msg, service))
+        orders_take(m, &ev->msg, service, out);
 }
 
 static void
@@ -64,29 +110,22 @@ on_message(struct member *m, const struct member_event *ev, struct effects *out)
 {
     const struct peermsg *msg = &ev->msg;
     struct cluster *c = &m->cluster;
+    unsigned i = msg->service ? find_service(m, msg->service) : NO_SERVICE;
 
-    if (!(c->members & node_bit(msg->from)))
+    if (!(c->members & node_bit(msg->from)) || (msg->service && i == NO_SERVICE))
         return;
-    if (!msg->service) {
-        if (cluster_heard(c, msg, ev->now, out))
-            for (unsigned i = 0; i < m->nservices; i++) {
-                service_merge(&m->services[i], c, ev->now, out);
-                heed_recheck(&m->services[i], c, out);
-            }
-        if (msg->kind == PEER_SUSPECT)
-            end_silent_orders(m, msg->node, out);
-        return;
-    }
-    for (unsigned i = 0; i < m->nservices; i++) {
-        if (m->services[i].key != msg->service)
-            continue;
-        if (msg->kind == PEER_ORDER && !c->ready)
-            refuse_order(msg, c->me, i, ORDER_MEMBERSHIP, out);
-        else
-            service_deliver(&m->services[i], c, msg, ev->now, out);
+    if (msg->kind == PEER_WISH)
+        on_wish(m, msg, i, out);
+    else if (msg->kind == PEER_ORDER)
+        on_order_heard(m, ev, i, out);
+    else if (msg->service) {
+        service_deliver(&m->services[i], c, msg, ev->now, out);
         if (msg->kind == PEER_SYNC && c->ready)
             heed_recheck(&m->services[i], c, out);
-    }
+    } else if (cluster_heard(c, msg, ev->now, out))
+        merge_all(m, ev->now, out);
+    if (msg->kind == PEER_SUSPECT)
+        end_silent_orders(m, msg->node, out);
 }
 
 static void
@@ -111,31 +150,42 @@ on_engine(struct member *m, const struct member_event *ev, struct effects *out)
 static void
 on_order(struct member *m, const struct member_event *ev, struct effects *out)
 {
-    struct service *s = &m->services[ev->service];
-    struct peermsg ask = { .kind = PEER_ORDER,
-        .from = m->cluster.me,
-        .service = s->key,
-        .node = ev->node,
-        .order = ev->token };
-    unsigned to = ev->node;
-    enum order_reason reason = switchover_check(
-        &s->order, &m->cluster, &s->r, service_outvoted(s), s->preferred, &to);
+    struct peermsg ask = ev->msg;
+    enum order_reason reason;
+    uint64_t running;
 
-    if (reason != ORDER_OK) {
-        refuse_order(&ask, m->cluster.me, ev->service, reason, out);
-        out->v[out->n - 1].order = s->order.order;
-        return;
-    }
+    ask.kind = PEER_ORDER;
+    ask.from = m->cluster.me;
+    ask.service = ev->service == NO_SERVICE ? 0 : m->services[ev->service].key;
+    ask.node = ev->node;
+    ask.order = ev->token;
     if (ev->text)
         memcpy(ask.text, ev->text, strnlen(ev->text, PEER_TEXT - 1));
-    effects_add(out, DO_BROADCAST, ev->service)->msg = ask;
+    if (!is_whole(m, &ask, ev->service))
+        return;
+    reason = orders_check(m, &ask, ev->service, &running);
+    if (reason == ORDER_OK)
+        effects_add(out, DO_BROADCAST, ev->service)->msg = ask;
+    else
+        orders_refuse(&ask, m->cluster.me, ev->service, reason, running, out);
+}
+
+static void
+on_load(struct member *m, const struct member_event *ev)
+{
+    if (ev->service == NO_SERVICE) {
+        m->cluster.load[ev->node] = ev->load < 0 ? 0 : ev->load;
+        return;
+    }
+    m->services[ev->service].prospect.load = ev->load;
+    m->services[ev->service].prospect.health = ev->health;
 }
 
 static void
 take_in(struct member *m, const struct member_event *ev, struct effects *out)
 {
     struct cluster *c = &m->cluster;
-    struct service *s = &m->services[ev->service];
+    struct service *s = &m->services[ev->service == NO_SERVICE ? 0 : ev->service];
 
     switch (ev->kind) {
     case MEMBER_VIEW:
@@ -173,27 +223,50 @@ take_in(struct member *m, const struct member_event *ev, struct effects *out)
     case MEMBER_ORDER:
         on_order(m, ev, out);
         break;
+    case MEMBER_FENCED:
+        fencing_ended(&m->fencing, c, ev->node, ev->on, ev->text, ev->now, out);
+        break;
+    case MEMBER_LOAD:
+        on_load(m, ev);
+        break;
     case MEMBER_TICK:
     case MEMBER_NKINDS:
         break;
     }
 }
 
+static bool
+serves(const struct member *m)
+{
+    for (unsigned i = 0; i < m->nservices; i++)
+        if (m->services[i].r.phase == SERVICE_ACTIVE &&
+            m->services[i].r.active == m->cluster.me)
+            return true;
+    return false;
+}
+
 void
 member_step(struct member *m, const struct member_event *ev, struct effects *out)
 {
-    struct mono next;
+    struct mono next, at;
 
-    assert(ev->service < MEMBER_MAX_SERVICES);
+    assert(ev->service < MEMBER_MAX_SERVICES || ev->service == NO_SERVICE);
     out->n = 0;
     take_in(m, ev, out);
+    orders_settle(m, out);
+    place_look(m->services, m->nservices, &m->cluster);
     next = cluster_tick(&m->cluster, ev->now, out);
     for (unsigned i = 0; i < m->nservices; i++) {
-        struct mono at = drive_next(&m->services[i], &m->cluster, ev->now, out);
-
+        at = drive_next(&m->services[i], &m->cluster, ev->now, out);
         if (mono_before(at, next))
             next = at;
     }
+    at = fencing_next(&m->fencing, &m->cluster, serves(m), ev->now, out);
+    if (mono_before(at, next))
+        next = at;
+    at = plan_next(m, ev->now, out);
+    if (mono_before(at, next))
+        next = at;
     if (next.us != m->armed.us || ev->kind == MEMBER_TICK) {
         effects_add(out, DO_ARM, NO_SERVICE)->at = next;
         m->armed = next;
@@ -204,7 +277,7 @@ const char *
 member_event_name(enum member_event_kind kind)
 {
     static const char *const names[] = { "view", "message", "quorum", "health", "tick",
-        "engine", "report", "answer", "standby", "failed", "order" };
+        "engine", "report", "answer", "standby", "failed", "order", "fenced", "load" };
 
     _Static_assert(sizeof names / sizeof names[0] == MEMBER_NKINDS, "a name for each");
     return names[kind];

@@ -9,7 +9,9 @@
 #define BSC_MEMBER_H
 
 #include "supervisor/core/drive.h"
+#include "supervisor/core/fencing.h"
 #include "supervisor/core/heed.h"
+#include "supervisor/core/orders.h"
 
 #define MEMBER_MAX_SERVICES 64
 
@@ -24,14 +26,17 @@ enum member_event_kind {
     MEMBER_ANSWER,
     MEMBER_STANDBY, /* .node is ready (.on) or not */
     MEMBER_FAILED,
-    MEMBER_ORDER, /* an operator at this node asks for a switchover to .node */
+    MEMBER_ORDER,  /* a client at this node orders .msg.what, .value of .service, .node
+                    */
+    MEMBER_FENCED, /* the fence agents of .node have ended: it is off (.on), or .text */
+    MEMBER_LOAD, /* .load (permille) of .node was read, or of .service, with .health */
     MEMBER_NKINDS
 };
 
 struct member_event {
     enum member_event_kind kind;
     struct mono now;
-    unsigned service; /* index */
+    unsigned service; /* index; of an ORDER or NO_SERVICE */
     bool on;
     uint64_t view, members, process_left;
     struct peermsg msg;
@@ -40,22 +45,27 @@ struct member_event {
     struct engine_answer answer;
     uint64_t epoch, token;
     unsigned node;
-    const char *text; /* borrowed: FAILED reason, ORDER owner */
+    int load;
+    const char *text; /* borrowed: FAILED reason, ORDER owner\tfrom */
 };
 
 struct member {
     struct cluster cluster;
     struct service services[MEMBER_MAX_SERVICES];
     unsigned nservices;
+    struct plan plan;
+    struct fencing fencing; /* .can is set by the shell */
     struct mono armed;
 };
 
-/* member_init - not in the group yet, engine not connected.  Add services next. */
-void member_init(struct member *m, unsigned me, uint64_t all);
+/* member_init - not in the group yet, engine not connected, with the cluster's wishes
+ * of the journal, or zeros.  Add services next. */
+void member_init(struct member *m, unsigned me, uint64_t all,
+    const struct plan_conf *plan, const struct wish *wish);
 
 /* member_add - a service, in the order of the configuration. */
-void member_add(struct member *m, uint32_t key, unsigned preferred, int64_t lease_ms,
-    const struct reign *recorded);
+void member_add(struct member *m, uint32_t key, const struct placement *p,
+    int64_t lease_ms, const struct reign *recorded, const struct wish *wish);
 
 /* member_step - take in one event.  @out is replaced. */
 void member_step(struct member *m, const struct member_event *ev, struct effects *out);

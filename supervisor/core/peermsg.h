@@ -16,7 +16,7 @@
 
 #define PEER_MAX_NODE 63 /* largest number of a node */
 #define PEER_TEXT 160    /* of a reason, with the NUL */
-#define PEER_MAX_BYTES 384
+#define PEER_MAX_BYTES 512
 
 enum peer_kind {
     PEER_BEAT,     /* the sender lives: its quorum, its engine, its health */
@@ -33,9 +33,12 @@ enum peer_kind {
     PEER_SET,      /* the replication set is .set from now on */
     PEER_LOST,     /* the sender's clone is gone */
     PEER_STEADY,   /* the active has served for a good while: forget old failures */
-    PEER_ORDER,    /* an operator orders a switchover to .node */
+    PEER_ORDER,    /* an order, of an operator or of the planner: .what, .why, .value */
     PEER_STEP,     /* the active's supervisor begins order .order */
-    PEER_ORDER_DONE, /* order .order came to nothing: .reason, .text */
+    PEER_ORDER_DONE, /* order .order has ended: .reason, .text */
+    PEER_WISH,       /* the sender's wishes of a service, or of the cluster */
+    PEER_FENCED,     /* .node was switched off by fence agents */
+    PEER_FORGIVE,    /* failures on .node are forgotten: .w.fails of it were .value */
     PEER_NKINDS
 };
 
@@ -69,20 +72,62 @@ struct reign {
     uint64_t floor;      /* highest epoch ever claimed; >= epoch */
 };
 
+/* What operators want, and what failed where; of the cluster or of a service.  Newer is
+ * the larger (version, author).  In the masks bit 0 is the cluster or the service. */
+struct wish {
+    uint32_t version;
+    unsigned author;     /* of the last change */
+    uint64_t drained;    /* nodes to be emptied; of the cluster only */
+    uint64_t maintained; /* hands off; nodes of the cluster, or bit 0 */
+    uint64_t frozen;     /* no moves for order's sake; nodes of the cluster, or bit 0 */
+    uint64_t held;       /* nodes with too many failures of the service */
+    unsigned policy;     /* 0: as configured; else 1 + its number */
+    unsigned interval_ms;             /* 0: as configured */
+    uint8_t fails[PEER_MAX_NODE + 1]; /* failures of the service by node */
+};
+
+enum order_what { /* kinds of orders */
+    WHAT_SWITCHOVER,
+    WHAT_DRAIN,
+    WHAT_RESUME,
+    WHAT_MAINTENANCE, /* .value 1 or 0 */
+    WHAT_FREEZE,      /* .value 1 or 0 */
+    WHAT_POLICY,      /* .value: number of the policy */
+    WHAT_INTERVAL,    /* .value: ms, or 0 */
+    WHAT_CHECKPOINT,
+    WHAT_CLEAR,
+    WHAT_N
+};
+
+enum order_why { /* who wants it: an operator, or which rule of plan.c */
+    WHY_OPERATOR,
+    WHY_DRAIN,
+    WHY_HEALTH,
+    WHY_PLACEMENT,
+    WHY_FAILBACK,
+    WHY_BALANCE,
+    WHY_N
+};
+
 enum { PEER_FLAG_QUORATE = 1, PEER_FLAG_ENGINE = 2 }; /* in a BEAT and a SYNC_END */
 
 struct peermsg {
     enum peer_kind kind;
-    unsigned from;      /* sender: of the transport, never of the message */
-    uint32_t service;   /* peer_service_key(), 0 if it concerns none */
-    uint64_t view;      /* SYNC, SYNC_END */
-    struct reign r;     /* SYNC: all; others: epoch, version, set, mode, shut, doubt */
-    unsigned node;      /* CLAIM, SUSPECT, HANDOVER, ORDER */
-    int64_t age_us;     /* STOPPED: since the last acknowledged beat; -1: never */
-    uint32_t flags;     /* BEAT, SYNC_END */
+    unsigned from;    /* sender: of the transport, never of the message */
+    uint32_t service; /* peer_service_key(), 0 if it concerns none */
+    uint64_t view;    /* SYNC, SYNC_END, WISH */
+    struct reign r; /* SYNC: all; SYNC_END: .set, nodes that were fenced; others: epoch,
+                       version, set, mode, shut, doubt */
+    unsigned node;  /* CLAIM, SUSPECT, HANDOVER, ORDER, FORGIVE */
+    int64_t age_us; /* STOPPED: since the last acknowledged beat; -1: never */
+    uint32_t flags; /* BEAT, SYNC_END */
     enum health health; /* BEAT */
     uint64_t order;  /* ORDER: sender's token; STEP, ORDER_DONE: number of the order */
     unsigned reason; /* ORDER_DONE: enum order_reason */
+    enum order_what what; /* ORDER */
+    enum order_why why;   /* ORDER */
+    uint32_t value;       /* ORDER, FORGIVE */
+    struct wish w;        /* WISH; travels with no other */
     char text[PEER_TEXT];
 };
 
@@ -106,5 +151,7 @@ const char *peer_kind_name(enum peer_kind kind);
 const char *peer_mode_name(enum peer_mode mode);
 const char *service_state_name(enum service_state state);
 const char *health_name(enum health health);
+const char *order_what_name(enum order_what what);
+const char *order_why_name(enum order_why why);
 
 #endif

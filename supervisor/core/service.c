@@ -6,16 +6,19 @@
 #include <string.h>
 
 void
-service_init(struct service *s, unsigned index, uint32_t key, unsigned preferred,
-    int64_t lease_ms, const struct reign *recorded)
+service_init(struct service *s, unsigned index, uint32_t key, const struct placement *p,
+    int64_t lease_ms, const struct reign *recorded, const struct wish *wish)
 {
-    *s = (struct service){ .index = index, .key = key, .preferred = preferred };
+    *s = (struct service){ .index = index, .key = key, .p = *p };
     s->lease_us = lease_ms * 1000;
     s->margin_us = s->lease_us / 20 + 5000; /* 5 %: far beyond any crystal */
     s->r = *recorded;
     s->state = s->r.phase;
+    s->prospect.health = HEALTH_UNKNOWN;
+    s->prospect.load = -1;
     s->own.voted = s->r.floor;
     s->own.durable = s->r;
+    s->wish = (struct wishes){ .w = *wish, .durable = *wish };
     s->own.ordered = s->r.epoch; /* nobody remembers that it was not: be sure */
 }
 
@@ -105,6 +108,7 @@ service_view(
 {
     if (s->order.order && s->order.step < STEP_TAKEOVER)
         switchover_end(&s->order, ORDER_MEMBERSHIP, NULL, s->index, s->r.epoch, out);
+    errand_end(s, ORDER_MEMBERSHIP, NULL, 0, out);
     drop_claim(s);
     s->state = s->r.phase;
     s->merged = (struct reign){ 0 };
@@ -117,6 +121,19 @@ service_view(
         s->own.pending = false; /* out of the group: nothing comes back */
     else
         service_sync(s, c, out);
+    wish_view(&s->wish, c->view, s->key, s->index, out);
+}
+
+/* It serves: the order that led there has ended, wherever that is. */
+static void
+end_takeover(struct service *s, struct effects *out)
+{
+    enum order_reason reason = s->r.active == s->order.to     ? ORDER_OK
+                               : s->r.active == s->order.from ? ORDER_RESUMED
+                                                              : ORDER_ELSEWHERE;
+
+    if (s->r.phase == SERVICE_ACTIVE && s->order.step == STEP_TAKEOVER)
+        switchover_end(&s->order, reason, NULL, s->index, s->r.epoch, out);
 }
 
 void
@@ -128,6 +145,8 @@ service_merge(
     s->state = s->r.phase;
     s->own.since = now;
     persist(s, out);
+    end_takeover(s, out); /* others have seen the end of it */
+    wish_merge(&s->wish, s->index, out);
 }
 
 /* A record that comes after the others were merged: of a supervisor that was silent. */
@@ -152,6 +171,7 @@ take_record(struct service *s, const struct cluster *c, const struct peermsg *ms
         s->own.since = now;
     }
     persist(s, out);
+    end_takeover(s, out);
 }
 
 /* Guards: may this rule fire? */
@@ -214,7 +234,7 @@ of_order(const struct delivery *d)
     return by_active(d) && d->s->order.order && d->msg->order == d->s->order.order;
 }
 
-/* Actions: the record changes, what follows from it is said. */
+/* Actions: the record or the wishes change, what follows from it is said. */
 
 static void
 changed(struct delivery *d)
@@ -293,12 +313,7 @@ settle(struct delivery *d)
     s->own.active_at = d->now;
     changed(d);
     journal(s, JOURNAL_ACTIVE, s->r.active, d->out);
-    if (s->order.order && s->r.active == s->order.to)
-        switchover_end(&s->order, ORDER_OK, NULL, s->index, s->r.epoch, d->out);
-    else
-        switchover_end(&s->order,
-            s->r.active == s->order.from ? ORDER_RESUMED : ORDER_ELSEWHERE, NULL,
-            s->index, s->r.epoch, d->out);
+    end_takeover(s, d->out);
 }
 
 static void
@@ -321,6 +336,8 @@ fall(struct delivery *d)
     changed(d);
     memcpy(journal(s, JOURNAL_FAILED, s->r.active, d->out)->msg.text, d->msg->text,
         PEER_TEXT);
+    if (cluster_quorate(d->c)) /* see wish.h */
+        place_count_failure(s, d->msg->from, s->r.active, d->out);
 }
 
 /* The old active says that its gates are shut while a successor waits for its lease. */
@@ -378,6 +395,34 @@ forgive(struct delivery *d)
     changed(d);
 }
 
+static bool
+as_counted(const struct delivery *d)
+{
+    return d->msg->node && cluster_quorate(d->c) &&
+           d->s->wish.w.fails[d->msg->node] == d->msg->value;
+}
+
+static void
+forget_failures(struct delivery *d)
+{
+    d->s->wish.w.fails[d->msg->node] = 0;
+    d->s->wish.w.held &= ~node_bit(d->msg->node);
+    journal(d->s, JOURNAL_FORGIVEN, d->msg->node, d->out);
+    wish_changed(&d->s->wish, d->msg->from, d->s->index, d->out);
+}
+
+static bool
+of_errand(const struct delivery *d)
+{
+    return d->s->errand.order && d->msg->order == d->s->errand.order;
+}
+
+static void
+end_errand(struct delivery *d)
+{
+    errand_end(d->s, d->msg->reason, d->msg->text, d->msg->from, d->out);
+}
+
 static void
 begin_order(struct delivery *d)
 {
@@ -389,15 +434,6 @@ end_order(struct delivery *d)
 {
     switchover_end(
         &d->s->order, d->msg->reason, d->msg->text, d->s->index, d->s->r.epoch, d->out);
-}
-
-static void
-take_order(struct delivery *d)
-{
-    struct service *s = d->s;
-
-    switchover_take(&s->order, d->c, d->msg, &s->r, service_outvoted(s), s->preferred,
-        s->index, d->out);
 }
 
 #define SERVICE_ANY SERVICE_NSTATES /* in: whichever; to: the same */
@@ -431,7 +467,8 @@ static const struct {
     { SERVICE_ACTIVE,  PEER_FAILED,     by_active,   fall,         SERVICE_DOWN },
 
     { SERVICE_ANY,     PEER_LOST,       NULL,        lose,         SERVICE_SAME },
-    { SERVICE_ANY,     PEER_ORDER,      NULL,        take_order,   SERVICE_SAME },
+    { SERVICE_ANY,     PEER_ORDER_DONE, of_errand,   end_errand,   SERVICE_SAME },
+    { SERVICE_ANY,     PEER_FORGIVE,    as_counted,  forget_failures, SERVICE_SAME },
 };
 /* clang-format on */
 
@@ -445,7 +482,7 @@ service_deliver(struct service *s, struct cluster *c, const struct peermsg *msg,
         take_record(s, c, msg, now, out);
         return;
     }
-    if (msg->from == c->me && msg->kind != PEER_ORDER)
+    if (msg->from == c->me && msg->kind != PEER_FORGIVE)
         s->own.pending = false;
     for (size_t i = 0; c->ready && i < sizeof rules / sizeof rules[0]; i++) {
         if (rules[i].on != msg->kind)

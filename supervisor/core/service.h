@@ -15,6 +15,9 @@
 #ifndef BSC_SERVICE_H
 #define BSC_SERVICE_H
 
+#include "supervisor/core/errand.h"
+#include "supervisor/core/place.h"
+#include "supervisor/core/plan.h"
 #include "supervisor/core/switchover.h"
 
 struct claim {
@@ -56,6 +59,11 @@ struct conduct {       /* of this node alone: see drive.c */
     struct reign durable; /* the newest record this node ever had: never forgotten */
     char text[PEER_TEXT]; /* why it is broken, or why a handover failed */
     bool handover_failed;
+    unsigned told_policy, told_ms; /* wishes that the engine has been told */
+    unsigned op_value;             /* ... is being told */
+    uint64_t errand_asked;         /* its engine was given this errand */
+    bool errand_over, errand_ok;   /* ... and has answered; .errand_text says why not */
+    char errand_text[PEER_TEXT];
     struct mono since;      /* of the state that may call for a claim */
     struct mono lease_over; /* the old lease has surely run out */
     struct mono retry;      /* no order to the engine before */
@@ -63,9 +71,9 @@ struct conduct {       /* of this node alone: see drive.c */
 };
 
 struct service {
-    unsigned index;              /* in the configuration */
-    uint32_t key;                /* on the wire */
-    unsigned preferred;          /* node, or 0 */
+    unsigned index; /* in the configuration */
+    uint32_t key;   /* on the wire */
+    struct placement p;
     int64_t lease_us, margin_us; /* lease and what clocks may differ in its time */
 
     enum service_state state;
@@ -75,14 +83,19 @@ struct service {
     uint64_t stopped;   /* voters for the claim */
     uint64_t confirmed; /* members that have (r.epoch, r.version) */
     struct switchover order;
+    struct errand errand;
+    struct wishes wish;
+    struct outlook outlook;
+    struct prospect prospect; /* of this node alone: see plan.h */
 
     struct conduct own;
     uint64_t ignored; /* messages no rule matched: a counter for the status */
 };
 
-/* service_init - with the record of the journal, or zeros. */
-void service_init(struct service *s, unsigned index, uint32_t key, unsigned preferred,
-    int64_t lease_ms, const struct reign *recorded);
+/* service_init - with the record and the wishes of the journal, or zeros. */
+void service_init(struct service *s, unsigned index, uint32_t key,
+    const struct placement *p, int64_t lease_ms, const struct reign *recorded,
+    const struct wish *wish);
 
 /* service_view - the membership changed: a claim is void, an order that has not
  * stopped the service yet comes to nothing; the own record is broadcast. */

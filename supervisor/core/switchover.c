@@ -1,48 +1,60 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "supervisor/core/switchover.h"
 
+#include "supervisor/core/service.h"
+
 #include <string.h>
 
 /* The standby to choose when the operator leaves it to us, or 0. */
 static unsigned
-best_standby(const struct cluster *c, const struct reign *r, unsigned preferred)
+best_standby(const struct service *s, const struct cluster *c)
 {
-    uint64_t able = r->set & cluster_answering(c) & c->engines & ~node_bit(r->active);
-    unsigned best = 0;
+    uint64_t able = s->r.set & cluster_answering(c) & c->engines & ~s->p.never &
+                    ~c->wish.w.maintained & ~node_bit(s->r.active);
 
-    for (unsigned n = 1; n <= PEER_MAX_NODE; n++) {
-        if (!(able & node_bit(n)))
-            continue;
-        if (!best || c->health[n] < c->health[best] ||
-            (c->health[n] == c->health[best] && n == preferred))
-            best = n;
-    }
-    return best;
+    return place_best(s, c, able, false);
+}
+
+static enum order_reason
+check_target(const struct service *s, const struct cluster *c, unsigned to)
+{
+    if (to == s->r.active)
+        return ORDER_SAME_NODE;
+    if (!to)
+        return ORDER_NO_STANDBY;
+    if (s->p.never & node_bit(to))
+        return ORDER_NEVER;
+    if (!(s->r.set & node_bit(to)))
+        return ORDER_NOT_IN_SET;
+    if (!(cluster_answering(c) & c->engines & node_bit(to)))
+        return ORDER_TARGET_SILENT;
+    if (c->wish.w.maintained & node_bit(to))
+        return ORDER_TARGET_MAINTENANCE;
+    return ORDER_OK;
 }
 
 enum order_reason
-switchover_check(const struct switchover *sw, const struct cluster *c,
-    const struct reign *r, bool outvoted, unsigned preferred, unsigned *to)
+switchover_check(
+    const struct service *s, const struct cluster *c, enum order_why why, unsigned *to)
 {
     if (!cluster_quorate(c))
         return ORDER_NO_QUORUM;
-    if (sw->order)
+    if (s->order.order)
         return ORDER_RUNNING;
-    if (r->phase != SERVICE_ACTIVE || outvoted || !(c->members & node_bit(r->active)))
+    if (s->r.phase != SERVICE_ACTIVE || service_outvoted(s) ||
+        !(c->members & node_bit(s->r.active)))
         return ORDER_NOT_ACTIVE;
-    if (c->suspect & node_bit(r->active))
+    if (c->suspect & node_bit(s->r.active))
         return ORDER_SILENT;
-    if (*to == r->active)
-        return ORDER_SAME_NODE;
+    if (place_unmanaged(s, c))
+        return ORDER_MAINTENANCE;
+    if (why > WHY_DRAIN && place_frozen(s, c))
+        return ORDER_FROZEN;
+    if (why == WHY_DRAIN && !(c->wish.w.drained & node_bit(s->r.active)))
+        return ORDER_UNDONE; /* it was resumed in the meantime */
     if (!*to)
-        *to = best_standby(c, r, preferred);
-    if (!*to)
-        return ORDER_NO_STANDBY;
-    if (!(r->set & node_bit(*to)))
-        return ORDER_NOT_IN_SET;
-    if (!(cluster_answering(c) & c->engines & node_bit(*to)))
-        return ORDER_TARGET_SILENT;
-    return ORDER_OK;
+        *to = best_standby(s, c);
+    return check_target(s, c, *to);
 }
 
 static struct effect *
@@ -53,31 +65,34 @@ tell(const struct switchover *sw, unsigned service, struct effects *out)
     e->order = sw->order;
     e->node = sw->to;
     e->step = sw->step;
+    e->msg.why = sw->why;
     return e;
 }
 
 void
-switchover_take(struct switchover *sw, struct cluster *c, const struct peermsg *msg,
-    const struct reign *r, bool outvoted, unsigned preferred, unsigned service,
+switchover_take(struct service *s, struct cluster *c, const struct peermsg *msg,
     struct effects *out)
 {
     unsigned to = msg->node;
-    enum order_reason reason = switchover_check(sw, c, r, outvoted, preferred, &to);
+    enum order_reason reason = switchover_check(s, c, msg->why, &to);
     uint64_t token = msg->from == c->me ? msg->order : 0;
-    struct switchover asked = { ++c->orders, r->active, to, STEP_ORDERED };
+    struct switchover asked = { ++c->orders, s->r.active, to, STEP_ORDERED, msg->why };
     struct effect *e;
 
     if (reason == ORDER_OK) {
-        *sw = asked;
-        e = effects_journal(out, JOURNAL_ORDER, service, to);
+        s->order = asked;
+        e = effects_journal(out, JOURNAL_ORDER, s->index, to);
         e->order = asked.order;
-        e->r.epoch = r->epoch;
+        e->r.epoch = s->r.epoch;
+        e->msg = *msg;
+        if (msg->why == WHY_HEALTH && msg->value) /* its own health, not the node's */
+            place_count_failure(s, msg->from, s->r.active, out);
     } else
         asked.step = STEP_FAILED;
-    e = tell(&asked, service, out);
+    e = tell(&asked, s->index, out);
     e->reason = reason;
     e->token = token;
-    memcpy(e->msg.text, msg->text, PEER_TEXT); /* the owner, as the client gave it */
+    memcpy(e->msg.text, msg->text, PEER_TEXT); /* who, as the client gave it */
 }
 
 void
@@ -105,6 +120,7 @@ switchover_end(struct switchover *sw, enum order_reason reason, const char *text
     e->order = sw->order;
     e->reason = reason;
     e->r.epoch = epoch;
+    e->msg.why = sw->why;
     if (text)
         memcpy(e->msg.text, text, PEER_TEXT);
     e = tell(sw, service, out);

@@ -35,6 +35,14 @@ enum order_reason { /* why an order is refused or came to nothing */
     ORDER_HANDOVER_FAILED, /* the engine refused; .text says why */
     ORDER_RESUMED,         /* the target failed: it runs where it ran before */
     ORDER_ELSEWHERE,       /* the target failed: another node took over */
+    ORDER_MAINTENANCE,     /* the service is in maintenance, or its node, or all */
+    ORDER_TARGET_MAINTENANCE,
+    ORDER_NEVER,   /* the configuration forbids that node */
+    ORDER_FROZEN,  /* a planned move of what is frozen */
+    ORDER_BUSY,    /* planned moves go one after the other */
+    ORDER_ALREADY, /* it is so already */
+    ORDER_UNDONE,  /* the node was resumed before it was empty */
+    ORDER_REFUSED, /* by the engine; .text says why */
     ORDER_NREASONS
 };
 
@@ -42,20 +50,21 @@ struct switchover { /* the running order of a service; .order 0: none */
     uint64_t order;
     unsigned from, to;
     enum switchover_step step;
+    enum order_why why;
 };
+
+struct service;
 
 /* switchover_check - may this order begin?
  *
- * @sw    running order of the service
- * @r     its record; @outvoted: a newer reign was claimed already
  * @to    in and out: 0 asks for the best standby, which is filled in */
-enum order_reason switchover_check(const struct switchover *sw, const struct cluster *c,
-    const struct reign *r, bool outvoted, unsigned preferred, unsigned *to);
+enum order_reason switchover_check(
+    const struct service *s, const struct cluster *c, enum order_why why, unsigned *to);
 
-/* switchover_take - an ORDER was delivered: number it, begin or refuse it. */
-void switchover_take(struct switchover *sw, struct cluster *c,
-    const struct peermsg *msg, const struct reign *r, bool outvoted, unsigned preferred,
-    unsigned service, struct effects *out);
+/* switchover_take - an ORDER was delivered: number it, begin or refuse it.  One that is
+ * said to be for the service's own health counts as a failure where it was. */
+void switchover_take(struct service *s, struct cluster *c, const struct peermsg *msg,
+    struct effects *out);
 
 /* switchover_step - it is in @step now. */
 void switchover_step(struct switchover *sw, enum switchover_step step, unsigned service,

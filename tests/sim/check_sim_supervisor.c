@@ -19,10 +19,15 @@
 static struct sim s;
 
 static void
-storm(uint64_t seed, unsigned nodes, unsigned rounds, const struct sim_mutant *mutant)
+storm(uint64_t seed, unsigned nodes, unsigned rounds, const struct sim_mutant *mutant,
+    bool fencing)
 {
     sim_init(&s, nodes, seed);
     s.mutant = mutant;
+    s.fencing = fencing;
+    s.no_power = fencing && mutant && !mutant->before && !mutant->after;
+    for (unsigned i = 1; i < s.n; i++)
+        s.node[i].core.fencing.can = fencing ? node_bit(s.n) - 2 : 0;
     s.sharp = seed % 2;
     if (getenv("SIM_TRACE"))
         sim_keep_trace(&s);
@@ -31,7 +36,7 @@ storm(uint64_t seed, unsigned nodes, unsigned rounds, const struct sim_mutant *m
         unsigned a = 1 + (unsigned)sim_random(&s, nodes);
         unsigned b = 1 + (unsigned)sim_random(&s, nodes);
 
-        switch (sim_random(&s, 16)) {
+        switch (sim_random(&s, mutant ? 16 : 18)) {
         case 0:
             sim_crash(&s, a);
             break;
@@ -71,11 +76,29 @@ storm(uint64_t seed, unsigned nodes, unsigned rounds, const struct sim_mutant *m
         case 14:
             sim_switchover(&s, a, b);
             break;
+        case 16:
+        case 17:
+            sim_order(&s, a, 1 + (enum order_what)sim_random(&s, WHAT_N - 1),
+                sim_random(&s, 3) ? b : 0, (uint32_t)sim_random(&s, 2));
+            break;
         default:
             s.node[a].engine.refuse = true;
         }
         sim_run_ms(&s, (int64_t)sim_random(&s, sim_random(&s, 3) ? 80 : 900));
     }
+}
+
+/* An operator who takes back what keeps hands off. */
+static void
+end_maintenance(unsigned at)
+{
+    const struct member *m = &s.node[at].core;
+
+    if (m->services[0].wish.w.maintained)
+        sim_order(&s, at, WHAT_MAINTENANCE, 0, 0);
+    for (unsigned n = 1; n < s.n; n++)
+        if (m->cluster.wish.w.maintained & node_bit(n))
+            sim_order(&s, at, WHAT_MAINTENANCE, n, 0);
 }
 
 static void
@@ -94,6 +117,9 @@ heal(void)
         uint64_t all = node_bit(s.n) - 2, serving;
 
         sim_run_ms(&s, 100);
+        end_maintenance(1 + i % (s.n - 1));
+        if (s.fencing)
+            sim_boot(&s, 1 + i % (s.n - 1)); /* what was fenced is switched on again */
         serving = sim_serving(&s);
         if (serving && sim_set(&s) == (all & ~node_bit((unsigned)serving)))
             return;
@@ -105,7 +131,7 @@ heal(void)
 static bool
 run_seed(uint64_t seed, const struct sim_mutant *mutant)
 {
-    storm(seed, seed % 3 ? 3 : 5, 40, mutant);
+    storm(seed, seed % 3 ? 3 : 5, 40, mutant, !mutant && seed % 4 == 1);
     if (!s.broken[0] && !mutant)
         heal();
     return !s.broken[0];
@@ -116,6 +142,28 @@ START_TEST(safe_and_live)
     for (uint64_t seed = (uint64_t)_i * BATCH; seed < (uint64_t)(_i + 1) * BATCH;
          seed++) {
         bool ok = run_seed(seed, NULL);
+
+        ck_assert_msg(ok, "seed %lu: %s", (unsigned long)seed, s.broken);
+        sim_fini(&s);
+    }
+}
+END_TEST
+
+/* Two nodes, each of which can switch the other off. */
+static bool
+run_pair(uint64_t seed, const struct sim_mutant *mutant)
+{
+    storm(seed, 2, 40, mutant, true);
+    if (!s.broken[0] && !mutant)
+        heal();
+    return !s.broken[0];
+}
+
+START_TEST(two_nodes_that_fence)
+{
+    for (uint64_t seed = (uint64_t)_i * BATCH; seed < (uint64_t)(_i + 1) * BATCH;
+         seed++) {
+        bool ok = run_pair(seed, NULL);
 
         ck_assert_msg(ok, "seed %lu: %s", (unsigned long)seed, s.broken);
         sim_fini(&s);
@@ -288,6 +336,43 @@ journal_after(struct member *m, struct effects *out)
             out->v[i + 1] = e;
         }
 }
+
+static void
+fenced_at_once(struct member *m, struct member_event *ev)
+{
+    (void)ev;
+    if (m->cluster.ready)
+        m->cluster.fenced = m->cluster.all & ~m->cluster.members;
+}
+
+static void
+fences_though_never_met(struct member *m, struct member_event *ev)
+{
+    (void)ev;
+    m->fencing.met = m->cluster.all;
+}
+
+static const struct sim_mutant pair_mutants[] = {
+    { "the agent says yes and the node is not off", NULL, NULL },
+    { "thought to be off before the agent says so", fenced_at_once, NULL },
+    { "who boots alone fences the other", fences_though_never_met, NULL },
+};
+
+START_TEST(pair_mutant_is_found)
+{
+    for (uint64_t seed = 0; seed < MUTANT_SEEDS; seed++) {
+        bool ok = run_pair(seed, &pair_mutants[_i]);
+
+        if (!ok && getenv("SIM_VERBOSE"))
+            printf("%s: seed %lu: %s\n", pair_mutants[_i].name, (unsigned long)seed,
+                s.broken);
+        sim_fini(&s);
+        if (!ok)
+            return;
+    }
+    ck_abort_msg("%s: not found in %d seeds", pair_mutants[_i].name, MUTANT_SEEDS);
+}
+END_TEST
 
 static const struct sim_mutant mutants[] = {
     { "no waiting for the lease", no_lease_wait, NULL },
@@ -492,6 +577,9 @@ main(int argc, char **argv)
     tcase_add_test(tc, the_supervisor_of_the_active_node_hangs);
     tcase_add_loop_test(tc, safe_and_live, 0, SEEDS / BATCH);
     tcase_add_loop_test(tc, mutant_is_found, 0, sizeof mutants / sizeof mutants[0]);
+    tcase_add_loop_test(tc, two_nodes_that_fence, 0, 4);
+    tcase_add_loop_test(
+        tc, pair_mutant_is_found, 0, sizeof pair_mutants / sizeof pair_mutants[0]);
     tcase_set_timeout(tc, 120);
     suite_add_tcase(suite, tc);
     srunner_run_all(runner, CK_ENV);

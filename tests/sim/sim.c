@@ -227,6 +227,12 @@ carry_out(struct sim *s, unsigned node, const struct effects *out)
         case DO_ARM:
             sim_arm(s, node, e->at);
             break;
+        case DO_KEEP:
+            nd->wishes[e->service != NO_SERVICE] = e->msg.w;
+            break;
+        case DO_FENCE:
+            sim_fence(s, node, e->node);
+            break;
         case DO_ORDER:
         case DO_NKINDS:
             break;
@@ -237,17 +243,32 @@ carry_out(struct sim *s, unsigned node, const struct effects *out)
 /* After an entry of the log has been taken in, the record is the same on every node
  * that has read so far: compared by a hash per entry. */
 static uint64_t
+wish_hash(const struct wish *w, uint64_t h)
+{
+    const uint64_t fields[] = { w->version, w->author, w->drained, w->maintained,
+        w->frozen, w->held, w->policy, w->interval_ms };
+
+    for (size_t i = 0; i < sizeof fields / sizeof fields[0]; i++)
+        h = (h ^ fields[i]) * 1099511628211u;
+    for (unsigned n = 1; n < SIM_MAX; n++)
+        h = (h ^ w->fails[n]) * 1099511628211u;
+    return h;
+}
+
+static uint64_t
 record_hash(const struct service *v, const struct cluster *c)
 {
     uint64_t h = 1469598103934665603u;
     const uint64_t fields[] = { v->state, v->r.epoch, v->r.version, v->r.phase,
         v->r.mode, v->r.active, v->r.kept, v->r.to, v->r.set, v->r.shut, v->r.doubt,
         v->r.strikes, v->r.floor, v->claim.epoch, v->claim.node, v->claim.mode,
-        v->stopped, v->confirmed, c->synced, c->suspect, c->engines, c->quorums };
+        v->stopped, v->confirmed, c->synced, c->suspect, c->engines, c->quorums,
+        c->orders, v->order.step < STEP_TAKEOVER ? v->order.order : 0,
+        v->errand.order };
 
     for (size_t i = 0; i < sizeof fields / sizeof fields[0]; i++)
         h = (h ^ fields[i]) * 1099511628211u;
-    return h | 1;
+    return wish_hash(&v->wish.w, wish_hash(&c->wish.w, h)) | 1;
 }
 
 static void
@@ -354,6 +375,10 @@ handle(struct sim *s, const struct sim_event *ev)
     case SIM_ENGINE_UP:
         if (nd->corosync_up && !nd->engine.up)
             engine_boot(s, ev->node);
+        break;
+    case SIM_FENCE:
+        if (nd->up && ev->gen == nd->gen)
+            sim_fence_ends(s, ev->node, ev->from);
         break;
     case SIM_SHARP:
         sim_cut(s, node_bit(ev->node));

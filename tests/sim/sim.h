@@ -42,6 +42,7 @@ enum sim_what {
     SIM_PROGRESS,   /* a long order goes on */
     SIM_ENGINE_UP,
     SIM_SHARP,      /* the cut of a node that has just said something */
+    SIM_FENCE,      /* fence agents run by a node for another one end */
     SIM_ENGINE_TOLD /* the supervisor sees the engine's connection change */
 };
 
@@ -96,6 +97,7 @@ struct sim_node {
     bool joined; /* this supervisor, not one before it, is in the group */
     uint64_t gen;
     struct reign disk;
+    struct wish wishes[2]; /* on disk: of the cluster, of the service */
     struct sim_row rows[8];
     unsigned nrows;
     int64_t rate_ppm; /* its clock against true time */
@@ -138,7 +140,9 @@ struct sim {
     unsigned owner[4096]; /* of an epoch */
     uint64_t opened;      /* newest epoch whose gates were open */
     const struct sim_mutant *mutant;
-    bool sharp; /* the network is cut just when it hurts */
+    bool fencing;  /* nodes can be fenced */
+    bool no_power; /* planted: agents say yes, and nothing is off */
+    bool sharp;    /* the network is cut just when it hurts */
     char broken[256];
     unsigned story; /* keep only the journal of this node, without times; 0: all */
     char *trace;    /* owned; NULL: keep none */
@@ -164,6 +168,10 @@ void sim_service_fail(struct sim *s, unsigned node);
 void sim_hang(struct sim *s, unsigned node, bool hung);
 void sim_cut(struct sim *s, uint64_t nodes); /* @nodes from the rest; 0: heal */
 void sim_switchover(struct sim *s, unsigned at, unsigned to);
+void sim_fence(struct sim *s, unsigned by, unsigned node);
+void sim_fence_ends(struct sim *s, unsigned by, unsigned node);
+void sim_order(
+    struct sim *s, unsigned at, enum order_what what, unsigned node, uint32_t value);
 
 unsigned sim_serving(const struct sim *s); /* node with open gates, 0 if none */
 uint64_t sim_set(const struct sim *s);     /* the set, as the active node has it */

@@ -28,6 +28,8 @@ sim_super_crash(struct sim *s, unsigned node)
 void
 sim_super_start(struct sim *s, unsigned node)
 {
+    static const struct placement p = { .fail_limit = 3, .hold_off_us = 3000000 };
+    static const struct plan_conf plan = { .balance_us = 1000000 };
     struct sim_node *nd = &s->node[node];
 
     if (nd->up || !nd->corosync_up)
@@ -36,8 +38,9 @@ sim_super_start(struct sim *s, unsigned node)
     nd->up = true;
     nd->joined = false;
     nd->inbox_pos[0] = nd->inbox_pos[1] = 0;
-    member_init(&nd->core, node, node_bit(s->n) - 2);
-    member_add(&nd->core, KEY, 0, SIM_LEASE_MS, &nd->disk);
+    member_init(&nd->core, node, node_bit(s->n) - 2, &plan, &nd->wishes[0]);
+    member_add(&nd->core, KEY, &p, SIM_LEASE_MS, &nd->disk, &nd->wishes[1]);
+    nd->core.fencing.can = s->fencing ? node_bit(s->n) - 2 : 0;
     if (nd->engine.up)
         sim_push(s, &(struct sim_event){ .at = s->now + 1000,
                         .what = SIM_ENGINE_TOLD,
@@ -158,4 +161,46 @@ sim_switchover(struct sim *s, unsigned at, unsigned to)
     group_queue(s, at,
         &(struct member_event){
             .kind = MEMBER_ORDER, .node = to, .token = 1, .text = "operator" });
+}
+
+void
+sim_order(
+    struct sim *s, unsigned at, enum order_what what, unsigned node, uint32_t value)
+{
+    struct member_event ev = { .kind = MEMBER_ORDER, .token = 1, .text = "operator" };
+
+    sim_trace(s, "== at %u: %s %u, %u", at, order_what_name(what), node, value);
+    ev.msg.what = what;
+    ev.msg.value = value;
+    ev.node = node;
+    ev.service = what == WHAT_DRAIN || what == WHAT_RESUME ||
+                         (node && (what == WHAT_MAINTENANCE || what == WHAT_FREEZE))
+                     ? NO_SERVICE
+                     : 0;
+    group_queue(s, at, &ev);
+}
+
+void
+sim_fence(struct sim *s, unsigned by, unsigned node)
+{
+    sim_trace(s, "== %u fences %u", by, node);
+    sim_push(
+        s, &(struct sim_event){ .at = s->now + 20000 + (int64_t)sim_random(s, 400000),
+               .what = SIM_FENCE,
+               .node = by,
+               .from = node,
+               .gen = s->node[by].gen });
+}
+
+/* The power is off before anybody is told so; one agent in four does not succeed. */
+void
+sim_fence_ends(struct sim *s, unsigned by, unsigned node)
+{
+    bool ok = sim_random(s, 4);
+
+    if (ok && !s->no_power)
+        sim_crash(s, node);
+    group_queue(s, by,
+        &(struct member_event){
+            .kind = MEMBER_FENCED, .node = node, .on = ok, .text = "agent" });
 }

@@ -3,6 +3,8 @@
  * check_supervisor_cores.c - messages, quorum, election and orders, one claim a row. */
 #include "supervisor/core/elect.h"
 #include "supervisor/core/member.h"
+#include "supervisor/core/verdict.h"
+#include "supervisor/core/whatif.h"
 
 #include <check.h>
 #include <stdlib.h>
@@ -12,6 +14,8 @@
 #define ALL (N(1) | N(2) | N(3))
 
 static struct effects out;
+static const struct placement nothing;
+static const struct wish no_wish;
 
 START_TEST(messages_come_back_as_sent)
 {
@@ -153,7 +157,7 @@ START_TEST(election)
 
     good_cluster(&c, elections[_i].members);
     r.floor = r.epoch + elections[_i].outvoted;
-    service_init(&s, 0, 7, 0, 200, &r);
+    service_init(&s, 0, 7, &nothing, 200, &r, &no_wish);
     ck_assert_msg(elect_claimable(&s, &c) == elections[_i].claimable, "%s: claimable",
         elections[_i].claim);
     candidate = elect_mode(&s, &c, elections[_i].node, &mode);
@@ -176,9 +180,9 @@ START_TEST(who_goes_first)
     struct service s;
 
     good_cluster(&c, ALL);
-    service_init(&s, 0, 7, 0, 200, &r);
+    service_init(&s, 0, 7, &nothing, 200, &r, &no_wish);
     ck_assert_msg(elect_delay_ms(&s, &c) == 0, "the lowest number");
-    s.preferred = 3;
+    s.p.preferred = 3;
     ck_assert_msg(elect_delay_ms(&s, &c) > 0, "the preferred node before it");
     c.health[1] = HEALTH_OK;
     ck_assert_msg(elect_delay_ms(&s, &c) == 0, "health before preference");
@@ -219,14 +223,16 @@ START_TEST(order)
         .active = 1,
         .set = orders[_i].set,
         .floor = 1 };
-    struct switchover sw = { .order = orders[_i].running };
     unsigned to = orders[_i].to;
     struct cluster c;
+    struct service s;
 
     good_cluster(&c, orders[_i].members);
     c.suspect = orders[_i].suspect;
     c.engines = orders[_i].engines;
-    ck_assert_msg(switchover_check(&sw, &c, &r, false, 0, &to) == orders[_i].reason,
+    service_init(&s, 0, 7, &nothing, 200, &r, &no_wish);
+    s.order.order = orders[_i].running;
+    ck_assert_msg(switchover_check(&s, &c, WHY_OPERATOR, &to) == orders[_i].reason,
         "%s", orders[_i].claim);
     ck_assert_msg(to == orders[_i].chosen, "%s: node %u", orders[_i].claim, to);
 }
@@ -260,7 +266,7 @@ START_TEST(a_reign_needs_votes)
     struct service s;
 
     good_cluster(&c, ALL);
-    service_init(&s, 0, 7, 0, 200, &r);
+    service_init(&s, 0, 7, &nothing, 200, &r, &no_wish);
     claim.r.epoch = 3;
     deliver(&s, &c, claim);
     ck_assert_msg(s.state == SERVICE_DOWN, "an epoch is skipped");
@@ -288,6 +294,96 @@ START_TEST(a_reign_needs_votes)
 }
 END_TEST
 
+/* Rounds of scores, -1: unknown; and the verdict after the last of them. */
+/* clang-format off */
+static const struct {
+    const char *claim;
+    int scores[8]; /* ended by -2 */
+    enum health health;
+} verdicts[] = {
+    { "nothing was read", { -2 }, HEALTH_UNKNOWN },
+    { "one good reading is enough to begin with", { 0, -2 }, HEALTH_OK },
+    { "one bad reading is not", { 0, 100, -2 }, HEALTH_OK },
+    { "two in a row are", { 0, 100, 100, -2 }, HEALTH_FAILED },
+    { "two that are not in a row are not", { 0, 40, 0, 40, -2 }, HEALTH_OK },
+    { "degraded", { 0, 40, 99, -2 }, HEALTH_DEGRADED },
+    { "better takes three", { 0, 40, 40, 0, 0, -2 }, HEALTH_DEGRADED },
+    { "and then it is", { 0, 40, 40, 0, 0, 0, -2 }, HEALTH_OK },
+    { "just below the threshold is not better", { 40, 40, 35, 35, 35, 35, -2 }, HEALTH_DEGRADED },
+    { "clearly below is", { 40, 40, 30, 29, 29, 29, -2 }, HEALTH_OK },
+    { "silence is not good health", { 0, 0, -1, -1, -2 }, HEALTH_UNKNOWN },
+    { "one lost reading changes nothing", { 0, 0, -1, 0, -1, -2 }, HEALTH_OK },
+};
+/* clang-format on */
+
+START_TEST(verdict)
+{
+    struct verdict_conf conf = { 40, 100, 10, 2, 3 };
+    struct verdict v = { .health = HEALTH_UNKNOWN };
+
+    for (const int *score = verdicts[_i].scores; *score != -2; score++)
+        verdict_take(&v, &conf, *score >= 0, *score < 0 ? 0 : (unsigned)*score);
+    ck_assert_msg(v.health == verdicts[_i].health, "%s: %s", verdicts[_i].claim,
+        health_name(v.health));
+}
+END_TEST
+
+/* Nodes 1..3, two services on node 1, clones everywhere. */
+static void
+make_member(struct member *m)
+{
+    struct plan_conf plan = { .balance_us = 1, .balance_margin = 100 };
+    struct reign r = { .epoch = 1,
+        .version = 1,
+        .phase = SERVICE_ACTIVE,
+        .active = 1,
+        .set = N(2) | N(3),
+        .floor = 1 };
+
+    member_init(m, 1, ALL, &plan, &no_wish);
+    good_cluster(&m->cluster, ALL);
+    member_add(m, 7, &nothing, 200, &r, &no_wish);
+    member_add(m, 8, &nothing, 200, &r, &no_wish);
+}
+
+START_TEST(what_would_happen)
+{
+    static struct member m;
+    struct whatif w;
+    struct mono now = { 1000000 };
+
+    make_member(&m);
+    whatif_fail(&m, 1, now, &w);
+    ck_assert_msg(w.quorate && w.n == 2 && !w.moves[0].planned, "both are taken over");
+    ck_assert_msg(w.moves[0].to == 2 && w.moves[0].mode == MODE_TAKEOVER, "by node 2");
+    make_member(&m);
+    m.services[1].r.set = 0;
+    whatif_fail(&m, 1, now, &w);
+    ck_assert_msg(w.moves[1].mode == MODE_START, "without a clone it starts afresh");
+    make_member(&m);
+    m.services[0].wish.w.maintained = 1;
+    whatif_fail(&m, 1, now, &w);
+    ck_assert_msg(w.n == 2 && !w.moves[0].to, "in maintenance nobody takes over");
+    make_member(&m);
+    m.cluster.members = m.cluster.synced = N(1) | N(2);
+    whatif_fail(&m, 1, now, &w);
+    ck_assert_msg(!w.quorate && !w.moves[0].to, "one of three decides nothing");
+    make_member(&m);
+    whatif_drain(&m, 1, now, &w);
+    ck_assert_msg(w.n == 2 && w.moves[0].planned && w.moves[0].why == WHY_DRAIN &&
+                      m.services[0].r.active != 1 && m.services[1].r.active != 1,
+        "a drained node is left by both");
+    make_member(&m);
+    whatif_settle(&m, now, &w);
+    ck_assert_msg(w.n == 0 && !w.endless, "nothing is wrong, nothing happens");
+    m.services[1].p.apart = 1;
+    whatif_settle(&m, now, &w);
+    ck_assert_msg(
+        w.n == 1 && w.moves[0].service == 1 && w.moves[0].why == WHY_PLACEMENT,
+        "services that want to be apart are parted");
+}
+END_TEST
+
 int
 main(void)
 {
@@ -303,6 +399,8 @@ main(void)
     tcase_add_test(tc, who_goes_first);
     tcase_add_loop_test(tc, order, 0, sizeof orders / sizeof orders[0]);
     tcase_add_test(tc, a_reign_needs_votes);
+    tcase_add_test(tc, what_would_happen);
+    tcase_add_loop_test(tc, verdict, 0, sizeof verdicts / sizeof verdicts[0]);
     suite_add_tcase(suite, tc);
     srunner_run_all(runner, CK_ENV);
     failed = srunner_ntests_failed(runner);

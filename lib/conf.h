@@ -55,8 +55,11 @@ struct conf_service {
     char log[256];       /* its stdout and stderr; default
                             /var/log/bascule/NAME.log */
     enum conf_policy policy;
-    unsigned interval_ms;  /* checkpoint at the latest; 5..60000, default 20 */
+    unsigned interval_ms;  /* checkpoint at the latest; 5..60000; default 20, 100 for
+                              policies that do not wait for it */
     unsigned spacing_ms;   /* checkpoint at the soonest; 1..interval, default 2 */
+    bool stop_when_alone;  /* without any standby: deliver nothing, instead of serving
+                              on unprotected */
     unsigned max_pause_ms; /* a larger pause is reported; 1..10000, default 50 */
     unsigned log_mib;      /* of the packet log; a power of two, default 64 */
     char preferred[CONF_NAME_LEN]; /* node to start on; "": lowest id */
@@ -110,6 +113,9 @@ const struct conf_probe *conf_probe(const struct conf *conf, const char *name);
 const struct conf_node *conf_node(const struct conf *conf, const char *name);
 const struct conf_node *conf_node_by_id(const struct conf *conf, unsigned id);
 const char *conf_policy_name(enum conf_policy policy); /* "commit", ... */
+
+/* conf_policy_by_name - false: no such policy, *policy is untouched. */
+bool conf_policy_by_name(const char *name, enum conf_policy *policy);
 
 /* conf_self - the node whose name is this host's (uname); NULL if there is none. */
 const struct conf_node *conf_self(const struct conf *conf);

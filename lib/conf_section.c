@@ -80,7 +80,6 @@ begin_service(struct conf_draft *draft, const char *title, char *why)
     strcpy(service->name, title);
     service->index = conf->nservices++;
     service->policy = CONF_COMMIT;
-    service->interval_ms = 20;
     service->max_pause_ms = 50;
     service->log_mib = 64;
     strcpy(service->directory, "/");
@@ -175,6 +174,8 @@ end_service(struct conf_draft *draft, char *why)
     if (!service->command[0])
         return conf_because(
             why, "command is empty; allowed: %s", conf_keys(CONF_SERVICE)[3].allowed);
+    if (!was_seen(draft, "checkpoint-interval"))
+        service->interval_ms = service->policy == CONF_COMMIT ? 20 : 100;
     if (!was_seen(draft, "checkpoint-spacing"))
         service->spacing_ms = 2;
     if (service->spacing_ms > service->interval_ms)

@@ -23,6 +23,17 @@ conf_policy_name(enum conf_policy policy)
     return policy < CONF_NPOLICIES ? policy_names[policy] : "?";
 }
 
+bool
+conf_policy_by_name(const char *name, enum conf_policy *policy)
+{
+    for (int p = 0; p < CONF_NPOLICIES; p++)
+        if (!strcmp(name, policy_names[p])) {
+            *policy = (enum conf_policy)p;
+            return true;
+        }
+    return false;
+}
+
 /* Always false, so that a check can end with it. */
 bool
 conf_because(char *why, const char *fmt, ...)
@@ -313,14 +324,18 @@ take_policy(struct conf_draft *draft, const char *value, char *why)
 {
     struct conf_service *service = draft->target;
 
-    for (int p = 0; p < CONF_NPOLICIES; p++)
-        if (!strcmp(value, policy_names[p])) {
-            if (p != CONF_COMMIT)
-                return conf_because(why, "this policy is not offered by this version");
-            service->policy = (enum conf_policy)p;
-            return true;
-        }
-    return conf_because(why, "not a policy");
+    return conf_policy_by_name(value, &service->policy) ||
+           conf_because(why, "not a policy");
+}
+
+static bool
+take_when_alone(struct conf_draft *draft, const char *value, char *why)
+{
+    struct conf_service *service = draft->target;
+
+    service->stop_when_alone = strcmp(value, "stop") == 0;
+    return service->stop_when_alone || strcmp(value, "serve") == 0 ||
+           conf_because(why, "not a rule");
 }
 
 static bool
@@ -424,12 +439,13 @@ static const struct conf_key service_keys[] = {
         TEXT(struct conf_service, user), .required = true },
     { "directory", PATH_ALLOWED, take_path, TEXT(struct conf_service, directory) },
     { "log", PATH_ALLOWED, take_path, TEXT(struct conf_service, log) },
-    { "policy", "\"commit\" (replay, warm and cold come later)", take_policy,
+    { "policy", "\"commit\", \"replay\", \"warm\" or \"cold\"", take_policy,
         .list = false },
     { "checkpoint-interval", "5 to 60000 (ms)", NULL,
         NUMBER(struct conf_service, interval_ms, 5, 60000) },
     { "checkpoint-spacing", "1 (ms) to the checkpoint-interval", NULL,
         NUMBER(struct conf_service, spacing_ms, 1, 60000) },
+    { "when-alone", "\"serve\" or \"stop\"", take_when_alone, .list = false },
     { "max-pause", "1 to 10000 (ms)", NULL,
         NUMBER(struct conf_service, max_pause_ms, 1, 10000) },
     { "packet-log", "1 to 4096 (MiB), a power of two", take_log_size, .list = false },

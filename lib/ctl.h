@@ -56,7 +56,7 @@ void ctl_send(struct ctl_conn *conn, struct jv *taken);
 /* ctl_take_rest - hand out what has come in by now, as the loop would: for the last
  * words of a peer that is known to be gone.  handler.closed may be called. */
 void ctl_take_rest(struct ctl_conn *conn); /* NULL is legal */
-void ctl_close(struct ctl_conn *conn); /* without calling closed; NULL is legal */
+void ctl_close(struct ctl_conn *conn);     /* without calling closed; NULL is legal */
 uid_t ctl_peer_uid(const struct ctl_conn *conn); /* (uid_t)-1 if unknown */
 pid_t ctl_peer_pid(const struct ctl_conn *conn); /* 0 if unknown */
 

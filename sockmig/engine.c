@@ -18,12 +18,9 @@
 #include <unistd.h>
 
 #define TICK_MS 100
-#define STATUS_MS 200 /* status is sent at most this often */
-#define INGRESS_QUEUE 0
-#define EGRESS_QUEUE 1
+#define STATUS_MS 200    /* status is sent at most this often */
 #define HOLD_OPEN_MS 200 /* a takeover that does not come within it will not come */
-#define QUEUE_PACKETS 65536
-#define HOLD_MS 50 /* output is held about this long at most: buffers */
+#define HOLD_MS 50       /* output is held about this long at most: buffers */
 
 void
 engine_event(struct engine *e, struct jv *taken)
@@ -58,6 +55,21 @@ engine_note(struct engine *e, const char *kind, const char *severity, const char
 }
 
 void
+engine_journal(
+    struct engine *e, const char *severity, const char *kind, const char *fmt, ...)
+{
+    char text[sizeof e->last_error];
+    va_list ap;
+
+    va_start(ap, fmt);
+    vsnprintf(text, sizeof text, fmt, ap);
+    va_end(ap);
+    log_warn("service %s: %s", e->service->name, text);
+    memcpy(e->last_error, text, sizeof text);
+    engine_note(e, kind, severity, text);
+}
+
+void
 engine_changed(struct engine *e)
 {
     e->status_due = true;
@@ -82,37 +94,7 @@ engine_shut(struct engine *e)
     e->hold_until.us = 0;
     lease_end(&e->lease);
     gate_lease(e->gate, 0);
-    if (e->last_in)
-        nfq_drop_upto(e->ingress, e->last_in);
-}
-
-/* Clients' packets reach a running service at once; while it is stopped for a
- * checkpoint too, so that as much as possible is in its image. */
-static void
-let_in(struct engine *e)
-{
-    if (e->last_in && (e->role.state == ROLE_RUNNING || e->role.state == ROLE_FREEZING))
-        nfq_accept_upto(e->ingress, e->last_in);
-}
-
-static void
-count_ingress(const struct nfq_packet *pkt, void *arg)
-{
-    struct engine *e = arg;
-
-    e->last_in = pkt->id;
-}
-
-static void
-on_ingress(struct loop_io *io, int fd, int events, void *arg)
-{
-    struct engine *e = arg;
-
-    (void)io;
-    (void)fd;
-    (void)events;
-    if (nfq_read(e->ingress, count_ingress, e) > 0)
-        let_in(e);
+    capture_discard_in(e);
 }
 
 void
@@ -136,7 +118,7 @@ end_hold(struct engine *e)
     log_warn("service %s: no takeover followed the handover; gates shut again",
         e->service->name);
     gate_lease(e->gate, 0);
-    nfq_drop_upto(e->ingress, e->last_in);
+    capture_discard_in(e);
 }
 
 void
@@ -146,49 +128,13 @@ engine_release(struct engine *e)
 
     while (commit_release(&e->commit, &mark)) {
         FAULT_POINT("checkpoint-stable");
-        nfq_accept_upto(e->egress, mark);
+        capture_stable(e, mark);
+        capture_go(e);
         FAULT_POINT("checkpoint-released");
         tracer_stable(e->tracer, e->commit.stable);
     }
-    if (e->commit.set == 0 && e->role.state == ROLE_RUNNING)
-        nfq_accept_upto(e->egress, e->last_queued);
-    let_in(e);
+    capture_go(e);
     orders_progress(e);
-}
-
-static void
-count_packet(const struct nfq_packet *pkt, void *arg)
-{
-    struct engine *e = arg;
-
-    e->last_queued = pkt->id;
-    e->queued++;
-}
-
-static void
-on_egress(struct loop_io *io, int fd, int events, void *arg)
-{
-    struct engine *e = arg;
-
-    (void)io;
-    (void)fd;
-    (void)events;
-    if (nfq_read(e->egress, count_packet, e) <= 0)
-        return;
-    if (e->commit.set != 0)
-        tracer_want(e->tracer);
-    else if (e->role.state == ROLE_RUNNING)
-        nfq_accept_upto(e->egress, e->last_queued);
-}
-
-static uint32_t
-read_mark(void *arg)
-{
-    struct engine *e = arg;
-    struct nfq_stat q = { 0 };
-
-    nfq_stat(e->egress, &q);
-    return q.last_id;
 }
 
 static void
@@ -258,6 +204,8 @@ on_tick(struct loop_timer *timer, void *arg)
     end_hold(e);
     announce_again(e);
     strangers_tick(e);
+    replayer_tick(e);
+    flows_tick(e->capture.flows, mono_clock());
     beats_refresh(e);
     if (e->status_due || mono_us_between(e->status_sent, mono_clock()) > 1000 * 1000)
         send_status(e);
@@ -327,17 +275,6 @@ open_gate(struct engine *e)
         log_error("service %s: gate: %s", s->name, error);
         return ret;
     }
-    ret = nfq_open(gate_netns(e->gate), EGRESS_QUEUE, QUEUE_PACKETS, false, &e->egress);
-    if (ret == 0)
-        ret = nfq_open(
-            gate_cell_netns(e->gate), INGRESS_QUEUE, QUEUE_PACKETS, false, &e->ingress);
-    if (ret < 0) {
-        log_error("service %s: packet queues: %s; see `bascule check`", s->name,
-            strerror(-ret));
-        return ret;
-    }
-    e->ingress_io = loop_io_new(e->loop, nfq_fd(e->ingress), LOOP_READ, on_ingress, e);
-    e->egress_io = loop_io_new(e->loop, nfq_fd(e->egress), LOOP_READ, on_egress, e);
     return 0;
 }
 
@@ -353,8 +290,11 @@ start_threads(struct engine *e)
         .cell_netns = gate_cell_netns(e->gate),
         .tun = gate_tun(e->gate),
         .raw = gate_raw(e->gate),
-        .mark = read_mark,
+        .mark = capture_mark,
+        .marked = capture_marked,
         .arg = e,
+        .follower = e->follower,
+        .replayer = e->replayer,
         .to_main = e->notes,
         .to_shipper = shipper_queue(e->shipper) };
     e->tracer = tracer_new(&conf);
@@ -375,6 +315,7 @@ go_realtime(void)
 static int
 set_up(struct engine *e)
 {
+    struct mcast_log received;
     char error[SEAL_ERROR_LEN];
     int ret;
 
@@ -384,8 +325,14 @@ set_up(struct engine *e)
     }
     fill_peers(e);
     ret = open_gate(e);
+    if (ret == 0)
+        ret = capture_open(e);
+    if (ret == 0)
+        ret = replayer_open(e);
     if (ret < 0)
         return ret;
+    received = mcast_log_received(e->capture.mcast);
+    e->follower = follower_new((uint8_t *)(uintptr_t)received.ring, received.size);
     go_realtime();
     start_threads(e);
     lease_init(&e->lease, e->conf->nnodes, (int64_t)e->conf->lease_ms * 1000);

@@ -13,13 +13,16 @@
 #include "lib/conf.h"
 #include "lib/ctl.h"
 #include "lib/seal.h"
+#include "sockmig/capture.h"
 #include "sockmig/core/commit.h"
 #include "sockmig/core/lease.h"
 #include "sockmig/core/role.h"
 #include "sockmig/engine_notes.h"
+#include "sockmig/follower.h"
 #include "sockmig/gate.h"
-#include "sockmig/nfq.h"
+#include "sockmig/mcast.h"
 #include "sockmig/receiver.h"
+#include "sockmig/replayer.h"
 #include "sockmig/shipper.h"
 #include "sockmig/tracer.h"
 
@@ -44,6 +47,8 @@ struct peer {
     uint8_t in[STREAM_ACK];
     size_t in_size;
     uint64_t ack_least, whole, applied;
+    bool seeded;    /* its clone is whole */
+    bool caught_up; /* so is its log */
 
     /* beats */
     struct seal_key beat_key;  /* from here to there */
@@ -59,12 +64,10 @@ struct engine {
     struct ctl_conn *ctl; /* to sockmigd */
 
     struct gate *gate;
-    struct nfq *egress, *ingress;
-    struct loop_io *egress_io, *ingress_io;
-    uint32_t last_queued;   /* id of the newest packet read from the egress queue */
-    uint32_t last_in;       /* and from the ingress queue */
-    struct mono hold_until; /* FOLLOWING: open for clients, whose packets wait */
-    uint64_t queued, released, dropped;
+    struct capture capture;
+    struct follower *follower; /* owned: as a standby */
+    struct replayer *replayer; /* owned */
+    struct mono hold_until;    /* FOLLOWING: open for clients, whose packets wait */
 
     struct role role;
     bool open; /* the gates may be open while the lease is held */
@@ -78,6 +81,7 @@ struct engine {
     uint64_t acks_from;                /* beats of older epochs get no answer */
     struct mono last_ack;              /* when a beat was last answered */
     uint64_t group_session;
+    uint64_t followed; /* epoch of the reign whose stream and log came here last */
     int udp, listener; /* owned */
     struct loop_io *udp_io, *listener_io;
     uint64_t beat_session, beat_counter;
@@ -121,6 +125,7 @@ struct engine {
         int64_t id;
         uint32_t mask;
         uint64_t released; /* what every standby in it must have */
+        uint64_t logged;   /* and of the log */
     } set_order;
     int64_t checkpoint_order; /* id of an order `checkpoint` that waits; 0: none */
     uint64_t checkpoint_number;
@@ -128,7 +133,7 @@ struct engine {
     struct refusals refusals;
     struct mono no_join_before; /* refused: standbys are asked again then */
     bool protected_now, clone_ready;
-    char last_error[256];
+    char last_error[384];
     int64_t last_blackout_ms; /* -1: none yet */
     struct woken last_wake;   /* .timing.total 0: none yet */
     uint64_t last_wake_epoch;
@@ -142,6 +147,11 @@ int engine_main(const struct conf *conf, const char *service, int ctl_fd);
 
 /* What the other files offer to each other. */
 void engine_event(struct engine *e, struct jv *taken);
+
+/* engine_journal - for the supervisor's journal, and the log.  @severity: error, warn
+ * or info; @kind: one word. */
+void engine_journal(struct engine *e, const char *severity, const char *kind,
+    const char *fmt, ...) __attribute__((format(printf, 4, 5)));
 void engine_error(struct engine *e, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
 /* a row for the supervisor's journal; @severity: "info", "warn" or "error" */
@@ -162,6 +172,7 @@ void orders_note(struct engine *e, struct note *note); /* a result from a thread
 void orders_progress(struct engine *e); /* something an order may wait for moved */
 void orders_tick(struct engine *e);     /* an order may have taken too long */
 void orders_died(struct engine *e);     /* the service's process ended */
+void orders_replayed(struct engine *e); /* the replay of a takeover ended */
 
 void strangers_tick(struct engine *e); /* tell of what was refused, if there is news */
 
@@ -175,6 +186,8 @@ int peers_open(struct engine *e);   /* 0 or -errno */
 void peers_reign(struct engine *e); /* a new reign of this node begins: new keys */
 void peers_drop_all(struct engine *e);
 void peers_tick(struct engine *e);
+void peers_late(struct engine *e, unsigned node);      /* its log is not kept up */
+void peers_caught_up(struct engine *e, unsigned node); /* its log is whole again */
 void peers_stop_following(struct engine *e);
 uint32_t peers_mask(const struct engine *e, const struct jv *nodes, bool *ok);
 const char *peer_state_name(enum peer_state state);

@@ -8,21 +8,27 @@
 #include "sockmig/ckpt/clone.h"
 #include "sockmig/refusal.h"
 
+#include <stdbool.h>
+
 enum trace_note {   /* to the tracer */
     TRACE_START,    /* start the command from scratch: MAIN_STARTED */
     TRACE_JOIN,     /* node, a: descriptor, taken: seed this standby */
     TRACE_LEAVE,    /* node: it is gone */
     TRACE_SLOT,     /* p: a received slot, taken */
-    TRACE_WAKE,     /* make the clone the service: MAIN_WOKEN */
+    TRACE_LOG,      /* a: position in the packet log that is followed from now on */
+    TRACE_WAKE,     /* a: epoch of the reign that ended; make the clone the service:
+                       MAIN_WOKEN */
     TRACE_HANDOVER, /* stop it, take the last checkpoint: MAIN_HANDED */
     TRACE_RESUME,   /* go on after a handover: MAIN_RESUMED */
     TRACE_END,      /* nothing of the service stays: MAIN_ENDED */
     TRACE_NNOTES
 };
 
-enum main_note {      /* to the main thread */
-    MAIN_STARTED,     /* p: struct started, freed by the receiver */
-    MAIN_TAKEN,       /* a: number, b: mark, of a checkpoint just taken */
+enum main_note {  /* to the main thread */
+    MAIN_STARTED, /* p: struct started, freed by the receiver */
+    MAIN_TAKEN,   /* a: number, b: mark (id), node: policy, of a checkpoint just taken
+                   */
+    MAIN_APPLIED, /* a: position before which the packet log is not needed */
     MAIN_UNPROTECTED, /* p: struct refusals, freed by the receiver */
     MAIN_PROTECTED,   /* tracking works */
     MAIN_WOKEN,       /* p: struct woken, freed by the receiver */
@@ -45,7 +51,9 @@ struct woken {
     int ret; /* 0 or -errno, then .why says why */
     pid_t pid;
     unsigned connections, lost;
-    uint64_t checkpoint; /* number of the one it was woken from */
+    uint64_t checkpoint;      /* number of the one it was woken from */
+    bool replay;              /* the machine is ready: feed it the log */
+    const char *not_replayed; /* static text: why all connections are reset; NULL */
     struct clone_timing timing;
     struct refusals why;
 };

@@ -4,6 +4,8 @@
  * doc/design/gate.md. */
 #include "sockmig/gate_build.h"
 
+#include "sockmig/ckpt/tcp.h"
+
 #include <arpa/inet.h>
 #include <errno.h>
 #include <sys/socket.h>
@@ -12,6 +14,10 @@
  */
 const uint8_t gate_inner_mac[6] = { 0x02, 0x42, 0x53, 0x47, 0x00, 0x01 };
 const uint8_t cell_inner_mac[6] = { 0x02, 0x42, 0x53, 0x43, 0x00, 0x01 };
+/* A connection that is restored had a window already: it may send at once what it once
+ * had sent, or its peer acknowledges what it does not know of, for ever. */
+#define RESTORED_WINDOW 4000
+#define RESTORED_TABLE 82
 static const struct netlink_ip gate_inner4 = { AF_INET, 32, { 169, 254, 1, 1 } };
 static const struct netlink_ip gate_inner6 = { AF_INET6, 128,
     { 0xfe, 0x80, [15] = 1 } };
@@ -43,11 +49,19 @@ cell_address(struct gate_build *b, const struct conf_address *a, bool first)
         .via = gate,
         .source = &ip,
         .index = b->eth0.index };
+    struct netlink_route restored = out;
     int ret = netlink_address(b->nl, b->eth0.index, &ip, false);
 
     if (ret < 0 || !first)
         return ret;
+    restored.table = RESTORED_TABLE;
+    restored.first_window = RESTORED_WINDOW;
     ret = netlink_route(b->nl, &out);
+    if (ret == 0)
+        ret = netlink_route(b->nl, &restored);
+    if (ret == 0)
+        ret = netlink_rule_mark(
+            b->nl, a->family, 50, TCP_RESTORED_MARK, RESTORED_TABLE);
     if (ret == 0)
         ret = netlink_neighbour(b->nl, b->eth0.index, gate, gate_inner_mac);
     return ret;

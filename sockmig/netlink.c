@@ -271,7 +271,7 @@ netlink_route(struct netlink *nl, const struct netlink_route *r)
     if (!route || !to || (r->source && !source))
         goto out;
     rtnl_route_set_family(route, (uint8_t)r->to.family);
-    rtnl_route_set_table(route, RT_TABLE_MAIN);
+    rtnl_route_set_table(route, r->table ? r->table : RT_TABLE_MAIN);
     rtnl_route_set_protocol(route, RTPROT_STATIC);
     rtnl_route_set_scope(
         route, r->via || r->to.family == AF_INET6 ? RT_SCOPE_UNIVERSE : RT_SCOPE_LINK);
@@ -280,6 +280,8 @@ netlink_route(struct netlink *nl, const struct netlink_route *r)
         ret = to_errno(rtnl_route_set_pref_src(route, source));
     if (ret == 0)
         ret = add_next_hop(route, r);
+    if (ret == 0 && r->first_window)
+        ret = to_errno(rtnl_route_set_metric(route, RTAX_INITCWND, r->first_window));
     if (ret == 0)
         ret = to_errno(rtnl_route_add(nl->sock, route, NLM_F_CREATE | NLM_F_EXCL));
 out:
@@ -343,6 +345,21 @@ rule_of(int family, unsigned priority, unsigned table)
     rtnl_rule_set_table(rule, table);
     rtnl_rule_set_action(rule, FR_ACT_TO_TBL);
     return rule;
+}
+
+int
+netlink_rule_mark(
+    struct netlink *nl, int family, unsigned priority, uint32_t mark, unsigned table)
+{
+    struct rtnl_rule *rule = rule_of(family, priority, table);
+    int ret;
+
+    if (!rule)
+        return -ENOMEM;
+    rtnl_rule_set_mark(rule, mark);
+    ret = to_errno(rtnl_rule_add(nl->sock, rule, NLM_F_CREATE | NLM_F_EXCL));
+    rtnl_rule_put(rule);
+    return ret;
 }
 
 int

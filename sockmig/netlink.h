@@ -62,9 +62,11 @@ struct netlink_route { /* borrowed for the call */
     struct netlink_ip to;
     const struct netlink_ip *via, *source; /* NULL: none */
     int index;                             /* of the link it leaves by */
+    unsigned table;                        /* 0: main */
+    unsigned first_window; /* segments that a connection may send at first; 0: usual */
 };
 
-/* netlink_route - add to the main table; @via need not be on the link's network. */
+/* netlink_route - add to its table; @via need not be on the link's network. */
 int netlink_route(struct netlink *nl, const struct netlink_route *route);
 
 /* netlink_neighbour - permanent entry.  netlink_proxy - answer for @ip on the link. */
@@ -76,6 +78,11 @@ int netlink_proxy(struct netlink *nl, int index, const struct netlink_ip *ip);
  * netlink_local_priority - ask the table of local IPv4 addresses at @priority, not
  * first. */
 int netlink_rule_to(struct netlink *nl, unsigned priority, const struct netlink_ip *ip);
+
+/* netlink_rule_mark - what sockets with @mark send is routed by @table, at @priority.
+ */
+int netlink_rule_mark(
+    struct netlink *nl, int family, unsigned priority, uint32_t mark, unsigned table);
 int netlink_local_priority(struct netlink *nl, unsigned priority);
 
 #endif

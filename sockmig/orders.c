@@ -35,6 +35,7 @@ order_end_service(struct engine *e)
 {
     engine_shut(e);
     engine_watch_pid(e, 0); /* its end is ours, not its own */
+    replayer_stop(e);
     peers_stop_following(e);
     peers_drop_all(e);
     order_trace(e, TRACE_END);
@@ -68,6 +69,24 @@ successor(const struct engine *e, const struct jv *msg)
     return n ? n->id : 0;
 }
 
+/* Clients' packets wait until the service runs.  The clone wakes after all whole
+ * checkpoints in the tracer's queue. */
+static void
+do_takeover(struct engine *e)
+{
+    FAULT_POINT("takeover-ordered");
+    begin_reign(e);
+    FAULT_POINT("takeover-reigning");
+    capture_discard_out(e);
+    capture_wait(e);
+    e->open = true;
+    if (e->capture.wanted == CONF_COLD)
+        order_trace(e, TRACE_START);
+    else
+        queue_put(tracer_queue(e->tracer),
+            (struct note){ .what = TRACE_WAKE, .a = (int64_t)e->followed });
+}
+
 static void
 do_fence(struct engine *e, const struct jv *msg)
 {
@@ -83,6 +102,7 @@ carry_out(struct engine *e, enum role_order order, const struct jv *msg)
     switch (order) {
     case ORDER_START:
         begin_reign(e);
+        capture_discard_out(e);
         order_trace(e, TRACE_START);
         break;
     case ORDER_FOLLOW:
@@ -90,17 +110,16 @@ carry_out(struct engine *e, enum role_order order, const struct jv *msg)
         do_follow(e, msg);
         break;
     case ORDER_TAKEOVER:
-        FAULT_POINT("takeover-ordered");
-        begin_reign(e);
-        FAULT_POINT("takeover-reigning");
-        e->open = true;             /* clients' packets wait until the service runs */
-        order_trace(e, TRACE_WAKE); /* after all whole checkpoints in its queue */
+        do_takeover(e);
         break;
     case ORDER_HANDOVER:
         FAULT_POINT("handover-ordered");
         e->order.wait_for = 0;
         e->order.to = successor(e, msg);
-        order_trace(e, TRACE_HANDOVER);
+        if (e->capture.wanted == CONF_COLD)
+            order_shut_cold(e);
+        else
+            order_trace(e, TRACE_HANDOVER);
         break;
     case ORDER_RESUME:
         FAULT_POINT("resume-ordered");
@@ -212,15 +231,38 @@ take_checkpoint_order(struct engine *e, const struct jv *msg)
 static void
 take_interval(struct engine *e, const struct jv *msg)
 {
-    int64_t ms = jv_int(msg, "ms", 0);
+    int64_t ms = jv_int(msg, "ms", -1);
 
+    if (ms == 0)
+        ms = e->service->interval_ms;
     if (ms < 5 || ms > 60000 || ms < e->service->spacing_ms) {
         order_answer_no(e, jv_int(msg, "id", 0), false,
-            "interval: must be 5 to 60000 ms and not below the spacing");
+            "interval: must be 5 to 60000 ms and not below the spacing, or 0: as "
+            "configured");
         return;
     }
     tracer_pace(e->tracer, (unsigned)ms, e->service->spacing_ms);
     order_answer(e, jv_int(msg, "id", 0), NULL);
+}
+
+/* Every node is told, a standby for the time after it took over. */
+static void
+take_policy(struct engine *e, const struct jv *msg)
+{
+    uint64_t epoch = (uint64_t)jv_int(msg, "epoch", 0);
+    int64_t id = jv_int(msg, "id", 0);
+    enum conf_policy policy;
+
+    if (epoch < e->role.seen) {
+        order_answer_no(e, id, true, "policy: a newer epoch has been seen");
+        return;
+    }
+    if (!conf_policy_by_name(jv_str(msg, "policy", ""), &policy)) {
+        order_answer_no(e, id, false, "policy: must be commit, replay, warm or cold");
+        return;
+    }
+    capture_policy(e, policy);
+    order_answer(e, id, NULL);
 }
 
 void
@@ -236,6 +278,8 @@ orders_take(struct engine *e, const struct jv *msg)
         take_checkpoint_order(e, msg);
     } else if (strcmp(op, "interval") == 0) {
         take_interval(e, msg);
+    } else if (strcmp(op, "policy") == 0) {
+        take_policy(e, msg);
     } else {
         snprintf(text, sizeof text, "no such order: %.40s", op);
         order_answer_no(e, jv_int(msg, "id", 0), false, text);

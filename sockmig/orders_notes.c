@@ -30,11 +30,14 @@ on_started(struct engine *e, struct started *s)
 {
     struct jv *a;
 
+    capture_look(e);
     if (s->ret < 0) {
         engine_shut(e);
         order_failed(e, ROLE_FAILED, s->error);
         return;
     }
+    if (e->capture.wanted == CONF_COLD)
+        e->protected_now = true;
     open_gates(e, s->pid);
     a = jv_object();
     jv_set_int(a, "pid", s->pid);
@@ -60,12 +63,11 @@ orders_phases(const struct clone_timing *t)
 static void
 on_woken(struct engine *e, struct woken *w)
 {
-    struct tracer_stats stats;
     char text[384];
-    struct jv *a;
 
     e->clone_ready = false;
     if (w->ret < 0) {
+        capture_look(e);
         if (w->why.n)
             snprintf(text, sizeof text, "the clone does not wake: %s; %s",
                 w->why.v[0].what, w->why.v[0].cure);
@@ -79,9 +81,33 @@ on_woken(struct engine *e, struct woken *w)
         return;
     }
     FAULT_POINT("takeover-awake");
-    tracer_stats(e->tracer, &stats);
     e->last_wake = *w;
     e->last_wake_epoch = e->role.own;
+    engine_watch_pid(e, w->pid);
+    if (w->not_replayed && strcmp(w->not_replayed, "policy warm") != 0)
+        engine_journal(e, "error", "not-replayed",
+            "the log is not replayed (%s): the service goes on as under policy warm, "
+            "all its old connections are reset",
+            w->not_replayed);
+    capture_look(e);
+    if (w->replay)
+        replayer_begin(e);
+    else
+        orders_replayed(e);
+}
+
+/* The clone is where the service was: let it be reached. */
+void
+orders_replayed(struct engine *e)
+{
+    const struct woken *w = &e->last_wake;
+    struct tracer_stats stats;
+    struct jv *a;
+
+    if (!e->order.running || e->order.order != ORDER_TAKEOVER)
+        return;
+    FAULT_POINT("takeover-replayed");
+    tracer_stats(e->tracer, &stats);
     open_gates(e, w->pid);
     FAULT_POINT("takeover-open");
     e->last_blackout_ms = mono_us_between(stats.clone_at, mono_clock()) / 1000;
@@ -95,7 +121,17 @@ on_woken(struct engine *e, struct woken *w)
     jv_set_int(a, "lost", w->lost);
     jv_set_int(a, "open_us", mono_us_between(e->order.began, mono_clock()));
     jv_set(a, "phases", orders_phases(&w->timing));
+    if (w->replay)
+        jv_set(a, "replay", replayer_status(e));
     order_done(e, ROLE_RUNNING, a);
+    replayer_opened(e);
+}
+
+void
+order_shut_cold(struct engine *e)
+{
+    engine_shut(e);
+    order_done(e, ROLE_FROZEN, NULL);
 }
 
 static void
@@ -132,6 +168,7 @@ on_resumed(struct engine *e, const struct note *n)
     }
     peers_reign(e); /* the standbys are seeded anew, under the new epoch */
     commit_set(&e->commit, e->order.keep_set);
+    mcast_set(e->capture.mcast, e->order.keep_set);
     e->open = true;
     beats_now(e);
     beats_refresh(e);
@@ -219,7 +256,11 @@ orders_note(struct engine *e, struct note *n)
         on_started(e, n->p);
         break;
     case MAIN_TAKEN:
-        commit_taken(&e->commit, (uint64_t)n->a, (uint32_t)n->b, mono_clock());
+        capture_taken(e, (uint64_t)n->a, (uint32_t)n->b, (enum conf_policy)n->node);
+        break;
+    case MAIN_APPLIED:
+        if (e->role.state == ROLE_FOLLOWING)
+            mcast_forget(e->capture.mcast, (uint64_t)n->a);
         break;
     case MAIN_UNPROTECTED:
         on_unprotected(e, n->p);

@@ -29,6 +29,9 @@ void order_trace(struct engine *e, enum trace_note what);
  * gone. */
 void order_end_service(struct engine *e);
 
+/* order_shut_cold - a handover under policy cold: nothing is handed over. */
+void order_shut_cold(struct engine *e);
+
 /* order_set - take the order `set`.  order_set_progress - answer it once every standby
  * of the new set has all that was ever released: until then none that was just added
  * may be elected (promise P3). */

@@ -23,7 +23,8 @@ order_set_progress(struct engine *e)
             set_refused(e, "set: a standby in it is not ready any more");
             return;
         }
-    if (!commit_covered(&e->commit, e->set_order.mask, e->set_order.released))
+    if (!commit_covered(&e->commit, e->set_order.mask, e->set_order.released) ||
+        !mcast_covered(e->capture.mcast, e->set_order.mask, e->set_order.logged))
         return;
     e->set_order.running = false;
     order_answer(e, e->set_order.id, NULL);
@@ -45,7 +46,9 @@ order_set(struct engine *e, const struct jv *msg)
     e->set_order.id = jv_int(msg, "id", 0);
     e->set_order.mask = mask;
     e->set_order.released = e->commit.stable;
+    e->set_order.logged = mcast_stable(e->capture.mcast);
     commit_set(&e->commit, mask);
+    mcast_set(e->capture.mcast, mask);
     engine_release(e); /* and its progress answers */
     engine_changed(e);
 }

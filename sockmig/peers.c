@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  *
- * peers.c - streams between engines, on the main thread: connecting, greeting, and the
- * acknowledgements.  The bulk is the shipper's and the receiver's. */
+ * peers.c - the active node's streams to its standbys, on the main thread: connecting,
+ * greeting, and the acknowledgements.  The bulk is the shipper's. */
 #include "sockmig/engine.h"
 
 #include "lib/fault.h"
@@ -63,6 +63,7 @@ peer_drop(struct peer *p, enum peer_state state)
         queue_put(tracer_queue(e->tracer),
             (struct note){ .what = TRACE_LEAVE, .node = p->bit });
     }
+    capture_leave(e, p->bit);
     loop_io_free(p->io);
     p->io = NULL;
     fd_close(p->fd);
@@ -82,6 +83,8 @@ send_hello(struct peer *p)
     struct writer w = writer_init(body, sizeof body);
     size_t n;
 
+    if (!capture_join(e, p->bit, stream_join_session(&p->pair), &hello.log))
+        return false;
     wire_put_hello(&w, &hello);
     n = stream_seal_small(&p->pair, true, 1, body, w.pos, frame);
     return send(p->fd, frame, n, MSG_NOSIGNAL) == (ssize_t)n;
@@ -104,10 +107,43 @@ peer_greeted(struct peer *p)
     }
     p->ack_least = 1;
     p->whole = p->applied = 0;
+    p->caught_up = false;
+    p->seeded = p->engine->capture.wanted == CONF_COLD;
     commit_forget(&p->engine->commit, p->bit);
     peer_is(p, PEER_SEEDING);
+    if (p->seeded) { /* no clone is kept: only that it is there */
+        fd_close(copy);
+        return;
+    }
     queue_put(tracer_queue(p->engine->tracer),
         (struct note){ .what = TRACE_JOIN, .node = p->bit, .a = copy });
+}
+
+static void
+peer_complete(struct peer *p)
+{
+    if (p->state == PEER_SEEDING && p->seeded && p->caught_up)
+        peer_is(p, PEER_READY);
+}
+
+void
+peers_caught_up(struct engine *e, unsigned node)
+{
+    struct peer *p = &e->peers[node];
+
+    p->caught_up = true;
+    peer_complete(p);
+}
+
+/* As one that does not acknowledge checkpoints: the supervisor takes it out. */
+void
+peers_late(struct engine *e, unsigned node)
+{
+    struct peer *p = &e->peers[node];
+
+    p->caught_up = false;
+    if (p->state == PEER_READY)
+        peer_drop(p, PEER_BEHIND);
 }
 
 static void
@@ -137,8 +173,8 @@ take_ack(struct peer *p)
     p->whole = ack.whole;
     p->applied = ack.applied;
     commit_acked(&e->commit, p->bit, ack.whole);
-    if (ack.ready && p->state == PEER_SEEDING)
-        peer_is(p, PEER_READY);
+    p->seeded |= ack.ready;
+    peer_complete(p);
 }
 
 /* Bytes wanted next in state: the challenge, or one acknowledgement. */
@@ -279,6 +315,7 @@ peers_reign(struct engine *e)
     queue_put(
         shipper_queue(e->shipper), (struct note){ .what = SHIP_RESET, .p = group });
     commit_init(&e->commit);
+    capture_reign(e);
     tracer_stable(e->tracer, 0);
 }
 
@@ -306,160 +343,4 @@ peers_mask(const struct engine *e, const struct jv *nodes, bool *ok)
             *ok = false;
     }
     return mask;
-}
-
-/* The standby's side. */
-
-static void
-greeting_drop(struct engine *e)
-{
-    loop_io_free(e->greeting.io);
-    e->greeting.io = NULL;
-    fd_close(e->greeting.fd);
-    e->greeting.fd = -1;
-    e->greeting.in_size = 0;
-}
-
-void
-peers_stop_following(struct engine *e)
-{
-    greeting_drop(e);
-    receiver_stop(e->receiver);
-    e->receiver = NULL;
-    e->generation++;
-}
-
-static void
-receive_from(struct engine *e, const struct wire_hello *hello)
-{
-    struct receiver_conf conf = { .fd = e->greeting.fd,
-        .pair = e->greeting.pair,
-        .next = hello->next,
-        .pool = tracer_received_pool(e->tracer),
-        .to_tracer = tracer_queue(e->tracer),
-        .to_main = e->notes,
-        .applied = tracer_applied(e->tracer),
-        .bytes = &e->received_bytes,
-        .forged = &e->forged };
-
-    stream_group_key(&e->secret, e->service->name, e->active, hello->epoch,
-        hello->session, &conf.group);
-    e->greeting.fd = -1;
-    fcntl(conf.fd, F_SETFL, 0);
-    stream_tune(conf.fd);
-    peers_stop_following(e);
-    conf.generation = e->generation;
-    e->clone_ready = false;
-    e->receiver = receiver_new(&conf);
-}
-
-/* The node whose hello it is, the one that this node follows first; 0: nobody's, which
- * is counted. */
-static unsigned
-greeted_by(struct engine *e, struct wire_hello *hello)
-{
-    struct stream_pair pair = e->greeting.pair;
-    uint8_t copy[STREAM_HELLO]; /* what does not open is wiped */
-    const uint8_t *body;
-    uint64_t number;
-    struct reader r;
-    size_t size;
-
-    for (unsigned i = 0; i <= CONF_MAX_NODES; i++) {
-        pair.active = i ? i : e->active;
-        if (pair.active == 0 || !e->peers[pair.active - 1].node)
-            continue;
-        memcpy(copy, e->greeting.in, sizeof copy);
-        if (!stream_open_small(
-                &pair, true, 1, copy, sizeof copy, &number, &body, &size))
-            continue;
-        r = reader_init(body, size);
-        if (wire_get_hello(&r, hello))
-            return pair.active;
-        e->malformed++; /* another version */
-        return 0;
-    }
-    atomic_fetch_add(&e->forged, 1);
-    return 0;
-}
-
-static void
-on_greeting(struct loop_io *io, int fd, int events, void *arg)
-{
-    struct engine *e = arg;
-    struct wire_hello hello;
-    unsigned from;
-    ssize_t n = recv(fd, e->greeting.in + e->greeting.in_size,
-        sizeof e->greeting.in - e->greeting.in_size, MSG_DONTWAIT);
-
-    (void)io;
-    (void)events;
-    if (n < 0 && (errno == EAGAIN || errno == EINTR))
-        return;
-    if (n > 0)
-        e->greeting.in_size += (size_t)n;
-    if (n > 0 && e->greeting.in_size < sizeof e->greeting.in)
-        return;
-    if (n <= 0) {
-        greeting_drop(e);
-        return;
-    }
-    from = greeted_by(e, &hello);
-    if (from != e->active || hello.epoch != e->role.own) {
-        /* a newer epoch: this node will hear of it and be connected to again */
-        e->stale += from != 0 && hello.epoch <= e->role.own;
-        greeting_drop(e);
-        return;
-    }
-    loop_io_free(e->greeting.io);
-    e->greeting.io = NULL;
-    receive_from(e, &hello);
-}
-
-static void
-on_accept(struct loop_io *io, int fd, int events, void *arg)
-{
-    struct engine *e = arg;
-    int c = accept4(fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-
-    (void)io;
-    (void)events;
-    if (c < 0)
-        return;
-    if (e->role.state != ROLE_FOLLOWING) {
-        fd_close(c);
-        return;
-    }
-    greeting_drop(e);
-    e->greeting.fd = c;
-    e->greeting.pair = (struct stream_pair){ &e->secret, e->service->name, e->active,
-        e->self->id, { 0 } };
-    seal_random(e->greeting.pair.challenge, WIRE_CHALLENGE);
-    if (send(c, e->greeting.pair.challenge, WIRE_CHALLENGE, MSG_NOSIGNAL) !=
-        WIRE_CHALLENGE) {
-        greeting_drop(e);
-        return;
-    }
-    e->greeting.io = loop_io_new(e->loop, c, LOOP_READ, on_greeting, e);
-}
-
-int
-peers_open(struct engine *e)
-{
-    struct sockaddr_storage sa;
-    socklen_t size;
-    int one = 1;
-
-    e->greeting.fd = -1;
-    if (!address_of_engine(e->conf, e->service, e->self, &sa, &size))
-        return -EINVAL;
-    e->listener = socket(sa.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    if (e->listener < 0)
-        return -errno;
-    setsockopt(e->listener, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
-    if (bind(e->listener, (struct sockaddr *)&sa, size) < 0 ||
-        listen(e->listener, 8) < 0)
-        return -errno;
-    e->listener_io = loop_io_new(e->loop, e->listener, LOOP_READ, on_accept, e);
-    return 0;
 }

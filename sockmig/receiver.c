@@ -29,6 +29,7 @@ struct receiver {
 
     struct slot *slot; /* being filled; owned; NULL: between two */
     struct wire_head head;
+    struct mono began;                                    /* when the head came */
     uint64_t lines_got, runs_got, pages_got, parcels_got; /* bytes */
 };
 
@@ -172,7 +173,9 @@ finish(struct receiver *r)
                  : r->head.kind == WIRE_BASE ? SLOT_BASE
                                              : SLOT_CHECKPOINT;
     slot->number = r->head.number;
-    slot->received = mono_clock();
+    slot->mark = (struct mark){ .in = r->head.mark_in, .out = r->head.mark_out };
+    slot->policy = r->head.policy;
+    slot->taken = mono_add_us(r->began, -(int64_t)r->head.age_us);
     r->slot = NULL;
     queue_put(r->conf.to_tracer, (struct note){ .what = TRACE_SLOT, .p = slot });
     if (slot->kind == SLOT_CHECKPOINT) {
@@ -193,6 +196,7 @@ begin(struct receiver *r, enum wire_kind kind, struct reader *in)
         return "a head where bytes were due";
     if (!wire_get_head(in, kind, h))
         return "malformed head";
+    r->began = mono_clock();
     if (kind == WIRE_SEEDED) {
         r->seeded = true;
         FAULT_POINT("clone-seeded");

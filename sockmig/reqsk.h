@@ -11,7 +11,9 @@
  * Any other segment of such a connection is dropped, so that none is answered with a
  * reset, but:
  *
- * - a SYN: the peer begins afresh.  The entry is removed, the kernel answers.
+ * - a SYN with another number: the peer begins afresh.  The entry is removed, the
+ *   kernel answers.  The same SYN again is dropped: until reqsk_clear() a client that
+ *   never saw its answer waits.
  * - a RST at the expected place: the entry is removed.
  *
  * The entry is removed when it was used.  It stays, and the segment is dropped so that

@@ -4,6 +4,7 @@
 #include "lib/fault.h"
 #include "lib/fd.h"
 #include "lib/log.h"
+#include "lib/loop.h"
 #include "sockmig/core/commit.h"
 #include "sockmig/realtime.h"
 
@@ -30,6 +31,7 @@ struct shipper {
     int fds[COMMIT_MAX_NODES]; /* owned; -1: not joined */
     uint8_t *last, *lines;     /* owned mappings: encoding of the last image, diff */
     size_t last_size;
+    struct mono last_taken;
     struct kept kept[IMAGE_MAX_FDS];
     uint8_t body[1 + CHUNK];
     uint8_t out[OUT_MAX];
@@ -139,6 +141,15 @@ keep_parcels(struct shipper *s, const struct parcels *parcels)
     }
 }
 
+/* Not longer than the wire takes: a service that stood still for an hour. */
+static uint64_t
+age_of(struct mono taken)
+{
+    int64_t age_us = mono_us_between(taken, mono_clock());
+
+    return age_us > WIRE_MAX_AGE_US ? WIRE_MAX_AGE_US : (uint64_t)age_us;
+}
+
 static void
 ship_checkpoint(struct shipper *s, const struct slot *slot)
 {
@@ -149,12 +160,17 @@ ship_checkpoint(struct shipper *s, const struct slot *slot)
         .image_bytes = lines,
         .runs = slot->pages.nruns,
         .page_bytes = slot->pages.size,
-        .parcel_bytes = slot->parcels.size };
+        .parcel_bytes = slot->parcels.size,
+        .age_us = age_of(slot->taken),
+        .policy = slot->policy,
+        .mark_in = slot->mark.in,
+        .mark_out = slot->mark.out };
     uint64_t runs_size = slot->pages.nruns * sizeof *slot->pages.runs;
 
     keep_parcels(s, &slot->parcels);
     memcpy(s->last, slot->meta, slot->meta_size);
     s->last_size = slot->meta_size;
+    s->last_taken = slot->taken;
     s->to = everybody(s);
     atomic_store(
         &s->last_bytes, lines + runs_size + slot->pages.size + slot->parcels.size);
@@ -195,7 +211,9 @@ ship_base(struct shipper *s, const struct slot *slot)
 static void
 ship_join(struct shipper *s, unsigned node, int fd)
 {
-    struct wire_head head = { .kind = WIRE_IMAGE, .image_bytes = s->last_size };
+    struct wire_head head = {
+        .kind = WIRE_IMAGE, .age_us = age_of(s->last_taken), .image_bytes = s->last_size
+    };
     struct parcel p = { 0 };
     static const uint8_t zeroes[16];
 

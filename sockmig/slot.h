@@ -10,6 +10,7 @@
 
 #include "lib/core/mono.h"
 #include "sockmig/core/image.h"
+#include "sockmig/mark.h"
 #include "sockmig/pages.h"
 
 enum slot_kind {
@@ -23,12 +24,14 @@ struct slot {
     enum slot_kind kind;
     unsigned node;   /* BASE: for whom */
     uint64_t number; /* of the checkpoint */
+    struct mark mark;
+    unsigned policy; /* enum conf_policy: by which output was held */
     uint8_t *meta;   /* owned mapping: the encoded image */
     size_t meta_size, meta_max;
     struct image image; /* standby: decoded from meta */
     struct pages pages;
     struct parcels parcels;
-    struct mono received;
+    struct mono taken; /* by this host's clock; on a standby without the way here */
     struct slot_pool *pool;
     struct slot *next;
 };

@@ -21,12 +21,20 @@ role_name(const struct engine *e)
     }
 }
 
+static bool
+standby_ready(struct engine *e)
+{
+    if (e->capture.wanted == CONF_COLD)
+        return e->receiver != NULL;
+    return e->clone_ready && *tracer_applied(e->tracer) > 0;
+}
+
 /* The state as operators know it: a standby is seeding until its clone is whole. */
 static const char *
 state_name(struct engine *e)
 {
     if (e->role.state == ROLE_FOLLOWING)
-        return e->clone_ready && *tracer_applied(e->tracer) > 0 ? "ready" : "seeding";
+        return standby_ready(e) ? "ready" : "seeding";
     return role_state_name(e->role.state);
 }
 
@@ -35,15 +43,20 @@ gate_object(struct engine *e)
 {
     struct jv *g = jv_object();
     struct gate_counters c;
-    struct nfq_stat q = { 0 };
+    struct nfq_stat q = { 0 }, in = { 0 };
 
     gate_counters(e->gate, &c);
-    nfq_stat(e->egress, &q);
+    nfq_stat(e->capture.out_queue, &q);
+    nfq_stat(e->capture.in_queue, &in);
     jv_set_bool(g, "open", e->open && lease_held(&e->lease, mono_clock()));
     jv_set_int(g, "held", q.held);
-    jv_set_int(g, "queued", (int64_t)e->queued);
-    jv_set_int(g, "released", (int64_t)e->released);
+    jv_set_int(g, "queued", (int64_t)e->capture.queued);
+    jv_set_int(g, "released", (int64_t)e->capture.released);
     jv_set_int(g, "dropped", (int64_t)q.dropped + q.user_dropped);
+    jv_set_int(g, "held_in", in.held);
+    jv_set_int(g, "delivered", (int64_t)e->capture.delivered);
+    jv_set_int(g, "dropped_in", (int64_t)in.dropped + in.user_dropped);
+    jv_set_int(g, "unlogged", (int64_t)e->capture.unlogged);
     jv_set_int(g, "passed_in", (int64_t)c.passed_in);
     jv_set_int(g, "passed_out", (int64_t)c.passed_out);
     jv_set_int(g, "fenced_in", (int64_t)c.fenced_in);
@@ -139,6 +152,39 @@ stream_object(struct engine *e)
     return s;
 }
 
+static struct jv *
+log_object(struct engine *e)
+{
+    struct jv *l = jv_object();
+    struct mcast_stats s;
+
+    mcast_stats(e->capture.mcast, &s);
+    if (e->role.state == ROLE_FOLLOWING) {
+        struct mcast_log log = mcast_log_received(e->capture.mcast);
+        struct keep_stat keep = follower_stat(e->follower);
+
+        jv_set_int(l, "lsn", (int64_t)log.end);
+        jv_set_int(l, "bytes", (int64_t)(log.end - log.low));
+        jv_set_int(l, "kept_connections", keep.waiting);
+        jv_set_int(l, "half_open", keep.half_open);
+        jv_set_int(l, "evicted", (int64_t)keep.evicted);
+        jv_set_int(l, "lost", (int64_t)keep.lost);
+    } else {
+        jv_set_int(l, "lsn", (int64_t)mcast_head(e->capture.mcast));
+        jv_set_int(l, "stable", (int64_t)mcast_stable(e->capture.mcast));
+    }
+    jv_set_int(l, "datagrams", (int64_t)(s.tx.datagrams + s.rx.datagrams));
+    jv_set_int(l, "repairs", (int64_t)s.tx.repairs);
+    jv_set_int(l, "duplicates", (int64_t)s.rx.duplicates);
+    jv_set_int(l, "out_of_window", (int64_t)s.rx.out_of_window);
+    jv_set_int(l, "refused", (int64_t)s.tx.refused);
+    jv_set_int(l, "forged", (int64_t)s.forged);
+    jv_set_int(l, "replayed", (int64_t)s.replayed);
+    jv_set_int(l, "old_epoch", (int64_t)s.old_epoch);
+    jv_set_int(l, "malformed", (int64_t)s.malformed);
+    return l;
+}
+
 /* The last takeover here, if this reign or an older one began with one. */
 static struct jv *
 takeover_object(const struct engine *e)
@@ -184,7 +230,7 @@ status_object(struct engine *e)
     jv_set_str(s, "state", state_name(e));
     jv_set_int(s, "epoch", (int64_t)e->role.seen);
     jv_set_int(s, "reign", (int64_t)e->role.own);
-    jv_set_str(s, "policy", conf_policy_name(e->service->policy));
+    jv_set_str(s, "policy", conf_policy_name(e->capture.wanted));
     jv_set_int(s, "pid", e->pid);
     jv_set_int(s, "connections", stats.connections);
     jv_set_bool(s, "protected", e->protected_now && e->commit.set != 0);
@@ -197,6 +243,8 @@ status_object(struct engine *e)
         jv_set(s, "clone", clone_object(e, &stats));
     else
         jv_set(s, "standbys", standbys_array(e));
+    jv_set(s, "log", log_object(e));
+    jv_set(s, "replay", replayer_status(e));
     jv_set(s, "takeover", takeover_object(e));
     jv_set(s, "stream", stream_object(e));
     jv_set(s, "refusals", status_refusals(&e->refusals));

@@ -30,6 +30,15 @@ put_frame_head(uint8_t head[WIRE_FRAME_HEAD], size_t sealed, uint64_t number)
     put_u64(&w, number);
 }
 
+uint64_t
+stream_join_session(const struct stream_pair *pair)
+{
+    uint64_t session;
+
+    memcpy(&session, pair->challenge, sizeof session);
+    return session;
+}
+
 size_t
 stream_seal_small(const struct stream_pair *pair, bool to_standby, uint64_t number,
     const uint8_t *body, size_t size, uint8_t *out)

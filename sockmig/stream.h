@@ -10,7 +10,7 @@
 #include <sys/types.h>
 
 /* The hello and the acks are small and of fixed size on the wire. */
-#define STREAM_HELLO (WIRE_FRAME_HEAD + 1 + 4 + 8 + 8 + 8 + SEAL_TAG)
+#define STREAM_HELLO (WIRE_FRAME_HEAD + 1 + 4 + 8 + 8 + 8 + 8 + SEAL_TAG)
 #define STREAM_ACK (WIRE_FRAME_HEAD + 1 + 8 + 8 + 1 + SEAL_TAG)
 
 struct stream_pair {                  /* who talks to whom; names the keys */
@@ -19,6 +19,10 @@ struct stream_pair {                  /* who talks to whom; names the keys */
     unsigned active, standby;         /* node ids */
     uint8_t challenge[WIRE_CHALLENGE];
 };
+
+/* stream_join_session - a number for this joining: both sides know the challenge, and no
+ * other joining has the same. */
+uint64_t stream_join_session(const struct stream_pair *pair);
 
 /* stream_seal_small - one frame of the pair's own key into @out; @to_standby tells the
  * direction.  Bytes written: head, body, tag. */

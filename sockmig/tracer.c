@@ -36,8 +36,11 @@ work(struct tracer *t, const struct note *n)
     case TRACE_SLOT:
         standby_slot(t, n->p);
         break;
+    case TRACE_LOG:
+        follower_begin(t->conf.follower, (uint64_t)n->a);
+        break;
     case TRACE_WAKE:
-        standby_wake(t);
+        standby_wake(t, (uint64_t)n->a);
         break;
     case TRACE_HANDOVER:
         active_handover(t);
@@ -108,6 +111,7 @@ tracer_new(const struct tracer_conf *conf)
     if (image_alloc(&t->image) < 0)
         log_fatal("tracer: out of memory");
     fill_cell(t);
+    tracer_policy(t, conf->service->policy);
     tracer_pace(t, conf->service->interval_ms, conf->service->spacing_ms);
     if (pthread_create(&thread, NULL, tracer_main, t) != 0)
         log_fatal("tracer: no thread");
@@ -152,6 +156,12 @@ void
 tracer_stable(struct tracer *t, uint64_t number)
 {
     atomic_store(&t->stable, number);
+}
+
+void
+tracer_policy(struct tracer *t, enum conf_policy policy)
+{
+    atomic_store(&t->policy, policy);
 }
 
 void

@@ -10,17 +10,26 @@
 
 #include "lib/conf.h"
 #include "sockmig/ckpt/target.h"
+#include "sockmig/mark.h"
 #include "sockmig/queue.h"
 #include "sockmig/slot.h"
 
 #include <stdatomic.h>
 
+struct follower;
+struct replayer;
+
 struct tracer_conf { /* borrowed for the life of the tracer */
     const struct conf_service *service;
     int cell_netns, tun, raw;
-    uint32_t (*mark)(void *arg); /* newest packet in the egress queue; any thread */
+    /* The service stands still: its mark; until marked() nothing is delivered to it.
+     * Called by the tracer's thread. */
+    void (*mark)(void *arg, struct mark *out);
+    void (*marked)(void *arg);
     void *arg;
     struct queue *to_main, *to_shipper;
+    struct follower *follower;
+    struct replayer *replayer; /* its machine is set up here before the clone wakes */
 };
 
 struct tracer_stats { /* of checkpoints; copied whole under a lock */
@@ -48,6 +57,9 @@ void tracer_want(struct tracer *t);
 
 /* tracer_stable - checkpoints up to @number are stable: more may be taken. */
 void tracer_stable(struct tracer *t, uint64_t number);
+
+/* tracer_policy - checkpoints from now on say that output is held by @policy. */
+void tracer_policy(struct tracer *t, enum conf_policy policy);
 void tracer_pace(struct tracer *t, unsigned interval_ms, unsigned spacing_ms);
 unsigned tracer_interval_ms(struct tracer *t);
 

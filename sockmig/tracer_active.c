@@ -75,8 +75,16 @@ take_mark(void *arg)
     struct tracer *t = arg;
 
     FAULT_POINT("checkpoint-stopped");
-    t->mark = t->conf.mark(t->conf.arg);
+    t->conf.mark(t->conf.arg, &t->mark);
     FAULT_POINT("checkpoint-marked");
+}
+
+static void
+marked(void *arg)
+{
+    struct tracer *t = arg;
+
+    t->conf.marked(t->conf.arg);
 }
 
 static void
@@ -112,7 +120,8 @@ checkpoint(struct tracer *t, bool stay_stopped)
     struct target_request req = { .mark = take_mark,
         .arg = t,
         .stop_limit_ms = stay_stopped ? 1000 : STOP_LIMIT_MS,
-        .stay_stopped = stay_stopped };
+        .stay_stopped = stay_stopped,
+        .marked = marked };
     struct target_timing timing = { 0 };
     struct refusals why = { .n = 0 };
     struct slot *slot = stay_stopped ? slot_take(t->checkpoints)
@@ -136,10 +145,16 @@ checkpoint(struct tracer *t, bool stay_stopped)
     FAULT_POINT("checkpoint-resumed");
     slot->kind = SLOT_CHECKPOINT;
     slot->number = ++t->number;
+    slot->taken = t->pace.ended;
+    slot->mark = t->mark;
+    slot->policy = atomic_load(&t->policy);
     slot->meta_size = image_encode(&t->image, slot->meta, slot->meta_max);
     FAULT_POINT("checkpoint-encoded");
     keep_stats(t, &timing, slot);
-    tracer_tell(t, MAIN_TAKEN, (int64_t)t->number, t->mark, NULL);
+    queue_put(t->conf.to_main, (struct note){ .what = MAIN_TAKEN,
+                                   .node = slot->policy,
+                                   .a = (int64_t)t->number,
+                                   .b = t->mark.out_id });
     to_shipper(t, SHIP_SLOT, 0, 0, slot);
     return 0;
 }

@@ -7,6 +7,8 @@
 
 #include "sockmig/core/pace.h"
 #include "sockmig/engine_notes.h"
+#include "sockmig/follower.h"
+#include "sockmig/replayer.h"
 #include "sockmig/seed.h"
 #include "sockmig/tracer.h"
 
@@ -20,7 +22,7 @@ struct tracer {
 
     _Atomic bool wanted;
     _Atomic uint64_t stable, applied;
-    _Atomic unsigned interval_ms, spacing_ms;
+    _Atomic unsigned interval_ms, spacing_ms, policy;
     pthread_mutex_t stats_lock;
     struct tracer_stats stats;
 
@@ -30,7 +32,7 @@ struct tracer {
     struct image image;    /* of the last checkpoint */
     struct pace pace;
     uint64_t number;   /* of the last checkpoint of this reign */
-    uint32_t mark;     /* taken while the last checkpoint stood still */
+    struct mark mark;  /* taken while the last checkpoint stood still */
     uint32_t standbys; /* bit i: node i has joined */
     uint32_t to_seed;  /* bit i: node i still needs all pages */
     int seeding;       /* node being seeded; -1: none */
@@ -55,7 +57,7 @@ void active_turn(struct tracer *t); /* do what is due, then serve until a note c
 
 /* tracer_standby.c */
 void standby_slot(struct tracer *t, struct slot *slot);
-void standby_wake(struct tracer *t);
+void standby_wake(struct tracer *t, uint64_t reign);
 void standby_end(struct tracer *t);
 
 #endif

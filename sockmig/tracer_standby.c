@@ -41,7 +41,7 @@ keep_clone_stats(struct tracer *t, const struct slot *slot)
     atomic_store(&t->applied, slot->number);
     pthread_mutex_lock(&t->stats_lock);
     t->stats.clone_number = slot->number;
-    t->stats.clone_at = slot->received;
+    t->stats.clone_at = slot->taken;
     t->stats.connections = slot->image.ntcps;
     pthread_mutex_unlock(&t->stats_lock);
 }
@@ -57,7 +57,7 @@ begin_clone(struct tracer *t, struct slot *slot)
     /* The clone's clocks start where the image's were, and the service's have gone on
      * meanwhile: if later images overtake them, this one took too long to get here. */
     t->cell.clock_margin_ms = t->margin_ms;
-    t->cell.image_at = slot->received;
+    t->cell.image_at = slot->taken;
     ret = clone_new(&t->cell, &slot->image, &t->clone, &why);
     FAULT_POINT("clone-made");
     if (ret < 0) {
@@ -101,10 +101,13 @@ standby_slot(struct tracer *t, struct slot *slot)
         goto out;
     if (apply(t, slot) < 0 || slot->kind == SLOT_BASE)
         goto out;
-    if (slot->kind == SLOT_CHECKPOINT)
+    if (slot->kind == SLOT_CHECKPOINT) {
         keep_clone_stats(t, slot);
-    else
+        tracer_tell(t, MAIN_APPLIED, (int64_t)follower_applied(t->conf.follower, slot),
+            0, NULL);
+    } else {
         tracer_tell(t, MAIN_CLONE, 0, 0, NULL);
+    }
     FAULT_POINT("standby-applied");
     slot_put(t->current);
     t->current = slot;
@@ -114,13 +117,30 @@ out:
     realtime_set(true);
 }
 
+/* What the old connections can hope for is the policy's that output was held by. */
 static void
-wake(struct tracer *t, struct woken *w)
+prepare_replay(struct tracer *t, struct woken *w, uint64_t reign)
 {
-    int64_t age_us = mono_us_between(t->current->received, mono_clock());
+    if (t->current->policy == CONF_WARM)
+        w->not_replayed = "policy warm";
+    else
+        w->not_replayed = follower_prepare(t->conf.follower, t->current,
+            replayer_machine(t->conf.replayer), reign, mono_clock());
+    w->replay = w->not_replayed == NULL;
+}
 
-    w->ret = clone_wake(t->clone, &t->current->image, (uint32_t)(age_us / 1000),
-        t->conf.tun, t->conf.raw, &w->pid, &w->lost, &w->timing, &w->why);
+static void
+wake(struct tracer *t, struct woken *w, uint64_t reign)
+{
+    int64_t age_us = mono_us_between(t->current->taken, mono_clock());
+    struct clone_wake_request request = { .im = &t->current->image,
+        .age_ms = (uint32_t)(age_us / 1000),
+        .tun = t->conf.tun,
+        .raw = t->conf.raw };
+
+    prepare_replay(t, w, reign);
+    request.alone = !w->replay;
+    w->ret = clone_wake(t->clone, &request, &w->pid, &w->lost, &w->timing, &w->why);
     if (w->ret < 0)
         return;
     w->connections = t->current->image.ntcps;
@@ -132,14 +152,14 @@ wake(struct tracer *t, struct woken *w)
 }
 
 void
-standby_wake(struct tracer *t)
+standby_wake(struct tracer *t, uint64_t reign)
 {
     struct woken *w = calloc(1, sizeof *w);
 
     if (!w)
         log_fatal("tracer: out of memory");
     if (t->clone && t->current && atomic_load(&t->applied) > 0)
-        wake(t, w);
+        wake(t, w, reign);
     else
         w->ret = -ENOENT;
     drop_clone(t);

@@ -18,7 +18,8 @@ struct engine;
 struct engine_handler {
     /* .kind is MEMBER_ENGINE, _REPORT, _ANSWER, _STANDBY or _FAILED; .now is not set */
     void (*event)(const struct member_event *ev, void *arg);
-    /* something for the journal: @kind "protected", "unprotected", "lease" */
+    /* something for the journal: @kind "protected", "unprotected", "lease", or the
+     * engine's own: "diverged", "replay-stalled", "not-replayed" */
     void (*note)(unsigned service, const char *kind, const char *severity,
         const char *text, void *arg);
     void (*changed)(void *arg); /* engine_status() has news */

@@ -225,18 +225,19 @@ reqsk(struct __sk_buff *skb)
     v = bpf_map_lookup_elem(&reqsk_waiting, &s.key);
     if (!v)
         return TC_ACT_UNSPEC;
-    if (s.tcp.syn) {
+    seq = bpf_ntohl(s.tcp.seq);
+    if (s.tcp.syn && seq != v->remote_isn) {
         bpf_map_delete_elem(&reqsk_waiting, &s.key);
         return count(REQSK_MAP_SUPERSEDED, TC_ACT_UNSPEC);
     }
-    seq = bpf_ntohl(s.tcp.seq);
     if (s.tcp.rst && seq == v->remote_isn + 1) {
         bpf_map_delete_elem(&reqsk_waiting, &s.key);
         return count(REQSK_MAP_RESET, TC_ACT_UNSPEC);
     }
     /* The kernel takes the initial numbers from this segment: from any other but the
-     * first the connection would have a hole. */
-    if (s.tcp.rst || !s.tcp.ack || seq != v->remote_isn + 1 ||
+     * first the connection would have a hole.  The same SYN again: its answer may be on
+     * its way, and a second one would have another number. */
+    if (s.tcp.syn || s.tcp.rst || !s.tcp.ack || seq != v->remote_isn + 1 ||
         bpf_ntohl(s.tcp.ack_seq) != v->local_isn + 1)
         return count(REQSK_MAP_OUT_OF_TURN, TC_ACT_SHOT);
     return to_listener(skb, &s, v);

@@ -36,22 +36,25 @@ struct clone_timing { /* microseconds */
     uint32_t listeners, sockets, protect, fds, process, threads, registers, total;
 };
 
+struct clone_wake_request {
+    const struct image *im; /* of the last clone_apply() */
+    uint32_t age_ms;        /* since it was taken, by this host's clock */
+    int tun;    /* in the cell's network namespace, for half-closed connections; -1 */
+    int raw;    /* raw socket there, to send data in flight again; -1: none */
+    bool alone; /* no connection goes on: all become ones whose peer is gone */
+};
+
 /* clone_wake - make the skeleton the process: sockets (listeners first, all
  * connections in repair mode, then released), protections, descriptors, process and
  * thread state, credentials, registers; then let it run, untraced.
  *
- * @im       of the last clone_apply()
- * @age_ms   since the active node took that checkpoint, by this host's clock
- * @tun      in the cell's network namespace, for half-closed connections; -1: none
- * @raw      raw socket there, to send data in flight again; -1: none
  * @pid      out: of the process, as the caller sees it
  *
  * 0, after which the clone is only good for clone_release(); or -errno with @why
  * telling what failed: the clone is to be freed.  Connections that could not be
  * restored are counted in *lost and named in @why; they do not fail the call. */
-int clone_wake(struct clone *c, const struct image *im, uint32_t age_ms, int tun,
-    int raw, pid_t *pid, unsigned *lost, struct clone_timing *timing,
-    struct refusals *why);
+int clone_wake(struct clone *c, const struct clone_wake_request *request, pid_t *pid,
+    unsigned *lost, struct clone_timing *timing, struct refusals *why);
 
 /* clone_release - after clone_wake(): give up @c without killing its cell.  The
  * reaper's pid, for cell_kill() later. */

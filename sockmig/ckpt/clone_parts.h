@@ -7,7 +7,7 @@
  *     layout.c       its mappings
  *     content.c      pages and queues of a checkpoint into it
  *     wake.c         the steps of a takeover, in their order
- *     wake_net.c     sockets
+ *     wake_net.c     sockets, TCP and UDP
  *     wake_fds.c     all other descriptors, and handing them over
  *     wake_state.c   the process
  *     wake_threads.c its threads, credentials and registers */
@@ -49,6 +49,7 @@ struct wake {
     const struct image *im;
     uint32_t age_ms;
     int tun, raw;
+    bool alone;
     unsigned lost;
     struct refusals *why;
 };

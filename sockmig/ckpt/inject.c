@@ -186,11 +186,21 @@ is_done(struct inject *in, const struct inject_call *first)
     return mem_read(in, in->scratch + FLAG_AT, &flag, sizeof flag) == 0 && flag == 1;
 }
 
+/* Looking again and again in real time would keep the thread from the processor that it
+ * needs: the longer it takes, the longer the pause. */
+static void
+pause_since(struct mono begin)
+{
+    int64_t us = mono_us_between(begin, mono_clock()) / 8;
+    struct timespec pause = { 0, (us < 10 ? 10 : us > 2000 ? 2000 : us) * 1000 };
+
+    nanosleep(&pause, NULL);
+}
+
 static int
 run(struct inject *in, struct trace_thread *th, const struct inject_call *first,
     unsigned n, void (*meanwhile)(void *), void *arg)
 {
-    const struct timespec pause = { 0, 10000 };
     struct user_regs_struct orig;
     struct mono begin;
     uint64_t mask;
@@ -213,8 +223,8 @@ run(struct inject *in, struct trace_thread *th, const struct inject_call *first,
         if (meanwhile)
             meanwhile(arg);
         done = is_done(in, first);
-        if (!done) /* spinning in real time could keep it from ever being done */
-            nanosleep(&pause, NULL);
+        if (!done)
+            pause_since(begin);
     }
     ended = finish(in, th, &orig, mask);
     return ended < 0 ? ended : done ? 0 : -EIO;

@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  *
- * look_socket.c - sockets: TCP in all its forms; of unix sockets only the half of a
- * pair whose other half is gone. */
+ * look_socket.c - sockets: TCP in all its forms; UDP; of unix sockets only the half of
+ * a pair whose other half is gone. */
 #include "sockmig/ckpt/descriptors.h"
+
+#include "sockmig/ckpt/udp.h"
+#include "sockmig/filehash.h"
 
 #include <errno.h>
 #include <linux/sockios.h>
@@ -143,6 +146,80 @@ look_at_unix(struct look *l)
         "unix socket");
 }
 
+/* What the kernel joins by itself; the rest are memberships of a socket. */
+static bool
+is_usual_group(const char *group)
+{
+    return strcmp(group, "010000E0") == 0 || /* 224.0.0.1, as /proc has it */
+           strncmp(group, "ff0200000000000000000001ff", 26) == 0 ||
+           (strncmp(group, "ff0", 3) == 0 &&
+               (strcmp(group + 4, "0000000000000000000000000001") == 0 ||
+                   strcmp(group + 4, "0000000000000000000000000002") == 0));
+}
+
+/* The group that a line of /proc/net/igmp or igmp6 names. */
+static bool
+group_of(const char *line, bool v6, char group[40])
+{
+    if (v6)
+        return sscanf(line, "%*d %*s %39s", group) == 1;
+    return line[0] == '\t' && sscanf(line, "%39s", group) == 1;
+}
+
+/* No option lists a socket's groups: those of its network namespace are looked at. */
+static bool
+is_in_a_group(struct look *l, bool v6)
+{
+    char group[40], *line, *next;
+
+    if (proctext_read(
+            &l->d->text, "/proc/%d/net/igmp%s", (int)l->d->pid, v6 ? "6" : "") < 0)
+        return false;
+    for (line = l->d->text.data; line && *line; line = next) {
+        next = strchr(line, '\n');
+        if (next)
+            *next++ = '\0';
+        if (group_of(line, v6, group) && !is_usual_group(group))
+            return true;
+    }
+    return false;
+}
+
+/* Its datagrams, if they are not those of the last time. */
+static int
+udp_content(struct look *l)
+{
+    uint8_t *scratch = (uint8_t *)l->d->text.data, *to;
+    uint32_t size = udp_peek(
+        l->dup, l->memo->family, scratch, (uint32_t)l->d->text.capacity);
+    uint64_t hash = size > 0 ? filehash_bytes(scratch, size) | 1 : 0;
+
+    l->out->u.udp.queued = size;
+    if (hash != l->memo->parcel_hash && size > 0) {
+        to = parcels_add(l->parcels, l->fd, size);
+        if (!to)
+            return -ENOSPC;
+        memcpy(to, scratch, size);
+    }
+    l->memo->parcel_hash = hash;
+    return 0;
+}
+
+static int
+look_at_udp(struct look *l)
+{
+    const char *what;
+
+    l->out->kind = IMAGE_FD_UDP;
+    if (l->full && (is_in_a_group(l, false) || is_in_a_group(l, true)))
+        return look_refuse(l, "configure the service without multicast",
+            "UDP socket, and the service is in a multicast group");
+    what = udp_look(l->dup, l->memo->family, &l->out->u.udp);
+    if (what)
+        return look_refuse(l, "disable the feature that uses it in the service", what);
+    return udp_content(l);
+}
+
 static int
 refuse_socket(struct look *l)
 {
@@ -152,8 +229,8 @@ refuse_socket(struct look *l)
     } rows[] = {
         { AF_INET, 262, "multipath TCP socket" },
         { AF_INET6, 262, "multipath TCP socket" },
-        { AF_INET, IPPROTO_UDP, "UDP socket" },
-        { AF_INET6, IPPROTO_UDP, "UDP socket" },
+        { AF_INET, 136, "UDP-Lite socket" },
+        { AF_INET6, 136, "UDP-Lite socket" },
         { AF_INET, -1, "raw or unusual internet socket" },
         { AF_INET6, -1, "raw or unusual internet socket" },
         { AF_NETLINK, -1, "netlink socket" },
@@ -185,5 +262,8 @@ look_at_socket(struct look *l)
     if ((m->family == AF_INET || m->family == AF_INET6) &&
         m->socket_type == SOCK_STREAM && m->protocol == IPPROTO_TCP)
         return look_at_tcp(l);
+    if ((m->family == AF_INET || m->family == AF_INET6) &&
+        m->socket_type == SOCK_DGRAM && m->protocol == IPPROTO_UDP)
+        return look_at_udp(l);
     return refuse_socket(l);
 }

@@ -340,6 +340,8 @@ target_checkpoint(struct target *t, const struct target_request *req, struct ima
     if (ret == 0)
         ret = take_state(t, im, parcels, timing, why);
     FAULT_POINT("checkpoint-sockets");
+    if (req->marked)
+        req->marked(req->arg);
     if (ret == 0)
         ret = take_memory(t, im, pages, timing, why);
     FAULT_POINT("checkpoint-pages");

@@ -56,8 +56,10 @@ struct target_request {
     /* called with all threads stopped, before anything is read: the mark */
     void (*mark)(void *arg);
     void *arg;
-    unsigned stop_limit_ms; /* give up stopping after this long: -EAGAIN */
-    bool stay_stopped;      /* leave it stopped (handover); target_resume() later */
+    unsigned stop_limit_ms;    /* give up stopping after this long: -EAGAIN */
+    bool stay_stopped;         /* leave it stopped (handover); target_resume() later */
+    void (*marked)(void *arg); /* sockets have been read: packets may move again.  After
+                                  mark() always, whatever came of it; NULL: none */
 };
 
 /* target_checkpoint - image, changed queues and pages written since the last call (or

@@ -10,6 +10,10 @@
 #include "sockmig/core/image.h"
 #include "sockmig/pages.h"
 
+/* While a connection is restored its socket has this mark: a rule of the cell may lead
+ * it to a route with a large first window (gate_route.c). */
+#define TCP_RESTORED_MARK 82
+
 /* What tells whether a connection moved since its last dump; owned by the caller, one
  * per descriptor, zeroed for a new socket. */
 struct tcp_watch {

@@ -90,10 +90,16 @@ segment_size(const struct repair *r)
     return repair_set(r->sock, SOL_TCP, TCP_MAXSEG, (int)r->im->mss);
 }
 
+/* The mark finds a route with a large first window, if the cell has one. */
 static int
 connect_remote(const struct repair *r)
 {
-    return connect(r->sock, (const struct sockaddr *)r->im->remote, r->im->address_len);
+    int ret;
+
+    repair_set(r->sock, SOL_SOCKET, SO_MARK, TCP_RESTORED_MARK);
+    ret = connect(r->sock, (const struct sockaddr *)r->im->remote, r->im->address_len);
+    repair_set(r->sock, SOL_SOCKET, SO_MARK, 0);
+    return ret;
 }
 
 static int

@@ -54,12 +54,17 @@ close_ours(struct clone *c, uint32_t n, bool in_flight_too, const struct image *
 }
 
 int
-clone_wake(struct clone *c, const struct image *im, uint32_t age_ms, int tun, int raw,
-    pid_t *pid, unsigned *lost, struct clone_timing *timing, struct refusals *why)
+clone_wake(struct clone *c, const struct clone_wake_request *request, pid_t *pid,
+    unsigned *lost, struct clone_timing *timing, struct refusals *why)
 {
-    struct wake w = {
-        .c = c, .im = im, .age_ms = age_ms, .tun = tun, .raw = raw, .why = why
-    };
+    const struct image *im = request->im;
+    struct wake w = { .c = c,
+        .im = im,
+        .age_ms = request->age_ms,
+        .tun = request->tun,
+        .raw = request->raw,
+        .alone = request->alone,
+        .why = why };
     uint64_t start = now_us(), at = start, now;
     const char *what = "";
     int ret = 0;

@@ -11,6 +11,7 @@
 #include "lib/fd.h"
 #include "sockmig/ckpt/repair.h"
 #include "sockmig/ckpt/tcp.h"
+#include "sockmig/ckpt/udp.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -198,6 +199,11 @@ restore_one(struct wake *w, uint32_t i)
     const char *step = "image";
     int sock = -EBADMSG;
 
+    if (w->alone) {
+        w->lost++;
+        w->c->opened[i] = dead_socket(t ? t->family : AF_INET);
+        return w->c->opened[i] < 0 ? -errno : 0;
+    }
     if (t && q->size == t->inq + t->outq)
         sock = tcp_restore(t, q->bytes, q->bytes + t->inq, connection_age(w, t), &step);
     if (sock >= 0) {
@@ -244,6 +250,26 @@ plain_one(struct wake *w, uint32_t i)
 }
 
 static int
+udp_one(struct wake *w, uint32_t i)
+{
+    const struct image_fd *f = &w->im->fds[i];
+    const struct clone_queue *q = &w->c->queues[f->fd];
+    const char *step = "image";
+    int sock = -EBADMSG;
+
+    if (f->u.udp.queued == 0 || q->size == f->u.udp.queued)
+        sock = udp_restore(&f->u.udp, q->bytes, w->tun, &step);
+    if (sock < 0) {
+        refuse(w->why, w->im->process.pid, f->fd,
+            "free the address in the cell of this node",
+            "UDP socket cannot be made: %s: %s", step, strerror(-sock));
+        return sock;
+    }
+    w->c->opened[i] = sock;
+    return set_flags(sock, f->flags);
+}
+
+static int
 each_socket(struct wake *w, int (*connected)(struct wake *w, uint32_t i), bool plain)
 {
     int ret = 0;
@@ -255,6 +281,8 @@ each_socket(struct wake *w, int (*connected)(struct wake *w, uint32_t i), bool p
             continue;
         if (f->kind == IMAGE_FD_TCP)
             ret = connected(w, i);
+        else if (plain && f->kind == IMAGE_FD_UDP)
+            ret = udp_one(w, i);
         else if (plain &&
                  (f->kind == IMAGE_FD_TCP_DEAD || f->kind == IMAGE_FD_TCP_FRESH))
             ret = plain_one(w, i);
@@ -281,7 +309,7 @@ wake_resend(struct wake *w)
 {
     int before = -1;
 
-    if (w->raw < 0 || enter(w->c->netns, &before) < 0)
+    if (w->raw < 0 || w->alone || enter(w->c->netns, &before) < 0)
         return;
     for (uint32_t i = 0; i < w->im->nfds; i++) {
         const struct image_fd *f = &w->im->fds[i];

@@ -5,7 +5,7 @@
 
 #include <string.h>
 
-#define MAGIC 0x31494342u /* "BCI1": the layout of the whole, not of the elements */
+#define MAGIC 0x32494342u /* "BCI2": the layout of the whole, not of the elements */
 #define ALIGN 64u         /* sections begin at lines, so that image_lines finds few */
 
 /* One section: header, then its elements as they are in memory. */
@@ -210,4 +210,17 @@ image_tcp_find(const struct image *im, int fd)
             high = mid;
     }
     return NULL;
+}
+
+const struct image_datagram *
+image_datagram_next(const uint8_t *parcel, uint32_t size, uint32_t *at)
+{
+    const struct image_datagram *d = (const struct image_datagram *)(parcel + *at);
+    uint32_t left = size - *at;
+
+    if (left < sizeof *d || d->size > IMAGE_DATAGRAM_MAX ||
+        ((d->size + 7u) & ~7u) > left - sizeof *d)
+        return NULL;
+    *at += (uint32_t)sizeof *d + ((d->size + 7u) & ~7u);
+    return d;
 }

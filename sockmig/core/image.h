@@ -138,7 +138,31 @@ enum image_fd_kind {
     IMAGE_FD_SIGNALFD,
     IMAGE_FD_PIPE_READ,
     IMAGE_FD_PIPE_WRITE,
+    IMAGE_FD_UDP,
     IMAGE_FD_NKINDS
+};
+
+/* One option of a UDP socket each: the table in sockmig/ckpt/udp.c says which. */
+#define IMAGE_UDP_OPTIONS 32
+
+struct image_udp {
+    uint8_t local[28], remote[28];  /* struct sockaddr_in or _in6 */
+    uint32_t local_len, remote_len; /* remote_len 0: not connected */
+    int32_t family;                 /* local port 0: not bound */
+    int32_t sndbuf, rcvbuf, buf_lock;
+    int32_t options[IMAGE_UDP_OPTIONS]; /* -1: not known to the socket */
+    uint32_t queued; /* bytes of unread datagrams, in the parcel of this fd */
+    uint32_t pad;
+};
+
+/* Unread datagrams in a parcel: this, then .size bytes, padded with zeroes to 8; the
+ * oldest first. */
+#define IMAGE_DATAGRAM_MAX 65535u
+
+struct image_datagram {
+    uint32_t size;
+    uint32_t pad;
+    uint8_t from[28], to[28]; /* struct sockaddr_in or _in6 */
 };
 
 struct image_fd { /* sorted by fd */
@@ -176,6 +200,7 @@ struct image_fd { /* sorted by fd */
             uint32_t queued;   /* bytes, in the parcel of this fd */
             uint32_t capacity; /* F_GETPIPE_SZ */
         } pipe;
+        struct image_udp udp;
     } u;
 };
 
@@ -264,6 +289,13 @@ bool image_lines_apply(
 /* image_check - NULL if @im keeps every invariant stated above, or a static text that
  * names the one it breaks. */
 const char *image_check(const struct image *im);
+
+/* image_datagram_next - the datagram at *@at of a parcel, which is moved behind it.
+ *
+ * NULL at the end, or where the parcel is malformed: *@at is @size in the first case
+ * only.  Its bytes are behind it. */
+const struct image_datagram *image_datagram_next(
+    const uint8_t *parcel, uint32_t size, uint32_t *at);
 
 /* image_fd_find, image_tcp_find - entry of descriptor @fd, or NULL. */
 const struct image_fd *image_fd_find(const struct image *im, int fd);

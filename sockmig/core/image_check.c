@@ -106,6 +106,11 @@ check_fd_kind(const struct image_fd *f)
         return f->u.listen.address_len <= sizeof f->u.listen.address
                    ? NULL
                    : "descriptor: address too long";
+    case IMAGE_FD_UDP:
+        if (f->u.udp.local_len > sizeof f->u.udp.local ||
+            f->u.udp.remote_len > sizeof f->u.udp.remote)
+            return "descriptor: address too long";
+        return f->u.udp.queued % 8 == 0 ? NULL : "descriptor: part of a datagram";
     case IMAGE_FD_PIPE_READ:
     case IMAGE_FD_PIPE_WRITE:
         return f->u.pipe.queued <= f->u.pipe.capacity

@@ -6,7 +6,12 @@
 /* Where things lie in struct sockaddr_in and _in6 on Linux; the core includes no
  * system header. */
 enum { FAMILY_V4 = 2, FAMILY_V6 = 10, PORT = 2, V4_ADDRESS = 4, V6_ADDRESS = 8 };
-enum { TCP = 6, TCP_HEADER = 20, TIMESTAMP_OPTION = 12 };
+enum { TCP = 6, UDP = 17, TCP_HEADER = 20, UDP_HEADER = 8, TIMESTAMP_OPTION = 12 };
+
+struct ends {
+    const uint8_t *from, *to; /* bytes of the addresses */
+    bool v4;
+};
 
 static void
 put16(uint8_t *p, uint32_t v)
@@ -59,29 +64,55 @@ address_bytes(const uint8_t *address, bool *v4)
     return address + V6_ADDRESS;
 }
 
-static size_t
-ip_header(uint8_t *p, bool v4, const uint8_t *from, const uint8_t *to, size_t payload)
+/* False if the two are of different families, or not of IP. */
+static bool
+find_ends(const uint8_t *from, const uint8_t *to, struct ends *e)
 {
-    if (v4) {
+    bool from_v4 = true, to_v4 = true;
+
+    if (family(from) != family(to) ||
+        (family(from) != FAMILY_V4 && family(from) != FAMILY_V6))
+        return false;
+    e->from = address_bytes(from, &from_v4);
+    e->to = address_bytes(to, &to_v4);
+    e->v4 = from_v4;
+    return from_v4 == to_v4;
+}
+
+static size_t
+ip_header(uint8_t *p, const struct ends *e, uint8_t protocol, size_t payload)
+{
+    if (e->v4) {
         memset(p, 0, 20);
         p[0] = 0x45;
         put16(p + 2, (uint32_t)(20 + payload));
         p[6] = 0x40; /* don't fragment */
         p[8] = 64;
-        p[9] = TCP;
-        memcpy(p + 12, from, 4);
-        memcpy(p + 16, to, 4);
+        p[9] = protocol;
+        memcpy(p + 12, e->from, 4);
+        memcpy(p + 16, e->to, 4);
         put16(p + 10, ~sum(0, p, 20) & 0xffff);
         return 20;
     }
     memset(p, 0, 40);
     p[0] = 0x60;
     put16(p + 4, (uint32_t)payload);
-    p[6] = TCP;
+    p[6] = protocol;
     p[7] = 64;
-    memcpy(p + 8, from, 16);
-    memcpy(p + 24, to, 16);
+    memcpy(p + 8, e->from, 16);
+    memcpy(p + 24, e->to, 16);
     return 40;
+}
+
+/* With the pseudo header, of @n bytes at @p. */
+static uint16_t
+checksum(const struct ends *e, uint8_t protocol, const uint8_t *p, size_t n)
+{
+    size_t addresses = e->v4 ? 4 : 16;
+    uint32_t s = sum(protocol + (uint32_t)n, e->from, addresses);
+
+    s = sum(s, e->to, addresses);
+    return (uint16_t)~sum(s, p, n);
 }
 
 static size_t
@@ -107,25 +138,38 @@ tcp_header(uint8_t *p, const struct segment *s)
 size_t
 segment_build(const struct segment *s, uint8_t *out)
 {
-    bool v4 = true;
-    const uint8_t *from = address_bytes(s->from, &v4), *to;
-    bool from_v4 = v4;
-    size_t ip, tcp, addresses;
-    uint32_t check;
+    struct ends e;
+    size_t ip, tcp;
 
-    v4 = true;
-    to = address_bytes(s->to, &v4);
-    if (v4 != from_v4 || family(s->from) != family(s->to) ||
-        (family(s->from) != FAMILY_V4 && family(s->from) != FAMILY_V6))
+    if (!find_ends(s->from, s->to, &e))
         return 0;
     tcp = TCP_HEADER + (s->timestamps ? TIMESTAMP_OPTION : 0);
-    ip = ip_header(out, v4, from, to, tcp + s->size);
+    ip = ip_header(out, &e, TCP, tcp + s->size);
     tcp_header(out + ip, s);
     if (s->size > 0)
         memcpy(out + ip + tcp, s->data, s->size);
-    addresses = v4 ? 4 : 16;
-    check = sum(TCP + (uint32_t)(tcp + s->size), from, addresses);
-    check = sum(check, to, addresses);
-    put16(out + ip + 16, ~sum(check, out + ip, tcp + s->size) & 0xffff);
+    put16(out + ip + 16, checksum(&e, TCP, out + ip, tcp + s->size));
     return ip + tcp + s->size;
+}
+
+size_t
+datagram_build(const struct datagram *d, uint8_t *out)
+{
+    struct ends e;
+    uint32_t udp = UDP_HEADER + d->size;
+    uint16_t check;
+    size_t ip;
+
+    if (!find_ends(d->from, d->to, &e) || udp > (e.v4 ? 65535u - 20 : 65535u))
+        return 0;
+    ip = ip_header(out, &e, UDP, udp);
+    memcpy(out + ip, d->from + PORT, 2);
+    memcpy(out + ip + 2, d->to + PORT, 2);
+    put16(out + ip + 4, udp);
+    put16(out + ip + 6, 0);
+    if (d->size > 0)
+        memcpy(out + ip + UDP_HEADER, d->data, d->size);
+    check = checksum(&e, UDP, out + ip, udp);
+    put16(out + ip + 6, check ? check : 0xffff); /* 0 would say: none */
+    return ip + udp;
 }

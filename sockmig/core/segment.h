@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  *
- * segment.h - one TCP segment as a whole IP packet, checksums filled in.
+ * segment.h - one TCP segment, or UDP datagram, as a whole IP packet, checksums filled
+ * in.
  *
  * Pure.  Source: RFC 9293 section 3.1, RFC 791, RFC 8200, RFC 7323 (timestamps). */
 #ifndef BSC_SEGMENT_H
@@ -30,5 +31,17 @@ struct segment {
  * bytes.  Its length, or 0 if the families of the addresses are not the same or not
  * IP. */
 size_t segment_build(const struct segment *s, uint8_t *out);
+
+#define DATAGRAM_HEADERS 48u /* longest: IPv6, UDP */
+
+struct datagram {
+    const uint8_t *from, *to; /* as above */
+    const uint8_t *data;
+    uint32_t size; /* at most 65507 (IPv4) or 65527 (IPv6) */
+};
+
+/* datagram_build - a UDP datagram as one IP packet, whatever its size.  As above, with
+ * DATAGRAM_HEADERS; also 0 if it is larger than IP can say.  Source: RFC 768. */
+size_t datagram_build(const struct datagram *d, uint8_t *out);
 
 #endif

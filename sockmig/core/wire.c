@@ -11,6 +11,7 @@ wire_put_hello(struct writer *w, const struct wire_hello *h)
     put_u64(w, h->epoch);
     put_u64(w, h->session);
     put_u64(w, h->next);
+    put_u64(w, h->log);
 }
 
 bool
@@ -22,6 +23,7 @@ wire_get_hello(struct reader *r, struct wire_hello *h)
     h->epoch = get_u64(r);
     h->session = get_u64(r);
     h->next = get_u64(r);
+    h->log = get_u64(r);
     return !r->bad && kind == WIRE_HELLO && version == WIRE_VERSION &&
            reader_left(r) == 0;
 }
@@ -35,6 +37,10 @@ wire_put_head(struct writer *w, const struct wire_head *h)
     put_u64(w, h->runs);
     put_u64(w, h->page_bytes);
     put_u64(w, h->parcel_bytes);
+    put_u64(w, h->mark_in);
+    put_u64(w, h->mark_out);
+    put_u64(w, h->age_us);
+    put_u8(w, (uint8_t)h->policy);
 }
 
 bool
@@ -46,7 +52,12 @@ wire_get_head(struct reader *r, enum wire_kind kind, struct wire_head *h)
     h->runs = get_u64(r);
     h->page_bytes = get_u64(r);
     h->parcel_bytes = get_u64(r);
+    h->mark_in = get_u64(r);
+    h->mark_out = get_u64(r);
+    h->age_us = get_u64(r);
+    h->policy = get_u8(r);
     return !r->bad && reader_left(r) == 0 && h->image_bytes <= WIRE_MAX_META &&
+           h->policy < WIRE_POLICIES && h->age_us <= WIRE_MAX_AGE_US &&
            h->page_bytes % IMAGE_PAGE == 0;
 }
 

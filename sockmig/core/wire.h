@@ -26,10 +26,12 @@
 #define WIRE_FRAME_HEAD 12
 #define WIRE_MAX_FRAME (1u << 20) /* sealed bytes */
 #define WIRE_MAX_META (64u << 20)
-#define WIRE_VERSION 1u
+#define WIRE_VERSION 2u
+#define WIRE_POLICIES 4u
+#define WIRE_MAX_AGE_US (3600u * 1000000u)
 
 enum wire_kind {
-    WIRE_HELLO = 1, /* version, epoch, session, next */
+    WIRE_HELLO = 1, /* version, epoch, session, next, log */
     WIRE_IMAGE,     /* the image that differences are to; number, size; bytes follow */
     WIRE_BASE,   /* pages for a standby that is being seeded: runs and bytes follow */
     WIRE_SEEDED, /* all pages that had to be there have been sent */
@@ -42,6 +44,7 @@ enum wire_kind {
 
 struct wire_hello {
     uint64_t epoch, session, next;
+    uint64_t log; /* the packet log is followed from this position on */
 };
 
 /* Head of an image, of base pages or of a checkpoint: how much follows in WIRE_BYTES,
@@ -50,6 +53,9 @@ struct wire_head {
     enum wire_kind kind;
     uint64_t number;
     uint64_t image_bytes, runs, page_bytes, parcel_bytes;
+    uint64_t mark_in, mark_out; /* see mark.h; of what image and pages are of */
+    uint64_t age_us;            /* since it was taken, when it was sent */
+    unsigned policy;            /* by which output was held; enum conf_policy */
 };
 
 struct wire_ack {

@@ -22,7 +22,7 @@ service "redis" {
   command   = { "redis-server", "--port", "6379", "--save", "", "--protected-mode", "no",
                 "--enable-debug-command", "yes" }
   user      = "redis"
-  policy    = "commit"
+  policy    = "%s"
   checkpoint-interval = %d
   checkpoint-spacing  = %d
 }
@@ -52,14 +52,15 @@ def need_root():
 
 
 class Lab:
-    def __init__(self, name, conf=REDIS % (20, 2), nodes=3):
+    def __init__(self, name, conf=REDIS % ("commit", 20, 2), nodes=3, up=True):
         self.name = name
         self.nodes = ["n%d" % (i + 1) for i in range(nodes)]
         self.path = "/tmp/%s.%d.conf" % (name, os.getpid())
         with open(self.path, "w") as f:
             f.write(conf)
         self.run("down", check=False)
-        self.run("up", "--nodes", str(nodes), self.path)
+        if up:
+            self.run("up", "--nodes", str(nodes), self.path)
 
     def run(self, verb, *args, check=True):
         words = verb.split()

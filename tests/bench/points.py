@@ -19,7 +19,7 @@ import sys
 import time
 
 from labrun import BASCULE, Client, Failure, Lab, need_root
-from labwatch import ROOT, Gates, Link, hosts, inside
+from labwatch import ROOT, Gates, Link, inside
 
 FAULT = "/run/bascule/fault"
 REACH_S = 15
@@ -149,9 +149,6 @@ class Walk:
 
     def mend(self, node, program, action):
         if action == "crash":
-            pid, end = hosts(self.name)[node], time.monotonic() + 10
-            while os.path.exists("/proc/%d" % pid) and time.monotonic() < end:
-                time.sleep(0.02)
             time.sleep(0.5)  # long enough to be seen by the others
             self.lab.fault("restart", node)
         elif action == "hang":
@@ -201,7 +198,7 @@ class Walk:
         if why:
             self.bad.append((name, action, why))
             self.journals()
-            if r["connections_broken"]:
+            if r["connections_broken"] or r["silent"]:
                 self.end_client()
         if now == "?":
             raise Failure("%s %s: the cluster does not come back" % (name, action))

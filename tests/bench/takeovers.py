@@ -13,7 +13,7 @@ import statistics
 import sys
 import time
 
-from labrun import Client, Failure, Lab, need_root
+from labrun import Client, Failure, Lab, REDIS, need_root
 
 KINDS = ["switchover", "crash", "engine", "hang", "supervisor", "cut", "sockmigd", "agent",
          "cut-cluster", "cut-outside"]
@@ -26,7 +26,7 @@ def open_gates(lab):
     nodes = []
     for node in lab.nodes:
         s = lab.engine_status(node)
-        if s and s["gate"]["open"] and s["role"] == "active":
+        if s and s.get("gate", {}).get("open") and s["role"] == "active":
             nodes.append(node)
     return nodes
 
@@ -93,11 +93,13 @@ def main():
     p.add_argument("--connections", type=int, default=20)
     p.add_argument("--kinds", default=",".join(KINDS))
     p.add_argument("--name", default="takeovers")
+    p.add_argument("--policy", default="commit")
+    p.add_argument("--interval", type=int, default=20, help="ms between checkpoints")
     p.add_argument("--json")
     o = p.parse_args()
     need_root()
     kinds, rows, end = o.kinds.split(","), [], None
-    lab = Lab(o.name)
+    lab = Lab(o.name, REDIS % (o.policy, o.interval, 2))
     try:
         lab.redis("debug", "populate", "100000", "key", "900")
         client = Client(lab, o.connections)

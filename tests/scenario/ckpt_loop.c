@@ -119,7 +119,9 @@ static void
 checkpoint(struct run *r, bool stay_stopped)
 {
     unsigned marks = 0;
-    struct target_request req = { mark, &marks, 50, stay_stopped };
+    struct target_request req = {
+        .mark = mark, .arg = &marks, .stop_limit_ms = 50, .stay_stopped = stay_stopped
+    };
     struct target_timing timing;
     struct refusals why;
     const char *broken;

@@ -10,6 +10,7 @@
 #include <fcntl.h>
 #include <linux/seccomp.h>
 #include <netinet/in.h>
+#include <netinet/udp.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
@@ -68,9 +69,21 @@ make_io_uring(void)
 }
 
 static void
-make_udp(void)
+make_group(void)
 {
-    socket(AF_INET, SOCK_DGRAM, 0);
+    struct ip_mreqn group = { .imr_multiaddr.s_addr = htonl(0xe0004d01),
+        .imr_ifindex = 1 };
+
+    setsockopt(socket(AF_INET, SOCK_DGRAM, 0), IPPROTO_IP, IP_ADD_MEMBERSHIP, &group,
+        sizeof group);
+}
+
+static void
+make_corked(void)
+{
+    int on = 1;
+
+    setsockopt(socket(AF_INET6, SOCK_DGRAM, 0), IPPROTO_UDP, UDP_CORK, &on, sizeof on);
 }
 
 static void
@@ -239,6 +252,8 @@ make_allowed(void)
     listen(six, 6);
     epoll_ctl(set, EPOLL_CTL_ADD, s, &ev);
     socket(AF_INET, SOCK_STREAM, 0);
+    socket(AF_INET, SOCK_DGRAM, 0);
+    bind(socket(AF_INET6, SOCK_DGRAM, 0), (struct sockaddr *)&sa6, sizeof sa6);
     eventfd(7, 0);
     timerfd_create(CLOCK_MONOTONIC, 0);
     signalfd(-1, &signals, 0);
@@ -262,7 +277,8 @@ static const struct {
     { "userfaultfd", make_userfaultfd },
     { "memfd", make_memfd },
     { "io_uring", make_io_uring },
-    { "UDP", make_udp },
+    { "multicast group", make_group },
+    { "UDP_CORK", make_corked },
     { "raw", make_raw },
     { "netlink", make_netlink },
     { "multipath", make_mptcp },

@@ -185,6 +185,9 @@ takeover(const struct service *s, struct cell_conf *conf, unsigned round, pid_t 
     struct target *t = NULL;
     struct clone *c = NULL;
     unsigned lost = 0;
+    struct clone_wake_request request = {
+        .im = &standby.image, .age_ms = 5, .tun = tun[to], .raw = raw[to]
+    };
     int ret = target_attach(*pid, &t, &why);
 
     if (ret < 0)
@@ -193,8 +196,7 @@ takeover(const struct service *s, struct cell_conf *conf, unsigned round, pid_t 
     set_realtime(true);
     c = follow(s, t, conf, round);
     kill_service(t, *init);
-    ret = clone_wake(
-        c, &standby.image, 5, tun[to], raw[to], pid, &lost, &timings[round], &why);
+    ret = clone_wake(c, &request, pid, &lost, &timings[round], &why);
     set_realtime(false);
     if (ret < 0 || lost > 0 || why.n > 0)
         die("clone_wake", ret, &why);

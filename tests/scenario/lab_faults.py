@@ -11,6 +11,7 @@ usage: lab_faults.py [--name LAB] [CHECK...]
 import argparse
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -88,6 +89,14 @@ while b.count(b"\n") < 2:
     b += s.recv(65536)
 sys.stdout.write(b.decode())
 """
+
+
+def on_term(signo, frame):
+    """A time limit: the lab must not stay."""
+    raise Failure("ended by a signal")
+
+
+signal.signal(signal.SIGTERM, on_term)
 
 
 def need(ok, what):
@@ -174,7 +183,7 @@ def wrong_sets(lab):
     def refused(error, *words, **who):
         out = lab.snmp("snmpset", "n1", *words, **dict({"user": "operator"}, **who))
         need(error in out, "SET %s: not %s: %s" % (" ".join(words), error, out))
-    refused("wrongValue", L, "i", lock, K, "i", "9", S, "s", SERVICE)
+    refused("wrongValue", L, "i", lock, K, "i", "99", S, "s", SERVICE)
     lab.told("n1", "SET: wrongValue", since)
     refused("inconsistentValue", L, "i", lock, K, "i", "1", S, "s", "nothing")
     lab.told("n1", "SET: inconsistentValue", since)

@@ -16,18 +16,16 @@ walk="python3 $top_srcdir/tests/bench/points.py --name points-test"
 
 points=slow-seed:kill
 # a checkpoint, on the active node and on a standby
-for p in stopped marked half-sent acked stable; do points+=,checkpoint-$p:kill; done
+for p in marked half-sent acked stable; do points+=,checkpoint-$p:kill; done
 points+=,checkpoint-released:crash,checkpoint-sent:hang
 for p in before-ack half-applied; do points+=,standby-$p:kill; done
-points+=,seed-done:kill,clone-made:kill
-# a switchover: who hands over, who takes over, who looks on; and it comes to nothing
+points+=,clone-made:kill
+# a switchover: who hands over, who takes over
 for p in frozen shut; do points+=,handover-$p:kill; done
-points+=,handover-stable:crash
-for p in reigning connections registers open; do points+=,takeover-$p:kill; done
-points+=,hold-open:kill,follow-ended:kill,resume-ordered:kill
+for p in connections open; do points+=,takeover-$p:kill; done
 # the supervisor, with a step on record and not done
-for p in say-step order-handover say-handover say-claim say-stopped say-taking \
-    say-confirm order-takeover say-active order-set; do
+for p in order-handover say-claim say-taking say-confirm order-takeover say-active \
+    order-set; do
     points+=,$p-recorded:kill
 done
 exec $walk --points "$points"

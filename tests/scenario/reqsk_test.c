@@ -413,7 +413,11 @@ removed(void)
     int client = orphan(AF_INET, next_port++, &h);
 
     reqsk_add(reqsk, &h.key, &h.attributes);
-    inject(&h.syn);
+    inject(&h.syn); /* the same again */
+    expect(COUNTER(superseded) == syns && reqsk_waits(reqsk, &h.key), claim,
+        "the same SYN");
+    handshake_shift(&h.syn, 77, &p);
+    inject(&p);
     expect(
         COUNTER(superseded) == syns + 1 && !reqsk_waits(reqsk, &h.key), claim, "SYN");
     reqsk_add(reqsk, &h.key, &h.attributes);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  *
  * tcp_states.c - connections in every state move from one host to another and go on,
- * byte for byte, both families.
+ * byte for byte: both families, and an IPv4 client at an IPv6 listener.
  *
  * The client is an ordinary one; the "application" is this program, which holds the
  * server's socket, takes its image, and goes on with the restored one. */
@@ -22,6 +22,9 @@
 #define MAX_BYTES (8u << 20)
 #define PORT 7300
 #define USUAL_WINDOW 60000u
+
+/* An IPv4 client at an IPv6 listener; AF_INET and AF_INET6 are the others. */
+#define MAPPED 1000
 
 struct row {
     const char *claim;
@@ -108,15 +111,21 @@ static bool
 connected(const struct row *r, int family, uint16_t port, int *client, int *server)
 {
     struct sockaddr_storage a;
-    socklen_t n = address(family, port, &a);
-    int listener;
+    struct sockaddr_in6 any = { .sin6_family = AF_INET6, .sin6_port = htons(port) };
+    bool mapped = family == MAPPED;
+    socklen_t n;
+    int listener, ret;
 
+    family = mapped ? AF_INET : family;
+    n = address(family, port, &a);
     netlab_enter(lab.primary);
-    listener = socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    listener = socket(mapped ? AF_INET6 : family, SOCK_STREAM | SOCK_CLOEXEC, 0);
     repair_set(listener, SOL_SOCKET, SO_REUSEADDR, 1);
     if (r->unread > USUAL_WINDOW)
         repair_set(listener, SOL_SOCKET, SO_RCVBUFFORCE, (int)(2 * r->unread));
-    if (bind(listener, (struct sockaddr *)&a, n) < 0 || listen(listener, 5) < 0)
+    ret = mapped ? bind(listener, (struct sockaddr *)&any, sizeof any)
+                 : bind(listener, (struct sockaddr *)&a, n);
+    if (ret < 0 || listen(listener, 5) < 0)
         return false;
     netlab_enter(lab.client);
     *client = socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -308,7 +317,7 @@ run_row(const struct row *r, int family, uint16_t port)
 int
 main(void)
 {
-    int families[] = { AF_INET, AF_INET6 };
+    int families[] = { AF_INET, AF_INET6, MAPPED };
 
     netlab_new(&lab);
     tun = netlab_tun(lab.standby);
@@ -318,10 +327,10 @@ main(void)
     parcels_init(&again, MAX_BYTES);
     for (uint32_t i = 0; i < MAX_BYTES; i++)
         pattern[i] = (uint8_t)(i * 31 + i / 4096);
-    for (unsigned f = 0; f < 2; f++)
+    for (unsigned f = 0; f < 3; f++)
         for (unsigned i = 0; i < sizeof rows / sizeof rows[0]; i++)
             run_row(&rows[i], families[f], (uint16_t)(PORT + i));
-    printf("%s: %zu states, both families\n", failures ? "FAIL" : "PASS",
+    printf("%s: %zu states, both families and mapped\n", failures ? "FAIL" : "PASS",
         sizeof rows / sizeof rows[0]);
     return failures ? 1 : 0;
 }

@@ -251,11 +251,23 @@ END_TEST
 START_TEST(wire_refuses_what_is_cut)
 {
     struct wire_beat b = { WIRE_BEAT_ACK, 3, 4, 5 }, back;
-    struct wire_head h = { WIRE_CHECKPOINT, 1, 64, 2, 8192, 16 }, hback;
-    uint8_t data[64];
+    struct wire_head h, hback;
+    uint8_t data[128];
     struct writer w = writer_init(data, sizeof data);
     struct reader r;
 
+    memset(&h, 0, sizeof h); /* compared whole, with what is between the fields */
+    h.kind = WIRE_CHECKPOINT;
+    h.number = 1;
+    h.image_bytes = 64;
+    h.runs = 2;
+    h.page_bytes = 8192;
+    h.parcel_bytes = 16;
+    h.mark_in = 7;
+    h.mark_out = 8;
+    h.age_us = 9;
+    h.policy = 1;
+    memset(&hback, 0, sizeof hback);
     wire_put_beat(&w, &b);
     ck_assert_uint_eq(w.pos, WIRE_BEAT_BODY);
     for (size_t n = 0; n <= w.pos + 1; n++) {
@@ -268,6 +280,11 @@ START_TEST(wire_refuses_what_is_cut)
     ck_assert(wire_get_head(&r, WIRE_CHECKPOINT, &hback));
     ck_assert(memcmp(&h, &hback, sizeof h) == 0);
     r = reader_init(data + 1, w.pos - 2);
+    ck_assert(!wire_get_head(&r, WIRE_CHECKPOINT, &hback));
+    h.policy = WIRE_POLICIES;
+    w = writer_init(data, sizeof data);
+    wire_put_head(&w, &h);
+    r = reader_init(data + 1, w.pos - 1);
     ck_assert(!wire_get_head(&r, WIRE_CHECKPOINT, &hback));
 }
 END_TEST

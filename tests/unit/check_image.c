@@ -229,6 +229,30 @@ START_TEST(lines_malformed)
 }
 END_TEST
 
+START_TEST(datagrams)
+{
+    _Alignas(8) uint8_t parcel[256] = { 0 };
+    struct image_datagram *d = (struct image_datagram *)parcel;
+    uint32_t at = 0, one = sizeof *d + 8;
+
+    d->size = 3;
+    d = (struct image_datagram *)(parcel + one);
+    d->size = 0;
+    ck_assert_ptr_eq(image_datagram_next(parcel, one + sizeof *d, &at), parcel);
+    ck_assert_ptr_eq(image_datagram_next(parcel, one + sizeof *d, &at), d);
+    ck_assert_ptr_null(image_datagram_next(parcel, one + sizeof *d, &at));
+    ck_assert_uint_eq(at, one + sizeof *d); /* the end */
+    for (uint32_t cut = 0; cut < one; cut++) {
+        at = 0;
+        ck_assert_ptr_null(image_datagram_next(parcel, cut, &at));
+        ck_assert_uint_eq(at, 0);
+    }
+    d->size = 0xffffffff; /* rounded up it would be nothing */
+    at = one;
+    ck_assert_ptr_null(image_datagram_next(parcel, sizeof parcel, &at));
+}
+END_TEST
+
 int
 main(void)
 {
@@ -247,6 +271,7 @@ main(void)
     tcase_add_test(tc, lines);
     tcase_add_test(tc, lines_growing);
     tcase_add_test(tc, lines_malformed);
+    tcase_add_test(tc, datagrams);
     suite_add_tcase(s, tc);
     run = srunner_create(s);
     srunner_run_all(run, CK_NORMAL);

@@ -95,6 +95,64 @@ START_TEST(build)
 }
 END_TEST
 
+static const struct {
+    const char *claim;
+    struct row row;
+} datagrams[] = {
+    { "IPv4", { .family = AF_INET,
+                  .from = "10.0.0.1",
+                  .to = "10.0.0.2",
+                  .size = 7,
+                  .length = 35,
+                  .version = 4 } },
+    { "empty", { .family = AF_INET,
+                   .from = "10.0.0.1",
+                   .to = "10.0.0.2",
+                   .length = 28,
+                   .version = 4 } },
+    { "IPv6", { .family = AF_INET6,
+                  .from = "fd00::1",
+                  .to = "fd00::2",
+                  .size = 65527,
+                  .length = 65575,
+                  .version = 6 } },
+    { "mapped", { .family = AF_INET6,
+                    .from = "::ffff:10.0.0.1",
+                    .to = "::ffff:10.0.0.2",
+                    .size = 65507,
+                    .length = 65535,
+                    .version = 4 } },
+    { "larger than IPv4 can say",
+        { .family = AF_INET, .from = "10.0.0.1", .to = "10.0.0.2", .size = 65508 } },
+    { "mixed", { .family = AF_INET6, .from = "::ffff:10.0.0.1", .to = "fd00::2" } },
+};
+
+START_TEST(build_datagram)
+{
+    static uint8_t data[65536], out[DATAGRAM_HEADERS + 65536];
+    const struct row *r = &datagrams[_i].row;
+    uint8_t from[28], to[28];
+    struct datagram d = { .from = from, .to = to, .data = data, .size = r->size };
+    size_t ip = r->version == 4 ? 20 : 40, n;
+    uint32_t sum;
+
+    memset(data, 0xa5, sizeof data);
+    address(r, r->from, 80, from);
+    address(r, r->to, 4000, to);
+    n = datagram_build(&d, out);
+    ck_assert_msg(n == r->length, "%s: %zu bytes", datagrams[_i].claim, n);
+    if (n == 0)
+        return;
+    sum = add(17 + (uint32_t)(n - ip), out + (ip == 20 ? 12 : 8), ip == 20 ? 8 : 32);
+    ck_assert_msg(
+        add(sum, out + ip, n - ip) == 0xffff, "%s: checksum", datagrams[_i].claim);
+    ck_assert_msg(
+        memcmp(out + ip, "\0\120\17\240", 4) == 0, "%s: ports", datagrams[_i].claim);
+    ck_assert_msg((out[ip + 4] << 8 | out[ip + 5]) == (int)(8 + r->size), "%s: length",
+        datagrams[_i].claim);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -104,6 +162,7 @@ main(void)
     int failed;
 
     tcase_add_loop_test(c, build, 0, sizeof rows / sizeof rows[0]);
+    tcase_add_loop_test(c, build_datagram, 0, sizeof datagrams / sizeof datagrams[0]);
     suite_add_tcase(suite, c);
     runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);

@@ -23,6 +23,7 @@ sample_fds(struct image *im)
         { 7, IMAGE_FD_TCP, -1 },
         { 9, IMAGE_FD_TCP, -1 },
         { 12, IMAGE_FD_TCP, 9 },
+        { 13, IMAGE_FD_UDP, -1 },
     };
 
     im->nfds = sizeof rows / sizeof rows[0];

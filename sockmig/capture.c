@@ -1,0 +1,431 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "sockmig/capture_private.h"
+
+#include "lib/fault.h"
+#include "lib/log.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+/* ---- the log ---- */
+
+static bool
+logs(const struct engine *e)
+{
+    return e->capture.members != 0;
+}
+
+static bool
+append(struct engine *e, const uint8_t *record, size_t size, uint64_t *lsn)
+{
+    struct rmcast_bytes piece = { record, size };
+
+    return mcast_append(e->capture.mcast, &piece, 1, lsn);
+}
+
+static bool
+log_input(
+    struct engine *e, const struct nfq_packet *pkt, struct mono now, uint64_t *lsn)
+{
+    static const uint8_t zeros[8];
+    struct plog_record rec = { .kind = PLOG_IN,
+        .flags = pkt->checksum_pending ? PLOG_UNSUMMED : 0,
+        .protocol = pkt->protocol,
+        .size = pkt->size,
+        .at_us = (uint64_t)now.us,
+        .arg = e->capture.in.ordinal + 1 };
+    uint8_t head[PLOG_HEADER];
+    struct rmcast_bytes pieces[] = { { head, sizeof head }, { pkt->data, pkt->size },
+        { zeros, plog_span(pkt->size) - PLOG_HEADER - pkt->size } };
+
+    plog_head(&rec, head);
+    return mcast_append(e->capture.mcast, pieces, 3, lsn);
+}
+
+/* ---- who may go ---- */
+
+/* Without any standby there is nobody to wait for; or nothing goes, if that is the
+ * service's rule. */
+static bool
+alone_and_stopped(const struct engine *e)
+{
+    return e->commit.set == 0 && e->service->stop_when_alone &&
+           e->capture.policy <= CONF_REPLAY;
+}
+
+static struct held_stable
+settled(const struct engine *e)
+{
+    const struct capture *c = &e->capture;
+
+    if (e->commit.set == 0)
+        return (struct held_stable){ UINT64_MAX, c->last_out, true };
+    return (struct held_stable){ mcast_stable(c->mcast), c->stable_mark, c->has_mark };
+}
+
+static enum held_rule
+rule(const struct engine *e, enum packet_way way)
+{
+    static const enum held_policy policies[CONF_NPOLICIES] = {
+        [CONF_COMMIT] = HELD_COMMIT,
+        [CONF_REPLAY] = HELD_REPLAY,
+        [CONF_WARM] = HELD_WARM,
+        [CONF_COLD] = HELD_COLD
+    };
+
+    return held_rule(policies[e->capture.policy], way);
+}
+
+static bool
+serves(const struct engine *e)
+{
+    return (e->role.state == ROLE_RUNNING || e->role.state == ROLE_FREEZING) &&
+           !alone_and_stopped(e);
+}
+
+static void
+release_out(struct engine *e)
+{
+    struct capture *c = &e->capture;
+    struct held_stable stable = settled(e);
+    struct held_batch batch;
+
+    if (c->out.count == 0 || !serves(e))
+        return;
+    batch = held_release(&c->out, rule(e, PACKET_OUT), &stable);
+    if (batch.count > 0) {
+        nfq_accept_upto(c->out_queue, batch.last_id);
+        c->released += batch.count;
+    }
+    if (c->out.count > 0 && c->policy == CONF_COMMIT && e->commit.set != 0)
+        tracer_want(e->tracer);
+}
+
+/* The record of a release goes before the verdict: what the packets cause comes after
+ * it in the log. */
+static void
+deliver_locked(struct engine *e)
+{
+    struct capture *c = &e->capture;
+    struct held_stable stable = settled(e);
+    uint8_t record[PLOG_SMALL];
+    struct held_batch batch;
+    uint64_t lsn;
+
+    if (logs(e) && mcast_room(c->mcast) < PLOG_SMALL)
+        return;
+    batch = held_release(&c->in, rule(e, PACKET_IN), &stable);
+    if (batch.count == 0)
+        return;
+    if (logs(e))
+        append(e, record,
+            plog_encode_release(record, (uint64_t)loop_now(e->loop).us, batch.last),
+            &lsn);
+    nfq_accept_upto(c->in_queue, batch.last_id);
+    c->delivered = batch.last;
+}
+
+static void
+deliver(struct engine *e)
+{
+    struct capture *c = &e->capture;
+
+    if (c->in.count == 0 || !serves(e))
+        return;
+    if (pthread_mutex_trylock(&c->deliver) != 0) {
+        atomic_store(&c->deliver_waits, true);
+        if (pthread_mutex_trylock(&c->deliver) != 0)
+            return; /* marked() sends a note */
+    }
+    deliver_locked(e);
+    pthread_mutex_unlock(&c->deliver);
+}
+
+void
+capture_go(struct engine *e)
+{
+    release_out(e);
+    deliver(e);
+    if (logs(e))
+        mcast_flush(e->capture.mcast);
+}
+
+/* ---- the queues ---- */
+
+static void
+take_in(const struct nfq_packet *q, void *arg)
+{
+    struct engine *e = arg;
+    struct capture *c = &e->capture;
+    struct mono now = loop_now(e->loop);
+    struct packet pkt;
+    uint64_t lsn = 0;
+
+    c->last_in = q->id;
+    if (logs(e) && !log_input(e, q, now, &lsn)) {
+        nfq_drop(c->in_queue, q->id); /* the client sends it again */
+        c->unlogged++;
+        return;
+    }
+    held_push(&c->in, q->id, lsn, now); /* as large as the queue */
+    if (packet_parse(&pkt, PACKET_IN, q->data, q->size))
+        flows_input(c->flows, &pkt, now);
+}
+
+void
+capture_on_in(struct loop_io *io, int fd, int events, void *arg)
+{
+    struct engine *e = arg;
+
+    (void)io;
+    (void)fd;
+    (void)events;
+    if (nfq_read(e->capture.in_queue, take_in, e) > 0)
+        capture_go(e);
+}
+
+/* False: no room for its record. */
+static bool
+log_output(struct engine *e, const struct packet *pkt, struct mono now, uint64_t *lsn)
+{
+    struct capture *c = &e->capture;
+    struct plog_output output;
+    uint8_t record[PLOG_SMALL];
+
+    if (logs(e) && mcast_room(c->mcast) < PLOG_SMALL)
+        return false;
+    if (!flows_output(c->flows, pkt, now, &output) || !logs(e))
+        return true;
+    return append(e, record,
+        plog_encode_output(record, (uint64_t)now.us, c->out.ordinal + 1, &output), lsn);
+}
+
+static void
+take_out(const struct nfq_packet *q, void *arg)
+{
+    struct engine *e = arg;
+    struct capture *c = &e->capture;
+    struct mono now = loop_now(e->loop);
+    struct packet pkt;
+    uint64_t lsn = 0;
+
+    c->last_out = q->id;
+    c->queued++;
+    if (!replayer_passes(e, q)) {
+        nfq_drop(c->out_queue, q->id);
+        return;
+    }
+    if (packet_parse(&pkt, PACKET_OUT, q->data, q->size) &&
+        !log_output(e, &pkt, now, &lsn)) {
+        nfq_drop(c->out_queue, q->id); /* the service's TCP sends it again */
+        c->unlogged++;
+        return;
+    }
+    held_push(&c->out, q->id, lsn, now);
+}
+
+/* So that a mark can be told as an ordinal, see capture_mark(). */
+static void
+drop_anchor(struct capture *c)
+{
+    if (pthread_mutex_trylock(&c->deliver) != 0)
+        return;
+    c->anchor = c->out.ordinal;
+    c->anchor_id = c->last_out;
+    pthread_mutex_unlock(&c->deliver);
+}
+
+void
+capture_on_out(struct loop_io *io, int fd, int events, void *arg)
+{
+    struct engine *e = arg;
+
+    (void)io;
+    (void)fd;
+    (void)events;
+    if (replayer_runs(e)) {
+        replayer_turn(e);
+    } else if (nfq_read(e->capture.out_queue, take_out, e) > 0) {
+        drop_anchor(&e->capture);
+        replayer_watch(e);
+        capture_go(e);
+    }
+}
+
+/* ---- marks ---- */
+
+void
+capture_mark(void *engine, struct mark *out)
+{
+    struct capture *c = &((struct engine *)engine)->capture;
+    struct nfq_stat q = { 0 };
+
+    pthread_mutex_lock(&c->deliver);
+    nfq_stat(c->out_queue, &q);
+    out->in = c->delivered;
+    out->out_id = q.last_id;
+    out->out = c->anchor + (uint32_t)(q.last_id - c->anchor_id);
+}
+
+void
+capture_marked(void *engine)
+{
+    struct engine *e = engine;
+
+    pthread_mutex_unlock(&e->capture.deliver);
+    if (atomic_exchange(&e->capture.deliver_waits, false))
+        queue_put(e->notes, (struct note){ .what = MAIN_NNOTES });
+}
+
+void
+capture_taken(struct engine *e, uint64_t number, uint32_t mark, enum conf_policy policy)
+{
+    struct capture *c = &e->capture;
+
+    commit_taken(&e->commit, number, mark, mono_clock());
+    c->positions[number % COMMIT_WINDOW] = mcast_head(c->mcast);
+    if (policy == c->wanted && c->wanted_from == 0)
+        c->wanted_from = number;
+}
+
+/* The policy that a standby would go on by is that of its newest checkpoint: a looser
+ * rule here has to wait for it. */
+static void
+follow_policy(struct engine *e)
+{
+    struct capture *c = &e->capture;
+
+    if (c->policy == c->wanted)
+        return;
+    if (e->commit.set != 0 && c->wanted != CONF_COMMIT &&
+        (c->wanted_from == 0 || e->commit.stable < c->wanted_from))
+        return;
+    log_info("service %s: policy %s -> %s", e->service->name,
+        conf_policy_name(c->policy), conf_policy_name(c->wanted));
+    c->policy = c->wanted;
+    engine_changed(e);
+}
+
+void
+capture_stable(struct engine *e, uint32_t mark)
+{
+    struct capture *c = &e->capture;
+    uint64_t before = e->commit.stable - 1;
+
+    c->stable_mark = mark;
+    c->has_mark = true;
+    /* What was logged when the one before was taken is behind this one's mark. */
+    if (before > 0)
+        mcast_trim(c->mcast, c->positions[before % COMMIT_WINDOW]);
+    follow_policy(e);
+}
+
+void
+capture_policy(struct engine *e, enum conf_policy policy)
+{
+    struct capture *c = &e->capture;
+    bool cold = (policy == CONF_COLD) != (c->wanted == CONF_COLD);
+
+    if (policy == c->wanted)
+        return;
+    c->wanted = policy;
+    c->wanted_from = 0;
+    tracer_policy(e->tracer, policy);
+    if (e->role.state != ROLE_RUNNING)
+        c->policy = policy;
+    else if (cold) /* clones come or go */
+        peers_drop_all(e);
+    else
+        tracer_want(e->tracer);
+    follow_policy(e);
+}
+
+/* ---- reigns and standbys ---- */
+
+void
+capture_reign(struct engine *e)
+{
+    struct capture *c = &e->capture;
+
+    c->members = 0;
+    c->has_mark = false;
+    c->policy = c->wanted;
+    flows_init(c->flows, CAPTURE_FLOWS, e->role.own);
+    mcast_reign(c->mcast, e->role.own, e->group_session);
+}
+
+bool
+capture_join(struct engine *e, unsigned node, uint64_t session, uint64_t *position)
+{
+    struct capture *c = &e->capture;
+
+    mcast_flush(c->mcast);
+    *position = mcast_head(c->mcast);
+    if (!mcast_join(c->mcast, node + 1, session, *position))
+        return false;
+    c->members |= 1u << node;
+    return true;
+}
+
+void
+capture_leave(struct engine *e, unsigned node)
+{
+    struct capture *c = &e->capture;
+
+    if (c->members & 1u << node)
+        mcast_leave(c->mcast, node + 1);
+    c->members &= ~(1u << node);
+}
+
+void
+capture_discard_in(struct engine *e)
+{
+    struct capture *c = &e->capture;
+    struct held_batch batch = held_drop(&c->in);
+    uint8_t record[PLOG_SMALL];
+    uint64_t lsn;
+
+    if (batch.count == 0)
+        return;
+    if (logs(e)) {
+        append(e, record,
+            plog_encode_cancel(
+                record, (uint64_t)loop_now(e->loop).us, batch.first, batch.last),
+            &lsn);
+        mcast_flush(c->mcast);
+    }
+    nfq_drop_upto(c->in_queue, batch.last_id);
+}
+
+static void
+forget_out(const struct nfq_packet *q, void *arg)
+{
+    struct capture *c = arg;
+
+    c->last_out = q->id;
+}
+
+/* Also what was not read yet: it is of an earlier life of the service. */
+void
+capture_discard_out(struct engine *e)
+{
+    struct capture *c = &e->capture;
+
+    while (nfq_read(c->out_queue, forget_out, c) > 0)
+        continue;
+    held_drop(&c->out);
+    if (c->last_out)
+        nfq_drop_upto(c->out_queue, c->last_out);
+}
+
+void
+capture_wait(struct engine *e)
+{
+    loop_io_events(e->capture.out_io, 0);
+}
+
+void
+capture_look(struct engine *e)
+{
+    loop_io_events(e->capture.out_io, LOOP_READ);
+}

@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * capture.h - the packets of a service: both queues, what of them goes into the log,
+ * and which may go on.
+ *
+ * Owned by the main thread.  The tracer's thread calls capture_mark() and
+ * capture_marked() around the reading of the sockets: nothing is delivered between
+ * them, so that the mark is exact.  Design: doc/design/log.md. */
+#ifndef BSC_CAPTURE_H
+#define BSC_CAPTURE_H
+
+#include "lib/conf.h"
+#include "lib/loop.h"
+#include "sockmig/core/commit.h"
+#include "sockmig/core/flows.h"
+#include "sockmig/core/held.h"
+#include "sockmig/mark.h"
+#include "sockmig/nfq.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+struct engine;
+struct mcast;
+
+struct capture {
+    struct nfq *in_queue, *out_queue; /* owned, as all here */
+    struct loop_io *in_io, *out_io;
+    struct held in, out;
+    struct flows *flows;
+    struct mcast *mcast;
+
+    enum conf_policy policy; /* by whose rule packets wait */
+    enum conf_policy wanted; /* the newest order's; .policy follows when a standby could
+                                go on by it */
+    uint64_t wanted_from;    /* from this checkpoint on it is known to standbys; 0: not
+                                taken yet */
+    uint32_t members;        /* bit i: node i follows the log */
+    uint32_t last_in, last_out; /* ids of the newest packets read */
+    uint32_t stable_mark;       /* of the newest stable checkpoint */
+    bool has_mark;
+    uint64_t positions[COMMIT_WINDOW]; /* of the log, when a checkpoint was taken */
+
+    pthread_mutex_t deliver;
+    _Atomic bool deliver_waits; /* for marked() */
+    uint64_t delivered;         /* ordinal; changed under .deliver */
+    uint64_t anchor;            /* ordinal of the output packet ... */
+    uint32_t anchor_id;         /* ... with this id; under .deliver */
+
+    uint64_t queued, released, unlogged; /* packets out; in and out without room */
+};
+
+int capture_open(struct engine *e); /* 0, or -errno and logged */
+
+/* capture_policy - an order of the supervisor: packets wait by @policy, as soon as the
+ * standbys would know it. */
+void capture_policy(struct engine *e, enum conf_policy policy);
+
+/* capture_reign - a new reign of this node: an empty log, nothing held. */
+void capture_reign(struct engine *e);
+
+/* capture_join - standby @node follows the log from here on; *position: from where.
+ * False: there is no room for it now. */
+bool capture_join(
+    struct engine *e, unsigned node, uint64_t session, uint64_t *position);
+void capture_leave(struct engine *e, unsigned node);
+
+void capture_taken(struct engine *e, uint64_t number, uint32_t mark,
+    enum conf_policy policy);                         /* a checkpoint was taken */
+void capture_stable(struct engine *e, uint32_t mark); /* the newest one is stable */
+
+/* capture_wait - output is not looked at until capture_look(): what a clone puts out
+ * while it wakes is the replay's. */
+void capture_wait(struct engine *e);
+void capture_look(struct engine *e);
+
+/* capture_go - let go and deliver what may go now. */
+void capture_go(struct engine *e);
+
+/* capture_discard - drop all that is held: what clients sent they send again. */
+void capture_discard_in(struct engine *e);
+void capture_discard_out(struct engine *e);
+
+/* The tracer's thread. */
+void capture_mark(void *engine, struct mark *out);
+void capture_marked(void *engine);
+
+#endif

@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * capture_open.c - queues, log and tables of a service's packets, made once; what the
+ * log's channel reports. */
+#include "sockmig/capture_private.h"
+
+#include "lib/log.h"
+
+#include <string.h>
+#include <sys/mman.h>
+
+#define INGRESS_QUEUE 0
+#define EGRESS_QUEUE 1
+#define QUEUE_PACKETS 65536
+
+static void
+on_stable(void *arg, uint64_t lsn)
+{
+    (void)lsn;
+    capture_go(arg);
+    orders_progress(arg);
+}
+
+static void
+on_late(void *arg, unsigned node)
+{
+    peers_late(arg, node - 1);
+}
+
+static void
+on_caught_up(void *arg, unsigned node)
+{
+    peers_caught_up(arg, node - 1);
+}
+
+static void
+on_received(void *arg, uint64_t have)
+{
+    struct engine *e = arg;
+
+    follower_received(e->follower, have, loop_now(e->loop));
+}
+
+static int
+open_queues(struct engine *e)
+{
+    struct capture *c = &e->capture;
+    int ret = nfq_open(
+        gate_netns(e->gate), EGRESS_QUEUE, QUEUE_PACKETS, true, &c->out_queue);
+
+    if (ret == 0)
+        ret = nfq_open(
+            gate_cell_netns(e->gate), INGRESS_QUEUE, QUEUE_PACKETS, true, &c->in_queue);
+    if (ret < 0) {
+        log_error("service %s: packet queues: %s; see `bascule check`",
+            e->service->name, strerror(-ret));
+        return ret;
+    }
+    c->in_io = loop_io_new(e->loop, nfq_fd(c->in_queue), LOOP_READ, capture_on_in, e);
+    c->out_io = loop_io_new(
+        e->loop, nfq_fd(c->out_queue), LOOP_READ, capture_on_out, e);
+    return 0;
+}
+
+static int
+open_log(struct engine *e)
+{
+    static const struct mcast_calls calls = { .stable = on_stable,
+        .late = on_late,
+        .caught_up = on_caught_up,
+        .lost = on_late,
+        .received = on_received };
+    struct mcast_options options = { .conf = e->conf,
+        .service = e->service,
+        .self = e->self,
+        .secret = &e->secret,
+        .loop = e->loop,
+        .calls = &calls,
+        .arg = e };
+    char error[MCAST_ERROR_LEN];
+    int ret = mcast_open(&options, &e->capture.mcast, error);
+
+    if (ret < 0)
+        log_error("service %s: packet log: %s", e->service->name, error);
+    return ret;
+}
+
+/* Zeroed once here: nothing is faulted in while a client waits. */
+static void *
+prefaulted(size_t size)
+{
+    void *p = mmap(
+        NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+    if (p == MAP_FAILED)
+        log_fatal("engine: out of memory");
+    madvise(p, size, MADV_HUGEPAGE); /* fewer faults by far */
+    memset(p, 0, size);
+    madvise(p, size, MADV_DONTFORK);
+    return p;
+}
+
+int
+capture_open(struct engine *e)
+{
+    struct capture *c = &e->capture;
+    size_t slots = QUEUE_PACKETS * sizeof(struct held_packet);
+    int ret = open_queues(e);
+
+    if (ret == 0)
+        ret = open_log(e);
+    if (ret < 0)
+        return ret;
+    pthread_mutex_init(&c->deliver, NULL);
+    held_init(&c->in, prefaulted(slots), QUEUE_PACKETS);
+    held_init(&c->out, prefaulted(slots), QUEUE_PACKETS);
+    c->flows = flows_init(prefaulted(flows_size(CAPTURE_FLOWS)), CAPTURE_FLOWS, 0);
+    c->policy = c->wanted = e->service->policy;
+    return 0;
+}

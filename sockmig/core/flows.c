@@ -1,0 +1,307 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "sockmig/core/flows.h"
+
+#include "sockmig/core/digest.h"
+#include "sockmig/core/flowmap.h"
+
+#include <string.h>
+
+struct entry {
+    struct flow flow;
+    uint32_t newer, older; /* in the list of its state */
+    bool used;
+};
+
+struct list { /* oldest first */
+    uint32_t oldest, newest, count;
+};
+
+struct flows {
+    struct flowmap map;
+    struct entry *entries;
+    struct list lists[FLOW_CLOSED + 1];
+    uint64_t seed, forgotten, stateless;
+};
+
+size_t
+flows_size(uint32_t capacity)
+{
+    return carve_size(sizeof(struct flows)) + flowmap_size(capacity) +
+           carve_size(capacity * sizeof(struct entry));
+}
+
+struct flows *
+flows_init(void *memory, uint32_t capacity, uint64_t seed)
+{
+    uint8_t *at = memory;
+    struct flows *f = carve(&at, sizeof *f);
+
+    memset(f, 0, sizeof *f);
+    f->seed = seed;
+    flowmap_init(&f->map, carve(&at, flowmap_size(capacity)), capacity, seed);
+    f->entries = carve(&at, capacity * sizeof *f->entries);
+    memset(f->entries, 0, capacity * sizeof *f->entries);
+    for (int i = 0; i <= FLOW_CLOSED; i++)
+        f->lists[i].oldest = f->lists[i].newest = FLOWMAP_NONE;
+    return f;
+}
+
+static void
+unlist(struct flows *f, uint32_t i)
+{
+    struct entry *e = &f->entries[i];
+    struct list *l = &f->lists[e->flow.state];
+
+    *(e->older == FLOWMAP_NONE ? &l->oldest : &f->entries[e->older].newer) = e->newer;
+    *(e->newer == FLOWMAP_NONE ? &l->newest : &f->entries[e->newer].older) = e->older;
+    l->count--;
+}
+
+static void
+enlist(struct flows *f, uint32_t i, enum flow_state state)
+{
+    struct entry *e = &f->entries[i];
+    struct list *l = &f->lists[state];
+
+    e->flow.state = state;
+    e->newer = FLOWMAP_NONE;
+    e->older = l->newest;
+    *(l->newest == FLOWMAP_NONE ? &l->oldest : &f->entries[l->newest].newer) = i;
+    l->newest = i;
+    l->count++;
+}
+
+static void
+become(struct flows *f, struct entry *e, enum flow_state state)
+{
+    uint32_t i = (uint32_t)(e - f->entries);
+
+    if (e->flow.state == state)
+        return;
+    unlist(f, i);
+    enlist(f, i, state);
+}
+
+static void
+forget(struct flows *f, uint32_t i)
+{
+    unlist(f, i);
+    flowmap_remove(&f->map, i);
+    f->entries[i].used = false;
+}
+
+static void
+make_room(struct flows *f)
+{
+    if (f->lists[FLOW_HALF_OPEN].count > 0) {
+        f->forgotten++;
+        forget(f, f->lists[FLOW_HALF_OPEN].oldest);
+    } else if (f->lists[FLOW_CLOSED].count > 0) {
+        forget(f, f->lists[FLOW_CLOSED].oldest);
+    }
+}
+
+static void
+start(struct entry *e, const struct packet *pkt, struct mono now)
+{
+    e->flow.born = e->flow.last = now;
+    e->flow.isn = pkt->tcp.seq;
+    e->flow.out_next = pkt->tcp.seq;
+    e->flow.fin_in = e->flow.fin_out = false;
+    e->flow.in_packets = e->flow.in_bytes = 0;
+    e->flow.out_packets = e->flow.out_bytes = 0;
+}
+
+static struct entry *
+add(struct flows *f, const struct packet *pkt, struct mono now)
+{
+    uint32_t i;
+
+    if (f->map.count == f->map.capacity)
+        make_room(f);
+    i = flowmap_add(&f->map, &pkt->key);
+    if (i == FLOWMAP_NONE) {
+        f->stateless++;
+        return NULL;
+    }
+    f->entries[i].used = true;
+    f->entries[i].flow.key = pkt->key;
+    start(&f->entries[i], pkt, now);
+    enlist(f, i, pkt->tcp.flags & TCP_SYN ? FLOW_HALF_OPEN : FLOW_OPEN);
+    return &f->entries[i];
+}
+
+static struct entry *
+find(struct flows *f, const struct packet *pkt)
+{
+    uint32_t i = flowmap_find(&f->map, &pkt->key);
+
+    return i == FLOWMAP_NONE ? NULL : &f->entries[i];
+}
+
+static void
+move_on(struct flows *f, struct entry *e, const struct packet *pkt, struct mono now)
+{
+    e->flow.last = now;
+    if (pkt->tcp.flags & TCP_RST || (e->flow.fin_in && e->flow.fin_out))
+        become(f, e, FLOW_CLOSED);
+}
+
+void
+flows_input(struct flows *f, const struct packet *pkt, struct mono now)
+{
+    struct entry *e;
+
+    if (!packet_is_tcp(pkt) || !(e = find(f, pkt)))
+        return;
+    e->flow.in_packets++;
+    e->flow.in_bytes += pkt->payload_size;
+    e->flow.fin_in |= pkt->tcp.flags & TCP_FIN;
+    /* its first acknowledgement: only who has seen the SYN-ACK knows the number */
+    if (e->flow.state == FLOW_HALF_OPEN && pkt->tcp.flags & TCP_ACK &&
+        pkt->tcp.ack == e->flow.isn + 1)
+        become(f, e, FLOW_OPEN);
+    move_on(f, e, pkt, now);
+}
+
+static void
+describe_syn(const struct packet *pkt, struct plog_output *out)
+{
+    const struct packet_tcp *tcp = &pkt->tcp;
+
+    out->seq = tcp->seq;
+    out->ack = tcp->ack;
+    out->tsval = tcp->tsval;
+    out->tsecr = tcp->tsecr;
+    out->mss = tcp->mss;
+    out->wscale = tcp->wscale == PACKET_NO_WSCALE ? 0 : tcp->wscale;
+    out->options = (uint8_t)((tcp->sack ? PLOG_SACK : 0) |
+                             (tcp->timestamps ? PLOG_TIMESTAMPS : 0) |
+                             (tcp->wscale == PACKET_NO_WSCALE ? 0 : PLOG_WSCALE) |
+                             (tcp->flags & TCP_ECE ? PLOG_ECN : 0));
+}
+
+/* The part of @pkt at and after sequence number @from. */
+static void
+describe_data(const struct flows *f, const struct packet *pkt, uint32_t from,
+    struct plog_output *out)
+{
+    uint32_t skip = seq_after(from, pkt->tcp.seq) ? from - pkt->tcp.seq : 0;
+
+    if (skip > pkt->payload_size)
+        skip = pkt->payload_size;
+    out->seq = pkt->tcp.seq + skip;
+    out->size = pkt->payload_size - skip;
+    out->hash = digest_of(f->seed, pkt->payload + skip, out->size);
+}
+
+/* A SYN with another number than the last one begins a connection anew. */
+static bool
+output_syn(struct flows *f, struct entry *e, const struct packet *pkt, struct mono now,
+    struct plog_output *out)
+{
+    bool new = !e || e->flow.out_next == e->flow.isn || e->flow.isn != pkt->tcp.seq;
+
+    if (!new)
+        return false;
+    if (e) {
+        start(e, pkt, now);
+        become(f, e, FLOW_HALF_OPEN);
+        e->flow.out_next = pkt->tcp.seq + 1;
+    }
+    describe_syn(pkt, out);
+    return true;
+}
+
+static bool
+output_tcp(
+    struct flows *f, const struct packet *pkt, struct mono now, struct plog_output *out)
+{
+    const uint8_t logged = TCP_SYN | TCP_FIN | TCP_RST;
+    struct entry *e = find(f, pkt);
+    uint32_t end = packet_seq_end(pkt), from = pkt->tcp.seq;
+
+    if (!e &&
+        !(pkt->tcp.flags & TCP_RST)) /* one for a stray packet has no connection */
+        e = add(f, pkt, now);
+    if (e) {
+        e->flow.out_packets++;
+        e->flow.out_bytes += pkt->payload_size;
+        from = e->flow.out_next;
+    }
+    *out = (struct plog_output){ .flow = pkt->key,
+        .tcp_flags = pkt->tcp.flags & logged };
+    if (pkt->tcp.flags & TCP_SYN)
+        return output_syn(f, e, pkt, now, out);
+    if (!seq_after(end, from) && !(pkt->tcp.flags & TCP_RST))
+        return false;
+    describe_data(f, pkt, from, out);
+    if (!e)
+        return true;
+    if (seq_after(end, from))
+        e->flow.out_next = end;
+    e->flow.fin_out |= pkt->tcp.flags & TCP_FIN;
+    move_on(f, e, pkt, now);
+    return true;
+}
+
+bool
+flows_output(
+    struct flows *f, const struct packet *pkt, struct mono now, struct plog_output *out)
+{
+    struct plog_output o;
+
+    if (pkt->later)
+        return false;
+    if (packet_is_tcp(pkt)) {
+        if (!output_tcp(f, pkt, now, &o))
+            return false;
+    } else if (pkt->key.protocol == PACKET_UDP) {
+        o = (struct plog_output){ .flow = pkt->key,
+            .size = pkt->payload_size,
+            .hash = digest_of(f->seed, pkt->payload, pkt->payload_size) };
+    } else {
+        return false;
+    }
+    *out = o;
+    return true;
+}
+
+static void
+expire(struct flows *f, enum flow_state state, struct mono now)
+{
+    const struct list *l = &f->lists[state];
+
+    while (l->count > 0 && mono_us_between(f->entries[l->oldest].flow.last, now) >
+                               FLOWS_CLOSED_MS * (int64_t)1000)
+        forget(f, l->oldest);
+}
+
+void
+flows_tick(struct flows *f, struct mono now)
+{
+    expire(f, FLOW_HALF_OPEN, now);
+    expire(f, FLOW_CLOSED, now);
+}
+
+const struct flow *
+flows_next(const struct flows *f, uint32_t *at)
+{
+    while (*at < f->map.fresh) {
+        const struct entry *e = &f->entries[(*at)++];
+
+        if (e->used)
+            return &e->flow;
+    }
+    return NULL;
+}
+
+struct flows_stat
+flows_stat(const struct flows *f)
+{
+    return (struct flows_stat){ .half_open = f->lists[FLOW_HALF_OPEN].count,
+        .open = f->lists[FLOW_OPEN].count,
+        .closed = f->lists[FLOW_CLOSED].count,
+        .forgotten = f->forgotten,
+        .stateless = f->stateless };
+}

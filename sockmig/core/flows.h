@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * flows.h - the TCP connections of an active service, as its packets tell of them.
+ *
+ * Tells what of an output packet is new and so has to be in the log, and keeps counters
+ * for the MIB.  Fixed capacity: when it is full, half-open connections are forgotten
+ * first, then closed ones.  An output packet of a connection without an entry is logged
+ * whole: replay does not mind bytes that are logged twice.
+ *
+ * Pure.  Design: doc/design/log.md. */
+#ifndef BSC_FLOWS_H
+#define BSC_FLOWS_H
+
+#include "lib/core/mono.h"
+#include "sockmig/core/plog.h"
+
+enum flow_state { FLOW_HALF_OPEN, FLOW_OPEN, FLOW_CLOSED };
+
+struct flow {
+    struct flow_key key;
+    enum flow_state state;
+    struct mono born, last;        /* first and last packet, either way */
+    uint64_t in_packets, in_bytes; /* bytes: payload, retransmissions too */
+    uint64_t out_packets, out_bytes;
+    uint32_t out_next, isn; /* next byte that the service has not sent yet */
+    bool fin_in, fin_out;
+};
+
+struct flows_stat {
+    uint32_t half_open, open, closed; /* entries now */
+    uint64_t forgotten;               /* half-open ones that had to make room, ever */
+    uint64_t stateless; /* packets of connections that found no room, ever */
+};
+
+struct flows;
+
+/* flows_size, flows_init - for @capacity connections, in the caller's memory (aligned
+ * for any type).  @seed: of the digests; the standby must use the same (the epoch). */
+size_t flows_size(uint32_t capacity);
+struct flows *flows_init(void *memory, uint32_t capacity, uint64_t seed);
+
+/* flows_input - count an input packet. */
+void flows_input(struct flows *f, const struct packet *pkt, struct mono now);
+
+/* flows_output - what has to be logged of output packet @pkt.
+ *
+ * @out  out: the record's contents; untouched if there is none
+ *
+ * False: it needs no record (a pure acknowledgement, a retransmission, ICMP that the
+ * kernel makes from logged input, a later fragment). */
+bool flows_output(struct flows *f, const struct packet *pkt, struct mono now,
+    struct plog_output *out);
+
+/* flows_tick - forget what is closed or half open since FLOWS_CLOSED_MS. */
+#define FLOWS_CLOSED_MS 60000
+void flows_tick(struct flows *f, struct mono now);
+
+/* flows_next - entry by entry: *at from 0 on; NULL after the last. */
+const struct flow *flows_next(const struct flows *f, uint32_t *at);
+
+struct flows_stat flows_stat(const struct flows *f);
+
+#endif

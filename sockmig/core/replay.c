@@ -1,0 +1,364 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "sockmig/core/image.h"
+#include "sockmig/core/replay_private.h"
+
+#include <assert.h>
+#include <string.h>
+
+size_t
+replay_size(const struct replay_sizes *s)
+{
+    return carve_size(sizeof(struct replay)) + flowmap_size(s->flows) +
+           carve_size(s->flows * sizeof(struct rflow)) +
+           carve_size(s->outputs * sizeof(struct node)) + carve_size(s->bytes) +
+           3 * carve_size(PLOG_PAYLOAD);
+}
+
+struct replay *
+replay_init(void *memory, const struct replay_sizes *s)
+{
+    uint8_t *at = memory;
+    struct replay *r = carve(&at, sizeof *r);
+
+    memset(r, 0, sizeof *r);
+    r->sizes = *s;
+    flowmap_init(&r->map, carve(&at, flowmap_size(s->flows)), s->flows, 0);
+    r->flows = carve(&at, s->flows * sizeof *r->flows);
+    r->nodes = carve(&at, s->outputs * sizeof *r->nodes);
+    plog_ring_init(&r->sent, carve(&at, s->bytes), s->bytes, 0);
+    r->scratch = carve(&at, PLOG_PAYLOAD);
+    r->inject_scratch = carve(&at, PLOG_PAYLOAD);
+    r->buffer = carve(&at, PLOG_PAYLOAD);
+    r->free_node = r->unmet_first = r->blocked = FLOWMAP_NONE;
+    r->report_first = r->report_last = FLOWMAP_NONE;
+    return r;
+}
+
+struct rflow *
+replay_find(const struct replay *r, const struct flow_key *key)
+{
+    uint32_t i = flowmap_find(&r->map, key);
+
+    return i == FLOWMAP_NONE ? NULL : &r->flows[i];
+}
+
+struct rflow *
+replay_add(struct replay *r, const struct flow_key *key, enum rstate state)
+{
+    uint32_t i = flowmap_add(&r->map, key);
+
+    if (i == FLOWMAP_NONE) {
+        r->stat.skipped++;
+        return NULL;
+    }
+    r->flows[i] = (struct rflow){ .state = state,
+        .first = FLOWMAP_NONE,
+        .last = FLOWMAP_NONE,
+        .to_report = FLOWMAP_NONE };
+    return &r->flows[i];
+}
+
+bool
+replay_connection(struct replay *r, const struct replay_connection *c)
+{
+    struct rflow *f = replay_find(r, &c->key);
+
+    if (!f)
+        f = replay_add(r, &c->key, R_OPEN);
+    if (!f)
+        return false;
+    f->out_next = f->need = c->snd_nxt;
+    f->acked = c->snd_una;
+    f->in_next = c->rcv_nxt;
+    f->window = c->window;
+    return true;
+}
+
+/* TCP states that have sent a FIN once all data are out. */
+static bool
+sends_fin(uint32_t state)
+{
+    return state == 4 || state == 5 || state == 9 || state == 11;
+}
+
+bool
+replay_connection_image(const struct image_tcp *tcp, struct replay_connection *c)
+{
+    uint32_t window = tcp->snd_wnd >> (tcp->snd_wscale & 15);
+    bool fin = sends_fin(tcp->state);
+
+    if (!flow_key_tcp(&c->key, tcp->local, tcp->remote))
+        return false;
+    c->snd_una = tcp->write_seq - tcp->outq - (fin && tcp->state != 5);
+    /* a FIN behind data that were never sent was not sent either */
+    c->snd_nxt = tcp->write_seq - tcp->unsent - (fin && tcp->unsent > 0);
+    c->rcv_nxt = tcp->rcv_nxt;
+    c->window = (uint16_t)(window > 65535 ? 65535 : window);
+    return true;
+}
+
+bool
+replay_read(const struct replay *r, struct cursor *cur, struct plog_record *rec,
+    uint8_t *scratch)
+{
+    const struct plog_mark *mark = &r->conf.mark;
+
+    if (!cur->in_log) {
+        if (plog_read(r->conf.kept, &cur->at, rec, scratch) == PLOG_READ)
+            return true;
+        *cur = (struct cursor){ true, r->conf.log->begin };
+    }
+    while (plog_read(r->conf.log, &cur->at, rec, scratch) == PLOG_READ)
+        if ((rec->kind != PLOG_IN || rec->arg > mark->in) &&
+            (rec->kind != PLOG_OUT || rec->arg > mark->out))
+            return true;
+    return false;
+}
+
+/* What the log as a whole tells of an input packet's connection. */
+static void
+foresee_input(struct replay *r, const struct plog_record *rec)
+{
+    struct packet pkt;
+    struct rflow *f;
+
+    if (!packet_parse(&pkt, PACKET_IN, rec->payload, rec->size) || !packet_is_tcp(&pkt))
+        return;
+    f = replay_find(r, &pkt.key);
+    if ((pkt.tcp.flags & (TCP_SYN | TCP_ACK)) == TCP_SYN) {
+        if (!f)
+            f = replay_add(r, &pkt.key, R_BORN);
+        else
+            f->many |= f->state == R_OPEN || f->syn.seq != pkt.tcp.seq;
+        if (f && f->state == R_BORN)
+            f->syn = pkt.tcp;
+        return;
+    }
+    if (!f || !(pkt.tcp.flags & TCP_ACK))
+        return;
+    if (!f->has_logged_ack || seq_after(pkt.tcp.ack, f->logged_ack))
+        f->logged_ack = pkt.tcp.ack;
+    f->has_logged_ack = true;
+}
+
+static bool
+sound(const struct plog_ring *ring, uint64_t at, struct plog_record *rec, uint8_t *buf)
+{
+    enum plog_read got;
+
+    while ((got = plog_read(ring, &at, rec, buf)) == PLOG_READ)
+        ;
+    return got == PLOG_END;
+}
+
+bool
+replay_start(
+    struct replay *r, const struct replay_conf *conf, struct mono now, const char **why)
+{
+    struct cursor cur = { false, conf->kept->begin };
+    struct plog_record rec;
+
+    r->conf = *conf;
+    *why = "the log is malformed";
+    if (!sound(conf->kept, conf->kept->begin, &rec, r->scratch) ||
+        !sound(conf->log, conf->log->begin, &rec, r->scratch))
+        return false;
+    r->expect = r->gate = r->inject = cur;
+    while (replay_read(r, &cur, &rec, r->scratch)) {
+        if (rec.at_us > r->newest_at)
+            r->newest_at = rec.at_us;
+        if (rec.kind == PLOG_IN)
+            foresee_input(r, &rec);
+        else if (rec.kind > PLOG_MARK)
+            r->stat.unknown++;
+    }
+    r->start_us = r->progress_us = now.us;
+    return true;
+}
+
+void
+replay_kill(struct replay *r, struct rflow *f, uint32_t seq, const char *reason)
+{
+    uint32_t i = replay_index(r, f);
+
+    if (replay_lost(f))
+        return;
+    if (f->excused && f->first != FLOWMAP_NONE)
+        r->watching--;
+    unmet_remove(r, f);
+    nodes_drop(r, f);
+    f->state = f->state == R_OPEN && r->phase < PHASE_DONE ? R_DOOMED : R_DEAD;
+    f->dead_seq = seq;
+    f->reason = reason;
+    *(r->report_first == FLOWMAP_NONE ? &r->report_first
+                                      : &r->flows[r->report_last].to_report) = i;
+    r->report_last = i;
+    r->stat.diverged++;
+}
+
+static uint32_t
+client_expects(const struct rflow *f)
+{
+    bool later = f->has_logged_ack && !f->many && seq_after(f->logged_ack, f->acked);
+
+    return later ? f->logged_ack : f->acked;
+}
+
+/* The next of the two resets of a lost connection. */
+static void
+reset(struct replay *r, uint32_t i, struct replay_effect *e)
+{
+    const struct flow_key *key = &r->map.keys[i];
+    struct rflow *f = &r->flows[i];
+
+    *e = (struct replay_effect){ .packet = r->buffer, .flow = *key };
+    if (!f->reset) {
+        f->reset = true;
+        e->what = REPLAY_INJECT;
+        e->size = packet_rst(r->buffer, key, PACKET_IN, f->in_next, f->out_next);
+        r->stat.synthetic++;
+        return;
+    }
+    f->state = R_DEAD;
+    e->what = REPLAY_SEND;
+    e->size = packet_rst(r->buffer, key, PACKET_OUT, client_expects(f), f->in_next);
+    r->stat.sent++;
+}
+
+/* A lost connection: the word, and after DONE its resets. */
+static bool
+report(struct replay *r, struct replay_effect *e)
+{
+    uint32_t i = r->report_first;
+    struct rflow *f = &r->flows[i];
+    bool last = r->phase != PHASE_DONE || f->reset;
+
+    if (f->reported)
+        reset(r, i, e);
+    else
+        *e = (struct replay_effect){ .what = REPLAY_DIVERGED,
+            .flow = r->map.keys[i],
+            .seq = f->dead_seq,
+            .reason = f->reason };
+    f->reported = true;
+    if (last) {
+        r->report_first = f->to_report;
+        f->to_report = FLOWMAP_NONE;
+    }
+    return true;
+}
+
+static bool
+walk_born(struct replay *r, struct mono now, struct replay_effect *e)
+{
+    while (r->walk < r->map.fresh) {
+        struct rflow *f = &r->flows[r->walk];
+        bool effect = input_born(r, f, now, e);
+
+        r->walk += !f->told; /* else its SYN-ACK follows */
+        if (effect)
+            return true;
+    }
+    r->phase = PHASE_SEND;
+    r->send_at = r->sent.begin;
+    return false;
+}
+
+static bool
+walk_lost(struct replay *r, struct replay_effect *e)
+{
+    while (r->walk < r->map.fresh) {
+        struct rflow *f = &r->flows[r->walk];
+
+        if (replay_lost(f)) {
+            r->walk += f->reset;
+            reset(r, replay_index(r, f), e);
+            return true;
+        }
+        r->walk++;
+    }
+    r->phase = PHASE_DONE;
+    *e = (struct replay_effect){ .what = REPLAY_DONE };
+    return true;
+}
+
+/* One step in the log.  True: *effect tells whether *e is one. */
+static bool
+step(struct replay *r, struct mono now, struct replay_effect *e, bool *effect)
+{
+    *effect = false;
+    nodes_load(r);
+    if (r->injecting) {
+        switch (input_step(r, now, e)) {
+        case INPUT_EFFECT:
+            *effect = true;
+            return true;
+        case INPUT_AGAIN:
+            return true;
+        case INPUT_BLOCKED:
+            return gate_blocked(r, now, e, effect);
+        case INPUT_MET:
+            r->injecting = false;
+            return true;
+        }
+    }
+    if (gate_step(r))
+        return true;
+    if (r->unmet_count > 0)
+        return gate_blocked(r, now, e, effect);
+    r->phase = PHASE_BORN;
+    return true;
+}
+
+bool
+replay_next(struct replay *r, struct mono now, struct replay_effect *e)
+{
+    bool effect = false;
+
+    if (r->phase == PHASE_GONE)
+        return false;
+    if (r->report_first != FLOWMAP_NONE)
+        return report(r, e);
+    while (r->phase == PHASE_LOG) {
+        if (!step(r, now, e, &effect))
+            return false;
+        if (effect)
+            return true;
+        if (r->report_first != FLOWMAP_NONE)
+            return report(r, e);
+    }
+    if (r->phase == PHASE_BORN && walk_born(r, now, e))
+        return true;
+    if (r->phase == PHASE_SEND) {
+        if (output_send(r, e))
+            return true;
+        r->phase = PHASE_RESETS;
+        r->walk = 0;
+    }
+    return r->phase == PHASE_RESETS && walk_lost(r, e);
+}
+
+int64_t
+replay_wait_us(const struct replay *r, struct mono now)
+{
+    int64_t left = r->progress_us + r->allow_us + r->conf.stall_us - now.us;
+
+    if (r->phase != PHASE_LOG || left < 0)
+        return 0;
+    return left < STARVE_US ? left : STARVE_US;
+}
+
+uint32_t
+replay_watching(const struct replay *r)
+{
+    return r->watching;
+}
+
+struct replay_stat
+replay_stat(const struct replay *r)
+{
+    struct replay_stat s = r->stat;
+
+    s.position = r->gate.in_log ? r->gate.at : 0;
+    return s;
+}

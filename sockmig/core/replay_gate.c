@@ -1,0 +1,255 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * replay_gate.c - the order of input and output, and what to do when nothing moves. */
+#include "sockmig/core/replay_private.h"
+
+void
+unmet_add(struct replay *r, struct rflow *f)
+{
+    uint32_t i = replay_index(r, f);
+
+    if (f->unmet)
+        return;
+    f->unmet = true;
+    f->older = FLOWMAP_NONE;
+    f->newer = r->unmet_first;
+    if (f->newer != FLOWMAP_NONE)
+        r->flows[f->newer].older = i;
+    r->unmet_first = i;
+    r->unmet_count++;
+}
+
+void
+unmet_remove(struct replay *r, struct rflow *f)
+{
+    if (!f->unmet)
+        return;
+    f->unmet = false;
+    *(f->older == FLOWMAP_NONE ? &r->unmet_first
+                               : &r->flows[f->older].newer) = f->newer;
+    if (f->newer != FLOWMAP_NONE)
+        r->flows[f->newer].older = f->older;
+    r->unmet_count--;
+}
+
+#define GRANT_MAX_US 60000000 /* a client has gone by then */
+
+/* The service may take as long as it did at first, between the input and this. */
+static void
+grant(struct replay *r, const struct plog_record *rec)
+{
+    int64_t took = (int64_t)(rec->at_us - r->released_at);
+
+    if (rec->at_us > r->released_at && took > r->allow_us)
+        r->allow_us = took < GRANT_MAX_US ? took : GRANT_MAX_US;
+}
+
+static void
+need_tcp(struct replay *r, struct rflow *f, const struct plog_record *rec,
+    const struct plog_output *o)
+{
+    uint32_t end = o->seq + o->size + !!(o->tcp_flags & TCP_FIN);
+
+    if (f->state != R_OPEN || o->tcp_flags & TCP_RST || f->excused)
+        return;
+    if (f->fin_in && f->fin_out)
+        return; /* logged after the reset that was on its way in meanwhile */
+    if (seq_after(end, f->need))
+        f->need = end;
+    if (!seq_after(f->need, f->out_next))
+        return;
+    unmet_add(r, f);
+    grant(r, rec);
+}
+
+static void
+gate_output(struct replay *r, const struct plog_record *rec)
+{
+    struct plog_output o;
+    struct rflow *f;
+
+    if (!plog_decode_output(rec, &o) || !(f = replay_find(r, &o.flow)))
+        return;
+    if (r->conf.mode != REPLAY_COMPARE && r->gate.in_log)
+        return; /* never left */
+    if (o.tcp_flags & TCP_SYN) {
+        f->have_answer = true;
+        f->answer = o;
+        f->answered_us = rec->at_us;
+        return;
+    }
+    if (!r->gate.in_log)
+        return;
+    if (o.flow.protocol == PACKET_TCP) {
+        need_tcp(r, f, rec, &o);
+        return;
+    }
+    f->need++;
+    if ((int32_t)(f->need - f->made) > 0) {
+        unmet_add(r, f);
+        grant(r, rec);
+    }
+}
+
+static void
+begin_injecting(struct replay *r, const struct plog_record *rec, uint64_t goal)
+{
+    r->goal = goal;
+    r->injecting = true;
+    if (rec)
+        r->released_at = rec->at_us;
+}
+
+/* False: output is lacking that has to be there before the released input. */
+static bool
+gate_record(struct replay *r, const struct plog_record *rec, bool was_in_log)
+{
+    uint64_t last;
+
+    if (r->gate.in_log && !was_in_log && r->conf.mode == REPLAY_COMPARE)
+        begin_injecting(r, NULL, r->conf.mark.in); /* what was kept, at once */
+    if (rec->kind == PLOG_OUT)
+        gate_output(r, rec);
+    else if (rec->kind == PLOG_CANCEL && plog_decode_cancel(rec, &last))
+        input_cancel(r, rec->arg, last);
+    else if (rec->kind == PLOG_RELEASE && r->conf.mode == REPLAY_COMPARE &&
+             rec->arg > r->goal) {
+        if (r->unmet_count > 0)
+            return false;
+        begin_injecting(r, rec, rec->arg);
+    }
+    return true;
+}
+
+bool
+gate_step(struct replay *r)
+{
+    struct plog_record rec;
+    struct cursor was = r->gate;
+
+    if (replay_read(r, &r->gate, &rec, r->scratch)) {
+        if (gate_record(r, &rec, was.in_log))
+            return true;
+        r->gate = was;
+        return false;
+    }
+    if (r->goal == UINT64_MAX || r->unmet_count > 0)
+        return false;
+    begin_injecting(r, NULL, UINT64_MAX);
+    return true;
+}
+
+static uint32_t
+in_flight(const struct rflow *f)
+{
+    return f->out_next - f->acked;
+}
+
+/* How far the log says that the client has it: never acknowledge more, or the service
+ * would forget what the client may lack. */
+static uint32_t
+acknowledgeable(const struct replay *r, const struct rflow *f)
+{
+    uint32_t ack = f->acked;
+
+    if (f->has_logged_ack && !f->many && seq_after(f->logged_ack, ack))
+        ack = f->logged_ack;
+    if (replay_index(r, f) == r->blocked && seq_after(r->blocked_ack, ack))
+        ack = r->blocked_ack;
+    return seq_after(ack, f->out_next) ? f->out_next : ack;
+}
+
+static bool
+starves(const struct replay *r, const struct rflow *f, struct mono now)
+{
+    return f->state == R_OPEN && seq_after(acknowledgeable(r, f), f->acked) &&
+           (in_flight(f) >= STARVE_BYTES || now.us - f->output_us >= STARVE_US);
+}
+
+/* The service may well have written it: the small window of a restored connection
+ * holds it back, and the log has no acknowledgement that would open it. */
+static bool
+excusable(const struct rflow *f, struct mono now, const struct replay *r)
+{
+    int64_t silent = now.us -
+                     (f->output_us > r->progress_us ? f->output_us : r->progress_us);
+
+    return f->state == R_OPEN &&
+           ((in_flight(f) >= EXCUSE_BYTES && silent >= EXCUSE_US) ||
+               (in_flight(f) > 0 && silent >= EXCUSE_FEW_US));
+}
+
+static void
+excuse(struct replay *r, struct rflow *f)
+{
+    unmet_remove(r, f);
+    f->excused = true;
+    r->watching += f->first != FLOWMAP_NONE;
+    r->stat.excused++;
+}
+
+static bool
+stall(struct replay *r, struct rflow *f, struct replay_effect *e)
+{
+    static const char reason[] = "output that the log has was not made again";
+
+    if (f->state == R_DATAGRAMS) {
+        r->stat.datagrams += f->need - f->made;
+        f->made = f->need;
+        unmet_remove(r, f);
+        nodes_drop(r, f);
+        return false;
+    }
+    r->stat.stalled++;
+    if (r->stat.stalled <= r->conf.lost_max) {
+        replay_kill(r, f, f->out_next, reason);
+        return false;
+    }
+    *e = (struct replay_effect){ .what = REPLAY_STALLED,
+        .flow = r->map.keys[replay_index(r, f)],
+        .seq = f->out_next,
+        .reason = reason };
+    r->phase = PHASE_GONE;
+    return true;
+}
+
+static bool
+help(struct replay *r, struct mono now, struct replay_effect *e)
+{
+    struct rflow *f;
+
+    if (r->blocked != FLOWMAP_NONE && starves(r, &r->flows[r->blocked], now)) {
+        f = &r->flows[r->blocked];
+        input_synthetic(r, f, acknowledgeable(r, f), e);
+        return true;
+    }
+    for (uint32_t i = r->unmet_first; i != FLOWMAP_NONE; i = f->newer) {
+        f = &r->flows[i];
+        if (starves(r, f, now)) {
+            input_synthetic(r, f, acknowledgeable(r, f), e);
+            return true;
+        }
+    }
+    return false;
+}
+
+bool
+gate_blocked(struct replay *r, struct mono now, struct replay_effect *e, bool *effect)
+{
+    uint32_t i = r->injecting ? r->blocked : r->unmet_first;
+
+    *effect = help(r, now, e);
+    if (*effect)
+        return true;
+    for (uint32_t u = r->unmet_first; !r->injecting && u != FLOWMAP_NONE;
+         u = r->flows[u].newer)
+        if (excusable(&r->flows[u], now, r)) {
+            excuse(r, &r->flows[u]);
+            return true;
+        }
+    if (now.us - r->progress_us < r->conf.stall_us + r->allow_us)
+        return false;
+    *effect = stall(r, &r->flows[i], e);
+    replay_progress(r, now);
+    return true;
+}

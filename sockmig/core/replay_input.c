@@ -1,0 +1,348 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * replay_input.c - logged input, fed in; connections that no image has, made again. */
+#include "sockmig/core/bigendian.h"
+#include "sockmig/core/replay_private.h"
+
+#include <string.h>
+
+#define AGE_MAX_US (1000000ll * 86400 * 365)
+
+enum { LEAST_MSS = 536, LEAST_MSS_V6 = 1220 }; /* what the kernel's helper takes */
+
+void
+input_cancel(struct replay *r, uint64_t first, uint64_t last)
+{
+    /* Without room it is injected: client input all the same, only not delivered then.
+     */
+    if (r->ncancels == REPLAY_CANCELS)
+        return;
+    r->cancels[r->ncancels].first = first;
+    r->cancels[r->ncancels++].last = last;
+}
+
+/* Ordinals only grow: ranges before @ordinal are done with. */
+static bool
+cancelled(struct replay *r, uint64_t ordinal)
+{
+    uint32_t done = 0;
+
+    while (done < r->ncancels && r->cancels[done].last < ordinal)
+        done++;
+    r->ncancels -= done;
+    if (done > 0)
+        memmove(r->cancels, r->cancels + done, r->ncancels * sizeof r->cancels[0]);
+    return r->ncancels > 0 && r->cancels[0].first <= ordinal;
+}
+
+/* The packet with its checksum complete. */
+static void
+inject(struct replay *r, const struct plog_record *rec, struct replay_effect *e)
+{
+    *e = (struct replay_effect){ .what = REPLAY_INJECT,
+        .packet = rec->payload,
+        .size = rec->size,
+        .ordinal = rec->arg };
+    if (rec->flags & PLOG_UNSUMMED) {
+        memcpy(r->buffer, rec->payload, rec->size);
+        packet_complete(r->buffer, rec->size);
+        e->packet = r->buffer;
+    }
+    r->stat.injected++;
+}
+
+void
+input_synthetic(
+    struct replay *r, struct rflow *f, uint32_t ack, struct replay_effect *e)
+{
+    const struct flow_key *key = &r->map.keys[replay_index(r, f)];
+
+    *e = (struct replay_effect){
+        .what = REPLAY_INJECT, .packet = r->buffer, .flow = *key
+    };
+    e->size = packet_ack(r->buffer, key, PACKET_IN, f->in_next, ack, f->window);
+    f->acked = ack;
+    r->stat.synthetic++;
+}
+
+static bool
+closed(const struct rflow *f)
+{
+    return f->fin_in && f->fin_out;
+}
+
+static void
+take_syn(struct replay *r, struct rflow *f, const struct packet *pkt)
+{
+    if (f->have_syn && f->syn.seq == pkt->tcp.seq)
+        return;
+    f->state = R_BORN;
+    f->have_syn = true;
+    /* an answer that the gate has passed is this one's only if it says so */
+    f->have_answer = f->have_answer && f->answer.ack == pkt->tcp.seq + 1;
+    f->fin_in = f->fin_out = false;
+    f->syn = pkt->tcp;
+    f->syn_at = r->inject;
+    f->in_next = pkt->tcp.seq + 1;
+}
+
+/* What the service's clock would show by now, so that it never steps back for the
+ * client, and a margin. */
+static uint32_t
+service_clock(const struct replay *r, const struct rflow *f, struct mono now)
+{
+    int64_t age = (int64_t)(r->newest_at - f->answered_us);
+
+    if (r->newest_at < f->answered_us || age < 0 || age > AGE_MAX_US)
+        age = 0; /* no clock of one node says so */
+    age += r->conf.silent_us + (now.us - r->start_us);
+    return f->answer.tsval + (uint32_t)(age / 1000) + TIMESTAMP_MARGIN_MS;
+}
+
+static void
+describe(const struct replay *r, const struct rflow *f, uint32_t tsval, struct mono now,
+    struct replay_request *q)
+{
+    const struct flow_key *key = &r->map.keys[replay_index(r, f)];
+    uint16_t least = key->version == 4 ? LEAST_MSS : LEAST_MSS_V6;
+    uint8_t options = f->answer.options;
+
+    *q = (struct replay_request){ .key = *key,
+        .client_isn = f->syn.seq,
+        .server_isn = f->answer.seq,
+        .mss = f->syn.mss > least ? f->syn.mss : least,
+        .sack = f->syn.sack && options & PLOG_SACK,
+        .ecn = options & PLOG_ECN,
+        .wscale = f->syn.wscale != PACKET_NO_WSCALE && options & PLOG_WSCALE,
+        .timestamps = f->syn.timestamps && options & PLOG_TIMESTAMPS };
+    if (q->wscale) {
+        q->snd_wscale = f->syn.wscale;
+        q->rcv_wscale = f->answer.wscale;
+    }
+    if (q->timestamps) {
+        q->rcv_tsval = tsval;
+        q->rcv_tsecr = service_clock(r, f, now);
+    }
+}
+
+/* The packet itself comes with the next step, the connection is open then. */
+static void
+rebuild(struct replay *r, struct rflow *f, const struct packet *pkt, struct mono now,
+    struct replay_effect *e)
+{
+    uint32_t isn = f->answer.seq;
+
+    *e = (struct replay_effect){ .what = REPLAY_REBUILD, .flow = pkt->key };
+    describe(
+        r, f, pkt->tcp.timestamps ? pkt->tcp.tsval : f->syn.tsval, now, &e->request);
+    nodes_drop_to_syn(r, f, isn);
+    f->state = R_OPEN;
+    f->out_next = f->acked = f->need = isn + 1;
+    f->in_next = f->syn.seq + 1;
+    f->window = pkt->tcp.window;
+    f->output_us = now.us;
+    f->owes_ack = pkt->tcp.seq != f->in_next || pkt->tcp.ack != f->acked;
+    r->stat.rebuilt++;
+}
+
+static enum input_step
+skip(struct replay *r)
+{
+    r->stat.skipped++;
+    return INPUT_AGAIN;
+}
+
+static enum input_step
+input_to_born(struct replay *r, struct rflow *f, const struct packet *pkt,
+    struct mono now, struct replay_effect *e)
+{
+    if (pkt->tcp.flags & TCP_RST)
+        f->have_syn = false;
+    if (!f->have_syn || !(pkt->tcp.flags & TCP_ACK))
+        return skip(r);
+    if (!f->have_answer) {
+        replay_kill(r, f, f->syn.seq, "its SYN-ACK is not in the log");
+        return skip(r);
+    }
+    if (seq_after(f->answer.seq + 1, pkt->tcp.ack))
+        return skip(r); /* not of this connection */
+    rebuild(r, f, pkt, now, e);
+    return INPUT_EFFECT;
+}
+
+static void
+went_in(struct rflow *f, const struct packet *pkt)
+{
+    const struct packet_tcp *tcp = &pkt->tcp;
+    uint32_t end = packet_seq_end(pkt);
+
+    f->window = tcp->window;
+    if (tcp->flags & TCP_ACK && seq_after(tcp->ack, f->acked))
+        f->acked = tcp->ack;
+    if (!seq_after(tcp->seq, f->in_next) && seq_after(end, f->in_next))
+        f->in_next = end;
+    if (tcp->flags & TCP_FIN)
+        f->fin_in = true;
+    if (tcp->flags & TCP_RST)
+        f->fin_in = f->fin_out = true;
+}
+
+/* It will be reset, so the service may forget all that it has put out: acknowledged,
+ * for what the log acknowledges may be more than was made. */
+static enum input_step
+input_to_doomed(struct replay *r, struct rflow *f, const struct packet *pkt,
+    const struct plog_record *rec, struct replay_effect *e)
+{
+    uint32_t at = pkt->transport + 8;
+
+    inject(r, rec, e);
+    memmove(r->buffer, rec->payload, rec->size);
+    put_be32(r->buffer + at, f->out_next);
+    packet_complete(r->buffer, rec->size);
+    e->packet = r->buffer;
+    went_in(f, pkt);
+    f->acked = f->out_next;
+    return INPUT_EFFECT;
+}
+
+static enum input_step
+input_to_open(struct replay *r, struct rflow *f, const struct packet *pkt,
+    const struct plog_record *rec, struct replay_effect *e)
+{
+    if (f->owes_ack) {
+        f->owes_ack = false;
+        input_synthetic(r, f, f->acked, e);
+        return INPUT_EFFECT;
+    }
+    if (pkt->tcp.flags & TCP_ACK && seq_after(pkt->tcp.ack, f->out_next) &&
+        f->state == R_OPEN) {
+        r->blocked = replay_index(r, f);
+        r->blocked_ack = pkt->tcp.ack;
+        return INPUT_BLOCKED;
+    }
+    inject(r, rec, e);
+    went_in(f, pkt);
+    if (pkt->tcp.flags & TCP_RST)
+        unmet_remove(r, f); /* nobody is there to write to */
+    return INPUT_EFFECT;
+}
+
+static enum input_step
+input_tcp(struct replay *r, const struct plog_record *rec, const struct packet *pkt,
+    struct mono now, struct replay_effect *e)
+{
+    bool syn = (pkt->tcp.flags & (TCP_SYN | TCP_ACK)) == TCP_SYN;
+    struct rflow *f = replay_find(r, &pkt->key);
+
+    if (!f || f->state == R_DEAD)
+        return skip(r);
+    if (syn && (f->state == R_BORN || closed(f))) {
+        take_syn(r, f, pkt);
+        return INPUT_AGAIN;
+    }
+    if (f->state == R_BORN)
+        return input_to_born(r, f, pkt, now, e);
+    if (f->state == R_DOOMED)
+        return input_to_doomed(r, f, pkt, rec, e);
+    return input_to_open(r, f, pkt, rec, e);
+}
+
+/* REBUILD and what a connection owes come before the packet that brought them: the
+ * cursor then stays. */
+static enum input_step
+input_packet(struct replay *r, const struct plog_record *rec, struct cursor next,
+    struct mono now, struct replay_effect *e)
+{
+    enum input_step did = INPUT_EFFECT;
+    struct packet pkt;
+
+    if (cancelled(r, rec->arg) ||
+        !packet_parse(&pkt, PACKET_IN, rec->payload, rec->size))
+        did = skip(r);
+    else if (packet_is_tcp(&pkt))
+        did = input_tcp(r, rec, &pkt, now, e);
+    else
+        inject(r, rec, e);
+    if (did == INPUT_BLOCKED)
+        return did;
+    r->blocked = FLOWMAP_NONE;
+    if (did == INPUT_AGAIN || (e->what == REPLAY_INJECT && e->ordinal != 0))
+        r->inject = next;
+    replay_progress(r, now);
+    return did;
+}
+
+enum input_step
+input_step(struct replay *r, struct mono now, struct replay_effect *e)
+{
+    struct cursor next = r->inject;
+    struct plog_record rec;
+
+    while (replay_read(r, &next, &rec, r->inject_scratch)) {
+        if (next.in_log && (next.at > r->gate.at || !r->gate.in_log))
+            return INPUT_MET; /* nothing is injected that the gate has not passed */
+        if (rec.kind == PLOG_IN && next.in_log && rec.arg > r->goal)
+            return INPUT_MET;
+        if (rec.kind == PLOG_IN)
+            return input_packet(r, &rec, next, now, e);
+        r->inject = next;
+    }
+    return INPUT_MET;
+}
+
+/* A SYN that nobody has answered: the service answers it now. */
+static bool
+inject_syn(struct replay *r, struct rflow *f, struct replay_effect *e)
+{
+    struct cursor at = f->syn_at;
+    struct plog_record rec;
+
+    if (!replay_read(r, &at, &rec, r->inject_scratch) || rec.kind != PLOG_IN)
+        return false;
+    f->state = R_FRESH;
+    inject(r, &rec, e);
+    return true;
+}
+
+/* The SYN-ACK once more: the client may lack it, and must not get another one. */
+static void
+answer_again(
+    struct replay *r, const struct rflow *f, struct mono now, struct replay_effect *e)
+{
+    const struct plog_output *o = &f->answer;
+    struct packet_tcp tcp = { .seq = o->seq,
+        .ack = o->ack,
+        .window = 65535,
+        .mss = o->mss,
+        .sack = o->options & PLOG_SACK,
+        .timestamps = o->options & PLOG_TIMESTAMPS,
+        .wscale = o->options & PLOG_WSCALE ? o->wscale : PACKET_NO_WSCALE,
+        .tsval = service_clock(r, f, now),
+        .tsecr = o->tsecr };
+
+    *e = (struct replay_effect){ .what = REPLAY_SEND,
+        .packet = r->buffer,
+        .flow = r->map.keys[replay_index(r, f)] };
+    e->size = packet_synack(r->buffer, &e->flow, &tcp);
+    r->stat.sent++;
+}
+
+bool
+input_born(struct replay *r, struct rflow *f, struct mono now, struct replay_effect *e)
+{
+    if (f->state != R_BORN || !f->have_syn)
+        return false;
+    if (!f->have_answer)
+        return inject_syn(r, f, e);
+    if (f->told) {
+        f->told = false;
+        answer_again(r, f, now, e);
+        return true;
+    }
+    f->told = true;
+    *e = (struct replay_effect){ .what = REPLAY_HALF_OPEN,
+        .flow = r->map.keys[replay_index(r, f)] };
+    describe(r, f, f->syn.tsval, now, &e->request);
+    r->stat.half_open++;
+    return true;
+}

@@ -1,0 +1,283 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * replay_output.c - what the service puts out: compared, and kept to be sent. */
+#include "sockmig/core/replay_private.h"
+
+/* Kept for the opening.  Lost for want of room is what is oldest; nothing depends on
+ * it, the service's TCP has it as well and sends it again in its own time. */
+static void
+keep(struct replay *r, const struct rflow *f, const struct packet *pkt, uint32_t end)
+{
+    struct plog_record old, rec = { .kind = PLOG_OUT,
+        .arg = (uint64_t)replay_index(r, f) << 32 | end,
+        .size = pkt->size,
+        .payload = pkt->data };
+
+    if (plog_span(rec.size) > r->sent.size)
+        return;
+    while (!plog_ring_append_record(&r->sent, &rec))
+        plog_read(&r->sent, &r->sent.begin, &old, r->scratch);
+}
+
+static bool
+acknowledged(const struct rflow *f, uint32_t end)
+{
+    if (f->state == R_FRESH || f->state == R_DATAGRAMS)
+        return false;
+    return !seq_after(end, f->acked) ||
+           (f->has_logged_ack && !f->many && !seq_after(end, f->logged_ack));
+}
+
+bool
+output_send(struct replay *r, struct replay_effect *e)
+{
+    struct plog_record rec;
+
+    while (plog_read(&r->sent, &r->send_at, &rec, r->scratch) == PLOG_READ) {
+        const struct rflow *f = &r->flows[rec.arg >> 32];
+
+        if (replay_lost(f) || acknowledged(f, (uint32_t)rec.arg))
+            continue;
+        *e = (struct replay_effect){ .what = REPLAY_SEND,
+            .packet = rec.payload,
+            .size = rec.size,
+            .flow = r->map.keys[rec.arg >> 32] };
+        r->stat.sent++;
+        return true;
+    }
+    return false;
+}
+
+static bool
+finish_node(struct replay *r, struct rflow *f, const struct node *n)
+{
+    if (n->blind)
+        r->stat.uncompared++;
+    else if (digest_value(&f->digest) != n->hash) {
+        replay_kill(r, f, n->seq, "other bytes than the log has");
+        return false;
+    } else
+        r->stat.compared += n->size;
+    node_pop(r, f);
+    return true;
+}
+
+/* @data begins at sequence number @seq, within node @n or before it.  Bytes used. */
+static uint32_t
+hash_part(struct replay *r, struct rflow *f, struct node *n, uint32_t seq,
+    const uint8_t *data, uint32_t size)
+{
+    uint32_t left;
+
+    if (seq_after(n->seq, seq)) /* bytes that the log knows nothing of */
+        return n->seq - seq < size ? n->seq - seq : size;
+    if (f->hashed == 0)
+        digest_init(&f->digest, r->conf.seed);
+    if (seq - n->seq != f->hashed) {
+        n->blind = true;
+        f->hashed = seq - n->seq;
+    }
+    left = n->size - f->hashed;
+    if (size > left)
+        size = left;
+    digest_add(&f->digest, data, size);
+    f->hashed += size;
+    return size;
+}
+
+/* Nodes that were put out as a whole before the image was taken. */
+static void
+pass_old(struct replay *r, struct rflow *f, uint32_t seq)
+{
+    while (f->first != FLOWMAP_NONE) {
+        const struct node *n = &r->nodes[f->first];
+        bool old = n->kind == NODE_DATA && !seq_after(n->seq + n->size, seq);
+
+        old |= n->kind == NODE_FIN && seq_after(seq, n->seq);
+        if (!old)
+            return;
+        r->stat.uncompared++;
+        node_pop(r, f);
+    }
+}
+
+/* New bytes @data at f->out_next, then @fin.  False: it diverged. */
+static bool
+compare(struct replay *r, struct rflow *f, const uint8_t *data, uint32_t size, bool fin)
+{
+    uint32_t seq = f->out_next, n;
+
+    while (size > 0 || fin) {
+        struct node *node;
+
+        pass_old(r, f, seq);
+        if (f->first == FLOWMAP_NONE && !r->expect_ended)
+            nodes_load(r);
+        if (f->first == FLOWMAP_NONE) {
+            if (r->expect_ended)
+                return true; /* new output, the log ends before it */
+            replay_kill(r, f, seq, "too far ahead of the log to be compared");
+            return false;
+        }
+        node = &r->nodes[f->first];
+        if (node->kind == NODE_SYN || node->kind == NODE_RST)
+            return true;
+        if (node->kind == NODE_FIN && size > 0) {
+            replay_kill(r, f, seq, "goes on where the log has its end");
+            return false;
+        }
+        if (size == 0) { /* the FIN */
+            if (node->kind != NODE_FIN)
+                replay_kill(r, f, seq, "ends where the log goes on");
+            else
+                node_pop(r, f);
+            return node->kind == NODE_FIN;
+        }
+        n = hash_part(r, f, node, seq, data, size);
+        seq += n;
+        data += n;
+        size -= n;
+        if (f->hashed == node->size && !finish_node(r, f, node))
+            return false;
+    }
+    return true;
+}
+
+static void
+output_data(struct replay *r, struct rflow *f, struct packet *pkt, struct mono now)
+{
+    uint32_t end = packet_seq_end(pkt), skip = f->out_next - pkt->tcp.seq;
+    bool fin = pkt->tcp.flags & TCP_FIN;
+
+    if (seq_after(pkt->tcp.ack, f->in_next))
+        f->in_next = pkt->tcp.ack; /* holes that were filled */
+    /* What is behind a gap comes again: nothing acknowledges it before. */
+    if (!seq_after(end, f->out_next) || seq_after(pkt->tcp.seq, f->out_next))
+        return;
+    if (r->conf.mode == REPLAY_COMPARE &&
+        !compare(r, f, pkt->payload + skip, pkt->payload_size - skip, fin))
+        return;
+    f->out_next = end;
+    f->fin_out |= fin;
+    f->output_us = now.us;
+    replay_progress(r, now);
+    if (f->unmet && !seq_after(f->need, end))
+        unmet_remove(r, f);
+    if (r->phase < PHASE_SEND && !acknowledged(f, end))
+        keep(r, f, pkt, end);
+}
+
+static bool
+expects_reset(const struct replay *r, const struct rflow *f)
+{
+    uint32_t i = f->first;
+
+    while (i != FLOWMAP_NONE && r->nodes[i].kind != NODE_RST)
+        i = r->nodes[i].next;
+    return i != FLOWMAP_NONE || f->first == FLOWMAP_NONE;
+}
+
+static void
+output_reset(struct replay *r, struct rflow *f, const struct packet *pkt)
+{
+    bool was_closed = f->fin_in && f->fin_out;
+
+    r->stat.resets++;
+    if (f->state != R_OPEN || was_closed)
+        return;
+    if (r->phase == PHASE_DONE) { /* the client speaks for itself now */
+        r->watching -= f->excused && f->first != FLOWMAP_NONE;
+        nodes_drop(r, f);
+        return;
+    }
+    if (!expects_reset(r, f)) {
+        replay_kill(r, f, f->out_next, "the service reset it, unlike before");
+        return;
+    }
+    f->fin_in = f->fin_out = true;
+    unmet_remove(r, f);
+    if (r->phase < PHASE_SEND)
+        keep(r, f, pkt, f->acked + 1); /* always sent */
+}
+
+static void
+output_lost(struct rflow *f, const struct packet *pkt)
+{
+    uint32_t end = packet_seq_end(pkt);
+
+    if (pkt->tcp.flags & TCP_RST)
+        return;
+    if (seq_after(end, f->out_next))
+        f->out_next = end;
+    if (seq_after(pkt->tcp.ack, f->in_next))
+        f->in_next = pkt->tcp.ack;
+}
+
+static void
+output_tcp(struct replay *r, struct packet *pkt, struct mono now)
+{
+    struct rflow *f = replay_find(r, &pkt->key);
+
+    if (!f)
+        return;
+    if (replay_lost(f))
+        output_lost(f, pkt);
+    else if (pkt->tcp.flags & TCP_RST)
+        output_reset(r, f, pkt);
+    else if (f->state == R_FRESH && pkt->tcp.flags & TCP_SYN)
+        keep(r, f, pkt, packet_seq_end(pkt));
+    else if (f->state == R_OPEN && !(pkt->tcp.flags & TCP_SYN))
+        output_data(r, f, pkt, now);
+}
+
+static bool
+same_datagram(const struct replay *r, const struct rflow *f, const struct packet *pkt)
+{
+    const struct node *n = &r->nodes[f->first];
+
+    return n->size == pkt->payload_size &&
+           n->hash == digest_of(r->conf.seed, pkt->payload, pkt->payload_size);
+}
+
+/* There is no connection to reset: what differs is counted.  What the log has may have
+ * reached the client and is not sent again. */
+static void
+output_datagram(struct replay *r, const struct packet *pkt, struct mono now)
+{
+    struct rflow *f = replay_find(r, &pkt->key);
+
+    if (!f)
+        f = replay_add(r, &pkt->key, R_DATAGRAMS);
+    if (!f || f->state != R_DATAGRAMS || r->phase >= PHASE_SEND)
+        return;
+    replay_progress(r, now);
+    if (f->first == FLOWMAP_NONE) {
+        keep(r, f, pkt, 0);
+        return;
+    }
+    if (!same_datagram(r, f, pkt))
+        r->stat.datagrams++;
+    node_pop(r, f);
+    f->made++;
+    if (f->unmet && (int32_t)(f->need - f->made) <= 0)
+        unmet_remove(r, f);
+}
+
+bool
+replay_output(struct replay *r, struct mono now, const uint8_t *data, size_t size)
+{
+    struct packet pkt;
+    const struct rflow *f;
+
+    if (r->phase < PHASE_DONE)
+        r->stat.swallowed++;
+    if (r->phase == PHASE_GONE || !packet_parse(&pkt, PACKET_OUT, data, size) ||
+        pkt.later)
+        return r->phase == PHASE_DONE;
+    if (packet_is_tcp(&pkt))
+        output_tcp(r, &pkt, now);
+    else if (pkt.key.protocol == PACKET_UDP)
+        output_datagram(r, &pkt, now);
+    f = replay_find(r, &pkt.key);
+    return r->phase == PHASE_DONE && (!f || !replay_lost(f));
+}

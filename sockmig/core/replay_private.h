@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * replay_private.h - what the parts of replay share.
+ *
+ * Three cursors walk over the records, kept ones first, then the log:
+ *
+ *     inject <= gate <= expect
+ *
+ * expect loads the digests of output ahead, for comparing; gate holds the order: it
+ * stops at a RELEASE until all output before it has been made again, and until inject
+ * has injected the input that was released. */
+#ifndef BSC_REPLAY_PRIVATE_H
+#define BSC_REPLAY_PRIVATE_H
+
+#include "sockmig/core/digest.h"
+#include "sockmig/core/flowmap.h"
+#include "sockmig/core/replay.h"
+
+#define REPLAY_CANCELS 1024 /* ranges not passed yet */
+#define STARVE_US 500       /* silent so long: the window may be what holds it back */
+#define STARVE_BYTES 8192u  /* or so much in flight */
+#define EXCUSE_US 20000     /* silent so long with much in flight: it is the window */
+#define EXCUSE_FEW_US 100000
+#define EXCUSE_BYTES 4096u
+#define TIMESTAMP_MARGIN_MS 200
+
+struct cursor {
+    bool in_log;
+    uint64_t at;
+};
+
+enum node_kind { NODE_DATA, NODE_FIN, NODE_RST, NODE_SYN, NODE_DATAGRAM };
+
+/* An output that the log has, to be made again. */
+struct node {
+    uint32_t next; /* of the same flow; or of the free list */
+    uint32_t seq, size;
+    enum node_kind kind;
+    uint64_t hash;
+    bool blind; /* part of it was sent before the image: not to be compared */
+};
+
+enum rstate {
+    R_BORN,  /* its SYN is or will be in the log, nothing was injected */
+    R_OPEN,  /* in the image, or rebuilt */
+    R_FRESH, /* its SYN was injected: nobody saw an answer to it before */
+    R_DATAGRAMS,
+    R_DOOMED, /* diverged or stalled: its input still belongs to the service's state and
+                 is fed in; reset at the end */
+    R_DEAD    /* cannot be rebuilt, or reset after the end */
+};
+
+struct rflow {
+    enum rstate state;
+    bool many;           /* several connections in turn: .logged_ack means nothing */
+    bool has_logged_ack; /* .logged_ack is set */
+    bool unmet;          /* in the list of those that the gate waits for */
+    bool excused;        /* not waited for any more, still compared */
+    bool fin_in, fin_out, reset;
+    bool have_syn, have_answer, owes_ack;
+    bool told;             /* HALF_OPEN was given out, its SYN-ACK comes next */
+    bool reported;         /* DIVERGED was given out */
+    uint32_t out_next;     /* output was made up to it */
+    uint32_t in_next;      /* input was injected up to it, without holes */
+    uint32_t acked;        /* what the service was told that the client has */
+    uint32_t logged_ack;   /* highest acknowledgement by the client in the log */
+    uint32_t need;         /* the gate waits for output up to it; or datagrams */
+    uint32_t made;         /* datagrams */
+    uint32_t first, last;  /* nodes */
+    uint32_t hashed;       /* bytes of the first node in .digest */
+    uint32_t newer, older; /* in the list of unmet ones */
+    uint32_t to_report;    /* list of dead ones */
+    uint16_t window;
+    int64_t output_us; /* when it last made progress */
+    struct digest digest;
+    struct packet_tcp syn;     /* of the client */
+    struct plog_output answer; /* the SYN-ACK */
+    uint64_t answered_us;      /* by the active node's clock */
+    struct cursor syn_at;      /* its record */
+    uint32_t dead_seq;
+    const char *reason;
+};
+
+enum phase { PHASE_LOG, PHASE_BORN, PHASE_SEND, PHASE_RESETS, PHASE_DONE, PHASE_GONE };
+
+struct replay {
+    struct replay_sizes sizes;
+    struct replay_conf conf;
+    struct replay_stat stat;
+    enum phase phase;
+    struct flowmap map;
+    struct rflow *flows;
+    struct node *nodes;
+    uint32_t free_node, fresh_node, node_count;
+    uint32_t unmet_first, unmet_count, report_first, report_last;
+    struct cursor expect, gate, inject;
+    bool expect_ended;
+    bool injecting; /* input up to .goal may go */
+    uint64_t goal;
+    uint32_t blocked; /* flow whose input waits for output; FLOWMAP_NONE */
+    uint32_t blocked_ack;
+    struct {
+        uint64_t first, last;
+    } cancels[REPLAY_CANCELS];
+    uint32_t ncancels;
+    int64_t start_us, progress_us, allow_us;
+    uint64_t released_at, newest_at; /* by the active node's clock */
+    uint32_t walk; /* PHASE_BORN, PHASE_RESETS: flow to look at next */
+    uint32_t watching;
+    struct plog_ring sent; /* swallowed output not acknowledged in the log */
+    uint64_t send_at;
+    uint8_t *scratch, *inject_scratch, *buffer; /* PLOG_PAYLOAD each */
+};
+
+/* replay_read - next record for @cur that matters; false at the end. */
+bool replay_read(const struct replay *r, struct cursor *cur, struct plog_record *rec,
+    uint8_t *scratch);
+
+struct rflow *replay_find(const struct replay *r, const struct flow_key *key);
+struct rflow *replay_add(struct replay *r, const struct flow_key *key, enum rstate s);
+
+static inline uint32_t
+replay_index(const struct replay *r, const struct rflow *f)
+{
+    return (uint32_t)(f - r->flows);
+}
+
+/* replay_kill - @f is not to go on: reported now, reset at both ends in the end. */
+void replay_kill(struct replay *r, struct rflow *f, uint32_t seq, const char *reason);
+
+static inline bool
+replay_lost(const struct rflow *f)
+{
+    return f->state == R_DEAD || f->state == R_DOOMED;
+}
+
+/* replay_progress - something moved: the stall limit begins anew. */
+static inline void
+replay_progress(struct replay *r, struct mono now)
+{
+    r->progress_us = now.us;
+    r->allow_us = 0;
+}
+
+/* replay_nodes.c: what is expected of each flow */
+void nodes_load(struct replay *r);
+void node_pop(struct replay *r, struct rflow *f);
+void nodes_drop(struct replay *r, struct rflow *f);
+void nodes_drop_to_syn(struct replay *r, struct rflow *f, uint32_t isn);
+
+/* replay_gate.c: the gate's walk; unmet output */
+void unmet_add(struct replay *r, struct rflow *f);
+void unmet_remove(struct replay *r, struct rflow *f);
+/* gate_step - false: it waits for output or for input to be injected. */
+bool gate_step(struct replay *r);
+/* gate_blocked - nothing moves: find out why.  True: *e, or look again. */
+bool gate_blocked(
+    struct replay *r, struct mono now, struct replay_effect *e, bool *effect);
+
+/* replay_input.c */
+enum input_step { INPUT_EFFECT, INPUT_AGAIN, INPUT_BLOCKED, INPUT_MET };
+enum input_step input_step(struct replay *r, struct mono now, struct replay_effect *e);
+void input_cancel(struct replay *r, uint64_t first, uint64_t last);
+/* input_born - the connection that @f is at the log's end; false: nothing to do. */
+bool input_born(
+    struct replay *r, struct rflow *f, struct mono now, struct replay_effect *e);
+void input_synthetic(
+    struct replay *r, struct rflow *f, uint32_t ack, struct replay_effect *e);
+
+/* replay_output.c */
+bool output_send(struct replay *r, struct replay_effect *e);
+
+#endif

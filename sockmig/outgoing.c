@@ -1,0 +1,154 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "sockmig/outgoing.h"
+
+#include "lib/fd.h"
+#include "sockmig/core/packet.h"
+#include "sockmig/gatens.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+
+#define BYTES ((size_t)16 << 20)
+#define SEGMENT 1200u /* payload that fits any link */
+
+struct outgoing {
+    uint8_t *data; /* owned mapping of BYTES: u32 size, packet, size, packet ... */
+    size_t size;
+    int raw4; /* borrowed */
+    int raw6; /* owned; an IPv6 socket takes whole packets as IPPROTO_RAW only */
+};
+
+int
+outgoing_new(int netns, int raw4, struct outgoing **out)
+{
+    struct outgoing *o = calloc(1, sizeof *o);
+    int back, ret;
+
+    if (!o)
+        return -ENOMEM;
+    o->raw4 = raw4;
+    o->raw6 = -1;
+    o->data = mmap(NULL, BYTES, PROT_READ | PROT_WRITE,
+        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    ret = o->data == MAP_FAILED ? -errno : gatens_enter(netns, &back);
+    if (ret == 0) {
+        o->raw6 = socket(AF_INET6, SOCK_RAW | SOCK_CLOEXEC, IPPROTO_RAW);
+        ret = o->raw6 < 0 ? -errno : 0;
+        gatens_leave(back);
+    }
+    if (ret < 0) {
+        outgoing_free(o);
+        return ret;
+    }
+    *out = o;
+    return 0;
+}
+
+void
+outgoing_free(struct outgoing *o)
+{
+    if (!o)
+        return;
+    if (o->data && o->data != MAP_FAILED)
+        munmap(o->data, BYTES);
+    fd_close(o->raw6);
+    free(o);
+}
+
+void
+outgoing_add(struct outgoing *o, const uint8_t *packet, size_t size)
+{
+    uint32_t n = (uint32_t)size;
+
+    if (size > PACKET_MAX || BYTES - o->size < sizeof n + size)
+        return;
+    memcpy(o->data + o->size, &n, sizeof n);
+    memcpy(o->data + o->size + sizeof n, packet, size);
+    o->size += sizeof n + size;
+}
+
+void
+outgoing_clear(struct outgoing *o)
+{
+    o->size = 0;
+}
+
+static bool
+transmit(const struct outgoing *o, const uint8_t *packet, size_t size)
+{
+    struct sockaddr_in to4 = { .sin_family = AF_INET };
+    struct sockaddr_in6 to6 = { .sin6_family = AF_INET6 };
+
+    if (packet[0] >> 4 == 4) {
+        memcpy(&to4.sin_addr, packet + 16, 4);
+        return sendto(o->raw4, packet, size, MSG_DONTWAIT, (struct sockaddr *)&to4,
+                   sizeof to4) == (ssize_t)size;
+    }
+    memcpy(&to6.sin6_addr, packet + 24, 16);
+    return sendto(o->raw6, packet, size, MSG_DONTWAIT, (struct sockaddr *)&to6,
+               sizeof to6) == (ssize_t)size;
+}
+
+/* The IP header of @packet, which is @size bytes long now.  The kernel fills in the
+ * header checksum of a raw IPv4 packet. */
+static void
+set_length(uint8_t *packet, size_t size)
+{
+    uint16_t n = htons((uint16_t)(packet[0] >> 4 == 4 ? size : size - 40));
+
+    memcpy(packet + (packet[0] >> 4 == 4 ? 2 : 4), &n, sizeof n);
+}
+
+/* One segment of @pkt: @n bytes of its payload from @at on. */
+static bool
+send_part(const struct outgoing *o, const struct packet *pkt, uint32_t at, uint32_t n)
+{
+    uint32_t headers = (uint32_t)(pkt->payload - pkt->data);
+    uint8_t part[256 + SEGMENT];
+    uint32_t seq = htonl(pkt->tcp.seq + at);
+
+    if (headers > 256)
+        return false;
+    memcpy(part, pkt->data, headers);
+    memcpy(part + headers, pkt->payload + at, n);
+    memcpy(part + pkt->transport + 4, &seq, sizeof seq);
+    if (at + n < pkt->payload_size)
+        part[pkt->transport + 13] &= (uint8_t) ~(TCP_FIN | TCP_PSH);
+    set_length(part, headers + n);
+    return packet_complete(part, headers + n) && transmit(o, part, headers + n);
+}
+
+static unsigned
+send_one(const struct outgoing *o, uint8_t *data, size_t size)
+{
+    struct packet pkt;
+    unsigned sent = 0;
+
+    if (!packet_parse(&pkt, PACKET_OUT, data, size))
+        return 0;
+    if (!packet_is_tcp(&pkt) || pkt.payload_size <= SEGMENT)
+        return packet_complete(data, pkt.size) && transmit(o, data, pkt.size);
+    for (uint32_t at = 0; at < pkt.payload_size; at += SEGMENT)
+        sent += send_part(o, &pkt, at,
+            pkt.payload_size - at < SEGMENT ? pkt.payload_size - at : SEGMENT);
+    return sent;
+}
+
+unsigned
+outgoing_send(struct outgoing *o)
+{
+    unsigned sent = 0;
+    uint32_t n;
+
+    for (size_t at = 0; at < o->size; at += sizeof n + n) {
+        memcpy(&n, o->data + at, sizeof n);
+        sent += send_one(o, o->data + at + sizeof n, n);
+    }
+    o->size = 0;
+    return sent;
+}

@@ -1,0 +1,332 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "sockmig/replayer.h"
+
+#include "lib/fault.h"
+#include "lib/fd.h"
+#include "lib/log.h"
+#include "sockmig/ckpt/tcp.h"
+#include "sockmig/engine.h"
+#include "sockmig/gatens.h"
+#include "sockmig/outgoing.h"
+#include "sockmig/reqsk.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define GRACE_MS 60000 /* half-open connections are waited for so long */
+
+static const struct replay_sizes sizes = {
+    .flows = 65536, .outputs = 65536, .bytes = 16u << 20
+};
+
+struct replayer {
+    void *memory; /* owned: of .machine */
+    struct replay *machine;
+    struct reqsk *reqsk;       /* borrowed; NULL: this kernel can not */
+    struct outgoing *outgoing; /* owned: to clients, when the outside opens */
+    struct loop_timer *timer;  /* owned */
+    bool running, watching;
+    uint32_t last_out;      /* id of the newest packet swallowed */
+    struct mono began, end; /* of the last replay; .end.us 0: none yet */
+    struct mono grace;      /* the map is cleared then; .us 0: it is empty */
+    uint64_t unsent, unmade;
+    char reason[128]; /* why it was given up; "": it was not */
+};
+
+static void
+swallow(const struct nfq_packet *pkt, void *arg)
+{
+    struct replayer *r = ((struct engine *)arg)->replayer;
+
+    r->last_out = pkt->id;
+    replay_output(r->machine, mono_clock(), pkt->data, pkt->size);
+}
+
+static void
+flow_text(const struct flow_key *flow, char *text, size_t size)
+{
+    int family = flow->version == 4 ? AF_INET : AF_INET6;
+    char local[64] = "?", remote[64] = "?";
+
+    inet_ntop(family, flow->local, local, sizeof local);
+    inet_ntop(family, flow->remote, remote, sizeof remote);
+    snprintf(text, size, "%s port %u to %s port %u", remote, flow->remote_port, local,
+        flow->local_port);
+}
+
+static void
+make_again(struct replayer *r, const struct replay_request *q)
+{
+    struct reqsk_key key = { .family = q->key.version == 4 ? AF_INET : AF_INET6,
+        .local_port = q->key.local_port,
+        .remote_port = q->key.remote_port };
+    struct reqsk_attributes a = { .remote_isn = q->client_isn,
+        .local_isn = q->server_isn,
+        .mss = q->mss,
+        .snd_wscale = q->snd_wscale,
+        .rcv_wscale = q->rcv_wscale,
+        .wscale = q->wscale,
+        .sack = q->sack,
+        .ecn = q->ecn,
+        .timestamps = q->timestamps,
+        .remote_ts = q->rcv_tsval,
+        .local_ts = q->rcv_tsecr };
+
+    memcpy(key.local, q->key.local, sizeof key.local);
+    memcpy(key.remote, q->key.remote, sizeof key.remote);
+    if (!r->reqsk || reqsk_add(r->reqsk, &key, &a) < 0)
+        r->unmade++;
+}
+
+/* A connection that cannot go on byte-exact is reset, and said so (promise P4). */
+static void
+say_diverged(struct engine *e, const struct replay_effect *effect)
+{
+    char flow[192];
+
+    flow_text(&effect->flow, flow, sizeof flow);
+    engine_journal(e, "error", "diverged",
+        "connection from %s is reset: %s, first at sequence number %u; if this "
+        "happens often, choose policy commit",
+        flow, effect->reason, effect->seq);
+}
+
+static void
+end(struct engine *e)
+{
+    struct replayer *r = e->replayer;
+    struct replay_stat s = replay_stat(r->machine);
+
+    r->running = false;
+    r->watching = replay_watching(r->machine) > 0;
+    r->end = mono_clock();
+    loop_timer_stop(r->timer);
+    log_info("service %s: replay: %llu packets in %lld us, %llu acks made up, %llu "
+             "connections made again, %llu half open, %llu swallowed, %llu bytes "
+             "compared, %llu diverged%s%s",
+        e->service->name, (unsigned long long)s.injected,
+        (long long)mono_us_between(r->began, r->end), (unsigned long long)s.synthetic,
+        (unsigned long long)s.rebuilt, (unsigned long long)s.half_open,
+        (unsigned long long)s.swallowed, (unsigned long long)s.compared,
+        (unsigned long long)s.diverged, r->reason[0] ? ", given up: " : "", r->reason);
+    orders_replayed(e);
+}
+
+/* The policy's fallback is `warm`: the clone goes on, no connection does. */
+static void
+give_up(struct engine *e, const struct replay_effect *effect)
+{
+    struct replayer *r = e->replayer;
+    char flow[192];
+    int back;
+
+    flow_text(&effect->flow, flow, sizeof flow);
+    snprintf(r->reason, sizeof r->reason, "%s", effect->reason);
+    engine_journal(e, "error", "replay-stalled",
+        "the replay is given up (%s; connection from %s waits for sequence number "
+        "%u): the service goes on as under policy warm, all its old connections are "
+        "reset",
+        effect->reason, flow, effect->seq);
+    outgoing_clear(r->outgoing);
+    if (gatens_enter(gate_cell_netns(e->gate), &back) == 0) {
+        tcp_purge();
+        gatens_leave(back);
+    }
+}
+
+static void
+carry_out(struct engine *e, const struct replay_effect *effect)
+{
+    struct replayer *r = e->replayer;
+
+    switch (effect->what) {
+    case REPLAY_INJECT:
+        if (write(gate_tun(e->gate), effect->packet, effect->size) < 0)
+            r->unsent++;
+        break;
+    case REPLAY_REBUILD:
+        make_again(r, &effect->request);
+        break;
+    case REPLAY_HALF_OPEN:
+        make_again(r, &effect->request);
+        r->grace = mono_add_ms(mono_clock(), GRACE_MS);
+        break;
+    case REPLAY_SEND:
+        outgoing_add(r->outgoing, effect->packet, effect->size);
+        break;
+    case REPLAY_DIVERGED:
+        say_diverged(e, effect);
+        break;
+    case REPLAY_STALLED:
+        give_up(e, effect);
+        end(e);
+        break;
+    case REPLAY_DONE:
+        end(e);
+        break;
+    }
+}
+
+void
+replayer_turn(struct engine *e)
+{
+    struct replayer *r = e->replayer;
+    struct replay_effect effect;
+    int n;
+
+    do {
+        n = nfq_read(e->capture.out_queue, swallow, e);
+        if (n > 0)
+            nfq_drop_upto(e->capture.out_queue, r->last_out);
+        while (r->running && replay_next(r->machine, mono_clock(), &effect))
+            carry_out(e, &effect);
+    } while (r->running && n > 0);
+    if (r->running)
+        loop_timer_at(r->timer,
+            mono_add_us(mono_clock(), replay_wait_us(r->machine, mono_clock())));
+}
+
+static void
+on_timer(struct loop_timer *timer, void *arg)
+{
+    struct engine *e = arg;
+
+    (void)timer;
+    if (e->replayer->running)
+        replayer_turn(e);
+}
+
+void
+replayer_begin(struct engine *e)
+{
+    struct replayer *r = e->replayer;
+
+    FAULT_POINT("takeover-replay");
+    r->running = true;
+    r->watching = false;
+    r->reason[0] = '\0';
+    r->began = mono_clock();
+    replayer_turn(e);
+}
+
+bool
+replayer_runs(const struct engine *e)
+{
+    return e->replayer->running;
+}
+
+void
+replayer_opened(struct engine *e)
+{
+    outgoing_send(e->replayer->outgoing);
+}
+
+bool
+replayer_passes(struct engine *e, const struct nfq_packet *pkt)
+{
+    struct replayer *r = e->replayer;
+
+    return !r->watching ||
+           replay_output(r->machine, mono_clock(), pkt->data, pkt->size);
+}
+
+void
+replayer_watch(struct engine *e)
+{
+    struct replayer *r = e->replayer;
+    struct replay_effect effect;
+
+    if (!r->watching)
+        return;
+    while (replay_next(r->machine, mono_clock(), &effect))
+        if (effect.what != REPLAY_DONE && effect.what != REPLAY_STALLED)
+            carry_out(e, &effect);
+    outgoing_send(r->outgoing);
+    r->watching = replay_watching(r->machine) > 0;
+}
+
+void
+replayer_tick(struct engine *e)
+{
+    struct replayer *r = e->replayer;
+
+    replayer_watch(e);
+    if (r->grace.us == 0 || mono_before(mono_clock(), r->grace))
+        return;
+    r->grace.us = 0;
+    if (r->reqsk)
+        reqsk_clear(r->reqsk);
+}
+
+void
+replayer_stop(struct engine *e)
+{
+    struct replayer *r = e->replayer;
+
+    r->running = r->watching = false;
+    r->grace.us = 0;
+    loop_timer_stop(r->timer);
+    outgoing_clear(r->outgoing);
+    if (r->reqsk)
+        reqsk_clear(r->reqsk);
+}
+
+struct replay *
+replayer_machine(struct replayer *r)
+{
+    r->machine = replay_init(r->memory, &sizes);
+    return r->machine;
+}
+
+struct jv *
+replayer_status(const struct engine *e)
+{
+    const struct replayer *r = e->replayer;
+    struct replay_stat s = { 0 };
+    struct jv *o;
+
+    if (r->end.us == 0)
+        return NULL;
+    s = replay_stat(r->machine);
+    o = jv_object();
+    jv_set_int(o, "duration_us", mono_us_between(r->began, r->end));
+    jv_set_int(o, "injected", (int64_t)s.injected);
+    jv_set_int(o, "synthetic", (int64_t)s.synthetic);
+    jv_set_int(o, "rebuilt", (int64_t)s.rebuilt);
+    jv_set_int(o, "half_open", (int64_t)s.half_open);
+    jv_set_int(o, "swallowed", (int64_t)s.swallowed);
+    jv_set_int(o, "compared", (int64_t)s.compared);
+    jv_set_int(o, "diverged", (int64_t)s.diverged);
+    jv_set_int(o, "stalled", (int64_t)s.stalled);
+    jv_set_int(o, "unmade", (int64_t)r->unmade);
+    jv_set_str(o, "reason", r->reason[0] ? r->reason : NULL);
+    return o;
+}
+
+int
+replayer_open(struct engine *e)
+{
+    struct replayer *r = calloc(1, sizeof *r);
+    int ret;
+
+    if (!r)
+        return -ENOMEM;
+    e->replayer = r;
+    r->memory = aligned_alloc(4096, (replay_size(&sizes) + 4095) & ~(size_t)4095);
+    if (!r->memory)
+        return -ENOMEM;
+    memset(r->memory, 0, replay_size(&sizes));
+    r->machine = replay_init(r->memory, &sizes);
+    r->timer = loop_timer_new(e->loop, on_timer, e);
+    ret = outgoing_new(gate_cell_netns(e->gate), gate_raw(e->gate), &r->outgoing);
+    if (ret < 0) {
+        log_error("service %s: raw sockets: %s", e->service->name, strerror(-ret));
+        return ret;
+    }
+    r->reqsk = gate_reqsk(e->gate);
+    return 0;
+}

@@ -1,0 +1,471 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * rsim_host.c - the server's host. */
+#include "sockmig/core/bigendian.h"
+#include "sockmig/core/digest.h"
+#include "tests/sim/rsim.h"
+
+#include <assert.h>
+#include <string.h>
+
+#define CWND_RESTORED 4000u
+#define RTO_TICKS 60u
+
+static uint64_t seed_state;
+
+void
+rsim_seed(uint64_t seed)
+{
+    seed_state = mix(seed + 1, 0x9e3779b97f4a7c15) | 1;
+}
+
+uint32_t
+rsim_random(void)
+{
+    seed_state ^= seed_state << 13; /* xorshift64 */
+    seed_state ^= seed_state >> 7;
+    seed_state ^= seed_state << 17;
+    return (uint32_t)(seed_state >> 24);
+}
+
+uint32_t
+rsim_below(uint32_t n)
+{
+    return rsim_random() % n;
+}
+
+uint8_t
+rsim_filler(uint32_t counter, uint32_t i)
+{
+    return (uint8_t)(counter * 31 + i * 7 + (i >> 8));
+}
+
+uint32_t
+rsim_filler_size(uint32_t counter)
+{
+    uint32_t h = (uint32_t)mix(counter + 77, 0xa0761d6478bd642f);
+
+    return h % 16 == 0 ? 3000 + h / 16 % 3000 : h / 16 % 300;
+}
+
+static size_t
+tcp_header(uint8_t *t, const struct rsim_segment *s, uint16_t from, uint16_t to)
+{
+    size_t n = 20;
+
+    memset(t, 0, 20);
+    put_be16(t, from);
+    put_be16(t + 2, to);
+    put_be32(t + 4, s->seq);
+    put_be32(t + 8, s->ack);
+    t[13] = s->flags;
+    put_be16(t + 14, 60000);
+    if (s->flags & TCP_SYN && s->mss) {
+        memcpy(t + n, "\2\4\0\0\3\3\0\1", 8);
+        put_be16(t + n + 2, s->mss);
+        t[n + 6] = s->wscale;
+        n += 8;
+    }
+    if (s->tsval) {
+        memcpy(t + n, "\1\1\10\12", 4);
+        put_be32(t + n + 4, s->tsval);
+        put_be32(t + n + 8, 0);
+        n += 12;
+    }
+    t[12] = (uint8_t)(n / 4 << 4);
+    return n;
+}
+
+size_t
+rsim_build(uint8_t *p, const struct flow_key *key, enum packet_way way,
+    const struct rsim_segment *s, bool unsummed)
+{
+    const uint8_t *from = way == PACKET_IN ? key->remote : key->local;
+    const uint8_t *to = way == PACKET_IN ? key->local : key->remote;
+    size_t ip = key->version == 4 ? 20 : 40, n, a = key->version == 4 ? 4 : 16;
+    uint16_t ports[2] = { key->local_port, key->remote_port };
+
+    memset(p, 0, ip);
+    n = tcp_header(p + ip, s, ports[way == PACKET_IN], ports[way == PACKET_OUT]);
+    if (s->size > 0)
+        memcpy(p + ip + n, s->data, s->size);
+    n += s->size;
+    p[0] = key->version == 4 ? 0x45 : 0x60;
+    put_be16(
+        p + (key->version == 4 ? 2 : 4), (uint32_t)(key->version == 4 ? ip + n : n));
+    p[key->version == 4 ? 9 : 6] = PACKET_TCP;
+    memcpy(p + (key->version == 4 ? 12 : 8), from, a);
+    memcpy(p + (key->version == 4 ? 12 : 8) + a, to, a);
+    if (!unsummed)
+        packet_complete(p, ip + n);
+    return ip + n;
+}
+
+static void
+token(struct host *h, const struct sconn *c, enum token_kind kind, uint32_t size)
+{
+    assert(h->ntokens < RSIM_TOKENS);
+    h->tokens[h->ntokens].kind = kind;
+    h->tokens[h->ntokens].conn = (uint32_t)(c - h->conns);
+    h->tokens[h->ntokens++].size = size;
+}
+
+static void
+drop_tokens(struct host *h, uint32_t conn)
+{
+    uint32_t n = 0;
+
+    for (uint32_t i = 0; i < h->ntokens; i++)
+        if (h->tokens[i].conn != conn)
+            h->tokens[n++] = h->tokens[i];
+    h->ntokens = n;
+}
+
+static void
+send_segment(struct sconn *c, uint32_t seq, uint32_t size, uint8_t flags,
+    rsim_emit *emit, void *arg)
+{
+    uint8_t p[RSIM_PACKET];
+    struct rsim_segment s = { .seq = seq,
+        .ack = c->rcv_nxt,
+        .flags = flags,
+        .size = size,
+        .data = size > 0 ? c->out + (seq - c->iss - 1) : NULL };
+
+    if (flags & TCP_SYN) {
+        s.mss = 1400;
+        s.wscale = 7;
+        s.tsval = 1000;
+    }
+    c->ack_due = false;
+    emit(arg, p, rsim_build(p, &c->key, PACKET_OUT, &s, rsim_chance(50)));
+}
+
+/* As much as the window allows, in pieces of any size. */
+static void
+transmit(struct sconn *c, rsim_emit *emit, void *arg)
+{
+    uint32_t data_end = c->write_seq - c->fin_queued;
+
+    while (seq_after(c->write_seq, c->snd_nxt)) {
+        uint32_t used = c->snd_nxt - c->snd_una, size;
+        bool fin;
+
+        if (used >= c->cwnd)
+            return;
+        size = data_end - c->snd_nxt;
+        if (size > c->cwnd - used)
+            size = c->cwnd - used;
+        if (size > 1400)
+            size = 1 + rsim_below(rsim_chance(30) ? 5600 : 1400) % size;
+        fin = c->fin_queued && c->snd_nxt + size == data_end;
+        send_segment(
+            c, c->snd_nxt, size, (uint8_t)(TCP_ACK | (fin ? TCP_FIN : 0)), emit, arg);
+        c->snd_nxt += size + fin;
+        c->quiet = 0;
+    }
+}
+
+static struct sconn *
+find(struct host *h, const struct flow_key *key)
+{
+    for (int i = 0; i < RSIM_CONNS; i++)
+        if (h->conns[i].state != S_FREE &&
+            memcmp(&h->conns[i].key, key, sizeof *key) == 0)
+            return &h->conns[i];
+    return NULL;
+}
+
+static struct sconn *
+add(struct host *h, const struct packet *pkt, uint32_t iss, enum sconn_state state)
+{
+    struct sconn *c = h->conns;
+
+    while (c->state != S_FREE)
+        assert(++c < h->conns + RSIM_CONNS);
+    *c = (struct sconn){ .state = state,
+        .key = pkt->key,
+        .irs = pkt->tcp.seq,
+        .rcv_nxt = pkt->tcp.seq + 1,
+        .iss = iss,
+        .snd_una = iss + 1,
+        .snd_nxt = iss + 1,
+        .write_seq = iss + 1,
+        .cwnd = 8000 };
+    return c;
+}
+
+static void
+reset_out(const struct packet *pkt, rsim_emit *emit, void *arg)
+{
+    uint8_t p[PACKET_BUILT];
+
+    if (!(pkt->tcp.flags & TCP_RST))
+        emit(arg, p, packet_rst(p, &pkt->key, PACKET_OUT, pkt->tcp.ack, pkt->tcp.seq));
+}
+
+static bool
+take_in_order(struct host *h, struct sconn *c, uint32_t seq, const uint8_t *data,
+    uint32_t size, bool fin)
+{
+    uint32_t skip = c->rcv_nxt - seq;
+
+    if (seq_after(seq, c->rcv_nxt) || !seq_after(seq + size + fin, c->rcv_nxt))
+        return false;
+    size -= skip;
+    if (size > 0) {
+        assert(c->in_size + size <= sizeof c->in);
+        memcpy(c->in + c->in_size, data + skip, size);
+        c->in_size += size;
+        c->rcv_nxt += size;
+        token(h, c, T_DATA, size);
+    }
+    if (fin && !c->fin_rcvd) {
+        c->rcv_nxt++;
+        c->fin_rcvd = true;
+        token(h, c, T_EOF, 0);
+    }
+    c->ack_due = true;
+    return true;
+}
+
+static void
+take_data(struct host *h, struct sconn *c, const struct packet *pkt)
+{
+    uint32_t seq = pkt->tcp.seq, size = pkt->payload_size;
+    bool fin = pkt->tcp.flags & TCP_FIN, more = true;
+
+    if (size == 0 && !fin)
+        return;
+    c->ack_due = true;
+    if (seq_after(seq, c->rcv_nxt)) {
+        assert(c->nooo < RSIM_OOO);
+        c->ooo[c->nooo].seq = seq;
+        c->ooo[c->nooo].size = size;
+        c->ooo[c->nooo].fin = fin;
+        memcpy(c->ooo[c->nooo++].data, pkt->payload, size);
+    }
+    take_in_order(h, c, seq, pkt->payload, size, fin);
+    while (more) {
+        more = false;
+        for (uint32_t i = 0; i < c->nooo; i++)
+            more |= take_in_order(
+                h, c, c->ooo[i].seq, c->ooo[i].data, c->ooo[i].size, c->ooo[i].fin);
+    }
+    for (uint32_t i = 0; i < c->nooo;)
+        if (!seq_after(c->ooo[i].seq + c->ooo[i].size + c->ooo[i].fin, c->rcv_nxt))
+            c->ooo[i] = c->ooo[--c->nooo];
+        else
+            i++;
+}
+
+/* What the kernel's helper does with a packet that has an entry in its map; *drop: the
+ * numbers are not those of the first acknowledgement, from which it would take them. */
+static struct sconn *
+rebuilt(struct host *h, const struct packet *pkt, bool *drop)
+{
+    struct packet syn = *pkt;
+    struct sconn *c;
+
+    for (int i = 0; i < RSIM_CONNS; i++)
+        if (h->requests[i].used &&
+            memcmp(&h->requests[i].request.key, &pkt->key, sizeof pkt->key) == 0 &&
+            !(pkt->tcp.flags & TCP_RST)) {
+            *drop = pkt->tcp.seq != h->requests[i].request.client_isn + 1 ||
+                    pkt->tcp.ack != h->requests[i].request.server_isn + 1;
+            if (*drop)
+                return NULL;
+            h->requests[i].used = false;
+            syn.tcp.seq--;
+            c = add(h, &syn, pkt->tcp.ack - 1, S_WAITING);
+            c->cwnd = CWND_RESTORED;
+            c->rebuilt = true;
+            token(h, c, T_ACCEPT, 0);
+            return c;
+        }
+    return NULL;
+}
+
+static void
+established(struct host *h, struct sconn *c, const struct packet *pkt, rsim_emit *emit,
+    void *arg)
+{
+    if (pkt->tcp.flags & TCP_RST) {
+        if (pkt->tcp.seq == c->rcv_nxt) {
+            drop_tokens(h, (uint32_t)(c - h->conns));
+            c->state = S_FREE;
+        }
+        return;
+    }
+    if (pkt->tcp.flags & TCP_SYN || !(pkt->tcp.flags & TCP_ACK))
+        return;
+    if (seq_after(pkt->tcp.ack, c->snd_nxt)) {
+        h->refused++; /* RFC 9293, 3.10.7.4: acknowledged and dropped */
+        return;
+    }
+    if (seq_after(pkt->tcp.ack, c->snd_una)) {
+        c->cwnd += c->cwnd < 20000 ? pkt->tcp.ack - c->snd_una : 0;
+        c->snd_una = pkt->tcp.ack;
+        c->quiet = 0;
+    }
+    take_data(h, c, pkt);
+    transmit(c, emit, arg);
+    if (c->ack_due && rsim_chance(60))
+        send_segment(c, c->snd_nxt, 0, TCP_ACK, emit, arg);
+}
+
+void
+host_input(struct host *h, const uint8_t *data, size_t size, rsim_emit *emit, void *arg)
+{
+    struct packet pkt;
+    struct sconn *c;
+    bool drop = false;
+
+    if (!packet_sound(data, size) || !packet_parse(&pkt, PACKET_IN, data, size))
+        return;
+    c = find(h, &pkt.key);
+    if (!c)
+        c = rebuilt(h, &pkt, &drop);
+    if (drop)
+        return;
+    if (!c && pkt.tcp.flags == TCP_SYN)
+        c = add(h, &pkt, rsim_random(), S_HALF_OPEN);
+    if (!c) {
+        reset_out(&pkt, emit, arg);
+        return;
+    }
+    if (c->state == S_HALF_OPEN) {
+        if (pkt.tcp.flags & TCP_RST)
+            c->state = S_FREE;
+        else if (pkt.tcp.flags & TCP_SYN)
+            send_segment(c, c->iss, 0, TCP_SYN | TCP_ACK, emit, arg);
+        if (pkt.tcp.flags & (TCP_SYN | TCP_RST) || pkt.tcp.ack != c->iss + 1)
+            return;
+        c->state = S_WAITING;
+        token(h, c, T_ACCEPT, 0);
+    }
+    established(h, c, &pkt, emit, arg);
+}
+
+static void
+answer(struct host *h, struct sconn *c, uint32_t id)
+{
+    uint32_t at = c->write_seq - c->iss - 1, n = rsim_filler_size(h->counter);
+    uint8_t *p = c->out + at;
+
+    assert(at + 16 + n <= RSIM_STREAM);
+    put_be32(p, id);
+    put_be32(p + 4, h->counter);
+    put_be32(p + 8, n);
+    put_be32(p + 12, 0x42534321);
+    for (uint32_t i = 0; i < n; i++)
+        p[16 + i] = rsim_filler(h->counter, i);
+    c->write_seq += 16 + n;
+    h->counter++;
+    if (h->wrong && n > 0) {
+        p[16] ^= 1;
+        h->wrong = false;
+        h->wrong_key = c->key;
+        h->wrong_seq = c->iss + 1 + at + 16;
+    }
+}
+
+static void
+handle(struct host *h, struct sconn *c, uint32_t size)
+{
+    c->unread += size; /* a request may come in two pieces */
+    while (c->unread >= 8) {
+        uint32_t id = be32(c->in + c->taken);
+
+        answer(h, c, id);
+        if (be32(c->in + c->taken + 4) == 1) { /* the last: no more answers */
+            c->fin_queued = true;
+            c->write_seq++;
+        }
+        c->taken += 8;
+        c->unread -= 8;
+    }
+}
+
+bool
+host_app(struct host *h, rsim_emit *emit, void *arg)
+{
+    struct sconn *c;
+    enum token_kind kind;
+    uint32_t size;
+
+    if (h->ntokens == 0)
+        return false;
+    c = &h->conns[h->tokens[0].conn];
+    kind = h->tokens[0].kind;
+    size = h->tokens[0].size;
+    h->ntokens--;
+    memmove(h->tokens, h->tokens + 1, h->ntokens * sizeof h->tokens[0]);
+    if (kind == T_ACCEPT)
+        c->state = S_ACCEPTED;
+    if (kind == T_DATA)
+        handle(h, c, size);
+    if (kind == T_EOF && !c->fin_queued) {
+        c->fin_queued = true;
+        c->write_seq++;
+    }
+    transmit(c, emit, arg);
+    if (kind == T_EOF)
+        c->state = S_CLOSED;
+    return true;
+}
+
+void
+host_tick(struct host *h, rsim_emit *emit, void *arg)
+{
+    for (int i = 0; i < RSIM_CONNS; i++) {
+        struct sconn *c = &h->conns[i];
+        uint32_t size;
+
+        if (c->state < S_WAITING)
+            continue;
+        if (c->ack_due && rsim_chance(20))
+            send_segment(c, c->snd_nxt, 0, TCP_ACK, emit, arg);
+        if (++c->quiet < RTO_TICKS || c->snd_una == c->snd_nxt)
+            continue;
+        c->quiet = 0;
+        size = c->snd_nxt - c->snd_una;
+        if (c->fin_queued && c->snd_nxt == c->write_seq)
+            size--;
+        if (size > 1000)
+            size = 1000;
+        send_segment(
+            c, c->snd_una, size, size == 0 ? TCP_ACK | TCP_FIN : TCP_ACK, emit, arg);
+    }
+}
+
+bool
+host_imageable(const struct host *h)
+{
+    bool waiting = false;
+
+    for (uint32_t i = 0; i < h->ntokens; i++) {
+        if (h->conns[h->tokens[i].conn].state == S_WAITING)
+            waiting = true;
+        else if (waiting)
+            return false;
+    }
+    return true;
+}
+
+void
+host_restore(struct host *h, const struct host *image)
+{
+    *h = *image;
+    memset(h->requests, 0, sizeof h->requests);
+    for (uint32_t i = 0; i < RSIM_CONNS; i++) {
+        struct sconn *c = &h->conns[i];
+
+        c->nooo = 0; /* TCP_REPAIR has no place for these */
+        c->cwnd = CWND_RESTORED;
+        if (c->state != S_ACCEPTED) {
+            drop_tokens(h, i);
+            c->state = S_FREE;
+        }
+    }
+}

@@ -398,40 +398,88 @@ instance(
     return t->npath + 1 + row->nindex;
 }
 
+static void
+add_text(netsnmp_variable_list **list, const uint32_t *at, uint32_t n, const char *text)
+{
+    add(list, at, n, ASN_OCTET_STR, text, strlen(text));
+}
+
+/* add_own - object @arc of what only notifications carry. */
+static void
+add_own(netsnmp_variable_list **list, uint32_t arc, u_char type, int64_t value)
+{
+    uint32_t at[6];
+
+    memcpy(at, previous_oid, sizeof previous_oid);
+    at[4] = arc;
+    at[5] = 0;
+    add_number(list, at, 6, type, value);
+}
+
+static void
+add_service(netsnmp_variable_list **list, const struct notice *notice)
+{
+    uint32_t at[MIB_OID_MAX], n;
+
+    memcpy(at, previous_oid, sizeof previous_oid);
+    at[4] = 7;
+    at[5] = 0;
+    add_text(list, at, 6, notice->name);
+    add_own(list, 1, ASN_INTEGER, notice->before);
+    n = instance(SNAP_SERVICE, 2, &notice->row, at);
+    add_number(list, at, n, ASN_INTEGER, notice->after);
+    n = instance(SNAP_SERVICE, 5, &notice->row, at);
+    add_text(list, at, n, notice->active);
+    n = instance(SNAP_SERVICE, 4, &notice->row, at);
+    add_number(list, at, n, ASN_UNSIGNED, notice->epoch);
+}
+
+/* add_changed - state before and after, and a text, of a row that is no service. */
+static void
+add_changed(netsnmp_variable_list **list, const struct notice *notice, uint32_t before,
+    enum snapshot_table table, uint32_t state, uint32_t text, const char *value)
+{
+    uint32_t at[MIB_OID_MAX], n;
+
+    add_own(list, before, ASN_INTEGER, notice->before);
+    n = instance(table, state, &notice->row, at);
+    add_number(list, at, n, ASN_INTEGER, notice->after);
+    n = instance(table, text, &notice->row, at);
+    add_text(list, at, n, value);
+}
+
 void
 agentx_notify(const struct notice *notice)
 {
     static const oid trap_oid[] = { 1, 3, 6, 1, 6, 3, 1, 1, 4, 1, 0 };
     static const struct mib_row scalar = { .index = { 0 }, .nindex = 1 };
-    bool service = notice->kind == NOTICE_SERVICE;
     netsnmp_variable_list *list = NULL;
     uint32_t at[MIB_OID_MAX], n;
     oid name[MAX_OID_LEN];
 
     memcpy(at, notice_oid, sizeof notice_oid);
-    at[3] = service ? 1 : 2;
+    at[3] = notice->kind;
     absolute(at, 4, name);
     snmp_varlist_add_variable(&list, trap_oid, OID_LENGTH(trap_oid), ASN_OBJECT_ID,
         name, (NROOT + 4) * sizeof *name);
     n = instance(SNAP_NODE_SCALARS, 1, &scalar, at);
-    add(&list, at, n, ASN_OCTET_STR, agent.snap->node.v[0].name,
-        strlen(agent.snap->node.v[0].name));
-    memcpy(at, previous_oid, sizeof previous_oid);
-    at[4] = 3;
-    at[5] = 0;
-    add_number(&list, at, 6, ASN_UNSIGNED, notice->number);
-    at[4] = service ? 1 : 2;
-    add_number(&list, at, 6, ASN_INTEGER, notice->before);
-    n = instance(
-        service ? SNAP_SERVICE : SNAP_MEMBER, service ? 2 : 3, &notice->row, at);
-    add_number(&list, at, n, ASN_INTEGER, notice->after);
-    n = instance(
-        service ? SNAP_SERVICE : SNAP_MEMBER, service ? 5 : 2, &notice->row, at);
-    add(&list, at, n, ASN_OCTET_STR, service ? notice->active : notice->name,
-        strlen(service ? notice->active : notice->name));
-    if (service) {
-        n = instance(SNAP_SERVICE, 4, &notice->row, at);
-        add_number(&list, at, n, ASN_UNSIGNED, notice->epoch);
+    add_text(&list, at, n, agent.snap->node.v[0].name);
+    add_own(&list, 3, ASN_UNSIGNED, notice->number);
+    add_own(&list, 4, ASN_INTEGER, notice->severity);
+    add_own(&list, 5, ASN_UNSIGNED, notice->event);
+    switch (notice->kind) {
+    case NOTICE_NODE:
+        add_changed(&list, notice, 2, SNAP_MEMBER, 3, 2, notice->name);
+        break;
+    case NOTICE_HEALTH:
+        add_changed(&list, notice, 6, SNAP_NODE_SCALARS, 3, 4, notice->text);
+        break;
+    case NOTICE_PROBE:
+        add_changed(&list, notice, 6, SNAP_PROBE, 5, 6, notice->text);
+        break;
+    default:
+        add_service(&list, notice);
+        break;
     }
     send_v2trap(list);
     snmp_free_varbind(list);

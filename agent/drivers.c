@@ -319,6 +319,23 @@ show_rows(struct snapshot *s, struct mono now)
     }
 }
 
+/* show_loads - what the processes of each service use, of all processors. */
+static void
+show_loads(struct snapshot *s)
+{
+    const struct node_row *node = &s->node.v[0];
+
+    for (uint32_t i = 0; i < s->processes.n && node->processors > 0; i++) {
+        const struct process_row *p = &s->processes.v[i];
+        struct engine_row *e = mib_find(
+            &snapshot_tables[SNAP_ENGINE], s, p->row.index, p->row.nindex - 1);
+
+        if (!e || !e->row.known || p->cpu_load < 0)
+            continue;
+        e->load = (e->load < 0 ? 0 : e->load) + p->cpu_load / 10 / node->processors;
+    }
+}
+
 static void
 show_driver(struct snapshot *s, struct slot *slot, struct mono now)
 {
@@ -352,6 +369,7 @@ drivers_show(struct snapshot *s, struct mono now)
     show_load(row, now);
     show_rest(row, now);
     show_rows(s, now);
+    show_loads(s);
     for (unsigned i = 0; i < NDRIVERS; i++)
         show_driver(s, &slots[i], now);
 }

@@ -8,8 +8,10 @@
 #include <string.h>
 
 #define PERIOD_MS 1000 /* between two readings, at the latest */
-#define SPACING_MS 200 /* at the soonest: 5 a second */
-#define RETRY_MS 500   /* between attempts to connect */
+#define SPACING_MS 200 /* on average at the soonest: 5 a second, but */
+#define BURST 5        /* so many may come as soon as */
+#define SOONEST_MS 10
+#define RETRY_MS 500 /* between attempts to connect */
 #define JOURNAL_ROWS 256
 #define ID_EVENTS 100 /* below: 1 + enum feed_doc; above: the owner's */
 
@@ -21,10 +23,11 @@ struct feed {
     void *arg;
     struct jv *docs[FEED_NDOCS]; /* owned */
     struct mono now, asked, answered, retry;
-    bool waiting;     /* for the answer to the status asked for at .asked */
-    bool ever;        /* .answered counts */
-    bool hinted;      /* an event says that there is news */
-    bool journal_due; /* the journal has rows we have not */
+    struct mono share; /* the burst is used up as far as this is ahead */
+    bool waiting;      /* for the answer to the status asked for at .asked */
+    bool ever;         /* .answered counts */
+    bool hinted;       /* an event says that there is news */
+    bool journal_due;  /* the journal has rows we have not */
     bool changed;
     enum liveness state;
 };
@@ -76,13 +79,19 @@ feed_poll(const struct feed *feed)
 struct mono
 feed_due(const struct feed *feed)
 {
+    struct mono soonest, share;
+
     if (link_fd(feed->link) < 0)
         return feed->retry;
     if (feed->state == LIVE_SILENT)
         return mono_add_ms(feed->now, PERIOD_MS);
     if (feed->waiting)
         return mono_add_ms(feed->asked, FEED_SILENT_MS);
-    return mono_add_ms(feed->asked, feed->hinted ? SPACING_MS : PERIOD_MS);
+    if (!feed->hinted)
+        return mono_add_ms(feed->asked, PERIOD_MS);
+    soonest = mono_add_ms(feed->asked, SOONEST_MS);
+    share = mono_add_ms(feed->share, -(BURST - 1) * SPACING_MS);
+    return mono_before(soonest, share) ? share : soonest;
 }
 
 static void
@@ -113,6 +122,8 @@ static void
 ask(struct feed *f)
 {
     f->asked = f->now;
+    f->share = mono_add_ms(
+        mono_before(f->share, f->now) ? f->now : f->share, SPACING_MS);
     f->waiting = true;
     f->hinted = false;
     request(f, ops[FEED_STATUS], 1 + FEED_STATUS);

@@ -225,6 +225,7 @@ fill_engines(struct snapshot *s, const struct jv *status, const struct snapshot 
         row->policy = word_value(&words_policy, jv_str(from, "policy", NULL));
         TEXT(row->last_error, from, "last_error");
         row->discontinuity_us = discontinuity(before, row, now_us);
+        row->load = MIB_NONE; /* the drivers know it */
         fill_clone(s, name, jv_get(from, "clone"));
         fill_standbys(s, SNAP_ENGINE_STANDBY, name, jv_get(from, "standbys"), NULL);
         fill_refusals(s, name, jv_get(from, "refusals"));

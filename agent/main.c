@@ -359,7 +359,7 @@ send_notices(struct agent *a)
 
     if (!agentx_connected())
         return;
-    for (int i = 0; i < NOTICES_A_TURN && notify_take(&a->notify, &n); i++)
+    for (int i = 0; i < NOTICES_A_TURN && notify_take(&a->notify, a->now.us, &n); i++)
         agentx_notify(&n);
 }
 
@@ -375,11 +375,13 @@ turn(struct agent *a)
     timeout = until_ms(a->now, feed_due(a->basculed), timeout);
     timeout = until_ms(a->now, a->read_at, timeout);
     timeout = until_ms(a->now, readers_due(), timeout);
+    if (agentx_connected())
+        timeout = until_ms(a->now, (struct mono){ notify_due(&a->notify) }, timeout);
     n = agentx_poll(fds, &timeout);
     fds[n] = feed_poll(a->sockmigd);
     fds[n + 1] = feed_poll(a->basculed);
     readers_poll(fds + n + 2);
-    if (poll(fds, n + OWN_FDS, a->notify.n ? 0 : timeout) < 0 && errno != EINTR)
+    if (poll(fds, n + OWN_FDS, timeout) < 0 && errno != EINTR)
         log_fatal("poll: %s", strerror(errno));
     a->now = mono_clock();
     a->stale |= feed_turn(a->sockmigd, a->now);

@@ -23,7 +23,7 @@
 static const oid root[] = { 1, 3, 6, 1, 4, 1, BSC_ENTERPRISE };
 #define NROOT OID_LENGTH(root)
 
-#define MAX_REQUESTS 128
+#define MAX_REQUESTS 1280 /* 16 nodes, 64 services, and what is asked besides */
 #define ATTEMPTS 2
 #define GRACE_MS 100 /* after the library's own time-out */
 

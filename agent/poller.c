@@ -37,6 +37,7 @@ static const struct wanted {
     { SNAP_ENGINE, 8, NULL, "protected", NULL, true },
     { SNAP_ENGINE, 9, NULL, "last_error", NULL, false },
     { SNAP_ENGINE, 10, NULL, "last_blackout_ms", NULL, false },
+    { SNAP_ENGINE, 12, NULL, "cpu_permille", NULL, false },
     { SNAP_GATE, 1, "gate", "open", NULL, true },
     { SNAP_GATE, 2, "gate", "held", NULL, false },
     { SNAP_GATE, 4, "gate", "released", NULL, false },
@@ -56,6 +57,13 @@ static const struct wanted wanted_standby[] = {
     { SNAP_ENGINE_STANDBY, 5, NULL, "lag", NULL, false },
 };
 
+/* The drivers of a node: each is a reading that bascule.conf may give a weight. */
+static const char *const drivers[] = { "load", "cpu", "memory", "pressure", "disk",
+    "sensor", "clock", "socket", "kernel", "process", "link", "build" };
+
+#define NDRIVERS (sizeof drivers / sizeof drivers[0])
+#define NPROBES 32 /* in one request */
+
 #define NWANTED (sizeof wanted / sizeof wanted[0])
 #define NSTANDBY (sizeof wanted_standby / sizeof wanted_standby[0])
 
@@ -69,12 +77,18 @@ struct target {
     unsigned waiting; /* requests of this round */
     char why[MANAGER_TEXT], reason[MANAGER_TEXT];
     int64_t health;
-    struct jv *services; /* owned: read so far in this round */
+    int64_t load_permille;        /* -1: not known */
+    struct jv *readings, *probes; /* owned: read so far in this round */
+    struct jv *services;          /* owned: likewise */
 };
+
+enum about { A_SERVICE, THE_NODE, PROBES };
 
 struct request { /* part of a round */
     struct target *target;
-    const struct conf_service *service; /* NULL: the configuration has none */
+    enum about about;
+    const struct conf_service *service; /* A_SERVICE */
+    unsigned first, n;                  /* PROBES: of the configuration */
 };
 
 static struct manager_oid
@@ -94,6 +108,27 @@ object(enum snapshot_table table, uint32_t arc, const char *name, const char *na
     return o;
 }
 
+/* give_probes - the results of the probes of @service go with it. */
+static void
+give_probes(const struct target *t, const struct jv *service)
+{
+    struct jv *list = jv_array();
+
+    for (size_t i = 0; i < jv_len(t->probes); i++) {
+        const struct jv *p = jv_at(t->probes, i);
+        struct jv *one;
+
+        if (strcmp(jv_str(p, "service", ""), jv_str(service, "name", "?")) != 0)
+            continue;
+        one = jv_object();
+        jv_set_str(one, "name", jv_str(p, "name", ""));
+        jv_set_str(one, "state", jv_str(p, "state", "unknown"));
+        jv_set_str(one, "text", jv_str(p, "text", ""));
+        jv_push(list, one);
+    }
+    jv_set((struct jv *)(uintptr_t)service, "readings", list); /* of our own array */
+}
+
 static void
 print(struct target *t)
 {
@@ -105,8 +140,14 @@ print(struct target *t)
     jv_set_bool(line, "answers", answers);
     jv_set_str(line, "health", word_text(&words_health, answers ? t->health : 0));
     jv_set_str(line, "reason", answers ? t->reason : t->why);
+    if (answers && t->load_permille >= 0)
+        jv_set_int(line, "load_permille", t->load_permille);
+    for (size_t i = 0; i < jv_len(t->services); i++)
+        give_probes(t, jv_at(t->services, i));
+    jv_set(line, "readings", t->readings);
     jv_set(line, "services", t->services);
-    t->services = NULL;
+    jv_free(t->probes);
+    t->services = t->readings = t->probes = NULL;
     text = jv_text(line, false);
     printf("%s\n", text);
     if (fflush(stdout) != 0)
@@ -170,12 +211,70 @@ service_object(const struct request *r, const struct manager_value *v)
     return s;
 }
 
+/* reading - a verdict and its text, as doc/protocol.md names them. */
+static struct jv *
+reading(const char *name, const struct manager_value *v)
+{
+    static const char *const states[] = { "unknown", "ok", "warning", "critical" };
+    int64_t health = v[0].type == MANAGER_NUMBER ? v[0].number : 0;
+    struct jv *one = jv_object();
+
+    jv_set_str(one, "name", name);
+    jv_set_str(one, "state", states[health >= 0 && health <= 3 ? health : 0]);
+    jv_set_str(one, "text", v[1].type == MANAGER_BYTES ? v[1].text : "");
+    return one;
+}
+
+static void
+take_node(struct target *t, const struct manager_value *v)
+{
+    t->load_permille = v[0].type == MANAGER_NUMBER ? v[0].number / 10 : -1;
+    for (size_t i = 0; i < NDRIVERS; i++)
+        if (v[1 + 2 * i].type == MANAGER_NUMBER)
+            jv_push(t->readings, reading(drivers[i], v + 1 + 2 * i));
+}
+
+static void
+take_probes(const struct request *r, const struct manager_value *v)
+{
+    for (unsigned i = 0; i < r->n; i++) {
+        const struct conf_probe *p = &r->target->conf->probes[r->first + i];
+        struct jv *one;
+
+        if (v[2 * i].type != MANAGER_NUMBER)
+            continue;
+        one = reading(p->name, v + 2 * i);
+        jv_set_str(one, "service", p->service);
+        jv_push(r->target->probes, one);
+    }
+}
+
 static unsigned
 objects_of(const struct request *r)
 {
-    if (!r->service)
-        return NHEAD;
-    return NHEAD + NWANTED + NSTANDBY * (r->target->conf->nnodes - 1);
+    switch (r->about) {
+    case THE_NODE:
+        return NHEAD + 1 + 2 * NDRIVERS;
+    case PROBES:
+        return NHEAD + 2 * r->n;
+    default:
+        return NHEAD + NWANTED + NSTANDBY * (r->target->conf->nnodes - 1);
+    }
+}
+
+static void
+take(const struct request *r, const struct manager_value *v)
+{
+    struct target *t = r->target;
+
+    t->health = number(&v[0]);
+    snapshot_text(t->reason, sizeof t->reason, v[1].text);
+    if (r->about == THE_NODE)
+        take_node(t, v + NHEAD);
+    else if (r->about == PROBES)
+        take_probes(r, v + NHEAD);
+    else
+        jv_push(t->services, service_object(r, v + NHEAD));
 }
 
 static void
@@ -186,17 +285,27 @@ on_reply(const char *why, const struct manager_value *v, unsigned n, void *arg)
 
     if (!why && (n != objects_of(r) || v[0].type == MANAGER_NO_OBJECT))
         why = "snmpd answers, but no bascule-agent is connected to it";
-    if (why) {
+    if (why)
         snapshot_text(t->why, sizeof t->why, why);
-    } else {
-        t->health = number(&v[0]);
-        snapshot_text(t->reason, sizeof t->reason, v[1].text);
-        if (r->service)
-            jv_push(t->services, service_object(r, v + NHEAD));
-    }
+    else
+        take(r, v);
     free(r);
     if (--t->waiting == 0)
         print(t);
+}
+
+static unsigned
+service_oids(const struct request *r, struct manager_oid *oids, unsigned at)
+{
+    const struct conf *conf = r->target->conf;
+
+    for (unsigned i = 0; i < NWANTED; i++)
+        oids[at++] = object(wanted[i].table, wanted[i].column, r->service->name, NULL);
+    for (unsigned n = 0; n < conf->nnodes; n++)
+        for (unsigned i = 0; i < NSTANDBY && &conf->nodes[n] != r->target->node; i++)
+            oids[at++] = object(wanted_standby[i].table, wanted_standby[i].column,
+                r->service->name, conf->nodes[n].name);
+    return at;
 }
 
 static unsigned
@@ -207,19 +316,23 @@ fill_oids(const struct request *r, struct manager_oid *oids)
 
     oids[at++] = object(SNAP_NODE_SCALARS, 3, NULL, NULL);
     oids[at++] = object(SNAP_NODE_SCALARS, 4, NULL, NULL);
-    if (!r->service)
-        return at;
-    for (unsigned i = 0; i < NWANTED; i++)
-        oids[at++] = object(wanted[i].table, wanted[i].column, r->service->name, NULL);
-    for (unsigned n = 0; n < conf->nnodes; n++)
-        for (unsigned i = 0; i < NSTANDBY && &conf->nodes[n] != r->target->node; i++)
-            oids[at++] = object(wanted_standby[i].table, wanted_standby[i].column,
-                r->service->name, conf->nodes[n].name);
+    if (r->about == A_SERVICE)
+        return service_oids(r, oids, at);
+    if (r->about == THE_NODE)
+        oids[at++] = object(SNAP_RESOURCE, 1, NULL, NULL);
+    for (size_t i = 0; i < NDRIVERS && r->about == THE_NODE; i++) {
+        oids[at++] = object(SNAP_DRIVER, 3, drivers[i], NULL);
+        oids[at++] = object(SNAP_DRIVER, 4, drivers[i], NULL);
+    }
+    for (unsigned i = 0; i < r->n; i++) {
+        oids[at++] = object(SNAP_PROBE, 5, conf->probes[r->first + i].name, NULL);
+        oids[at++] = object(SNAP_PROBE, 6, conf->probes[r->first + i].name, NULL);
+    }
     return at;
 }
 
 static void
-ask(struct target *t, const struct conf_service *service)
+ask(struct request what)
 {
     static struct manager_oid oids[MANAGER_MAX_OBJECTS];
     struct request *r = malloc(sizeof *r);
@@ -227,9 +340,9 @@ ask(struct target *t, const struct conf_service *service)
 
     if (!r)
         log_fatal("out of memory");
-    *r = (struct request){ t, service };
+    *r = what;
     n = fill_oids(r, oids);
-    if (!manager_get(t->session, oids, n, on_reply, r))
+    if (!manager_get(what.target->session, oids, n, on_reply, r))
         on_reply("the request could not be sent: is the network up?", NULL, 0, r);
 }
 
@@ -237,18 +350,30 @@ ask(struct target *t, const struct conf_service *service)
 static void
 begin(struct target *t)
 {
-    unsigned n = t->conf->nservices;
+    const struct conf *conf = t->conf;
+    unsigned batches = (conf->nprobes + NPROBES - 1) / NPROBES;
 
     if (t->waiting)
         return;
     t->why[0] = t->reason[0] = '\0';
     t->health = 0;
+    t->load_permille = -1;
     t->services = jv_array();
-    t->waiting = n ? n : 1; /* all of them before the first can fail */
-    for (unsigned i = 0; i < n; i++)
-        ask(t, &t->conf->services[i]);
-    if (!n)
-        ask(t, NULL);
+    t->readings = jv_array();
+    t->probes = jv_array();
+    t->waiting = 1 + conf->nservices + batches; /* before the first can fail */
+    ask((struct request){ .target = t, .about = THE_NODE });
+    for (unsigned i = 0; i < batches; i++) {
+        unsigned first = i * NPROBES, left = conf->nprobes - first;
+
+        ask((struct request){ .target = t,
+            .about = PROBES,
+            .first = first,
+            .n = left < NPROBES ? left : NPROBES });
+    }
+    for (unsigned i = 0; i < conf->nservices; i++)
+        ask((struct request){
+            .target = t, .about = A_SERVICE, .service = &conf->services[i] });
 }
 
 static bool

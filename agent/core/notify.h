@@ -11,17 +11,31 @@
 #include "agent/core/snapshot.h"
 
 #define NOTIFY_QUEUE 64
+#define NOTIFY_BURST 20      /* so many at once, and then */
+#define NOTIFY_SPACING_MS 50 /* one in this time */
 
-enum notice_kind { NOTICE_SERVICE, NOTICE_NODE };
+enum notice_kind { /* the notifications of BASCULE-CLUSTER-MIB, from 1 */
+    NOTICE_SERVICE = 1,
+    NOTICE_NODE,
+    NOTICE_TAKEOVER_STARTED,
+    NOTICE_TAKEOVER_FINISHED,
+    NOTICE_SWITCHOVER_STARTED,
+    NOTICE_SWITCHOVER_FINISHED,
+    NOTICE_HEALTH,
+    NOTICE_PROBE
+};
 
 struct notice {
     enum notice_kind kind;
     uint32_t number;    /* from 1 */
-    struct mib_row row; /* index of the service or node */
+    struct mib_row row; /* index of the service, node or probe */
     char name[SNAP_NAME];
     int64_t before, after; /* states */
+    int64_t severity;      /* BasculeSeverity */
+    uint32_t event;        /* serial number, 0: none */
     char active[SNAP_NAME];
-    int64_t epoch; /* 0 if not known */
+    char text[SNAP_TEXT]; /* of NOTICE_HEALTH, NOTICE_PROBE */
+    int64_t epoch;        /* 0 if not known */
 };
 
 struct notify {
@@ -29,14 +43,19 @@ struct notify {
     uint32_t first, n;
     bool armed; /* the supervisor has answered once */
     uint32_t number, sent, dropped;
+    int64_t next_us; /* the rate limit: when the one behind the burst may go */
 };
 
 /* notify_compare - queue the changes from @before to @after; none unless @enable. */
 void notify_compare(struct notify *q, const struct snapshot *before,
     const struct snapshot *after, bool enable);
 
-/* notify_take - the oldest notice, counted as sent.  False: none waits. */
-bool notify_take(struct notify *q, struct notice *out);
+/* notify_take - the oldest notice, counted as sent.  False: none waits, or it is too
+ * soon for the next (@now_us: the monotonic clock). */
+bool notify_take(struct notify *q, int64_t now_us, struct notice *out);
+
+/* notify_due - when the next may go; INT64_MAX: none waits. */
+int64_t notify_due(const struct notify *q);
 
 void notify_show(const struct notify *q, struct snapshot *s); /* the counters */
 

@@ -50,6 +50,7 @@ COLUMNS(engine_columns) = {
     {  9, MIB_TEXT,     0, AT(engine_row, last_error) },
     { 10, MIB_UNSIGNED, 0, AT(engine_row, last_blackout_ms) },
     { 11, MIB_STAMP,    0, AT(engine_row, discontinuity_us) },
+    { 12, MIB_UNSIGNED, 0, AT(engine_row, load) },
 };
 COLUMNS(gate_columns) = {
     {  1, MIB_TRUTH,     0, AT(engine_row, gate_open) },

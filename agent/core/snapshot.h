@@ -54,7 +54,7 @@ struct engine_row { /* of the tables of engines, gates, checkpoints and streams 
     struct mib_row row;
     char last_error[SNAP_TEXT];
     int64_t role, state, epoch, policy, pid, connections, is_protected;
-    int64_t last_blackout_ms, discontinuity_us;
+    int64_t last_blackout_ms, discontinuity_us, load;
     int64_t gate_open, held, queued, released, dropped;
     int64_t passed_in, passed_out, fenced_in, fenced_out;
     int64_t lease_held, lease_remaining_ms, lease_refreshed, lease_lost;

@@ -41,4 +41,10 @@ awk '
 "$top_builddir/tests/unit/mib_columns" | sort >"$dir/agent"
 [ -s "$dir/modules" ] || { echo "no objects were found in the modules"; bad=1; }
 diff "$dir/modules" "$dir/agent" || { echo "< modules, > agent"; bad=1; }
+# The reference pages are those of these modules: make mib-pages writes them.
+for m in TC NODE SOCKMIG CLUSTER; do
+    python3 "$top_srcdir/build-aux/mib_page.py" "$top_srcdir/mib/BASCULE-$m-MIB" |
+        diff - "$top_srcdir/doc/mib/BASCULE-$m-MIB.md" >/dev/null ||
+        { echo "doc/mib/BASCULE-$m-MIB.md is not of this module: make mib-pages"; bad=1; }
+done
 exit $bad

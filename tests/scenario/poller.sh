@@ -21,6 +21,8 @@ says n1 '"name":"redis","role":"active","state":"running","epoch":7,"connections
     says n1 '{"node":"n3","state":"ready","in_set":true,"lag":1}' &&
     says n1 '"released":4999999990' ||
     fail "n1's services: $(grep n1 "$dir/lines" | tail -n 1)"
+wait_for 10 says n1 '{"name":"memory","state":"' || fail "n1's drivers are not read: $(grep n1 "$dir/lines" | tail -n 1)"
+wait_for 10 says n1 '"load_permille":' || fail "n1's load is not read"
 wait_for 10 says n2 '"answers":false,"health":"unknown","reason":"snmpd answers, but no bascule-agent' ||
     fail "n2 without an agent: $(grep n2 "$dir/lines" | tail -n 1)"
 wait_for 10 says n3 '"answers":false,"health":"unknown","reason":"no answer: the host or its snmpd is down"' ||

@@ -68,7 +68,7 @@ off 1 || fail "taken over, and the port of n1 is not shut"
 said 2 "others read or change it: chown" || fail "the secret that all can read is not refused"
 said 2 "fence hang1: agent ended with status .*too late" || fail "the hanging agent is not killed"
 grep -q "^action=off" "$dir/hung.in" || fail "the agent was not told what to do"
-kill -0 "$(cat "$dir/hung.pid")" 2>/dev/null && fail "a process of the hanging agent is left"
+grep -q "^State:.[^Z]" "/proc/$(cat "$dir/hung.pid")/status" 2>/dev/null && fail "a process of the hanging agent is left"
 rows=$(ask 2 '{"op":"journal","after":0,"limit":1000}')
 python3 - "$rows" <<'P' || fail "the journal's order is wrong: $rows"
 import json, sys

@@ -260,7 +260,7 @@ make_standbys(struct view *v, const struct model *m)
                                      : NOT_KNOWN;
         s->clone_size = clones ? number(clones, row, CLONE_SIZE) : NOT_KNOWN;
         s->class = standby_class(s);
-        if (s->node >= 0)
+        if (s->node >= 0 && s->state != STANDBY_DOWN)
             v->nodes[s->node].clones++;
     }
 }

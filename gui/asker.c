@@ -4,6 +4,7 @@
 #include "gui/core/probe.h"
 
 #include <gio/gio.h>
+#include <glib/gi18n.h>
 #include <string.h>
 
 /* net-snmp's headers bring their own package macros. */
@@ -22,7 +23,9 @@
 #include <net-snmp/library/large_fd_set.h>
 #pragma GCC diagnostic pop
 
-#define TIMEOUT_US 500000 /* twice: an agent that is gone is known to be after 1 s */
+#define TIMEOUT_US                                                                     \
+    700000 /* twice: an agent that is gone is known to be after 1.4 s                  \
+            */
 #define RETRIES 1
 #define PROBE_MS 300
 #define PROBES 3
@@ -152,17 +155,19 @@ static const char *
 report_text(const netsnmp_pdu *pdu)
 {
     static const oid stats[] = { 1, 3, 6, 1, 6, 3, 15, 1, 1 };
-    static const char *const text[] = { "", "the agent refuses authPriv for the user",
-        "the clocks of the SNMP engines differ", "the agent does not know the user",
-        "the agent has another engine identifier now",
-        "wrong authentication pass phrase", "wrong privacy pass phrase" };
+    static const char *const text[] = { "",
+        N_("the agent refuses authPriv for the user"),
+        N_("the clocks of the SNMP engines differ"),
+        N_("the agent does not know the user"),
+        N_("the agent has another engine identifier now"),
+        N_("wrong authentication pass phrase"), N_("wrong privacy pass phrase") };
     const netsnmp_variable_list *v = pdu ? pdu->variables : NULL;
     size_t n = OID_LENGTH(stats);
 
     if (v && v->name_length > n && snmp_oidtree_compare(v->name, n, stats, n) == 0 &&
         v->name[n] < G_N_ELEMENTS(text))
         return text[v->name[n]];
-    return "the agent sent a report instead of an answer";
+    return N_("the agent sent a report instead of an answer");
 }
 
 static void
@@ -225,7 +230,7 @@ send_request(struct asker *s, struct request *r)
     s->inside++;
     if (!snmp_sess_async_send(s->handle, pdu, reply_cb, r)) {
         r->pdu = pdu;
-        answer(r, ASKER_ERROR, "the request could not be sent", NULL, 0);
+        answer(r, ASKER_ERROR, N_("the request could not be sent"), NULL, 0);
     }
     s->inside--;
 }
@@ -435,7 +440,7 @@ open_library(struct asker *s)
     }
     s->handle = snmp_sess_open(&n);
     if (!s->handle) {
-        fail_all(s, ASKER_ERROR, "the address cannot be used");
+        fail_all(s, ASKER_ERROR, N_("the address cannot be used"));
         return;
     }
     s->stage = OPEN;
@@ -506,7 +511,7 @@ begin_probe(struct asker *s, GSocketAddress *address)
         G_SOCKET_TYPE_DATAGRAM, G_SOCKET_PROTOCOL_UDP, NULL);
     if (!s->probe || !g_socket_connect(s->probe, address, NULL, NULL)) {
         g_clear_object(&s->probe);
-        fail_all(s, ASKER_ERROR, "there is no way to the address");
+        fail_all(s, ASKER_ERROR, N_("there is no way to the address"));
         return;
     }
     g_socket_set_blocking(s->probe, FALSE);
@@ -531,7 +536,7 @@ named_cb(GObject *object, GAsyncResult *result, gpointer data)
     if (g_error_matches(error, G_IO_ERROR, G_IO_ERROR_CANCELLED))
         return; /* @s is gone */
     if (!address || !G_IS_INET_SOCKET_ADDRESS(address)) {
-        fail_all(s, ASKER_ERROR, error ? error->message : "no such host");
+        fail_all(s, ASKER_ERROR, error ? error->message : N_("no such host"));
         return;
     }
     inet = g_inet_socket_address_get_address(G_INET_SOCKET_ADDRESS(address));

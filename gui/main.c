@@ -9,8 +9,8 @@
 
 static struct {
     char **nodes;
-    char *user, *version, *community, *auth_protocol;
-    gboolean show_version;
+    char *user, *version, *auth_protocol, *record, *play;
+    gboolean show_version, dark;
 } options;
 
 static const GOptionEntry entries[] = {
@@ -20,6 +20,11 @@ static const GOptionEntry entries[] = {
         N_("SHA, SHA-256 (default) or SHA-512"), N_("PROTOCOL") },
     { "snmp", 0, 0, G_OPTION_ARG_STRING, &options.version,
         N_("SNMP version: 3 (default with a user) or 2c"), N_("VERSION") },
+    { "record", 0, 0, G_OPTION_ARG_FILENAME, &options.record, N_("Record what is read"),
+        N_("FILE") },
+    { "play", 0, 0, G_OPTION_ARG_FILENAME, &options.play, N_("Play a recorded run"),
+        N_("FILE") },
+    { "dark", 0, 0, G_OPTION_ARG_NONE, &options.dark, N_("Light on dark"), NULL },
     { "version", 0, 0, G_OPTION_ARG_NONE, &options.show_version,
         N_("Print the version"), NULL },
     { G_OPTION_REMAINING, 0, 0, G_OPTION_ARG_STRING_ARRAY, &options.nodes, NULL,
@@ -59,10 +64,19 @@ activate_cb(GApplication *app, gpointer data)
     gtk_style_context_add_provider_for_screen(gdk_screen_get_default(),
         GTK_STYLE_PROVIDER(css), GTK_STYLE_PROVIDER_PRIORITY_APPLICATION);
     window = bsc_window_new(GTK_APPLICATION(app));
-    if (options.nodes)
+    if (options.dark)
+        g_action_group_change_action_state(
+            G_ACTION_GROUP(window), "dark", g_variant_new_boolean(TRUE));
+    if (options.record)
+        bsc_window_record(BSC_WINDOW(window), options.record);
+    if (options.play)
+        bsc_window_play(BSC_WINDOW(window), options.play);
+    else if (options.nodes)
         bsc_window_connect(
             BSC_WINDOW(window), (const char *const *)options.nodes, user_of_options());
     gtk_window_present(GTK_WINDOW(window));
+    if (!options.play && !options.nodes)
+        g_action_group_activate_action(G_ACTION_GROUP(window), "connect", NULL);
 }
 
 static int
@@ -81,9 +95,10 @@ int
 main(int argc, char **argv)
 {
     g_autoptr(GtkApplication) app = NULL;
+    const char *locale = g_getenv("BASCULE_LOCALEDIR");
 
     setlocale(LC_ALL, "");
-    bindtextdomain(GETTEXT_PACKAGE, BSC_LOCALEDIR);
+    bindtextdomain(GETTEXT_PACKAGE, locale ? locale : BSC_LOCALEDIR);
     bind_textdomain_codeset(GETTEXT_PACKAGE, "UTF-8");
     textdomain(GETTEXT_PACKAGE);
     asker_begin();

@@ -133,6 +133,14 @@ node(struct pen *n, const struct view *v, const struct scene *s, unsigned i)
     if (!s->dense || r->h > 38)
         text(n, words, r->x + 9, r->y + (s->dense ? 20 : 23), r->w - 16, SMALL,
             &n->p->faint);
+    if (!s->dense && c->active == 0 && c->clones > 0 && r->h > 70) {
+        g_autofree char *clones = g_strdup_printf(
+            ngettext(
+                "standby of %d service", "standby of %d services", (gulong)c->clones),
+            c->clones);
+
+        text(n, clones, r->x + 9, r->y + 46, r->w - 16, SMALL, &n->p->faint);
+    }
     if (s->more[i] > 0 && (!s->dense || r->h > 52)) {
         more = s->dense ? g_strdup_printf(
                               ngettext("%d service", "%d services", (gulong)s->more[i]),

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #define RETRY_MS 3000 /* an agent that is silent is tried again */
-#define HEDGE_MS 700  /* the primary is slow: whoever is there takes over */
+#define HEDGE_MS 1100 /* the primary is slow: whoever is there takes over */
 #define STAY_MS 5000  /* no to and fro between two that know nothing */
 
 struct agent_link {

@@ -140,24 +140,24 @@ words_overall(const struct view *v)
         return g_strdup(_("No quorum: the cluster does not act"));
     case OVERALL_FAILED:
         return g_strdup_printf(
-            ngettext("%u of %u service failed", "%u of %u services failed", v->b), v->a,
-            v->b);
+            ngettext("%u of %u services failed", "%u of %u services failed", v->a),
+            v->a, v->b);
     case OVERALL_TAKING_OVER:
-        return g_strdup_printf(ngettext("%u of %u service is being taken over",
-                                   "%u of %u services are being taken over", v->b),
+        return g_strdup_printf(ngettext("%u of %u services is being taken over",
+                                   "%u of %u services are being taken over", v->a),
             v->a, v->b);
     case OVERALL_STOPPED:
-        return g_strdup_printf(ngettext("%u of %u service is stopped",
-                                   "%u of %u services are stopped", v->b),
+        return g_strdup_printf(ngettext("%u of %u services is stopped",
+                                   "%u of %u services are stopped", v->a),
             v->a, v->b);
     case OVERALL_UNPROTECTED:
-        return g_strdup_printf(ngettext("%u of %u service is not protected",
-                                   "%u of %u services are not protected", v->b),
+        return g_strdup_printf(ngettext("%u of %u services is not protected",
+                                   "%u of %u services are not protected", v->a),
             v->a, v->b);
     case OVERALL_NODES:
         return g_strdup_printf(
-            ngettext("Protected, but %u of %u node needs attention",
-                "Protected, but %u of %u nodes need attention", v->b),
+            ngettext("Protected, but %u of %u nodes needs attention",
+                "Protected, but %u of %u nodes need attention", v->a),
             v->a, v->b);
     case OVERALL_PROTECTED:
         return v->b == 1 ? g_strdup(_("The service is protected"))

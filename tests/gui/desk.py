@@ -27,7 +27,7 @@ Atspi = None
 
 
 class Desk:
-    def __init__(self, size="1280x820"):
+    def __init__(self, size="1300x900"):
         self.dir = tempfile.mkdtemp(prefix="desk.")
         self.procs = []
         self.env = dict(os.environ, HOME=self.dir, XDG_RUNTIME_DIR=self.dir, LC_ALL="C.UTF-8",

@@ -32,6 +32,7 @@ class Desk:
         self.procs = []
         self.env = dict(os.environ, HOME=self.dir, XDG_RUNTIME_DIR=self.dir, LC_ALL="C.UTF-8",
                         GSETTINGS_BACKEND="memory", GTK_A11Y="atspi", NO_AT_BRIDGE="0",
+                        LSAN_OPTIONS="print_suppressions=0:suppressions=" + SRC + "/tests/gui/lsan.supp",
                         XDG_CONFIG_HOME=self.dir + "/config", XDG_DATA_HOME=self.dir + "/data")
         for v in ("DISPLAY", "WAYLAND_DISPLAY", "GTK_THEME", "LANGUAGE", "LANG"):
             self.env.pop(v, None)
@@ -117,7 +118,7 @@ class Console:
         self.desk = desk
         self.log = open(desk.dir + "/console.log", "ab+")
         self.began = time.time()
-        argv = list(prefix) + [program or TOP + "/gui/bascule-console"] + list(args)
+        argv = list(prefix) + [program or os.environ.get("GUI_CONSOLE", TOP + "/gui/bascule-console")] + list(args)
         self.proc = desk.start(argv, env=dict(desk.env, **(env or {})), stderr=self.log,
                                stdout=self.log)
         self.app = desk.wait(self.find_app, "the console on the accessibility bus", 15)
@@ -181,8 +182,12 @@ class Console:
                 return int(line.split()[1])
 
     def end(self):
-        self.proc.terminate()
-        rc = self.proc.wait(10)
+        self.desk.key("ctrl+q")  # by itself: a sanitizer speaks at the end
+        try:
+            rc = self.proc.wait(5)
+        except subprocess.TimeoutExpired:
+            self.proc.terminate()
+            rc = self.proc.wait(10)
         assert rc in (0, -signal.SIGTERM, 128 + signal.SIGTERM), "exit status %d: %s" % (
             rc, self.output())
 

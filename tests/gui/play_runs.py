@@ -19,9 +19,9 @@ def console(d, kind, *args, **kw):
 
 
 def finish(c):
+    c.end()
     for word in BAD:
         assert word not in c.output(), c.output()[-2000:]
-    c.end()
     open(c.desk.dir + "/console.log", "w").close()
 
 

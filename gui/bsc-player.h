@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * bsc-player.h - the controls of a recorded run: play, pause, speed, a slider.
+ *
+ * Signal: "moved" (gboolean back): the model is that of another time. */
+#ifndef BSC_GUI_BSC_PLAYER_H
+#define BSC_GUI_BSC_PLAYER_H
+
+#include "gui/record.h"
+
+#include <gtk/gtk.h>
+
+#define BSC_TYPE_PLAYER (bsc_player_get_type())
+G_DECLARE_FINAL_TYPE(BscPlayer, bsc_player, BSC, PLAYER, GtkBox)
+
+/* bsc_player_show - controls @player (borrowed) from now on. */
+void bsc_player_show(BscPlayer *self, struct player *player);
+
+#endif

@@ -1,0 +1,312 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "gui/words.h"
+
+#include <glib/gstdio.h>
+
+#define PICK(list, value)                                                              \
+    ((value) >= 0 && (value) < (int64_t)G_N_ELEMENTS(list) && (list)[value]            \
+            ? _((list)[value])                                                         \
+            : _("not known"))
+
+const char *words_sign(enum view_class class)
+{
+    static const char *const signs[N_CLASSES] = { "?", "\u2714", "\u21bb", "\u25b2",
+        "\u2716" };
+
+    return signs[class];
+}
+
+const char *words_class(enum view_class class)
+{
+    static const char *const words[N_CLASSES] = { N_("not known"), N_("good"),
+        N_("busy"), N_("attention"), N_("trouble") };
+
+    return _(words[class]);
+}
+
+const char *
+words_service(int64_t state)
+{
+    static const char *const words[] = { N_("not known"), N_("protected"),
+        N_("unprotected"), N_("taking over"), N_("stopped"), N_("failed") };
+
+    return PICK(words, state);
+}
+
+const char *
+words_node(int64_t state)
+{
+    static const char *const words[] = { N_("not known"), N_("online"), N_("offline") };
+
+    return PICK(words, state);
+}
+
+const char *
+words_health(int64_t health)
+{
+    static const char *const words[] = { N_("not known"), N_("healthy"), N_("degraded"),
+        N_("failed") };
+
+    return PICK(words, health);
+}
+
+const char *
+words_standby(int64_t state)
+{
+    static const char *const words[] = { N_("not known"), N_("connecting"),
+        N_("being seeded"), N_("ready"), N_("behind"), N_("down") };
+
+    return PICK(words, state);
+}
+
+const char *
+words_severity(int64_t severity)
+{
+    static const char *const words[] = { N_("not known"), N_("information"),
+        N_("warning"), N_("error") };
+
+    return PICK(words, severity);
+}
+
+const char *
+words_policy(int64_t policy)
+{
+    static const char *const words[] = { N_("not known"), "commit", "replay", "warm",
+        "cold" };
+
+    return PICK(words, policy);
+}
+
+const char *
+words_order(int64_t kind)
+{
+    static const char *const words[] = { N_("other"), N_("switchover"), N_("drain"),
+        N_("resume"), N_("maintenance"), N_("policy"), N_("checkpoint"), N_("interval"),
+        N_("clear failures"), N_("acknowledge"), N_("freeze") };
+
+    return PICK(words, kind);
+}
+
+const char *
+words_progress(int64_t state)
+{
+    static const char *const words[] = { N_("not known"), N_("running"), N_("done"),
+        N_("failed") };
+
+    return PICK(words, state);
+}
+
+/* The names of RFC 9293 are the same in every language. */
+const char *
+words_tcp(int64_t state)
+{
+    static const char *const words[] = { N_("not known"), "ESTABLISHED", "SYN-SENT",
+        "SYN-RECEIVED", "FIN-WAIT-1", "FIN-WAIT-2", "TIME-WAIT", "CLOSED", "CLOSE-WAIT",
+        "LAST-ACK", "LISTEN", "CLOSING" };
+
+    return PICK(words, state);
+}
+
+const char *
+words_truth(int64_t value)
+{
+    static const char *const words[] = { N_("not known"), N_("yes"), N_("no") };
+
+    return PICK(words, value);
+}
+
+const char *
+words_drain(int64_t state)
+{
+    static const char *const words[] = { N_("not known"), N_("no"), N_("draining"),
+        N_("drained") };
+
+    return PICK(words, state);
+}
+
+char *
+words_overall(const struct view *v)
+{
+    switch (v->overall) {
+    case OVERALL_NOT_CONNECTED:
+        return g_strdup(_("Not connected"));
+    case OVERALL_CONNECTING:
+        return g_strdup(_("Connecting\u2026"));
+    case OVERALL_LOST:
+        return g_strdup(_("No node answers"));
+    case OVERALL_NO_SUPERVISOR:
+        return g_strdup(_("The supervisor does not answer"));
+    case OVERALL_NO_QUORUM:
+        return g_strdup(_("No quorum: the cluster does not act"));
+    case OVERALL_FAILED:
+        return g_strdup_printf(
+            ngettext("%u of %u services failed", "%u of %u services failed", v->a),
+            v->a, v->b);
+    case OVERALL_TAKING_OVER:
+        return g_strdup_printf(ngettext("%u of %u services is being taken over",
+                                   "%u of %u services are being taken over", v->a),
+            v->a, v->b);
+    case OVERALL_STOPPED:
+        return g_strdup_printf(ngettext("%u of %u services is stopped",
+                                   "%u of %u services are stopped", v->a),
+            v->a, v->b);
+    case OVERALL_UNPROTECTED:
+        return g_strdup_printf(ngettext("%u of %u services is not protected",
+                                   "%u of %u services are not protected", v->a),
+            v->a, v->b);
+    case OVERALL_NODES:
+        return g_strdup_printf(
+            ngettext("Protected, but %u of %u nodes needs attention",
+                "Protected, but %u of %u nodes need attention", v->a),
+            v->a, v->b);
+    case OVERALL_PROTECTED:
+        return v->b == 1 ? g_strdup(_("The service is protected"))
+                         : g_strdup_printf(ngettext("%u service is protected",
+                                               "All %u services are protected", v->b),
+                               v->b);
+    case OVERALL_NO_SERVICES:
+        break;
+    }
+    return g_strdup(_("No services are configured"));
+}
+
+char *
+words_count(int64_t n)
+{
+    if (n == NOT_KNOWN)
+        return g_strdup(_("not known"));
+    return g_strdup_printf("%'" G_GINT64_FORMAT, n);
+}
+
+char *
+words_ms(int64_t ms)
+{
+    if (ms == NOT_KNOWN)
+        return g_strdup(_("not known"));
+    if (ms < 1000)
+        return g_strdup_printf(_("%d ms"), (int)ms);
+    if (ms < 60000)
+        return g_strdup_printf(_("%.1f s"), (double)ms / 1000);
+    if (ms < 3600000)
+        return g_strdup_printf(
+            _("%d min %d s"), (int)(ms / 60000), (int)(ms / 1000 % 60));
+    if (ms < 48 * 3600000ll)
+        return g_strdup_printf(
+            _("%d h %d min"), (int)(ms / 3600000), (int)(ms / 60000 % 60));
+    return g_strdup_printf(_("%.0f days"), (double)ms / 86400000);
+}
+
+char *
+words_us(int64_t us)
+{
+    if (us == NOT_KNOWN)
+        return g_strdup(_("not known"));
+    if (us < 1000)
+        return g_strdup_printf(_("%d \u00b5s"), (int)us);
+    if (us < 100000)
+        return g_strdup_printf(_("%.1f ms"), (double)us / 1000);
+    return words_ms(us / 1000);
+}
+
+char *
+words_bytes(int64_t bytes)
+{
+    if (bytes == NOT_KNOWN || bytes < 0)
+        return g_strdup(_("not known"));
+    return g_format_size_full((guint64)bytes, G_FORMAT_SIZE_IEC_UNITS);
+}
+
+static char *
+format_time(int64_t ms, const char *format)
+{
+    g_autoptr(GDateTime) t = NULL;
+    g_autofree char *text = NULL;
+
+    if (ms == NOT_KNOWN || ms <= 0)
+        return g_strdup("");
+    t = g_date_time_new_from_unix_local(ms / 1000);
+    if (!t)
+        return g_strdup(_("not known"));
+    text = g_date_time_format(t, format);
+    return g_strdup_printf("%s.%03d", text, (int)(ms % 1000));
+}
+
+char *
+words_time(int64_t ms)
+{
+    return format_time(ms, "%Y-%m-%d %H:%M:%S");
+}
+
+char *
+words_clock(int64_t ms)
+{
+    return format_time(ms, "%H:%M:%S");
+}
+
+char *
+words_lag(int64_t checkpoints)
+{
+    if (checkpoints == NOT_KNOWN)
+        return g_strdup(_("lag not known"));
+    if (checkpoints > 1000000)
+        return g_strdup(_("more than a million checkpoints behind"));
+    if (checkpoints == 0)
+        return g_strdup(_("up to date"));
+    return g_strdup_printf(
+        ngettext("%d checkpoint behind", "%d checkpoints behind", (gulong)checkpoints),
+        (int)checkpoints);
+}
+
+char *
+words_node_line(const struct view *v, unsigned i)
+{
+    const struct view_node *n = &v->nodes[i];
+    GString *s = g_string_new(NULL);
+
+    g_string_printf(s, _("Node %s: %s, %s"), n->name, words_node(n->state),
+        words_health(n->health));
+    if (n->reason[0])
+        g_string_append_printf(s, " (%s)", n->reason);
+    if (n->maintenance == MIB_TRUE)
+        g_string_append_printf(s, ", %s", _("in maintenance"));
+    if (n->drain > DRAIN_NO)
+        g_string_append_printf(s, ", %s", words_drain(n->drain));
+    if (n->cut)
+        g_string_append_printf(s, _(", device %s is down"), n->down);
+    g_string_append_printf(s,
+        ngettext("; runs %d service", "; runs %d services", (gulong)n->active),
+        n->active);
+    g_string_append_printf(s,
+        ngettext(", standby of %d", ", standby of %d", (gulong)n->clones), n->clones);
+    return g_string_free(s, FALSE);
+}
+
+char *
+words_service_line(const struct view *v, unsigned i)
+{
+    const struct view_service *s = &v->services[i];
+    GString *t = g_string_new(NULL);
+
+    g_string_printf(t, _("Service %s: %s"), s->name, words_service(s->state));
+    if (s->active[0])
+        g_string_append_printf(t, _(", active on %s"), s->active);
+    else
+        g_string_append(t, _(", active nowhere"));
+    if (s->addresses[0])
+        g_string_append_printf(t, _(", address %s"), s->addresses);
+    if (s->step[0])
+        g_string_append_printf(t, _(", step: %s"), s->step);
+    if (s->reason[0])
+        g_string_append_printf(t, " (%s)", s->reason);
+    return g_string_free(t, FALSE);
+}
+
+char *
+words_standby_line(const struct view *v, unsigned i)
+{
+    const struct view_standby *s = &v->standbys[i];
+    g_autofree char *lag = words_lag(s->lag), *age = words_ms(s->clone_age);
+
+    return g_strdup_printf(_("Standby %s of %s: %s, %s, last checkpoint %s ago"),
+        s->name, s->service, words_standby(s->state), lag, age);
+}

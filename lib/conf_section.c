@@ -122,9 +122,9 @@ bool
 conf_begin(
     struct conf_draft *draft, enum conf_section section, const char *title, char *why)
 {
-    static bool (*const begin[CONF_NSECTIONS])(struct conf_draft *, const char *,
-        char *) = { begin_cluster, begin_node, begin_service, begin_probe,
-        conf_begin_reading, conf_begin_fence };
+    static bool (*const begin[CONF_NSECTIONS])(
+        struct conf_draft *, const char *, char *) = { begin_cluster, begin_node,
+        begin_service, begin_probe, conf_begin_reading, conf_begin_fence };
 
     draft->section = section;
     draft->seen = 0;
@@ -235,9 +235,9 @@ end_probe(struct conf_draft *draft, char *why)
 bool
 conf_end(struct conf_draft *draft, char *why)
 {
-    static bool (*const end[CONF_NSECTIONS])(struct conf_draft *,
-        char *) = { end_cluster, end_node, end_service, end_probe, end_reading,
-        conf_end_fence };
+    static bool (*const end[CONF_NSECTIONS])(struct conf_draft *, char *) = {
+        end_cluster, end_node, end_service, end_probe, end_reading, conf_end_fence
+    };
     const struct conf_key *keys = conf_keys(draft->section);
 
     for (unsigned i = 0; keys[i].name; i++)

@@ -181,10 +181,21 @@ ignore_message(struct ctl_conn *conn, const struct jv *msg, void *arg)
     (void)arg;
 }
 
+/* As with an engine: the connection frees itself, and may end before its process is
+ * known to have. */
+static void
+on_cells_closed(struct ctl_conn *conn, void *arg)
+{
+    struct daemon *d = arg;
+
+    (void)conn;
+    d->cells.ctl = NULL;
+}
+
 static void
 cells_start(struct daemon *d)
 {
-    struct ctl_handler handler = { ignore_message, NULL, d };
+    struct ctl_handler handler = { ignore_message, on_cells_closed, d };
     int sv[2];
     pid_t pid;
 

@@ -1,0 +1,347 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""lab_replay.py - takeovers of a server that shows what it remembers, under each policy.
+
+usage: lab_replay.py [--name LAB] [CHECK...]
+"""
+import argparse
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import traceback
+
+TOP = os.environ.get("top_srcdir", ".")
+sys.path.insert(0, os.path.join(TOP, "tests/bench"))
+from labrun import BASCULE, BUILD, Failure, Lab, need_root  # noqa: E402
+
+V4, V6 = "10.77.1.100", "fd77:1::100"
+CLIENT = os.path.join(os.path.abspath(TOP), "tests/scenario/talk_client.py")
+
+CONF = """
+service "talk" {
+  addresses = { "10.77.1.100/24", "fd77:1::100/64" }
+  device    = "eth0"
+  command   = { "%s/talk_server", "7000" }
+  user      = "nobody"
+  policy    = "%s"
+  checkpoint-interval = 100
+  checkpoint-spacing  = 2
+  %s
+}
+"""
+
+
+def on_term(signo, frame):
+    """A time limit: the lab must not stay."""
+    raise Failure("ended by a signal")
+
+
+signal.signal(signal.SIGTERM, on_term)
+
+
+def need(ok, what):
+    if not ok:
+        raise Failure(what)
+
+
+class Talk:
+    """talk_client.py in the lab's client."""
+
+    def __init__(self, lab, *kinds):
+        self.p = subprocess.Popen(
+            [BASCULE, "lab", "exec", "--name", lab.name, "client", "--", "/usr/bin/python3", CLIENT,
+             "7000"] + list(kinds), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self.lab, self.kinds = lab, [k.split(":")[0] + ("6" if ":" in k.split(":", 2)[2] else "")
+                                     for k in kinds]
+
+    def ask(self, line):
+        self.p.stdin.write(line + "\n")
+        self.p.stdin.flush()
+        answer = self.p.stdout.readline()
+        need(answer, "the client ended after %r" % line)
+        return json.loads(answer)
+
+    def answered(self):
+        """Until each kind was answered again; all reports since, added up."""
+        total, wrongs = {}, []
+
+        def all_kinds():
+            r = self.ask("report")
+            wrongs.extend(r["wrongs"])
+            for kind, what in r["counts"].items():
+                for k, n in what.items():
+                    total.setdefault(kind, {}).setdefault(k, 0)
+                    total[kind][k] += n
+            return all(total.get(k, {}).get("answers", 0) > 5 for k in self.kinds)
+        self.lab.wait("answers to all of %s" % self.kinds, all_kinds, 30)
+        return total, wrongs
+
+    def stop(self):
+        self.p.stdin.close()
+        self.p.wait()
+
+
+class ReplayLab(Lab):
+    def takeover(self, kind, talk, standbys=2, armed=None):
+        """One takeover; (the new active node, its engine's status, report, what was wrong)."""
+        active = self.wait_protected(standbys)
+        talk.answered()
+        if kind == "switchover":
+            self.exec(active, "bascule", "switchover", "talk")
+        elif kind == "engine":
+            self.exec(active, "kill", "-KILL", self.engine_pid(active))
+        else:
+            self.fault(kind, active)
+        self.wait("another node than %s is active" % active, lambda: (
+            lambda s: s and s["active"] not in (None, active) and s["state"] != "taking-over")(
+                self.service(avoid=active if kind != "switchover" else None)))
+        avoid = active if kind != "switchover" else None
+        self.wait("one active node", lambda: (lambda s: s and s["active"])(self.service(avoid)))
+        new = self.service(avoid)["active"]
+        first, wrongs = talk.answered()
+        second, more = talk.answered()
+        for k, what in second.items():
+            for w, n in what.items():
+                first.setdefault(k, {})[w] = first.get(k, {}).get(w, 0) + n
+        status = self.engine_status(new)
+        if kind == "crash":
+            self.fault("restart", active)
+        elif kind in ("hang", "cut"):
+            self.fault("heal", active)
+        print("  %-10s %s -> %s: %s\n      replay %s" % (
+            kind, active, new, json.dumps(first), json.dumps(status.get("replay"))), flush=True)
+        for w in (wrongs + more)[:12]:
+            print("      ! " + w, flush=True)
+        return new, status, first, wrongs + more
+
+    def policy(self, policy):
+        """As the command does: every node is told."""
+        for node in self.nodes:
+            epoch = self.engine_status(node)["epoch"]
+            a = self.engine(node, op="policy", service="talk", epoch=epoch, policy=policy)
+            need(a and a.get("ok"), "policy %s on %s: %s" % (policy, node, a))
+        self.wait("all have policy " + policy, lambda: all(
+            self.engine_status(n)["policy"] == policy for n in self.nodes))
+
+    def journal(self):
+        return "\n".join(self.exec(n, "bascule", "journal", "-n", "60", check=False)
+                         for n in self.nodes)
+
+
+def sound(report, *kinds):
+    for kind in kinds or report:
+        for what in ("broken", "wrong"):
+            need(not report.get(kind, {}).get(what), "%s: %s" % (kind, report[kind]))
+
+
+def all_kinds(lab, strikes, talk_kinds):
+    """Nobody notices any takeover, new and half-open connections least of all."""
+    talk = Talk(lab, *talk_kinds)
+    for kind in strikes:
+        lab.wait_protected(2)
+        need(talk.ask("half 3 " + V4)["half"] == 3, "no half-open connections")
+        _, status, report, wrongs = lab.takeover(kind, talk)
+        halves = talk.ask("whole")
+        need(halves["right"] == 3, "half-open connections: %s" % halves)
+        sound(report)
+        if kind != "switchover" and status["policy"] == "replay":
+            r = status.get("replay") or {}
+            need(r.get("injected", 0) > 0 and r.get("compared", 0) > 0,
+                 "the status shows no replay: %s" % r)
+    talk.stop()
+
+
+def replay(lab):
+    lab.policy("replay")
+    all_kinds(lab, ("crash", "engine", "switchover"), ("steady:6:" + V4, "births:3:" + V4))
+
+
+def commit(lab):
+    lab.policy("commit")
+    all_kinds(lab, ("crash", "switchover"), ("steady:6:" + V4, "births:3:" + V4))
+
+
+def diverge(lab):
+    """Random replies: reset or right, never wrong; a connection beside them goes on."""
+    lab.policy("replay")
+    talk = Talk(lab, "random:5:" + V4, "steady:3:" + V4)
+    for kind in ("crash", "engine", "crash"):
+        _, status, report, _ = lab.takeover(kind, talk)
+        sound(report, "steady")
+        need(not report["random"].get("wrong"), "wrong: %s" % report["random"])
+        need(status["replay"]["diverged"] > 0 and report["random"].get("broken"),
+             "nothing diverged: %s %s" % (status["replay"], report))
+        need("sequence number" in (status["last_error"] or "") and V4 in status["last_error"],
+             "last_error names no connection: %s" % status["last_error"])
+        need("sequence number" in lab.journal(), "the journal names no connection")
+    talk.stop()
+
+
+def families(lab):
+    """IPv6 and datagrams, also in fragments."""
+    talk = Talk(lab, "steady:2:" + V6, "births:1:" + V6, "udp:1:" + V4, "udp:1:" + V6)
+    for policy, kind in (("replay", "crash"), ("replay", "switchover"), ("commit", "crash"),
+                         ("commit", "switchover")):
+        lab.wait_protected(2)
+        lab.policy(policy)
+        _, _, report, _ = lab.takeover(kind, talk)
+        sound(report)
+    talk.stop()
+
+
+def told(lab, seconds=10):
+    """What a new datagram and a new connection are answered: how many there were."""
+    code = subprocess.run(
+        [BASCULE, "lab", "exec", "--name", lab.name, "client", "--", "timeout", str(seconds),
+         "/usr/bin/python3", "-c", ASK, V4], stdout=subprocess.PIPE, text=True)
+    need(code.returncode == 0, "a new connection is not served")
+    return int(code.stdout)
+
+
+def policies(lab):
+    """A running service's policy is changed; a takeover after each change."""
+    for _ in range(20):
+        before = told(lab)
+    for policy in ("commit", "replay", "warm", "commit", "cold", "commit"):
+        lab.wait_protected(2)
+        lab.policy(policy)
+        talk = Talk(lab, "steady:3:" + V4)
+        _, _, report, _ = lab.takeover("engine" if policy == "warm" else "switchover", talk)
+        after = told(lab)
+        print("  %s: datagrams %d -> %d" % (policy, before, after), flush=True)
+        if policy == "cold":
+            need(after < 3, "the command was not started afresh: %d" % after)
+        else:
+            need(after == before + 1, "memory is lost: %d after %d" % (after, before))
+        if policy in ("warm", "cold"):
+            need(report["steady"].get("broken") == 3, "not reset: %s" % report)
+            need(not report["steady"].get("wrong"), "wrong: %s" % report)
+        else:
+            sound(report)
+        talk.stop()
+        before = after
+
+
+def standbys_of(lab):
+    active = lab.wait_protected(2)
+    return active, [n for n in lab.nodes if n != active]
+
+
+def again(lab):
+    """The node that takes over dies in the middle of its replay; the third one goes on."""
+    for point in ("takeover-replay", "takeover-replayed"):
+        lab.wait_protected(2)
+        lab.policy("replay")
+        active, standbys = standbys_of(lab)
+        talk = Talk(lab, "steady:6:" + V4, "births:2:" + V4)
+        lab.fault("arm", standbys[0], point)
+        new, _, report, _ = lab.takeover("crash", talk, armed=standbys[0])
+        print("  %s armed on %s, %s is active" % (point, standbys[0], new))
+        sound(report)
+        talk.stop()
+
+
+def alone(lab, stops=False):
+    """Both standbys do not answer: the service's rule decides.  Then they do."""
+    active, standbys = standbys_of(lab)
+    talk = Talk(lab, "steady:6:" + V4)
+    talk.answered()
+    pids = {n: lab.engine_pid(n) for n in standbys}
+    try:
+        for n in standbys:
+            lab.exec(n, "kill", "-STOP", pids[n])
+        lab.wait("nobody is in the set", lambda: (
+            lambda s: s and not s["set"])(lab.service()))
+        talk.ask("report")
+        if stops:
+            time.sleep(1)  # so long nothing must come
+            report = talk.ask("report")
+            need(not report["counts"], "alone, and served: %s" % report)
+        else:
+            sound(talk.answered()[0])
+            need(lab.service()["state"] == "unprotected", "not told: %s" % lab.service())
+    finally:
+        for n in standbys:
+            lab.exec(n, "kill", "-CONT", pids[n], check=False)
+    lab.wait_protected(2)
+    sound(talk.answered()[0])
+    talk.stop()
+
+
+def alone_stops(lab):
+    alone(lab, True)
+
+
+ASK = r"""
+import socket, sys
+s = socket.create_connection((sys.argv[1], 7000))
+s.sendall(b"e hello\n")
+assert s.recv(100) == b"1 hello\n"
+u = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+u.connect((sys.argv[1], 7000))
+u.send(b"x")
+print(u.recv(100).split()[0].decode())
+"""
+
+CHECKS = [replay, diverge, commit, families, policies, again, alone]
+STOPS = [alone_stops]
+
+
+def mend(lab):
+    for n in lab.nodes:
+        lab.run("fault", "restart", n, check=False)
+        lab.run("fault", "heal", n, check=False)
+
+
+def one_lab(name, policy, checks, folder, extra=""):
+    lab, bad = None, 0
+    try:
+        lab = ReplayLab(name, CONF % (folder, policy, extra))
+        for check in checks:
+            print("%s:" % check.__name__, flush=True)
+            try:
+                lab.wait_protected(2)
+                check(lab)
+                print("%s: ok" % check.__name__, flush=True)
+            except (Failure, LookupError, TypeError, ValueError, OSError,
+                    subprocess.SubprocessError) as e:
+                bad += 1
+                print("%s: FAIL: %s" % (check.__name__, e), flush=True)
+                if not isinstance(e, Failure):
+                    traceback.print_exc()
+                print(lab.journal(), flush=True)
+                mend(lab)
+    except Failure as e:
+        print("FAIL: %s" % e)
+        bad += 1
+    finally:
+        if lab:
+            lab.down()
+    return bad
+
+
+def main():
+    p = argparse.ArgumentParser()
+    p.add_argument("--name", default="replay-test")
+    p.add_argument("checks", nargs="*")
+    o = p.parse_args()
+    need_root()
+    folder = tempfile.mkdtemp(prefix="bascule-replay.")
+    os.chmod(folder, 0o755)
+    shutil.copy(os.path.join(BUILD, "tests/scenario/talk_server"), folder)
+    checks = [c for c in CHECKS if not o.checks or c.__name__ in o.checks]
+    bad = one_lab(o.name, "replay", checks, folder) if checks else 0
+    checks = [c for c in STOPS if not o.checks or c.__name__ in o.checks]
+    bad += one_lab(o.name, "replay", checks, folder, 'when-alone = "stop"') if checks else 0
+    shutil.rmtree(folder)
+    print("%d wrong" % bad)
+    return 1 if bad else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,8 @@
+#!/bin/bash
+# lab_replay.sh - a server that shows what it remembers, through takeovers in a lab.
+set -u
+[ "$(id -u)" = 0 ] || { echo "skipped: not root"; exit 77; }
+for p in corosync snmpd ebtables iptables python3; do
+    PATH=$PATH:/usr/sbin command -v $p > /dev/null || { echo "skipped: no $p"; exit 77; }
+done
+exec python3 "$top_srcdir/tests/scenario/lab_replay.py" --name "replay-test"

@@ -1,0 +1,195 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""talk_client.py - clients of talk_server, in one process that is told what to do.
+
+usage: talk_client.py PORT [KIND:NUMBER:ADDRESS...]
+
+steady   one connection each, "e" requests      births   connect, ask once, close
+random   one connection each, "r" requests      udp      datagrams, 1 in 8 of 4000 bytes
+
+Lines on stdin: `report` prints what happened since it was asked last, as JSON; `half N
+ADDRESS` makes connections whose last packet of the handshake is lost; `whole` lets them
+go on and prints how each fared; `stop`.
+"""
+import errno
+import json
+import socket
+import subprocess
+import sys
+import threading
+import time
+
+PORT = int(sys.argv[1])
+HALF_PORTS = (20000, 20099)
+lock = threading.Lock()
+counts = {}
+wrongs = []
+stopping = threading.Event()
+
+
+def count(kind, what, detail=None):
+    with lock:
+        mine = counts.setdefault(kind, {})
+        mine[what] = mine.get(what, 0) + 1
+        if detail:
+            wrongs.append("%.3f %s: %s" % (time.time(), kind, detail))
+
+
+def connection(address, port=0):
+    s = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_STREAM)
+    s.settimeout(40)
+    if port:
+        s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        s.bind(("", port))
+    return s
+
+
+def line_of(s):
+    got = b""
+    while not got.endswith(b"\n"):
+        part = s.recv(16384)
+        if not part:
+            raise ConnectionResetError(errno.ECONNRESET, "closed")
+        got += part
+    return got.decode().rstrip("\n")
+
+
+def one(s, kind, n, last):
+    """Ask once; the random number told, if it was asked for."""
+    text = "%d of %s%s" % (n, s.getsockname()[1], "x" * (n * 37 % 1900))
+    s.sendall(b"r\n" if kind == "random" else b"e " + text.encode() + b"\n")
+    got = line_of(s)
+    if kind == "random":
+        words = got.split()
+        if len(words) != 3 or words[0] != str(n) or words[1] != last:
+            count(kind, "wrong", "%r after number %d %s" % (got[:100], n - 1, last))
+        last = words[-1]
+    elif got != "%d %s" % (n, text):
+        count(kind, "wrong", "%r for %r" % (got[:60], text[:60]))
+    count(kind, "answers")
+    return last
+
+
+def steady(kind, address):
+    n, last, s = 0, "0" * 16, None
+    while not stopping.is_set():
+        try:
+            if s is None:
+                s = connection(address)
+                s.connect((address, PORT))
+                n, last = 0, "0" * 16
+            n += 1
+            last = one(s, kind, n, last)
+            time.sleep(0.01)
+        except OSError as e:
+            count(kind, "broken" if n else "refused", "port %s line %d: %s" % (
+                s.getsockname()[1], n, e))
+            s.close()
+            s, n = None, 0
+            time.sleep(0.1)
+
+
+def births(kind, address):
+    while not stopping.is_set():
+        s, connected = connection(address), False
+        try:
+            s.connect((address, PORT))
+            connected = True
+            one(s, kind, 1, None)
+            count(kind, "done")
+        except OSError as e:
+            count(kind, "broken" if connected else "refused", "port %s: %s" % (
+                s.getsockname()[1], e))
+            time.sleep(0.1)
+        s.close()
+
+
+def udp(kind, address):
+    s = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_DGRAM)
+    s.connect((address, PORT))
+    s.settimeout(0.5)
+    n, newest = 0, 0
+    while not stopping.is_set():
+        n += 1
+        text = ("%d " % n).encode().ljust(4000 if n % 8 == 0 else 30, b"u")
+        for attempt in range(60):
+            try:
+                s.send(text)
+                number, got = s.recv(8192).split(b" ", 1)
+                while int(got.split(b" ")[0]) < n:  # of an attempt before
+                    number, got = s.recv(8192).split(b" ", 1)
+                if got != text or int(number) <= newest:
+                    count(kind, "wrong", "%r %r, newest was %d" % (number, got[:20], newest))
+                newest = int(number)
+                count(kind, "answers")
+                break
+            except (socket.timeout, ConnectionRefusedError):
+                count(kind, "again")
+        else:
+            count(kind, "broken", "no answer to datagram %d" % n)
+        time.sleep(0.02)
+
+
+def drop_acks(how, address):
+    subprocess.run(["ip6tables" if ":" in address else "iptables", "-w", how, "OUTPUT", "-p", "tcp",
+                    "--sport", "%d:%d" % HALF_PORTS, "!", "--syn", "-j", "DROP"], check=True)
+
+
+def half(number, address, base):
+    """The server's SYN-ACK came, our acknowledgement of it is lost."""
+    drop_acks("-A", address)
+    made = []
+    for i in range(number):
+        s = connection(address, base + i)
+        s.connect((address, PORT))
+        made.append((s, address))
+    return made
+
+
+def whole(made):
+    drop_acks("-D", made[0][1])
+    result = {"right": 0, "wrong": []}
+    for s, _ in made:
+        try:
+            s.sendall(b"e half\n")
+            got = line_of(s)
+            if got == "1 half":
+                result["right"] += 1
+            else:
+                result["wrong"].append(got)
+        except OSError as e:
+            result["wrong"].append("port %s: %s" % (s.getsockname()[1], e))
+        s.close()
+    return result
+
+
+def say(what):
+    print(json.dumps(what), flush=True)
+
+
+def main():
+    made, base = [], HALF_PORTS[0]
+    for spec in sys.argv[2:]:
+        kind, number, address = spec.split(":", 2)
+        work = {"births": births, "udp": udp}.get(kind, steady)
+        for _ in range(int(number)):
+            threading.Thread(target=work, args=(kind + ("6" if ":" in address else ""), address)
+                             if kind != "random" else (kind, address), daemon=True).start()
+    for line in sys.stdin:
+        words = line.split()
+        if words[0] == "report":
+            with lock:
+                say({"counts": counts, "wrongs": wrongs[:]})
+                counts.clear()
+                wrongs.clear()
+        elif words[0] == "half":
+            made = half(int(words[1]), words[2], base)
+            base += len(made)
+            say({"half": len(made)})
+        elif words[0] == "whole":
+            say(whole(made))
+        elif words[0] == "stop":
+            break
+    stopping.set()
+
+
+main()

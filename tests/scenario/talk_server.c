@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * talk_server.c - a server whose every reply shows what it remembers.
+ *
+ *     talk_server PORT
+ *
+ * TCP and UDP, IPv4 and IPv6.  A line "e TEXT" is answered with "N TEXT", a line
+ * "r" with "N LAST NEW": N counts the connection's lines, NEW is a random number and
+ * LAST the one before.  A datagram is answered with "N TEXT", N counts all datagrams.
+ * Under replay the answers to "e" are made again, those to "r" are not. */
+#include <arpa/inet.h>
+#include <poll.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define DOORS 4 /* TCP and UDP of both families */
+#define FDS 512
+#define LINE 8192
+
+struct client {
+    unsigned count;
+    uint64_t last;
+    size_t have;
+    char line[LINE];
+};
+
+static struct pollfd fds[FDS];
+static struct client clients[FDS];
+static unsigned datagrams;
+
+static int
+door(int type, int family, uint16_t port)
+{
+    struct sockaddr_in v4 = { .sin_family = AF_INET, .sin_port = htons(port) };
+    struct sockaddr_in6 v6 = { .sin6_family = AF_INET6, .sin6_port = htons(port) };
+    int fd = socket(family, type | SOCK_CLOEXEC, 0), one = 1;
+    int ret;
+
+    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
+    if (family == AF_INET6)
+        setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof one);
+    ret = family == AF_INET ? bind(fd, (struct sockaddr *)&v4, sizeof v4)
+                            : bind(fd, (struct sockaddr *)&v6, sizeof v6);
+    if (ret < 0 || (type == SOCK_STREAM && listen(fd, 64) < 0)) {
+        perror("talk_server");
+        exit(1);
+    }
+    return fd;
+}
+
+static void
+admit(int listener)
+{
+    int fd = accept(listener, NULL, NULL);
+
+    for (int i = DOORS; i < FDS; i++)
+        if (fds[i].fd < 0) {
+            fds[i].fd = fd;
+            memset(&clients[i], 0, sizeof clients[i]);
+            return;
+        }
+    close(fd);
+}
+
+static void
+datagram(int fd)
+{
+    static char data[16 + LINE];
+    struct sockaddr_storage from;
+    socklen_t size = sizeof from;
+    ssize_t n = recvfrom(fd, data + 16, LINE, 0, (struct sockaddr *)&from, &size);
+    char head[17];
+    int len;
+
+    if (n < 0)
+        return;
+    len = snprintf(head, sizeof head, "%u ", ++datagrams);
+    memcpy(data + 16 - len, head, (size_t)len);
+    sendto(fd, data + 16 - len, (size_t)(n + len), 0, (struct sockaddr *)&from, size);
+}
+
+static int
+answer(int fd, struct client *c, const char *line)
+{
+    char text[LINE + 64];
+    uint64_t fresh;
+    int len;
+
+    c->count++;
+    if (line[0] == 'r') {
+        if (getrandom(&fresh, sizeof fresh, 0) != sizeof fresh)
+            return 0;
+        len = snprintf(text, sizeof text, "%u %016llx %016llx\n", c->count,
+            (unsigned long long)c->last, (unsigned long long)fresh);
+        c->last = fresh;
+    } else {
+        len = snprintf(text, sizeof text, "%u %s\n", c->count, line + 2);
+    }
+    return send(fd, text, (size_t)len, MSG_NOSIGNAL) == len;
+}
+
+/* 0: the connection is over. */
+static int
+talk(int fd, struct client *c)
+{
+    ssize_t n = read(fd, c->line + c->have, sizeof c->line - c->have);
+    char *end;
+
+    if (n <= 0)
+        return 0;
+    c->have += (size_t)n;
+    while ((end = memchr(c->line, '\n', c->have))) {
+        *end++ = '\0';
+        if (end - c->line < 2 || !answer(fd, c, c->line))
+            return 0;
+        c->have -= (size_t)(end - c->line);
+        memmove(c->line, end, c->have);
+    }
+    return c->have < sizeof c->line;
+}
+
+int
+main(int argc, char **argv)
+{
+    uint16_t port = (uint16_t)atoi(argc > 1 ? argv[1] : "7000");
+
+    for (int i = 0; i < FDS; i++)
+        fds[i] = (struct pollfd){ .fd = -1, .events = POLLIN };
+    for (int i = 0; i < DOORS; i++)
+        fds[i].fd = door(
+            i < 2 ? SOCK_STREAM : SOCK_DGRAM, i % 2 == 0 ? AF_INET : AF_INET6, port);
+    while (poll(fds, FDS, -1) >= 0)
+        for (int i = 0; i < FDS; i++) {
+            if (fds[i].fd < 0 || !fds[i].revents)
+                continue;
+            if (i < 2) {
+                admit(fds[i].fd);
+            } else if (i < DOORS) {
+                datagram(fds[i].fd);
+            } else if (!talk(fds[i].fd, &clients[i])) {
+                close(fds[i].fd);
+                fds[i].fd = -1;
+            }
+        }
+    return 1;
+}

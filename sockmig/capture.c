@@ -141,9 +141,32 @@ deliver(struct engine *e)
     pthread_mutex_unlock(&c->deliver);
 }
 
+/* The policy that a standby would go on by is that of its newest checkpoint: a looser
+ * rule here has to wait for it.  Also of one that is not in the set yet: it may come in
+ * before its next checkpoint.  With no standby left there is none to wait for. */
+static void
+follow_policy(struct engine *e)
+{
+    struct capture *c = &e->capture;
+    uint32_t standbys = e->commit.set;
+
+    if (c->policy == c->wanted)
+        return;
+    if (c->wanted != CONF_COLD) /* under which no checkpoint follows */
+        standbys |= c->members;
+    if (standbys != 0 && c->wanted != CONF_COMMIT &&
+        (c->wanted_from == 0 || e->commit.stable < c->wanted_from))
+        return;
+    log_info("service %s: policy %s -> %s", e->service->name,
+        conf_policy_name(c->policy), conf_policy_name(c->wanted));
+    c->policy = c->wanted;
+    engine_changed(e);
+}
+
 void
 capture_go(struct engine *e)
 {
+    follow_policy(e);
     release_out(e);
     deliver(e);
     if (logs(e))
@@ -288,24 +311,6 @@ capture_taken(struct engine *e, uint64_t number, uint32_t mark, enum conf_policy
         c->wanted_from = number;
 }
 
-/* The policy that a standby would go on by is that of its newest checkpoint: a looser
- * rule here has to wait for it. */
-static void
-follow_policy(struct engine *e)
-{
-    struct capture *c = &e->capture;
-
-    if (c->policy == c->wanted)
-        return;
-    if (e->commit.set != 0 && c->wanted != CONF_COMMIT &&
-        (c->wanted_from == 0 || e->commit.stable < c->wanted_from))
-        return;
-    log_info("service %s: policy %s -> %s", e->service->name,
-        conf_policy_name(c->policy), conf_policy_name(c->wanted));
-    c->policy = c->wanted;
-    engine_changed(e);
-}
-
 void
 capture_stable(struct engine *e, uint32_t mark)
 {
@@ -317,7 +322,6 @@ capture_stable(struct engine *e, uint32_t mark)
     /* What was logged when the one before was taken is behind this one's mark. */
     if (before > 0)
         mcast_trim(c->mcast, c->positions[before % COMMIT_WINDOW]);
-    follow_policy(e);
 }
 
 void

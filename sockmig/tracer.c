@@ -25,6 +25,7 @@ work(struct tracer *t, const struct note *n)
 {
     switch ((enum trace_note)n->what) {
     case TRACE_START:
+        standby_end(t); /* of a time when the policy was not cold */
         active_start(t);
         break;
     case TRACE_JOIN:
@@ -37,6 +38,8 @@ work(struct tracer *t, const struct note *n)
         standby_slot(t, n->p);
         break;
     case TRACE_LOG:
+        if (atomic_load(&t->policy) == CONF_COLD)
+            standby_end(t); /* nothing will replace it, and it is not woken */
         follower_begin(t->conf.follower, (uint64_t)n->a);
         break;
     case TRACE_WAKE:

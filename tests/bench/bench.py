@@ -128,6 +128,7 @@ def keepalived(times):
 
 def lab_parts(lab, parts, quick, result):
     times = 2 if quick else 5
+    lab.wait_protected(2)
     lab.redis("debug", "populate", "100000", "key", "900")
     if "load" in parts:
         result["load"] = load(lab, quick)
@@ -152,6 +153,10 @@ def measure(o, result):
         try:
             lab = Lab("bench", REDIS % ("commit", 20, 2))
             lab_parts(lab, parts, o.quick, result)
+        except Failure:
+            for node in lab.nodes if lab else []:
+                print(lab.exec(node, "bascule", "journal", "-n", "30", check=False))
+            raise
         finally:
             if lab:
                 lab.down()

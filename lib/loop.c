@@ -50,10 +50,11 @@ must_alloc(size_t size)
     return p;
 }
 
+static bool have_default; /* libev delivers child events to its default loop only */
+
 struct loop *
 loop_new(void)
 {
-    static bool have_default; /* libev delivers child events to its default loop only */
     struct loop *loop = must_alloc(sizeof *loop);
 
     if (!have_default)
@@ -71,6 +72,8 @@ loop_free(struct loop *loop)
 {
     if (!loop)
         return;
+    if (ev_is_default_loop(loop->ev))
+        have_default = false;
     ev_loop_destroy(loop->ev);
     free(loop);
 }

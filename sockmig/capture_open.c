@@ -5,9 +5,9 @@
 #include "sockmig/capture_private.h"
 
 #include "lib/log.h"
+#include "sockmig/prefault.h"
 
 #include <string.h>
-#include <sys/mman.h>
 
 #define INGRESS_QUEUE 0
 #define EGRESS_QUEUE 1
@@ -85,18 +85,13 @@ open_log(struct engine *e)
     return ret;
 }
 
-/* Zeroed once here: nothing is faulted in while a client waits. */
 static void *
 prefaulted(size_t size)
 {
-    void *p = mmap(
-        NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    void *p = prefault_map(size);
 
-    if (p == MAP_FAILED)
+    if (!p)
         log_fatal("engine: out of memory");
-    madvise(p, size, MADV_HUGEPAGE); /* fewer faults by far */
-    memset(p, 0, size);
-    madvise(p, size, MADV_DONTFORK);
     return p;
 }
 

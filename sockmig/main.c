@@ -165,12 +165,23 @@ run_cells(struct daemon *d, int fd)
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
+    loop_free(d->loop); /* only one loop of a process hears of children: not this one */
     for (int i = 3; i < 1024; i++)
         if (i != fd)
             close(i);
     prctl(PR_SET_NAME, "sockmig-cells");
     log_init("sockmig-cells", d->level);
     _exit(cells_main(d->conf, d->run_dir, fd));
+}
+
+/* Before its exit is heard of: nothing is sent to it any more. */
+static void
+on_cells_closed(struct ctl_conn *conn, void *arg)
+{
+    struct daemon *d = arg;
+
+    (void)conn;
+    d->cells.ctl = NULL;
 }
 
 static void

@@ -10,6 +10,7 @@
 
 #include "lib/log.h"
 #include "sockmig/address.h"
+#include "sockmig/prefault.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -175,13 +176,9 @@ mcast_sockets(struct mcast *m, char *error)
 static uint8_t *
 map_memory(size_t size)
 {
-    void *p = mmap(NULL, size, PROT_READ | PROT_WRITE,
-        MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE, -1, 0);
+    void *p = prefault_map(size);
 
-    if (p == MAP_FAILED)
-        return NULL;
-    madvise(p, size, MADV_DONTDUMP);
-    if (mlock(p, size) < 0)
+    if (p && mlock(p, size) < 0)
         log_debug("multicast channel: memory is not locked: %s", strerror(errno));
     return p;
 }

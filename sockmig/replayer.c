@@ -8,6 +8,7 @@
 #include "sockmig/engine.h"
 #include "sockmig/gatens.h"
 #include "sockmig/outgoing.h"
+#include "sockmig/prefault.h"
 #include "sockmig/reqsk.h"
 
 #include <arpa/inet.h>
@@ -316,10 +317,9 @@ replayer_open(struct engine *e)
     if (!r)
         return -ENOMEM;
     e->replayer = r;
-    r->memory = aligned_alloc(4096, (replay_size(&sizes) + 4095) & ~(size_t)4095);
+    r->memory = prefault_map(replay_size(&sizes));
     if (!r->memory)
         return -ENOMEM;
-    memset(r->memory, 0, replay_size(&sizes));
     r->machine = replay_init(r->memory, &sizes);
     r->timer = loop_timer_new(e->loop, on_timer, e);
     ret = outgoing_new(gate_cell_netns(e->gate), gate_raw(e->gate), &r->outgoing);

@@ -2,166 +2,188 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """bench.py - what protection costs and what a takeover takes, measured in one run.
 
-usage: bench.py [--quick] [--json FILE]        (`make bench` from a build folder)
+usage: bench.py [--quick] [--parts PART,...] [--json FILE]   (`make bench` from a build folder)
 
+Parts: load, switchover, crash, replay, keepalived; all of them take less than 10 minutes.
 All nodes of the lab share this machine's processors: figures are medians, and the
 unprotected service is measured in the same run, in turn, as the ratio's other side.
+Nothing is asserted: each figure stands beside its target.
 """
 import argparse
 import json
+import os
 import statistics
+import subprocess
 import sys
 import time
 
-from labrun import ADDRESS, Client, Failure, Lab, need_root
+from figures import show
+from labrun import Client, Failure, Lab, REDIS, need_root
+from labwatch import Link
+from load import Checkpoints, Load, memory
 from takeovers import mend, strike
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+PARTS = ("load", "switchover", "crash", "replay", "keepalived")
+PAGES = 100 * 1024 * 1024 // 4096  # of redis with 100 MB
+
+
+def say(text):
+    print("bench: " + text, flush=True)
 
 
 def median(values):
-    return statistics.median(values) if values else float("nan")
+    return statistics.median(values) if values else None
 
 
-def p99(values):
-    values = sorted(values)
-    return values[min(len(values) - 1, int(len(values) * 0.99))] if values else float("nan")
-
-
-def benchmark(lab, connections, requests, pipeline=1):
-    """redis-benchmark SET: (requests a second, p50 ms, p99 ms)."""
-    out = lab.exec("client", "redis-benchmark", "-h", ADDRESS, "-c", str(connections), "-n",
-                   str(requests), "-P", str(pipeline), "-t", "set", "-d", "100", "-r", "100000",
-                   "--csv")
-    row = [c.strip('"') for c in out.strip().splitlines()[-1].split(",")]
-    return float(row[1]), float(row[4]), float(row[6])
-
-
-def pauses(lab, active, seconds):
-    """Pauses (us) of the checkpoints seen while looking for so long, with their parts."""
-    seen, last, end = [], None, time.monotonic() + seconds
-    while time.monotonic() < end:
-        s = lab.engine_status(active)
-        if s and s["checkpoint"]["number"] != last:
-            last = s["checkpoint"]["number"]
-            seen.append(s["checkpoint"])
-    return seen
-
-
-def memory(lab, node):
+def pauses(seen):
+    """Of all checkpoints, and of those with 1 to 4 % of the pages written."""
     out = {}
-    for line in lab.exec(node, "ps", "-e", "-o", "comm=,rss=").splitlines():
-        name, rss = line.split()[0], line.split()[-1]
-        if name in ("corosync", "snmpd", "basculed", "bascule-agent", "sockmigd",
-                    "sockmig-engine", "bascule-poller"):
-            out[name] = out.get(name, 0) + int(rss)
+    for name, low, high in (("all", 0, 1 << 40), ("2 % dirty", PAGES // 100, PAGES // 25)):
+        some = [c for c in seen if low <= c["last_pages"] <= high]
+        out[name] = {"n": len(some), "pages": median([c["last_pages"] for c in some]),
+                     "bytes": median([c["last_bytes"] for c in some])}
+        for key in ("last_pause_us", "stop_us", "sockets_us", "scan_us", "read_us"):
+            out[name][key] = median([c[key] for c in some if key in c])
     return out
 
 
-def takeovers(lab, kind, times, connections):
-    client, gaps, kept = Client(lab, connections), [], 0
+def load(lab, quick):
+    active = lab.wait_protected(2)
+    work = Load(lab, active)
+    samples = [{"checkpoints": work.status()["checkpoint"]["count"],
+                "active": memory(lab, active), "standby": memory(lab, work.others[0])}]
+    watch = Checkpoints(lab, active)
+    out = {"modes": work.run(1 if quick else 3)}
+    lab.wait("1,000 checkpoints",
+             lambda: work.status()["checkpoint"]["count"] - samples[0]["checkpoints"] > 1000)
+    out["pause"] = pauses(watch.end())
+    samples.append({"checkpoints": work.status()["checkpoint"]["count"],
+                    "active": memory(lab, active), "standby": memory(lab, work.others[0])})
+    out["memory"], out["notes"] = samples, work.notes
+    return out
+
+
+def after(lab, node):
+    """What the new active node says about its takeover."""
+    answer = Link(lab.name, node, "sockmigd").ask(timeout=3)
+    s = answer["services"][0] if answer and answer.get("services") else {}
+    return {"takeover": s.get("takeover"), "replay": s.get("replay"),
+            "engine_blackout_ms": s.get("last_blackout_ms")}
+
+
+def one(lab, client, kind, interval):
+    active = lab.wait_protected(2)
+    if interval:
+        lab.engine(active, op="interval", service="redis", ms=interval)
+        time.sleep(1)  # so that there is something to replay
+    client.mark(kind)
+    strike(lab, kind, active)
+    seen = {}
+
+    def moved():
+        seen["s"] = lab.service(avoid=active if kind != "switchover" else None)
+        return seen["s"] and seen["s"]["active"] not in (None, active)
+    lab.wait("another active node", moved)
+    time.sleep(1.5)  # whoever waits for its retransmission timer gets its answer
+    r = client.wait_answered()
+    row = dict(after(lab, seen["s"]["active"]), blackout_ms=r["blackout_ms"],
+               kept=r["connections_kept"], broken=r["connections_broken"],
+               wrong_bytes=r["wrong_bytes"])
+    mend(lab, kind, active)
+    return row
+
+
+def takeovers(lab, kind, times, connections, interval=None, think_ms=None):
+    client, rows = Client(lab, connections, think_ms), []
     time.sleep(1)
-    for _ in range(times):
-        active = lab.wait_protected(2)
-        client.mark(kind)
-        strike(lab, kind, active)
-        lab.wait("another active node", lambda: (
-            lambda s: s and s["active"] not in (None, active))(lab.service(
-                avoid=active if kind != "switchover" else None)))
-        time.sleep(1.5)
-        r = client.wait_answered()
-        gaps.append(r["blackout_ms"])
-        kept = r["connections_kept"]
-        mend(lab, kind, active)
+    for i in range(times):
+        rows.append(one(lab, client, kind, interval))
+        say("%s %d of %d: %.0f ms, %d of %d connections kept"
+            % (kind, i + 1, times, rows[-1]["blackout_ms"], rows[-1]["kept"], connections))
+    lab.wait_protected(2)
     end = client.stop()
-    return {"times": times, "connections": connections, "kept": kept,
+    gaps = [r["blackout_ms"] for r in rows]
+    phases = [r["takeover"]["phases"] for r in rows if r["takeover"]]
+    rates = [(r["replay"]["injected"], r["replay"]["duration_us"]) for r in rows
+             if r["replay"] and r["replay"]["injected"] and r["replay"]["duration_us"]]
+    return {"times": times, "connections": connections, "kept": rows[-1]["kept"],
             "median_ms": round(median(gaps), 1), "worst_ms": round(max(gaps), 1),
             "broken": end["connections_broken"], "wrong_bytes": end["wrong_bytes"],
-            "lost_writes": end["lost_writes"]}
+            "lost_writes": end["lost_writes"],
+            "request_p50_ms": end["median_latency_ms"],
+            "phases_us": {k: median([p[k] for p in phases]) for k in phases[0]} if phases
+            else {},
+            "replay_packets": median([n for n, _ in rates]),
+            "replay_per_s": median([n * 1e6 / us for n, us in rates]), "rows": rows}
 
 
-def measure(o):
-    result, times = {}, 3 if o.quick else 10
-    lab = Lab("bench")
-    try:
-        lab.redis("debug", "populate", "100000", "key", "900")
+def keepalived(times):
+    r = subprocess.run([sys.executable, os.path.join(HERE, "keepalived.py"), "--times",
+                        str(times)], stdout=subprocess.PIPE, text=True)
+    if r.returncode != 0:
+        return {"skipped": r.stdout.strip() or "exit %d" % r.returncode}
+    return json.loads(r.stdout)
+
+
+def lab_parts(lab, parts, quick, result):
+    times = 2 if quick else 5
+    lab.wait_protected(2)
+    lab.redis("debug", "populate", "100000", "key", "900")
+    if "load" in parts:
+        result["load"] = load(lab, quick)
+    if "switchover" in parts:
+        result["switchover"] = takeovers(lab, "switchover", times, 100)
+    if "crash" in parts:
+        result["crash"] = takeovers(lab, "crash", times, 20)
+    if "replay" in parts:
         active = lab.wait_protected(2)
-        idle = pauses(lab, active, 2 if o.quick else 5)
-        before = memory(lab, active)
-        protected, unprotected = [], []
-        for _ in range(2 if o.quick else 3):
-            s = lab.engine_status(active)
-            names = [n for n in lab.nodes if n != active]
-            # With an empty set nothing is held: the same service, unprotected.
-            lab.engine(active, op="set", service="redis", epoch=s["epoch"], nodes=[])
-            unprotected.append(benchmark(lab, 20, 20000))
-            lab.engine(active, op="set", service="redis", epoch=s["epoch"], nodes=names)
-            protected.append(benchmark(lab, 20, 5000))
-        client = Client(lab, 20)
-        dirty = pauses(lab, active, 3 if o.quick else 6)
-        latency = client.stop()["median_latency_ms"]
-        s = lab.engine_status(active)
-        result["checkpoints"] = s["checkpoint"]["count"]
-        result["memory_kib"] = {"before": before, "after": memory(lab, active)}
-        result["pause_us"] = {
-            "idle": {"median": median([c["last_pause_us"] for c in idle]),
-                     "p99": p99([c["last_pause_us"] for c in idle]), "n": len(idle)},
-            "20 clients": {"median": median([c["last_pause_us"] for c in dirty]),
-                           "p99": p99([c["last_pause_us"] for c in dirty]), "n": len(dirty),
-                           "pages": median([c["last_pages"] for c in dirty])}}
-        result["latency_ms"] = {
-            "20 clients with think times": latency,
-            "redis-benchmark c20": median([r[1] for r in protected]),
-            "unprotected": median([r[1] for r in unprotected])}
-        result["throughput"] = {
-            "protected": median([r[0] for r in protected]),
-            "unprotected": median([r[0] for r in unprotected]),
-            "ratio": median([p[0] / u[0] for p, u in zip(protected, unprotected)])}
-        result["takeover"] = {}
-        for kind, n in (("switchover", 100), ("crash", 20), ("hang", 20), ("cut", 20)):
-            result["takeover"][kind] = takeovers(lab, kind, times, n)
-    finally:
-        lab.down()
-    return result
+        lab.exec(active, "bascule", "policy", "redis", "replay")
+        lab.wait("policy replay", lambda: lab.engine_status(active)["policy"] == "replay")
+        result["replay"] = takeovers(lab, "crash", times, 200, interval=500, think_ms=10)
 
 
-def show(r):
-    print("\npause of a checkpoint, redis with 100 MB (us)")
-    for name, p in r["pause_us"].items():
-        print("  %-12s median %6.0f   p99 %6.0f   (%d seen)"
-              % (name, p["median"], p["p99"], p["n"]))
-    print("request latency, 20 connections (ms): protected %.2f, unprotected %.2f; "
-          "with think times %.2f" % (r["latency_ms"]["redis-benchmark c20"],
-                                     r["latency_ms"]["unprotected"],
-                                     r["latency_ms"]["20 clients with think times"]))
-    print("SET, 20 connections: protected %.0f/s, unprotected %.0f/s, ratio %.3f"
-          % (r["throughput"]["protected"], r["throughput"]["unprotected"],
-             r["throughput"]["ratio"]))
-    print("longest wait of any client (ms)")
-    for kind, t in r["takeover"].items():
-        print("  %-12s median %6.0f   worst %6.0f   %d times, %d of %d connections kept, "
-              "%d wrong bytes, %d lost writes"
-              % (kind, t["median_ms"], t["worst_ms"], t["times"], t["kept"], t["connections"],
-                 t["wrong_bytes"], t["lost_writes"]))
-    print("memory of the active node's programs (KiB) before and after %d checkpoints"
-          % r["checkpoints"])
-    for name, kib in r["memory_kib"]["after"].items():
-        print("  %-16s %8d -> %8d" % (name, r["memory_kib"]["before"].get(name, 0), kib))
+def measure(o, result):
+    parts = o.parts.split(",")
+    if "keepalived" in parts:
+        result["keepalived"] = keepalived(2 if o.quick else 5)
+        say("keepalived: %s" % json.dumps(result["keepalived"]))
+    if set(parts) - {"keepalived"}:
+        lab = None
+        try:
+            lab = Lab("bench", REDIS % ("commit", 20, 2))
+            lab_parts(lab, parts, o.quick, result)
+        except Failure:
+            for node in lab.nodes if lab else []:
+                print(lab.exec(node, "bascule", "journal", "-n", "30", check=False))
+            raise
+        finally:
+            if lab:
+                lab.down()
 
 
 def main():
     p = argparse.ArgumentParser()
     p.add_argument("--quick", action="store_true", help="fewer repetitions")
+    p.add_argument("--parts", default=",".join(PARTS))
     p.add_argument("--json", default="bench.json")
     o = p.parse_args()
     need_root()
+    unknown = set(o.parts.split(",")) - set(PARTS)
+    if unknown:
+        p.error("no such part: %s; there are %s" % (" ".join(unknown), " ".join(PARTS)))
+    result, failed, begin = {}, None, time.monotonic()
     try:
-        result = measure(o)
+        measure(o, result)
     except Failure as e:
-        print("bench: %s" % e)
-        return 1
+        failed = result["failed"] = str(e)
+    result["seconds"] = round(time.monotonic() - begin)
     show(result)
     with open(o.json, "w") as f:
         json.dump(result, f, indent=1)
-    return 0
+    if failed:
+        print("bench: not finished: %s" % failed)
+    return 1 if failed else 0
 
 
 if __name__ == "__main__":

@@ -1,0 +1,212 @@
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""load.py - what protection costs: every way of running the service in turn, round after
+round in one lab, so that each figure has the unprotected one of the same minute beside it.
+
+The unprotected service is the same program, plain, on the active node's own address.
+"""
+import json
+import os
+import statistics
+import threading
+import time
+
+from labrun import ADDRESS, Failure
+from labwatch import Link, inside
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+PLAIN_PORT = 6380
+# name: policy, standbys, interval ms
+MODES = {
+    "unprotected": None,
+    "replay, 1 standby": ("replay", 1, 20),
+    "replay, 2 standbys": ("replay", 2, 20),
+    "commit, 5 ms": ("commit", 2, 5),
+    "commit, 20 ms": ("commit", 2, 20),
+}
+# How much of each kind, by policy: so that one turn takes a second or so.
+AMOUNT = {
+    None: {"pings": 4000, "sets": 30000, "batch": 150000},
+    "replay": {"pings": 3000, "sets": 15000, "batch": 60000},
+    "commit": {"pings": 300, "sets": 4000, "batch": 30000},
+}
+DAEMONS = ("corosync", "snmpd", "basculed", "bascule-agent", "bascule-poller", "sockmigd",
+           "sockmig-engine")
+
+
+def processes(lab, node):
+    """{pid: name} of a node."""
+    found, proc = {}, inside(lab.name, node, "/proc")
+    for pid in filter(str.isdigit, os.listdir(proc)):
+        try:
+            with open("%s/%s/comm" % (proc, pid)) as f:
+                found[pid] = f.read().strip()
+        except OSError:
+            pass
+    return found
+
+
+def memory(lab, node):
+    """KiB that each daemon (and the service or its clone) has in memory."""
+    out = {}
+    for pid, name in processes(lab, node).items():
+        if name not in DAEMONS and not name.startswith("redis"):
+            continue
+        try:
+            with open(inside(lab.name, node, "/proc/%s/status" % pid)) as f:
+                kib = [int(line.split()[1]) for line in f if line.startswith("VmRSS")]
+        except OSError:
+            continue
+        out[name] = out.get(name, 0) + sum(kib)
+    return out
+
+
+def engine_cpu_us(lab, node):
+    """Processor time that the engine has had, all its threads."""
+    total = 0
+    for pid, name in processes(lab, node).items():
+        if name != "sockmig-engine":
+            continue
+        tasks = inside(lab.name, node, "/proc/%s/task" % pid)
+        for task in os.listdir(tasks):
+            try:
+                with open("%s/%s/schedstat" % (tasks, task)) as f:
+                    total += int(f.read().split()[0])
+            except OSError:
+                pass
+    return total / 1000
+
+
+class Checkpoints(threading.Thread):
+    """Sees as many checkpoints as it can, with their parts."""
+
+    def __init__(self, lab, active):
+        super().__init__(daemon=True)
+        self.link, self.seen, self.ending = Link(lab.name, active, "sockmigd"), [], False
+        self.start()
+
+    def run(self):
+        last = None
+        while not self.ending:
+            answer = self.link.ask()
+            if answer and answer.get("services"):
+                c = answer["services"][0]["checkpoint"]
+                if c["number"] != last:
+                    self.seen.append(c)
+                last = c["number"]
+            time.sleep(0.01)
+
+    def end(self):
+        self.ending = True
+        self.join()
+        return self.seen
+
+
+class Load:
+    def __init__(self, lab, active):
+        self.lab, self.active = lab, active
+        self.link = Link(lab.name, active, "sockmigd")
+        self.others = [n for n in lab.nodes if n != active]
+        self.rows = {name: [] for name in MODES}
+        self.notes = []
+
+    def status(self):
+        answer = self.link.ask(timeout=3)
+        if not answer or not answer.get("services"):
+            raise Failure("the engine of %s does not answer: %s" % (self.active, answer))
+        return answer["services"][0]
+
+    def order(self, op, **fields):
+        answer = self.link.ask(op, timeout=5, service="redis", **fields)
+        if not answer or not answer.get("ok", True) or answer.get("error"):
+            raise Failure("%s %s: %s" % (op, fields, answer))
+
+    def plain(self):
+        """Starts the unprotected one; its address."""
+        out = json.loads(self.lab.exec(self.active, "ip", "-j", "-4", "addr", "show", "eth0"))
+        self.lab.exec(self.active, "redis-server", "--port", str(PLAIN_PORT), "--save", "",
+                      "--protected-mode", "no", "--daemonize", "yes")
+        return out[0]["addr_info"][0]["local"]
+
+    def choose(self, mode):
+        policy, standbys, interval = MODES[mode]
+        epoch = self.status()["epoch"]
+        self.order("policy", epoch=epoch, policy=policy)
+        self.order("interval", ms=interval)
+        self.order("set", epoch=epoch, nodes=self.others[:standbys])
+
+    def in_set(self):
+        return sum(1 for s in self.status().get("standbys", []) if s["in_set"])
+
+    def redis_benchmark(self, address, port, *words):
+        out = self.lab.exec("client", "redis-benchmark", "-h", address, "-p", str(port), "--csv",
+                            *words)
+        row = [c.strip('"') for c in out.strip().splitlines()[-1].split(",")]
+        return {"per_s": float(row[1]), "p50_ms": float(row[4]), "p99_ms": float(row[6])}
+
+    def ping(self, address, port, rounds):
+        with open(os.path.join(HERE, "pingpong.py")) as f:
+            text = f.read()
+        return json.loads(self.lab.exec("client", "/usr/bin/python3", "-c", text, address,
+                                        str(port), str(rounds)))
+
+    def one(self, mode, address, port):
+        many = AMOUNT[MODES[mode][0] if MODES[mode] else None]
+        row = {"ping": self.ping(address, port, many["pings"])}
+        before, cpu = self.status()["gate"], engine_cpu_us(self.lab, self.active)
+        row["set"] = self.redis_benchmark(address, port, "-t", "set", "-d", "100", "-r", "100000",
+                                          "-c", "20", "-n", str(many["sets"]))
+        after = self.status()["gate"]
+        packets = sum(after[k] - before[k] for k in ("released", "delivered"))
+        if MODES[mode] and packets:
+            row["packets"] = packets
+            row["cpu_us_per_packet"] = (engine_cpu_us(self.lab, self.active) - cpu) / packets
+        row["set16"] = self.redis_benchmark(address, port, "-t", "set", "-d", "100", "-r",
+                                            "100000", "-c", "20", "-P", "16", "-n",
+                                            str(many["batch"]))
+        # 64 MB in one direction, in values of 256 KB.
+        for test in ("set", "get"):
+            bulk = self.redis_benchmark(address, port, "-t", test, "-d", "262144", "-c", "4",
+                                        "-n", "256")
+            row["upload_gbit" if test == "set" else "download_gbit"] = (
+                bulk["per_s"] * 262144 * 8 / 1e9)
+        return row
+
+    def round(self, plain):
+        for mode in MODES:
+            if not MODES[mode]:
+                row = self.one(mode, plain, PLAIN_PORT)
+            else:
+                self.choose(mode)
+                row = self.one(mode, ADDRESS, 6379)
+                if self.in_set() != MODES[mode][1]:
+                    self.notes.append("%s: %d standbys in the set at the end of a turn"
+                                      % (mode, self.in_set()))
+            self.rows[mode].append(row)
+
+    def run(self, rounds):
+        plain = self.plain()
+        for i in range(rounds):
+            self.round(plain)
+            print("bench: load, round %d of %d" % (i + 1, rounds), flush=True)
+        self.choose("commit, 20 ms")
+        return self.summary()
+
+    def summary(self):
+        out = {}
+        for mode, rows in self.rows.items():
+            one = out[mode] = {}
+            for test, keys in (("ping", ("p50_us", "p99_us")), ("set", ("per_s", "p50_ms",
+                               "p99_ms")), ("set16", ("per_s", "p50_ms", "p99_ms"))):
+                for key in keys:
+                    one["%s_%s" % (test, key)] = statistics.median(r[test][key] for r in rows)
+            for key in ("upload_gbit", "download_gbit", "cpu_us_per_packet"):
+                seen = [r[key] for r in rows if key in r]
+                one[key] = statistics.median(seen) if seen else None
+            # Each round has its own unprotected turn: the ratio is made before the median.
+            plain = self.rows["unprotected"]
+            for test in ("set", "set16"):
+                one[test + "_ratio"] = statistics.median(
+                    r[test]["per_s"] / p[test]["per_s"] for r, p in zip(rows, plain))
+            one["added_p50_us"] = statistics.median(
+                r["ping"]["p50_us"] - p["ping"]["p50_us"] for r, p in zip(rows, plain))
+        return out

@@ -43,7 +43,7 @@ awk '
 diff "$dir/modules" "$dir/agent" || { echo "< modules, > agent"; bad=1; }
 # The reference pages are those of these modules: make mib-pages writes them.
 for m in TC NODE SOCKMIG CLUSTER; do
-    python3 "$top_srcdir/build-aux/mib_page.py" "$top_srcdir/mib/BASCULE-$m-MIB" |
+    python3 "$top_srcdir/mib/mib_page.py" "$top_srcdir/mib/BASCULE-$m-MIB" |
         diff - "$top_srcdir/doc/mib/BASCULE-$m-MIB.md" >/dev/null ||
         { echo "doc/mib/BASCULE-$m-MIB.md is not of this module: make mib-pages"; bad=1; }
 done

@@ -174,16 +174,6 @@ run_cells(struct daemon *d, int fd)
     _exit(cells_main(d->conf, d->run_dir, fd));
 }
 
-/* Before its exit is heard of: nothing is sent to it any more. */
-static void
-on_cells_closed(struct ctl_conn *conn, void *arg)
-{
-    struct daemon *d = arg;
-
-    (void)conn;
-    d->cells.ctl = NULL;
-}
-
 static void
 ignore_message(struct ctl_conn *conn, const struct jv *msg, void *arg)
 {

@@ -173,6 +173,26 @@ drain_signals(const struct trace *t)
         ;
 }
 
+/* Who traces thread @tid; 0: nobody, or it is gone. */
+static pid_t
+tracer_of(pid_t tid)
+{
+    char path[64], line[128];
+    int tracer = 0;
+    FILE *f;
+
+    snprintf(path, sizeof path, "/proc/%d/status", (int)tid);
+    f = fopen(path, "re");
+    if (!f)
+        return 0;
+    while (fgets(line, sizeof line, f))
+        if (sscanf(line, "TracerPid: %d", &tracer) == 1)
+            break;
+    fclose(f);
+    return tracer;
+}
+
+/* 0; 1: it was ours already, since a thread that we trace has made it; -errno. */
 static int
 seize(pid_t tid)
 {
@@ -181,6 +201,8 @@ seize(pid_t tid)
             return 0;
         if (errno != EPERM)
             return -errno;
+        if (tracer_of(tid) == gettid())
+            return 1;
         usleep(10000);
     }
     return -EBUSY;
@@ -210,8 +232,8 @@ seize_listed(struct trace *t, unsigned *added)
             ret = -E2BIG;
         else if (ret == 0)
             (*added)++;
-        else if (ret == -ESRCH && tid != t->pid)
-            ret = 0; /* a thread that ended meanwhile */
+        else if (ret > 0 || (ret == -ESRCH && tid != t->pid))
+            ret = 0; /* its maker's stop tells of it; or it ended meanwhile */
     }
     closedir(dir);
     return ret;

@@ -291,7 +291,7 @@ def full_disk(lab):
     lab.cli("n1", "switchover", "room-again")
     lab.told("n1", "journal is written again; rows lost: 0", 0)
     lab.told("n1", 'no such service: "fill-0"', 0)  # and so is what happened meanwhile
-    lab.told("n1", "switched over to n2", 0)
+    lab.told("n1", "is done: switchover to n2", 0)
     lab.of_mib("n1", "no error any more", CLUSTER + ".1.16.0", lambda v: v == "")
     code, out = lab.cli("n1", "switchover", SERVICE, "n1")
     need(code == 0, "back to n1: " + out)

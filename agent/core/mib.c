@@ -81,8 +81,8 @@ mib_row(const struct mib_table *table, const void *base, uint32_t i)
 {
     const char *rows = (const char *)base + table->rows;
 
-    if (table->shared)
-        memcpy(&rows, rows, sizeof rows);
+    if (table->shared) /* there is a pointer to them */
+        rows = *(const char *const *)(const void *)rows;
     return (const struct mib_row *)(const void *)(rows + i * table->size);
 }
 

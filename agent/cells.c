@@ -161,10 +161,11 @@ replace(unsigned place, const struct jv *list)
     cells.changed = true;
 }
 
+/* An answer that does not come any more is not waited for either. */
 static void
 forget(unsigned place)
 {
-    cells.asked[place].waiting = false;
+    cells.asked[place] = (struct asked){ .waiting = false };
     if (cells.counts[place])
         replace(place, NULL);
 }
@@ -223,7 +224,6 @@ each_service(const bool *active)
 
         if (!active[i]) {
             forget(i);
-            a->next = (struct mono){ 0 };
         } else if (mono_before(cells.now, a->next)) {
             continue;
         } else if (a->waiting) {

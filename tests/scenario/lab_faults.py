@@ -361,7 +361,9 @@ def main():
     bad, end = len(checks), None
     lab = Faults(o.name, CONF)
     try:
-        lab.wait_protected(2)
+        if lab.wait_protected(2) != "n1":  # it was not there yet when the service was started
+            lab.cli("n1", "switchover", SERVICE, "n1")
+            lab.wait_protected(2)
         client = Client(lab, 3, 50)
         bad = run(lab, checks, client)
         end = client.stop()

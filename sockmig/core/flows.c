@@ -9,7 +9,6 @@
 struct entry {
     struct flow flow;
     uint32_t newer, older; /* in the list of its state */
-    bool used;
 };
 
 struct list { /* oldest first */
@@ -87,7 +86,6 @@ forget(struct flows *f, uint32_t i)
 {
     unlist(f, i);
     flowmap_remove(&f->map, i);
-    f->entries[i].used = false;
 }
 
 static void
@@ -104,12 +102,10 @@ make_room(struct flows *f)
 static void
 start(struct entry *e, const struct packet *pkt, struct mono now)
 {
-    e->flow.born = e->flow.last = now;
+    e->flow.last = now;
     e->flow.isn = pkt->tcp.seq;
     e->flow.out_next = pkt->tcp.seq;
     e->flow.fin_in = e->flow.fin_out = false;
-    e->flow.in_packets = e->flow.in_bytes = 0;
-    e->flow.out_packets = e->flow.out_bytes = 0;
 }
 
 static struct entry *
@@ -124,7 +120,6 @@ add(struct flows *f, const struct packet *pkt, struct mono now)
         f->stateless++;
         return NULL;
     }
-    f->entries[i].used = true;
     f->entries[i].flow.key = pkt->key;
     start(&f->entries[i], pkt, now);
     enlist(f, i, pkt->tcp.flags & TCP_SYN ? FLOW_HALF_OPEN : FLOW_OPEN);
@@ -154,8 +149,6 @@ flows_input(struct flows *f, const struct packet *pkt, struct mono now)
 
     if (!packet_is_tcp(pkt) || !(e = find(f, pkt)))
         return;
-    e->flow.in_packets++;
-    e->flow.in_bytes += pkt->payload_size;
     e->flow.fin_in |= pkt->tcp.flags & TCP_FIN;
     /* its first acknowledgement: only who has seen the SYN-ACK knows the number */
     if (e->flow.state == FLOW_HALF_OPEN && pkt->tcp.flags & TCP_ACK &&
@@ -224,11 +217,8 @@ output_tcp(
     if (!e &&
         !(pkt->tcp.flags & TCP_RST)) /* one for a stray packet has no connection */
         e = add(f, pkt, now);
-    if (e) {
-        e->flow.out_packets++;
-        e->flow.out_bytes += pkt->payload_size;
+    if (e)
         from = e->flow.out_next;
-    }
     *out = (struct plog_output){ .flow = pkt->key,
         .tcp_flags = pkt->tcp.flags & logged };
     if (pkt->tcp.flags & TCP_SYN)
@@ -282,18 +272,6 @@ flows_tick(struct flows *f, struct mono now)
 {
     expire(f, FLOW_HALF_OPEN, now);
     expire(f, FLOW_CLOSED, now);
-}
-
-const struct flow *
-flows_next(const struct flows *f, uint32_t *at)
-{
-    while (*at < f->map.fresh) {
-        const struct entry *e = &f->entries[(*at)++];
-
-        if (e->used)
-            return &e->flow;
-    }
-    return NULL;
 }
 
 struct flows_stat

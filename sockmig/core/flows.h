@@ -2,8 +2,7 @@
  *
  * flows.h - the TCP connections of an active service, as its packets tell of them.
  *
- * Tells what of an output packet is new and so has to be in the log, and keeps counters
- * for the MIB.  Fixed capacity: when it is full, half-open connections are forgotten
+ * Tells what of an output packet is new and so has to be in the log.  Fixed capacity: when it is full, half-open connections are forgotten
  * first, then closed ones.  An output packet of a connection without an entry is logged
  * whole: replay does not mind bytes that are logged twice.
  *
@@ -19,9 +18,7 @@ enum flow_state { FLOW_HALF_OPEN, FLOW_OPEN, FLOW_CLOSED };
 struct flow {
     struct flow_key key;
     enum flow_state state;
-    struct mono born, last;        /* first and last packet, either way */
-    uint64_t in_packets, in_bytes; /* bytes: payload, retransmissions too */
-    uint64_t out_packets, out_bytes;
+    struct mono last;       /* packet, either way */
     uint32_t out_next, isn; /* next byte that the service has not sent yet */
     bool fin_in, fin_out;
 };
@@ -39,7 +36,7 @@ struct flows;
 size_t flows_size(uint32_t capacity);
 struct flows *flows_init(void *memory, uint32_t capacity, uint64_t seed);
 
-/* flows_input - count an input packet. */
+/* flows_input - an input packet: what its connection is at. */
 void flows_input(struct flows *f, const struct packet *pkt, struct mono now);
 
 /* flows_output - what has to be logged of output packet @pkt.
@@ -54,9 +51,6 @@ bool flows_output(struct flows *f, const struct packet *pkt, struct mono now,
 /* flows_tick - forget what is closed or half open since FLOWS_CLOSED_MS. */
 #define FLOWS_CLOSED_MS 60000
 void flows_tick(struct flows *f, struct mono now);
-
-/* flows_next - entry by entry: *at from 0 on; NULL after the last. */
-const struct flow *flows_next(const struct flows *f, uint32_t *at);
 
 struct flows_stat flows_stat(const struct flows *f);
 

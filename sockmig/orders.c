@@ -338,6 +338,8 @@ orders_died(struct engine *e)
 
     if (e->order.running && e->order.order == ORDER_HANDOVER)
         order_failed(e, ROLE_FAILED, "the service ended while it was handed over");
+    if (e->order.running && e->order.order == ORDER_TAKEOVER)
+        order_failed(e, ROLE_FAILED, "the service ended while it was fed the log");
     order_state(e, ROLE_FAILED, "the service ended");
     order_end_service(e);
     ev = jv_object();

@@ -169,8 +169,11 @@ capture_go(struct engine *e)
     follow_policy(e);
     release_out(e);
     deliver(e);
-    if (logs(e))
-        mcast_flush(e->capture.mcast);
+    if (!logs(e))
+        return;
+    mcast_flush(e->capture.mcast);
+    if (mcast_room(e->capture.mcast) < e->capture.log_bytes / 2)
+        tracer_want(e->tracer); /* only a checkpoint makes room */
 }
 
 /* ---- the queues ---- */
@@ -356,6 +359,7 @@ capture_reign(struct engine *e)
     c->policy = c->wanted;
     flows_init(c->flows, CAPTURE_FLOWS, e->role.own);
     mcast_reign(c->mcast, e->role.own, e->group_session);
+    c->log_bytes = mcast_room(c->mcast);
 }
 
 bool

@@ -29,6 +29,7 @@ struct capture {
     struct held in, out;
     struct flows *flows;
     struct mcast *mcast;
+    size_t log_bytes; /* room in an empty log */
 
     enum conf_policy policy; /* by whose rule packets wait */
     enum conf_policy wanted; /* the newest order's; .policy follows when a standby could

@@ -2,9 +2,10 @@
  *
  * flows.h - the TCP connections of an active service, as its packets tell of them.
  *
- * Tells what of an output packet is new and so has to be in the log.  Fixed capacity: when it is full, half-open connections are forgotten
- * first, then closed ones.  An output packet of a connection without an entry is logged
- * whole: replay does not mind bytes that are logged twice.
+ * Tells what of an output packet is new and so has to be in the log.  Fixed capacity:
+ * when it is full, half-open connections are forgotten first, then closed ones.  An
+ * output packet of a connection without an entry is logged whole: replay does not mind
+ * bytes that are logged twice.
  *
  * Pure.  Design: doc/design/log.md. */
 #ifndef BSC_FLOWS_H

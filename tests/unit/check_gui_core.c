@@ -48,11 +48,14 @@ END_TEST
 
 /* ---- tables ---- */
 
-static struct table *
+/* The storage of the table is the caller's to free. */
+static void *
 new_table(struct table *t, const struct table_def *def)
 {
-    table_init(t, def, calloc(1, table_storage(def)));
-    return t;
+    void *storage = calloc(1, table_storage(def));
+
+    table_init(t, def, storage);
+    return storage;
 }
 
 static void
@@ -74,8 +77,8 @@ put(struct table *t, const char *oid, char kind, int64_t number, const char *tex
 START_TEST(table_holds)
 {
     struct table t;
+    void *storage = new_table(&t, &objects_cluster[OF_STANDBYS]);
 
-    new_table(&t, &objects_cluster[OF_STANDBYS]);
     table_begin(&t, false);
     put(&t, "2.2.97.98.1.99", 'n', 3, NULL, 0);
     put(&t, "4.2.97.98.1.99", 'n', 7, NULL, 0);
@@ -95,14 +98,15 @@ START_TEST(table_holds)
     ck_assert_int_eq(table_number(&t, 99, STANDBY_LAG, -5), -5);
     ck_assert_int_eq(table_find(&t, "ab", "d"), 1);
     ck_assert_int_eq(table_find(&t, "ab", "x"), -1);
+    free(storage);
 }
 END_TEST
 
 START_TEST(table_dates_and_addresses)
 {
     struct table t;
+    void *storage = new_table(&t, &objects_cluster[OF_EVENTS]);
 
-    new_table(&t, &objects_cluster[OF_EVENTS]);
     table_begin(&t, false);
     put(&t, "2.1", 's', 0, "\x07\xea\x0b\x19\x17\x1e\x05\x03+\0\0", 11);
     put(&t, "2.2", 's', 0, "\x07\xea\x0b\x19\x17\x1e\x05\x03+\1\0", 11);
@@ -112,13 +116,15 @@ START_TEST(table_dates_and_addresses)
     ck_assert_int_eq(table_number(&t, 1, EVENT_TIME, 0), 1795649405300 - 3600000);
     ck_assert_uint_eq(t.side[0].rows, 3);
     ck_assert_int_eq(table_number(&t, 2, EVENT_TIME, -1), -1); /* month 13 */
-    new_table(&t, &objects_node[ON_CONNECTIONS]);
+    free(storage);
+    storage = new_table(&t, &objects_node[ON_CONNECTIONS]);
     table_begin(&t, false);
     put(&t, "7.1.97.1.4.10.0.0.1.80.2.16.253.119.0.1.0.0.0.0.0.0.0.0.0.0.2.84.999", 'n',
         1, NULL, 0);
     table_commit(&t);
     ck_assert_str_eq(table_text(&t, 0, -3), "10.0.0.1");
     ck_assert_str_eq(table_text(&t, 0, -6), "fd77:1::254");
+    free(storage);
 }
 END_TEST
 

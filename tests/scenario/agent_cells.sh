@@ -27,15 +27,18 @@ wait_for 10 grep -q ready "$dir/serves" || fail "no connections"
 cat >"$dir/plugin" <<'SH'
 #!/bin/sh
 # says what is in the file, and where and as whom it runs
-cat "$1"
+says=$(cat "$1")
+printf '%s\n' "$says"
 echo "net=$(readlink /proc/self/ns/net) uid=$(id -u) caps=$(sed -n 's/^CapEff:.//p' /proc/self/status)" >>"$1.seen" 2>/dev/null
-case $(cat "$1") in WARN*) exit 1 ;; CRIT*) exit 2 ;; ODD*) exit 77 ;; HANG*) sleep 100 ;; esac
+case $says in WARN*) exit 1 ;; CRIT*) exit 2 ;; ODD*) exit 77 ;; HANG*) sleep 100 ;; esac
 exit 0
 SH
 chmod 755 "$dir/plugin" "$dir"
 mkdir "$dir/say"
 chmod 777 "$dir/say"
-for p in node cell; do echo "OK - well|'time'=0.5s;1;2 n=7" >"$dir/say/$p"; done
+# say PROBE FORMAT: all at once, since a plugin may be reading it
+say() { printf "$2" >"$dir/say/new" && mv "$dir/say/new" "$dir/say/$1"; }
+for p in node cell; do say $p "OK - well|'time'=0.5s;1;2 n=7"; done
 cat >>"$dir/bascule.conf" <<CONF
 probe "from-node" {
     service = "redis"
@@ -93,21 +96,21 @@ value 1 $node.9.1.6.$(name missing) 'STRING: "/nowhere/check_nothing: No such fi
     fail "the missing plugin: $(get bascule-poller 1 $node.9.1.6.$(name missing))"
 
 for p in node cell; do
-    echo "WARN - hm" >"$dir/say/$p"
+    say $p "WARN - hm"
     wait_for 10 state from-$p 2 || fail "$p: a warning is not seen"
     wait_for 10 health from-$p 2 || fail "$p: a warning does not degrade"
-    echo "CRIT - bad" >"$dir/say/$p"
+    say $p "CRIT - bad"
     wait_for 10 state from-$p 3 || fail "$p: a critical state is not seen"
     wait_for 10 health from-$p 3 || fail "$p: a critical state does not fail"
-    echo "ODD" >"$dir/say/$p"
+    say $p "ODD"
     wait_for 10 state from-$p 0 || fail "$p: status 77 is a result"
     health from-$p 3 || fail "$p: status 77 is a verdict"
-    echo "HANG" >"$dir/say/$p"
+    say $p "HANG"
     killed() { value 1 $node.9.1.6.$(name from-$p) 'STRING: "did not end in time and was killed"'; }
     wait_for 15 killed || fail "$p: a plugin that hangs is not killed: $(get bascule-poller 1 $node.9.1.6.$(name from-$p))"
-    printf 'OK\001|nonsense =5 =' >"$dir/say/$p"
+    say $p 'OK\001|nonsense =5 ='
     wait_for 15 state from-$p 1 || fail "$p: it does not come back"
-    value 1 $node.9.1.6.$(name from-$p) 'STRING: "OK?"' || fail "$p: control characters pass"
+    wait_for 5 value 1 $node.9.1.6.$(name from-$p) 'STRING: "OK?"' || fail "$p: control characters pass"
 done
 [ -z "$(ps -eo args | grep "^sleep 10[0]$")" ] || fail "what a killed plugin started lives on"
 wait_for 3 health from-cell 1 || fail "the verdict does not come back"

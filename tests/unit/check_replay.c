@@ -1,0 +1,262 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * check_replay.c - what replay does with a short log, claim by claim: a connection of
+ * the image, a datagram service, packets that no service sees.  Whole lives of a
+ * service are in tests/sim/check_sim_replay.c. */
+#include "sockmig/core/digest.h"
+#include "sockmig/core/replay.h"
+
+#include <check.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define SEED 7u
+#define PIECE 10u /* bytes in every packet */
+#define SND 500u  /* the image's sequence numbers */
+#define RCV 100u
+
+static const struct flow_key tcp = { .version = 4,
+    .protocol = PACKET_TCP,
+    .local_port = 80,
+    .remote_port = 4000,
+    .local = { 10, 0, 0, 1 },
+    .remote = { 10, 0, 0, 2 } };
+static const struct flow_key udp = { .version = 4,
+    .protocol = 17,
+    .local_port = 53,
+    .remote_port = 4000,
+    .local = { 10, 0, 0, 1 },
+    .remote = { 10, 0, 0, 2 } };
+
+struct row {
+    const char *claim;
+    const char *log;     /* see logged() */
+    const char *play;    /* see played() */
+    const char *effects; /* see seen(); those after each letter of play behind a '|' */
+};
+
+static const struct row rows[] = {
+    { "input goes in, in order", "drdr", "", "II." },
+    { "what was not released goes in at the end", "dd", "", "II." },
+    { "what was cancelled does not", "dcdr", "", "I." },
+    { "input waits for the output before it", "drOdr", "O", "I|IX." },
+    { "output that waits in no record: its acknowledgement waits too", "kr", "O",
+        "|I." },
+    { "an acknowledgement of half of it waits", "kkr", "oO", "||II." },
+    { "other bytes: the connection is reset, the rest goes on", "drOdrur", "W",
+        "I|DIIaX." },
+    { "what comes after the end is compared no more", "dr", "O", "I.|" },
+    { "without the output the service stalls and is given up", "drOdr", "t",
+        "I|DIaX." },
+    { "an unknown connection's packets are skipped", "xrdr", "", "I." },
+    { "datagrams are fed and their answers compared", "urVur", "V", "I|I." },
+    { "another answer to a datagram resets nothing", "urVur", "v", "I|I." },
+    { "a later fragment goes in as it is", "frdr", "", "II." },
+    { "an ICMP error goes in as it is", "irdr", "", "II." },
+};
+
+struct story {
+    struct plog_ring kept, log;
+    uint8_t bytes[1 << 14], none[64];
+    uint64_t in, out;
+    uint32_t in_seq, out_seq, acked, made;
+    struct mono now;
+    struct replay *replay;
+};
+
+static size_t
+tcp_packet(uint8_t *p, const struct flow_key *key, enum packet_way way, uint32_t seq,
+    uint32_t ack, size_t size, char fill)
+{
+    size_t n = packet_ack(p, key, way, seq, ack, 1000);
+
+    memset(p + n, fill, size);
+    n += size;
+    p[3] = (uint8_t)n;
+    packet_complete(p, n);
+    return n;
+}
+
+/* IPv4 and eight bytes of @protocol, then @size of payload. */
+static size_t
+other_packet(uint8_t *p, uint8_t protocol, bool to_service, uint16_t offset, char fill)
+{
+    size_t n = 28 + PIECE;
+
+    memset(p, 0, n);
+    p[0] = 0x45;
+    p[3] = (uint8_t)n;
+    p[6] = (uint8_t)(offset >> 8);
+    p[7] = (uint8_t)offset;
+    p[8] = 64;
+    p[9] = protocol;
+    memcpy(p + 12, to_service ? udp.remote : udp.local, 4);
+    memcpy(p + 16, to_service ? udp.local : udp.remote, 4);
+    p[20] = (uint8_t)((to_service ? udp.remote_port : udp.local_port) >> 8);
+    p[21] = (uint8_t)(to_service ? udp.remote_port : udp.local_port);
+    p[22] = (uint8_t)((to_service ? udp.local_port : udp.remote_port) >> 8);
+    p[23] = (uint8_t)(to_service ? udp.local_port : udp.remote_port);
+    p[25] = 8 + PIECE;
+    memset(p + 28, fill, PIECE);
+    packet_complete(p, n);
+    return n;
+}
+
+static size_t
+input(struct story *s, char what, uint8_t *p)
+{
+    struct flow_key unknown = tcp;
+    size_t n;
+
+    switch (what) {
+    case 'd': /* data */
+        n = tcp_packet(p, &tcp, PACKET_IN, s->in_seq, s->acked, PIECE, 'i');
+        s->in_seq += PIECE;
+        return n;
+    case 'k': /* an acknowledgement of one more piece of output */
+        s->acked += PIECE;
+        return tcp_packet(p, &tcp, PACKET_IN, s->in_seq, s->acked, 0, 0);
+    case 'x':
+        unknown.remote_port++;
+        return tcp_packet(p, &unknown, PACKET_IN, 1, 1, PIECE, 'i');
+    case 'u':
+        return other_packet(p, 17, true, 0, 'i');
+    case 'f':
+        return other_packet(p, 17, true, 100, 'i');
+    case 'i':
+        return other_packet(p, 1, true, 0, 0);
+    default:
+        abort();
+    }
+}
+
+/* A letter of the log: input as above; r its release, c its cancelling; O or V: output
+ * of the connection or of the datagrams. */
+static void
+logged(struct story *s, char what)
+{
+    struct plog_output o = { .flow = what == 'O' ? tcp : udp, .size = PIECE };
+    struct plog_record rec = { .kind = PLOG_IN, .protocol = 0x0800 };
+    uint8_t p[200], bytes[PIECE], small[PLOG_SMALL];
+
+    if (what == 'r') {
+        plog_ring_append(&s->log, small, plog_encode_release(small, 1, s->in));
+    } else if (what == 'c') {
+        plog_ring_append(&s->log, small, plog_encode_cancel(small, 1, s->in, s->in));
+        s->in_seq -= PIECE;
+    } else if (what == 'O' || what == 'V') {
+        memset(bytes, 'o', sizeof bytes);
+        o.hash = digest_of(SEED, bytes, sizeof bytes);
+        o.seq = what == 'O' ? s->out_seq : 0;
+        s->out_seq += what == 'O' ? PIECE : 0;
+        plog_ring_append(&s->log, small, plog_encode_output(small, 1, ++s->out, &o));
+    } else {
+        rec.payload = p;
+        rec.size = (uint32_t)input(s, what, p);
+        rec.arg = ++s->in;
+        ck_assert(plog_ring_append_record(&s->log, &rec));
+    }
+}
+
+/* A letter of play: O, W, o: the connection's next piece, the right one, a wrong one,
+ * half of one; V, v: a datagram, a wrong one; t: so much time that it is given up. */
+static void
+played(struct story *s, char what)
+{
+    bool datagram = what == 'V' || what == 'v';
+    char fill = what == 'W' || what == 'v' ? 'w' : 'o';
+    size_t size = what == 'o' ? PIECE / 2 : PIECE, n;
+    uint8_t p[200];
+
+    s->now.us += what == 't' ? 100000000 : 1000;
+    if (what == 't')
+        return;
+    if (what == 'O' && s->made % PIECE)
+        size = 2 * PIECE - s->made % PIECE; /* the rest, and one more */
+    n = datagram
+            ? other_packet(p, 17, false, 0, fill)
+            : tcp_packet(p, &tcp, PACKET_OUT, SND + s->made, s->in_seq, size, fill);
+    s->made += datagram ? 0 : (uint32_t)size;
+    replay_output(s->replay, s->now, p, n);
+}
+
+/* One letter an effect; a: input that is not in the log, an acknowledgement. */
+static void
+seen(struct story *s, char **at)
+{
+    static const char letters[] = { [REPLAY_INJECT] = 'I',
+        [REPLAY_REBUILD] = 'B',
+        [REPLAY_HALF_OPEN] = 'H',
+        [REPLAY_SEND] = 'X',
+        [REPLAY_DIVERGED] = 'D',
+        [REPLAY_STALLED] = '!',
+        [REPLAY_DONE] = '.' };
+    struct replay_effect e;
+
+    while (replay_next(s->replay, s->now, &e)) {
+        ck_assert_uint_lt((unsigned)e.what, sizeof letters);
+        *(*at)++ = e.what == REPLAY_INJECT && !e.ordinal ? 'a' : letters[e.what];
+    }
+}
+
+static void
+begin(struct story *s, const struct replay_sizes *sizes)
+{
+    const struct replay_connection c = {
+        .key = tcp, .snd_una = SND, .snd_nxt = SND, .rcv_nxt = RCV, .window = 1000
+    };
+    const struct replay_conf conf = { .mode = REPLAY_COMPARE,
+        .kept = &s->kept,
+        .log = &s->log,
+        .seed = SEED,
+        .stall_us = 1000000,
+        .lost_max = 4 };
+    const char *why = "";
+
+    s->replay = replay_init(malloc(replay_size(sizes)), sizes);
+    ck_assert(replay_connection(s->replay, &c));
+    ck_assert_msg(replay_start(s->replay, &conf, s->now, &why), "%s", why);
+}
+
+START_TEST(a_short_log)
+{
+    static const struct replay_sizes sizes = { 16, 64, 4096 };
+    const struct row *r = &rows[_i];
+    struct story s = {
+        .in_seq = RCV, .out_seq = SND, .acked = SND, .now = { 1000000 }
+    };
+    char effects[64] = "", *at = effects;
+
+    plog_ring_init(&s.kept, s.none, sizeof s.none, 0);
+    plog_ring_init(&s.log, s.bytes, sizeof s.bytes, 0);
+    for (const char *c = r->log; *c; c++)
+        logged(&s, *c);
+    begin(&s, &sizes);
+    seen(&s, &at);
+    for (const char *c = r->play; *c; c++) {
+        *at++ = '|';
+        played(&s, *c);
+        seen(&s, &at);
+    }
+    ck_assert_msg(!strcmp(effects, r->effects), "%s: %s instead of %s", r->claim,
+        effects, r->effects);
+    free(s.replay);
+}
+END_TEST
+
+int
+main(void)
+{
+    Suite *suite = suite_create("replay");
+    TCase *tc = tcase_create("replay");
+    SRunner *runner;
+    int failed;
+
+    tcase_add_loop_test(tc, a_short_log, 0, sizeof rows / sizeof rows[0]);
+    suite_add_tcase(suite, tc);
+    runner = srunner_create(suite);
+    srunner_run_all(runner, CK_NORMAL);
+    failed = srunner_ntests_failed(runner);
+    srunner_free(runner);
+    return failed ? 1 : 0;
+}

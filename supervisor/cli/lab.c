@@ -118,6 +118,7 @@ host_to_json(const struct lab_host *host)
     jv_set_int(j, "start", (int64_t)host->start);
     jv_set_bool(j, "cut_outside", host->cut[LAB_NET_OUTSIDE]);
     jv_set_bool(j, "cut_cluster", host->cut[LAB_NET_CLUSTER]);
+    jv_set_int(j, "loss", host->loss);
     return j;
 }
 
@@ -159,6 +160,7 @@ host_from_json(struct lab_host *host, const struct jv *j)
     host->start = (uint64_t)jv_int(j, "start", 0);
     host->cut[LAB_NET_OUTSIDE] = jv_bool(j, "cut_outside", false);
     host->cut[LAB_NET_CLUSTER] = jv_bool(j, "cut_cluster", false);
+    host->loss = (unsigned)jv_int(j, "loss", 0);
     for (int s = LAB_RUNNING; s <= LAB_CRASHED; s++)
         if (!strcmp(state, state_names[s]))
             host->state = (enum lab_state)s;

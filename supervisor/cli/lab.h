@@ -39,6 +39,7 @@ struct lab_host {
     pid_t pid;      /* its pid 1, as seen from here; 0: none */
     uint64_t start; /* of that process, in clock ticks since boot */
     bool cut[LAB_NETS];
+    unsigned loss; /* percent of what reaches it, see lab_net_loss() */
 };
 
 struct lab {
@@ -115,6 +116,10 @@ void lab_group_remove(const struct lab *lab, const struct lab_host *host);
 int lab_net_make(struct lab *lab, struct lab_host *host); /* 0 or -errno + message */
 void lab_net_link(struct lab *lab, struct lab_host *host, enum lab_net net, bool up);
 int lab_net_apart(struct lab *lab, struct lab_host *a, struct lab_host *b, bool apart);
+
+/* lab_net_loss - from now on @percent of the packets that reach @host are lost: of the
+ * cluster network for a node, of the outside network for the client.  0 or -errno. */
+int lab_net_loss(struct lab_host *host, unsigned percent);
 
 /* ---- its files: lab_files.c ---- */
 

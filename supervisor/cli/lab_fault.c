@@ -13,9 +13,11 @@
 #define MAX_PROCS 4096
 
 static int
-need_node(struct lab *lab, const char *name, struct lab_host **out)
+need_host(struct lab *lab, const char *name, bool client, struct lab_host **out)
 {
     *out = lab_node(lab, name);
+    if (!*out && client && !strcmp(name, "client"))
+        *out = lab_host(lab, name);
     if (*out)
         return CLI_OK;
     cli_error("lab %s has no node \"%s\": its nodes are n1 to n%u", lab->name, name,
@@ -80,6 +82,24 @@ cut(struct lab *lab, struct lab_host *node, char **args)
     if (all || !strcmp(what, "cluster"))
         lab_net_link(lab, node, LAB_NET_CLUSTER, false);
     return CLI_OK;
+}
+
+static int
+lose(struct lab *lab, struct lab_host *host, char **args)
+{
+    char *end = NULL;
+    unsigned long percent = args[0] ? strtoul(args[0], &end, 10) : 0;
+    int ret;
+
+    (void)lab;
+    if (!args[0] || args[0][0] < '0' || args[0][0] > '9' || *end || percent > 99)
+        return cli_usage("lab fault loss NODE|client PERCENT (0 to 99; 0: none)");
+    ret = lab_net_loss(host, (unsigned)percent);
+    if (ret == 0)
+        return CLI_OK;
+    cli_error("%s cannot lose packets: is there iptables with its match \"statistic\"?",
+        host->name);
+    return CLI_FAILED;
 }
 
 static int
@@ -149,6 +169,7 @@ heal(struct lab *lab, struct lab_host *node, char **args)
     for (unsigned i = 0; i < lab->nhosts; i++)
         if (lab->hosts[i].kind == LAB_NODE)
             lab_net_apart(lab, node, &lab->hosts[i], false);
+    lab_net_loss(node, 0);
     if (node->state == LAB_HUNG)
         lab_freeze(lab, node, false);
     node->state = LAB_RUNNING;
@@ -167,17 +188,19 @@ restart(struct lab *lab, struct lab_host *node, char **args)
 static const struct {
     const char *name;
     bool needs_life; /* not for a crashed node */
-    bool all;        /* also for every node */
+    bool all;        /* also for all hosts */
+    bool client;     /* also for the client */
     int words;       /* itself and what may follow, at most */
     int (*act)(struct lab *lab, struct lab_host *node, char **args);
 } faults[] = {
-    { "crash", true, false, 2, crash },
-    { "hang", true, false, 2, hang },
-    { "cut", true, false, 3, cut },
-    { "kill", true, false, 3, kill_program },
-    { "arm", true, false, 4, arm },
-    { "heal", false, true, 2, heal },
-    { "restart", false, false, 2, restart },
+    { "crash", true, false, false, 2, crash },
+    { "hang", true, false, false, 2, hang },
+    { "cut", true, false, false, 3, cut },
+    { "loss", true, false, true, 3, lose },
+    { "kill", true, false, false, 3, kill_program },
+    { "arm", true, false, false, 4, arm },
+    { "heal", false, true, true, 2, heal },
+    { "restart", false, false, false, 2, restart },
 };
 #define NFAULTS (sizeof faults / sizeof faults[0])
 
@@ -198,8 +221,8 @@ lab_fault_usage(int argc, char **argv)
 
     if (argc < 2 || f == NFAULTS || argc > faults[f].words)
         return cli_usage("lab fault crash|hang|heal|restart NODE, cut NODE "
-                         "[outside|cluster|all|NODE], kill NODE PROGRAM, "
-                         "arm NODE POINT [kill|hang|crash]");
+                         "[outside|cluster|all|NODE], loss NODE|client PERCENT, "
+                         "kill NODE PROGRAM, arm NODE POINT [kill|hang|crash]");
     return CLI_OK;
 }
 
@@ -207,7 +230,7 @@ static int
 act_on(struct lab *lab, size_t f, const char *name, char **args)
 {
     struct lab_host *node;
-    int code = need_node(lab, name, &node);
+    int code = need_host(lab, name, faults[f].client, &node);
 
     if (code == CLI_OK && faults[f].needs_life)
         code = need_alive(lab, node);
@@ -227,7 +250,7 @@ lab_fault_cmd(struct lab *lab, int argc, char **argv)
     if (ret < 0)
         goto out;
     if (faults[f].all && !strcmp(argv[1], "all"))
-        for (unsigned i = 1; i <= lab->nnodes && code == CLI_OK; i++)
+        for (unsigned i = 1; i <= lab->nnodes + 1 && code == CLI_OK; i++) /* + client */
             code = act_on(lab, f, lab->hosts[lab->nhosts - i].name, argv + 2);
     else
         code = act_on(lab, f, argv[1], argv + 2);

@@ -65,6 +65,7 @@ clone_host(const struct lab *lab, struct lab_host *host, int say)
     host->start = lab_start_time(pid);
     host->state = LAB_RUNNING;
     memset(host->cut, 0, sizeof host->cut);
+    host->loss = 0;
     return 0;
 }
 

@@ -186,20 +186,27 @@ lab_net_link(struct lab *lab, struct lab_host *host, enum lab_net net, bool up)
 }
 
 static int
-forward_rule(pid_t sw, const char *how, const char *from, const char *to)
+run_in_netns(const char *const argv[], pid_t pid)
 {
-    const char *const argv[] = { "ebtables", how, "FORWARD", "-i", from, "-o", to, "-j",
-        "DROP", NULL };
     char path[64];
     int netns, ret;
 
-    snprintf(path, sizeof path, "/proc/%d/ns/net", (int)sw);
+    snprintf(path, sizeof path, "/proc/%d/ns/net", (int)pid);
     netns = open(path, O_RDONLY | O_CLOEXEC);
     if (netns < 0)
         return -errno;
     ret = run_program(argv, NULL, netns);
     fd_close(netns);
     return ret;
+}
+
+static int
+forward_rule(pid_t sw, const char *how, const char *from, const char *to)
+{
+    const char *const argv[] = { "ebtables", how, "FORWARD", "-i", from, "-o", to, "-j",
+        "DROP", NULL };
+
+    return run_in_netns(argv, sw);
 }
 
 int
@@ -216,5 +223,33 @@ lab_net_apart(struct lab *lab, struct lab_host *a, struct lab_host *b, bool apar
         ret = forward_rule(sw, how, b->name, a->name);
     if (ret == 0)
         lab->apart[a->number][b->number] = lab->apart[b->number][a->number] = apart;
+    return ret;
+}
+
+static int
+loss_rule(
+    const char *tables, const char *how, const struct lab_host *host, unsigned percent)
+{
+    const char *in = host->kind == LAB_NODE ? "eth1" : "eth0";
+    char share[16];
+    const char *const argv[] = { tables, "-t", "raw", how, "PREROUTING", "-i", in, "-m",
+        "statistic", "--mode", "random", "--probability", share, "-j", "DROP", NULL };
+
+    snprintf(share, sizeof share, "0.%02u", percent);
+    return run_in_netns(argv, host->pid);
+}
+
+int
+lab_net_loss(struct lab_host *host, unsigned percent)
+{
+    static const char *const tables[] = { "iptables", "ip6tables" };
+    int ret = 0;
+
+    for (unsigned i = 0; i < 2 && ret == 0 && host->loss; i++)
+        ret = loss_rule(tables[i], "-D", host, host->loss);
+    for (unsigned i = 0; i < 2 && ret == 0 && percent; i++)
+        ret = loss_rule(tables[i], "-A", host, percent);
+    if (ret == 0)
+        host->loss = percent;
     return ret;
 }

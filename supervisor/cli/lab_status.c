@@ -61,6 +61,7 @@ host_status(const struct lab *lab, const struct lab_host *host)
         if (lab->apart[host->number][k])
             jv_push_str(apart, lab->hosts[k + lab->nhosts - lab->nnodes - 1].name);
     jv_set(j, "apart", apart);
+    jv_set_int(j, "loss", host->loss);
     jv_set(j, "processes", programs_of(host));
     return j;
 }
@@ -101,6 +102,8 @@ print_host(const struct lab *lab, const struct jv *host)
         printf(" cut: %s", cut);
     for (size_t i = 0; i < jv_len(apart); i++)
         printf(" apart from %s", jv_at_str(apart, i));
+    if (jv_int(host, "loss", 0))
+        printf(" loss %d %%", (int)jv_int(host, "loss", 0));
     printf(" ");
     for (size_t i = 0; i < jv_len(procs); i++) {
         const char *name = jv_str(jv_at(procs, i), "name", "?");

@@ -246,6 +246,21 @@ def again(lab):
         talk.stop()
 
 
+def lossy(lab):
+    """Every node loses some of what the others send, the client some of what it is sent."""
+    for percent in ("1", "10"):
+        lab.wait_protected(2)
+        lab.policy("replay")
+        for host in lab.nodes + ["client"]:
+            lab.fault("loss", host, percent)
+        talk = Talk(lab, "steady:6:" + V4, "births:2:" + V4)
+        for kind in ("engine", "switchover"):
+            _, _, report, _ = lab.takeover(kind, talk)
+            sound(report)
+        talk.stop()
+        lab.fault("heal", "all")
+
+
 def alone(lab, stops=False):
     """Both standbys do not answer: the service's rule decides.  Then they do."""
     active, standbys = standbys_of(lab)
@@ -288,7 +303,7 @@ u.send(b"x")
 print(u.recv(100).split()[0].decode())
 """
 
-CHECKS = [replay, diverge, commit, families, policies, again, alone]
+CHECKS = [replay, diverge, commit, families, policies, again, lossy, alone]
 STOPS = [alone_stops]
 
 

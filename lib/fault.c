@@ -50,6 +50,8 @@ const struct fault_name fault_names[] = {
     { "takeover-release", "sockmig-engine", "takeover" },
     { "takeover-resend", "sockmig-engine", "takeover" },
     { "takeover-awake", "sockmig-engine", "takeover" },
+    { "takeover-replay", "sockmig-engine", "takeover" },
+    { "takeover-replayed", "sockmig-engine", "takeover" },
     { "takeover-open", "sockmig-engine", "takeover" },
     { "follow-ordered", "sockmig-engine", "follow" },
     { "follow-ended", "sockmig-engine", "follow" },

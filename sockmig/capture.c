@@ -186,15 +186,21 @@ take_in(const struct nfq_packet *q, void *arg)
     struct mono now = loop_now(e->loop);
     struct packet pkt;
     uint64_t lsn = 0;
+    bool known;
 
     c->last_in = q->id;
+    known = packet_parse(&pkt, PACKET_IN, q->data, q->size);
+    if (known && !replayer_hears(e, &pkt)) {
+        nfq_drop(c->in_queue, q->id);
+        return;
+    }
     if (logs(e) && !log_input(e, q, now, &lsn)) {
         nfq_drop(c->in_queue, q->id); /* the client sends it again */
         c->unlogged++;
         return;
     }
     held_push(&c->in, q->id, lsn, now); /* as large as the queue */
-    if (packet_parse(&pkt, PACKET_IN, q->data, q->size))
+    if (known)
         flows_input(c->flows, &pkt, now);
 }
 
@@ -206,8 +212,10 @@ capture_on_in(struct loop_io *io, int fd, int events, void *arg)
     (void)io;
     (void)fd;
     (void)events;
-    if (nfq_read(e->capture.in_queue, take_in, e) > 0)
+    if (nfq_read(e->capture.in_queue, take_in, e) > 0) {
+        replayer_watch(e);
         capture_go(e);
+    }
 }
 
 /* False: no room for its record. */

@@ -90,10 +90,12 @@ on_woken(struct engine *e, struct woken *w)
             "all its old connections are reset",
             w->not_replayed);
     capture_look(e);
-    if (w->replay)
+    if (w->replay) {
         replayer_begin(e);
-    else
+    } else {
+        replayer_stop(e); /* nor is there one to tell of */
         orders_replayed(e);
+    }
 }
 
 /* The clone is where the service was: let it be reached. */

@@ -235,6 +235,12 @@ replayer_passes(struct engine *e, const struct nfq_packet *pkt)
            replay_output(r->machine, mono_clock(), pkt->data, pkt->size);
 }
 
+bool
+replayer_hears(struct engine *e, const struct packet *pkt)
+{
+    return !e->replayer->watching || replay_input(e->replayer->machine, pkt);
+}
+
 void
 replayer_watch(struct engine *e)
 {
@@ -269,7 +275,7 @@ replayer_stop(struct engine *e)
     struct replayer *r = e->replayer;
 
     r->running = r->watching = false;
-    r->grace.us = 0;
+    r->grace.us = r->end.us = 0;
     loop_timer_stop(r->timer);
     outgoing_clear(r->outgoing);
     if (r->reqsk)

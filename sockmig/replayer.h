@@ -35,8 +35,10 @@ void replayer_turn(struct engine *e); /* output may be there */
 void replayer_opened(struct engine *e);
 
 /* replayer_passes - after the end: whether output packet @pkt may leave.
+ * replayer_hears - whether input packet @pkt may be delivered.
  * replayer_watch - after a batch of them. */
 bool replayer_passes(struct engine *e, const struct nfq_packet *pkt);
+bool replayer_hears(struct engine *e, const struct packet *pkt);
 void replayer_watch(struct engine *e);
 
 void replayer_tick(struct engine *e); /* every 100 ms */

@@ -125,6 +125,8 @@ reason_of(const struct node *node, const struct service *s, const struct jv *eng
         return "its node left; a standby is about to take over";
     if (s->state == SERVICE_ACTIVE && jv_len(jv_get(engine, "refusals")))
         return refusal_of(engine, text);
+    if (s->state == SERVICE_ACTIVE && !strcmp(jv_str(engine, "policy", ""), "cold"))
+        return "policy cold: after a failure it is started afresh, connections end";
     if (s->state == SERVICE_ACTIVE && !s->r.set)
         return "no standby is ready yet";
     return "";

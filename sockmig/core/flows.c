@@ -188,16 +188,17 @@ describe_data(const struct flows *f, const struct packet *pkt, uint32_t from,
     out->hash = digest_of(f->seed, pkt->payload + skip, out->size);
 }
 
-/* A SYN with another number than the last one begins a connection anew. */
+/* A SYN with another number than the last one begins a connection anew.  The same one
+ * again is logged again as long as it waits: a standby that came since then lacks it. */
 static bool
 output_syn(struct flows *f, struct entry *e, const struct packet *pkt, struct mono now,
     struct plog_output *out)
 {
     bool new = !e || e->flow.out_next == e->flow.isn || e->flow.isn != pkt->tcp.seq;
 
-    if (!new)
+    if (!new && e->flow.state != FLOW_HALF_OPEN)
         return false;
-    if (e) {
+    if (e && new) {
         start(e, pkt, now);
         become(f, e, FLOW_HALF_OPEN);
         e->flow.out_next = pkt->tcp.seq + 1;

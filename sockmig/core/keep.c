@@ -338,6 +338,8 @@ look_at_output(struct keep *k, const struct plog_record *rec, uint8_t *scratch)
                                  in no image it is closed */
         return;
     }
+    if (c->answered && c->server_isn == o.seq)
+        return; /* its SYN-ACK once more */
     c->answered = true;
     c->server_isn = o.seq;
     keep_record(k, c, rec, scratch);

@@ -29,7 +29,7 @@ replay_init(void *memory, const struct replay_sizes *s)
     r->scratch = carve(&at, PLOG_PAYLOAD);
     r->inject_scratch = carve(&at, PLOG_PAYLOAD);
     r->buffer = carve(&at, PLOG_PAYLOAD);
-    r->free_node = r->unmet_first = r->blocked = FLOWMAP_NONE;
+    r->free_node = r->unmet_first = r->blocked = r->starved = FLOWMAP_NONE;
     r->report_first = r->report_last = FLOWMAP_NONE;
     return r;
 }
@@ -319,6 +319,12 @@ replay_next(struct replay *r, struct mono now, struct replay_effect *e)
         return false;
     if (r->report_first != FLOWMAP_NONE)
         return report(r, e);
+    if (r->phase == PHASE_DONE && r->starved != FLOWMAP_NONE) {
+        struct rflow *f = &r->flows[r->starved];
+
+        r->starved = FLOWMAP_NONE;
+        return gate_acknowledges(r, f, e);
+    }
     while (r->phase == PHASE_LOG) {
         if (!step(r, now, e, &effect))
             return false;

@@ -142,8 +142,14 @@ int64_t replay_wait_us(const struct replay *r, struct mono now);
 
 /* replay_watching - connections whose logged output is not all made again after DONE:
  * the small window of a restored socket held it back.  While there are any, show
- * output to replay_output() before it leaves, and call replay_next() after. */
+ * output to replay_output() before it leaves and input to replay_input() before it is
+ * delivered, and call replay_next() after. */
 uint32_t replay_watching(const struct replay *r);
+
+/* replay_input - a client's packet.  False: it acknowledges output that was not made
+ * again yet, so the service's TCP would refuse it for ever: drop it.  What is made is
+ * acknowledged by INJECT, until the service has caught up. */
+bool replay_input(struct replay *r, const struct packet *pkt);
 
 struct replay_stat replay_stat(const struct replay *r);
 

@@ -159,6 +159,17 @@ acknowledgeable(const struct replay *r, const struct rflow *f)
     return seq_after(ack, f->out_next) ? f->out_next : ack;
 }
 
+bool
+gate_acknowledges(struct replay *r, struct rflow *f, struct replay_effect *e)
+{
+    uint32_t ack = acknowledgeable(r, f);
+
+    if (f->state != R_OPEN || !seq_after(ack, f->acked))
+        return false;
+    input_synthetic(r, f, ack, e);
+    return true;
+}
+
 static bool
 starves(const struct replay *r, const struct rflow *f, struct mono now)
 {

@@ -290,6 +290,28 @@ input_step(struct replay *r, struct mono now, struct replay_effect *e)
     return INPUT_MET;
 }
 
+bool
+replay_input(struct replay *r, const struct packet *pkt)
+{
+    const struct packet_tcp *tcp = &pkt->tcp;
+    struct rflow *f = packet_is_tcp(pkt) ? replay_find(r, &pkt->key) : NULL;
+
+    if (r->phase != PHASE_DONE || !f || f->state != R_OPEN || !f->excused ||
+        f->first == FLOWMAP_NONE || (tcp->flags & (TCP_ACK | TCP_RST)) != TCP_ACK)
+        return true;
+    if (!seq_after(tcp->ack, f->out_next)) {
+        if (seq_after(tcp->ack, f->acked))
+            f->acked = tcp->ack;
+        return true;
+    }
+    if (f->many || !f->has_logged_ack || seq_after(tcp->ack, f->logged_ack))
+        f->logged_ack = tcp->ack;
+    f->has_logged_ack = true;
+    f->many = false;
+    r->starved = replay_index(r, f);
+    return false;
+}
+
 /* A SYN that nobody has answered: the service answers it now. */
 static bool
 inject_syn(struct replay *r, struct rflow *f, struct replay_effect *e)

@@ -62,7 +62,9 @@ nodes_drop_to_syn(struct replay *r, struct rflow *f, uint32_t isn)
         return; /* it was kept from before the mark: none of the nodes is older */
     while (f->first != i)
         node_pop(r, f);
-    node_pop(r, f);
+    while (f->first != FLOWMAP_NONE && r->nodes[f->first].kind == NODE_SYN &&
+           r->nodes[f->first].seq == isn)
+        node_pop(r, f); /* it was sent more than once */
 }
 
 static void
@@ -74,6 +76,8 @@ load_tcp(struct replay *r, struct rflow *f, const struct plog_output *o)
     struct node mark = { .seq = o->seq + o->size };
 
     if (o->tcp_flags & TCP_SYN) {
+        if (f->state == R_OPEN && f->have_answer && f->answer.seq == o->seq)
+            return; /* once more, while its acknowledgement was on its way */
         data.kind = NODE_SYN;
         append(r, f, &data);
         return;

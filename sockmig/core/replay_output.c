@@ -279,5 +279,7 @@ replay_output(struct replay *r, struct mono now, const uint8_t *data, size_t siz
     else if (pkt.key.protocol == PACKET_UDP)
         output_datagram(r, &pkt, now);
     f = replay_find(r, &pkt.key);
+    if (r->phase == PHASE_DONE && f && f->excused)
+        r->starved = replay_index(r, f);
     return r->phase == PHASE_DONE && (!f || !replay_lost(f));
 }

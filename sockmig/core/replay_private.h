@@ -107,6 +107,7 @@ struct replay {
     uint64_t released_at, newest_at; /* by the active node's clock */
     uint32_t walk; /* PHASE_BORN, PHASE_RESETS: flow to look at next */
     uint32_t watching;
+    uint32_t starved; /* PHASE_DONE: flow to be acknowledged; FLOWMAP_NONE */
     struct plog_ring sent; /* swallowed output not acknowledged in the log */
     uint64_t send_at;
     uint8_t *scratch, *inject_scratch, *buffer; /* PLOG_PAYLOAD each */
@@ -118,6 +119,9 @@ bool replay_read(const struct replay *r, struct cursor *cur, struct plog_record 
 
 struct rflow *replay_find(const struct replay *r, const struct flow_key *key);
 struct rflow *replay_add(struct replay *r, const struct flow_key *key, enum rstate s);
+
+/* gate_acknowledges - after DONE: @f is told what its client has, if that is more. */
+bool gate_acknowledges(struct replay *r, struct rflow *f, struct replay_effect *e);
 
 static inline uint32_t
 replay_index(const struct replay *r, const struct rflow *f)

@@ -468,8 +468,12 @@ later_life(void)
             p = *f;
             *f = s->flying[--s->nflying];
             if (p.to_server) {
+                struct packet pkt;
+
                 packet_complete(p.p.data, p.p.size);
-                host_input(&s->clone, p.p.data, p.p.size, from_clone, NULL);
+                if (!packet_parse(&pkt, PACKET_IN, p.p.data, p.p.size) ||
+                    replay_input(s->replay, &pkt))
+                    host_input(&s->clone, p.p.data, p.p.size, from_clone, NULL);
             } else
                 clients_input(&s->clients, p.p.data, p.p.size, from_client, NULL);
         }

@@ -6,11 +6,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#define NUMBER(type, field, lowest, highest)                                           \
-    .offset = offsetof(type, field), .min = (lowest), .max = (highest)
-#define TEXT(type, field)                                                              \
-    .offset = offsetof(type, field), .max = sizeof(((type *)0)->field)
-
 static bool
 take_name(struct conf_draft *draft, const char *value, char *why)
 {
@@ -61,23 +56,24 @@ take_word(struct conf_draft *draft, const char *value, char *why)
 
 const struct conf_key conf_reading_keys[] = {
     { "weight", "0 to 1000", NULL, .required = true,
-        NUMBER(struct conf_reading, weight, 0, 1000) },
+        CONF_NUMBER(struct conf_reading, weight, 0, 1000) },
     { 0 },
 };
 
 const struct conf_key conf_fence_keys[] = {
     { "node", "the name of a node section", take_name, .required = true,
-        TEXT(struct conf_fence, node) },
+        CONF_TEXT(struct conf_fence, node) },
     { "agent", "fence_NAME (in /usr/sbin) or an absolute path", take_agent,
-        .required = true, TEXT(struct conf_fence, agent) },
-    { "level", "1 to 9", NULL, NUMBER(struct conf_fence, level, 1, 9) },
+        .required = true, CONF_TEXT(struct conf_fence, agent) },
+    { "level", "1 to 9", NULL, CONF_NUMBER(struct conf_fence, level, 1, 9) },
     { "options", "{ \"NAME=VALUE\", ... }: up to 16, of up to 127 bytes", take_option,
         .list = true },
     { "secret-file", "an absolute path of up to 255 bytes", take_file,
-        TEXT(struct conf_fence, secret_file) },
+        CONF_TEXT(struct conf_fence, secret_file) },
     { "secret-option", "the name of an option", take_word,
-        TEXT(struct conf_fence, secret_option) },
-    { "timeout", "1 to 600 (s)", NULL, NUMBER(struct conf_fence, timeout_s, 1, 600) },
+        CONF_TEXT(struct conf_fence, secret_option) },
+    { "timeout", "1 to 600 (s)", NULL,
+        CONF_NUMBER(struct conf_fence, timeout_s, 1, 600) },
     { 0 },
 };
 

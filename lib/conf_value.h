@@ -43,6 +43,15 @@ struct conf_draft {
 const char *conf_section_name(enum conf_section section);
 const struct conf_key *conf_keys(enum conf_section section);
 
+/* How a key of a table says where its value goes: a text, a number within bounds. */
+#define CONF_TEXT(type, field)                                                         \
+    .offset = offsetof(type, field), .max = sizeof(((type *)0)->field)
+#define CONF_NUMBER(type, field, lowest, highest)                                      \
+    .offset = offsetof(type, field), .min = (lowest), .max = (highest)
+#define CONF_PATH_ALLOWED "an absolute path of up to 255 bytes"
+
+extern const struct conf_key conf_service_keys[]; /* of conf_service.c */
+
 /* Of conf_fence.c: keys of sections reading and fence, their beginning and what holds
  * for all of them. */
 extern const struct conf_key conf_reading_keys[], conf_fence_keys[];
@@ -72,6 +81,17 @@ bool conf_because(char *why, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
 
 bool conf_is_name(const char *s);
+
+/* conf_take_... - a number within bounds; an absolute path; one more word of a command
+ * (CONF_MAX_ARGS).  False: @why says what is wrong. */
+bool conf_take_number(
+    const char *value, unsigned min, unsigned max, unsigned *out, char *why);
+bool conf_take_path(struct conf_draft *draft, const char *value, char *why);
+bool conf_take_word(char **command, const char *value, char *why);
+
+/* conf_unusable - why a host cannot have an address for its own that others can send
+ * to; NULL: it can. */
+const char *conf_unusable(int family, const uint8_t *bytes);
 
 /* conf_parse_address - numeric IPv4 or IPv6; unused bytes are zero. */
 bool conf_parse_address(const char *text, int *family, uint8_t bytes[16]);

@@ -189,7 +189,8 @@ describe_data(const struct flows *f, const struct packet *pkt, uint32_t from,
 }
 
 /* A SYN with another number than the last one begins a connection anew.  The same one
- * again is logged again as long as it waits: a standby that came since then lacks it. */
+ * again is logged again as long as it waits: a standby that came since then lacks it.
+ */
 static bool
 output_syn(struct flows *f, struct entry *e, const struct packet *pkt, struct mono now,
     struct plog_output *out)

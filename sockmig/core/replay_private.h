@@ -107,7 +107,7 @@ struct replay {
     uint64_t released_at, newest_at; /* by the active node's clock */
     uint32_t walk; /* PHASE_BORN, PHASE_RESETS: flow to look at next */
     uint32_t watching;
-    uint32_t starved; /* PHASE_DONE: flow to be acknowledged; FLOWMAP_NONE */
+    uint32_t starved;      /* PHASE_DONE: flow to be acknowledged; FLOWMAP_NONE */
     struct plog_ring sent; /* swallowed output not acknowledged in the log */
     uint64_t send_at;
     uint8_t *scratch, *inject_scratch, *buffer; /* PLOG_PAYLOAD each */

@@ -266,6 +266,26 @@ def lossy(lab):
     lab.fault("heal", "all")
 
 
+def flood(lab):
+    """50,000 SYN a second that nobody means; their sender keeps its resets to itself."""
+    mute = ["iptables", "-w", "-A", "OUTPUT", "-p", "tcp", "--tcp-flags", "RST", "RST", "-d", V4,
+            "-j", "DROP"]
+    tool = os.path.join(os.path.abspath(BUILD), "tests/scenario/syn_flood")
+    lab.policy("replay")
+    lab.exec("client", *mute)
+    talk = Talk(lab, "steady:6:" + V4)
+    talk.answered()
+    sent = int(lab.exec("client", tool, "10.77.1.254", V4, "7000", "50000", "5"))
+    report, _ = talk.answered()
+    print("  %d a second; %s" % (sent // 5, json.dumps(report)), flush=True)
+    sound(report)
+    _, _, report, _ = lab.takeover("crash", talk)
+    sound(report)
+    talk.stop()
+    mute[2] = "-D"
+    lab.exec("client", *mute)
+
+
 def deaf(lab, node, how):
     """A standby hears neither log nor checkpoints; the beats of the lease still arrive."""
     for words in ("tcp --dport 7810", "tcp --sport 7810", "udp --dport 7811"):
@@ -313,7 +333,7 @@ u.send(b"x")
 print(u.recv(100).split()[0].decode())
 """
 
-CHECKS = [replay, diverge, commit, families, policies, again, lossy, alone]
+CHECKS = [replay, diverge, commit, families, policies, again, lossy, flood, alone]
 STOPS = [alone_stops]
 
 

@@ -76,7 +76,8 @@ main(int argc, char **argv)
 
     if (argc != 6 || inet_pton(AF_INET, argv[1], f.key.remote) != 1 ||
         inet_pton(AF_INET, argv[2], f.key.local) != 1) {
-        fprintf(stderr, "usage: syn_flood SOURCE DESTINATION PORT PER-SECOND SECONDS\n");
+        fprintf(
+            stderr, "usage: syn_flood SOURCE DESTINATION PORT PER-SECOND SECONDS\n");
         return 2;
     }
     f.key.local_port = (uint16_t)atoi(argv[3]);

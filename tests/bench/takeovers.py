@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """takeovers.py - one takeover after the other in one lab, of all kinds.
 
-usage: takeovers.py [--takeovers N] [--connections N] [--json FILE]
+usage: takeovers.py [--takeovers N] [--connections N] [--kinds KIND,...] [--policy P]
+                    [--interval MS] [--keys N] [--json FILE]
 
 After each: no connection broken, no wrong or lost byte, at most one node with open
 gates.  Exit 0 only if all of it held.
@@ -95,13 +96,14 @@ def main():
     p.add_argument("--name", default="takeovers")
     p.add_argument("--policy", default="commit")
     p.add_argument("--interval", type=int, default=20, help="ms between checkpoints")
+    p.add_argument("--keys", type=int, default=100000, help="of 900 bytes, in the server")
     p.add_argument("--json")
     o = p.parse_args()
     need_root()
     kinds, rows, end = o.kinds.split(","), [], None
     lab = Lab(o.name, REDIS % (o.policy, o.interval, 2))
     try:
-        lab.redis("debug", "populate", "100000", "key", "900")
+        lab.redis("debug", "populate", str(o.keys), "key", "900")
         client = Client(lab, o.connections)
         time.sleep(1)
         for i in range(o.takeovers):

@@ -201,6 +201,16 @@ def families(lab):
     talk.stop()
 
 
+def small_log(lab):
+    """Uploads of many times the log's size: it never overflows into a lost standby."""
+    talk = Talk(lab, "bulk:3:" + V4, "steady:3:" + V4)
+    for kind in ("crash", "engine"):
+        _, status, report, _ = lab.takeover(kind, talk)
+        sound(report)
+        need(status["replay"]["injected"] > 0, "nothing to replay: %s" % status["replay"])
+    talk.stop()
+
+
 def told(lab, seconds=10):
     """What a new datagram and a new connection are answered: how many there were."""
     code = subprocess.run(
@@ -335,6 +345,7 @@ print(u.recv(100).split()[0].decode())
 
 CHECKS = [replay, diverge, commit, families, policies, again, lossy, flood, alone]
 STOPS = [alone_stops]
+SMALL = [small_log]
 
 
 def mend(lab):
@@ -381,8 +392,9 @@ def main():
     shutil.copy(os.path.join(BUILD, "tests/scenario/talk_server"), folder)
     checks = [c for c in CHECKS if not o.checks or c.__name__ in o.checks]
     bad = one_lab(o.name, "replay", checks, folder) if checks else 0
-    checks = [c for c in STOPS if not o.checks or c.__name__ in o.checks]
-    bad += one_lab(o.name, "replay", checks, folder, 'when-alone = "stop"') if checks else 0
+    for special, line in ((STOPS, 'when-alone = "stop"'), (SMALL, "packet-log = 1")):
+        checks = [c for c in special if not o.checks or c.__name__ in o.checks]
+        bad += one_lab(o.name, "replay", checks, folder, line) if checks else 0
     shutil.rmtree(folder)
     print("%d wrong" % bad)
     return 1 if bad else 0

@@ -5,6 +5,7 @@ usage: talk_client.py PORT [KIND:NUMBER:ADDRESS...]
 
 steady   one connection each, "e" requests      births   connect, ask once, close
 random   one connection each, "r" requests      udp      datagrams, 1 in 8 of 4000 bytes
+bulk     one connection each, 20 requests of 7000 bytes under way at a time
 
 Lines on stdin: `report` prints what happened since it was asked last, as JSON; `half N
 ADDRESS` makes connections whose last packet of the handshake is lost; `whole` lets them
@@ -86,6 +87,26 @@ def steady(kind, address):
             s.close()
             s, n = None, 0
             time.sleep(0.1)
+
+
+def bulk(kind, address):
+    s, n, f = connection(address), 0, None
+    s.connect((address, PORT))
+    f = s.makefile("rb")
+    text = b"b" * 7000
+    try:
+        while not stopping.is_set():
+            s.sendall((b"e " + text + b"\n") * 20)
+            for _ in range(20):
+                n += 1
+                got = f.readline()
+                if got != b"%d %s\n" % (n, text):
+                    count(kind, "wrong" if got else "broken", "%r as line %d" % (got[:40], n))
+                    if not got:
+                        return
+            count(kind, "answers")
+    except OSError as e:
+        count(kind, "broken", "line %d: %s" % (n, e))
 
 
 def births(kind, address):
@@ -170,7 +191,7 @@ def main():
     made, base = [], HALF_PORTS[0]
     for spec in sys.argv[2:]:
         kind, number, address = spec.split(":", 2)
-        work = {"births": births, "udp": udp}.get(kind, steady)
+        work = {"births": births, "udp": udp, "bulk": bulk}.get(kind, steady)
         for _ in range(int(number)):
             threading.Thread(target=work, args=(kind + ("6" if ":" in address else ""), address)
                              if kind != "random" else (kind, address), daemon=True).start()

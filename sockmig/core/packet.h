@@ -11,7 +11,7 @@
 #include <stdint.h>
 
 #define PACKET_MAX 65575u /* IPv6 header and the longest payload */
-#define PACKET_BUILT 80u  /* the longest that is built here */
+#define PACKET_BUILT 96u  /* the longest that is built here */
 #define PACKET_NO_WSCALE 255u
 
 enum { PACKET_ICMP = 1, PACKET_TCP = 6, PACKET_UDP = 17, PACKET_ICMP6 = 58 };
@@ -112,6 +112,12 @@ size_t packet_rst(uint8_t *out, const struct flow_key *flow, enum packet_way way
  * flags are not looked at.  @out and result as above. */
 size_t packet_synack(
     uint8_t *out, const struct flow_key *flow, const struct packet_tcp *tcp);
+
+/* packet_unreachable - an ICMP "host unreachable" (of IPv6: "no route") to the client
+ * about its segment @seq.  A client that waits for its retransmission timer takes one
+ * doubling of it back for each (RFC 6069), if @seq is what it lacks an acknowledgement
+ * of; others see a soft error.  @out and result as above. */
+size_t packet_unreachable(uint8_t *out, const struct flow_key *flow, uint32_t seq);
 
 /* flow_key_tcp - the key of a TCP connection between two struct sockaddr_in or _in6;
  * an IPv4-mapped pair gives the IPv4 key that its packets have.  False if the families

@@ -9,6 +9,7 @@
 
 /* Where things lie in struct sockaddr_in and _in6 on Linux; the core includes no
  * system header. */
+enum { ICMP_V4 = 1, ICMP_V6 = 58 };
 enum { FAMILY_V4 = 2, FAMILY_V6 = 10, PORT = 2, V4_ADDRESS = 4, V6_ADDRESS = 8 };
 
 static uint16_t
@@ -112,6 +113,50 @@ packet_complete_ip(uint8_t *p)
     sum = (sum & 0xffff) + (sum >> 16);
     sum += sum >> 16;
     put_be16(p + 10, ~sum & 0xffff);
+}
+
+/* ICMP has its checksum at bytes 2 and 3; that of IPv6 sums a pseudo header as well. */
+static void
+complete_icmp(const struct flow_key *flow, uint8_t *icmp, uint32_t size)
+{
+    uint32_t sum = 0;
+
+    put_be16(icmp + 2, 0);
+    for (uint32_t i = 0; i < size; i += 2)
+        sum += be16(icmp + i);
+    if (flow->version == 6) {
+        sum += size + ICMP_V6;
+        for (int i = 0; i < 16; i += 2)
+            sum += be16(flow->local + i) + be16(flow->remote + i);
+    }
+    sum = (sum & 0xffff) + (sum >> 16);
+    sum += sum >> 16;
+    put_be16(icmp + 2, ~sum & 0xffff);
+}
+
+size_t
+packet_unreachable(uint8_t *out, const struct flow_key *flow, uint32_t seq)
+{
+    uint8_t about[PACKET_BUILT], *icmp;
+    size_t ip = packet_ack(about, flow, PACKET_IN, seq, 0, 0) - 20, size = 8 + ip + 8;
+
+    packet_ack(out, flow, PACKET_OUT, 0, 0, 0);
+    icmp = out + ip;
+    memset(icmp, 0, 8);
+    memcpy(icmp + 8, about, ip + 8); /* its IP header, ports and sequence number */
+    if (flow->version == 4) {
+        icmp[0] = 3;
+        icmp[1] = 1;
+        out[9] = ICMP_V4;
+        put_be16(out + 2, (uint32_t)(ip + size));
+    } else {
+        icmp[0] = 1;
+        out[6] = ICMP_V6;
+        put_be16(out + 4, (uint32_t)size);
+    }
+    complete_icmp(flow, icmp, (uint32_t)size);
+    packet_complete_ip(out);
+    return ip + size;
 }
 
 static uint8_t *

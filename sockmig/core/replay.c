@@ -264,6 +264,34 @@ walk_born(struct replay *r, struct mono now, struct replay_effect *e)
     return false;
 }
 
+/* A client that has sent into the void waits for its timer, twice as long each time.
+ * Each nudge takes one doubling back; more of them do no harm. */
+#define NUDGES 5
+#define NUDGED_MAX 4096 /* connections: all of it is in the way of the opening */
+
+static bool
+walk_nudge(struct replay *r, struct replay_effect *e)
+{
+    while (r->walk < r->map.fresh && r->walk < NUDGED_MAX) {
+        const struct rflow *f = &r->flows[r->walk];
+
+        if (f->state != R_OPEN || f->fin_in || r->nudges == NUDGES) {
+            r->walk++;
+            r->nudges = 0;
+            continue;
+        }
+        r->nudges++;
+        *e = (struct replay_effect){
+            .what = REPLAY_SEND, .packet = r->buffer, .flow = r->map.keys[r->walk]
+        };
+        e->size = packet_unreachable(r->buffer, &e->flow, f->in_next);
+        return true;
+    }
+    r->phase = PHASE_RESETS;
+    r->walk = 0;
+    return false;
+}
+
 static bool
 walk_lost(struct replay *r, struct replay_effect *e)
 {
@@ -338,9 +366,11 @@ replay_next(struct replay *r, struct mono now, struct replay_effect *e)
     if (r->phase == PHASE_SEND) {
         if (output_send(r, e))
             return true;
-        r->phase = PHASE_RESETS;
-        r->walk = 0;
+        r->phase = PHASE_NUDGE;
+        r->walk = r->nudges = 0;
     }
+    if (r->phase == PHASE_NUDGE && walk_nudge(r, e))
+        return true;
     return r->phase == PHASE_RESETS && walk_lost(r, e);
 }
 

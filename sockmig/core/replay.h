@@ -74,7 +74,7 @@ enum replay_what {
                          acknowledgement comes from the client, after the opening */
     REPLAY_SEND,      /* .packet to the client when the outside opens: swallowed output
                          that the client has not acknowledged, the SYN-ACK of a half-open
-                         connection, or a reset */
+                         connection, a reset, or what shortens its waiting */
     REPLAY_DIVERGED,  /* .flow at .seq: .reason; it is reset, nothing to carry out */
     REPLAY_STALLED,   /* give up: .flow lacks .seq, .reason.  The last effect */
     REPLAY_DONE       /* the service is where the log ends.  What it puts out from now

@@ -81,7 +81,15 @@ struct rflow {
     const char *reason;
 };
 
-enum phase { PHASE_LOG, PHASE_BORN, PHASE_SEND, PHASE_RESETS, PHASE_DONE, PHASE_GONE };
+enum phase {
+    PHASE_LOG,
+    PHASE_BORN,
+    PHASE_SEND,
+    PHASE_NUDGE,
+    PHASE_RESETS,
+    PHASE_DONE,
+    PHASE_GONE
+};
 
 struct replay {
     struct replay_sizes sizes;
@@ -105,7 +113,8 @@ struct replay {
     uint32_t ncancels;
     int64_t start_us, progress_us, allow_us;
     uint64_t released_at, newest_at; /* by the active node's clock */
-    uint32_t walk; /* PHASE_BORN, PHASE_RESETS: flow to look at next */
+    uint32_t walk;   /* PHASE_BORN, PHASE_NUDGE, PHASE_RESETS: flow to look at next */
+    uint32_t nudges; /* PHASE_NUDGE: given out for that flow */
     uint32_t watching;
     uint32_t starved;      /* PHASE_DONE: flow to be acknowledged; FLOWMAP_NONE */
     struct plog_ring sent; /* swallowed output not acknowledged in the log */

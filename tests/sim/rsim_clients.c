@@ -154,7 +154,8 @@ clients_input(
     struct packet pkt;
     struct cconn *k;
 
-    packet_parse(&pkt, PACKET_OUT, data, size);
+    if (!packet_parse(&pkt, PACKET_OUT, data, size) || !packet_is_tcp(&pkt))
+        return;
     k = &c->conns[pkt.key.remote_port - 40000];
     if (k->state == C_IDLE || k->state >= C_DONE)
         return;

@@ -170,6 +170,44 @@ START_TEST(a_synack_says_what_it_was_told)
 }
 END_TEST
 
+/* One's complement sum of big-endian words: 0xffff where a checksum is right. */
+static uint32_t
+words_of(const uint8_t *p, size_t n, uint32_t sum)
+{
+    for (size_t i = 0; i < n; i += 2)
+        sum += (uint32_t)(p[i] << 8 | p[i + 1]);
+    sum = (sum & 0xffff) + (sum >> 16);
+    return (sum & 0xffff) + (sum >> 16);
+}
+
+START_TEST(an_unreachable_quotes_the_segment)
+{
+    struct flow_key v6 = v4;
+    uint8_t p[PACKET_BUILT], quoted[PACKET_BUILT];
+    size_t ip, n;
+
+    v6.version = 6;
+    for (int family = 0; family < 2; family++) {
+        const struct flow_key *key = family ? &v6 : &v4;
+
+        ip = family ? 40 : 20;
+        n = packet_unreachable(p, key, 0x01020304);
+        ck_assert_uint_eq(n, ip + 8 + ip + 8);
+        ck_assert_uint_eq(p[family ? 6 : 9], family ? 58 : 1);
+        ck_assert_uint_eq(p[ip], family ? 1 : 3);
+        ck_assert_uint_eq(p[ip + 1], family ? 0 : 1);
+        packet_ack(quoted, key, PACKET_IN, 0x01020304, 0, 0);
+        ck_assert_mem_eq(p + ip + 8, quoted, ip + 8);
+        ck_assert_mem_eq(p + (family ? 8 : 12), quoted + (family ? 24 : 16), 4);
+        if (family) /* source, destination, length and protocol as pseudo header */
+            ck_assert_uint_eq(words_of(p + 8, n - 8, (uint32_t)(n - 40) + 58), 0xffff);
+        else
+            ck_assert(
+                words_of(p, 20, 0) == 0xffff && words_of(p + 20, n - 20, 0) == 0xffff);
+    }
+}
+END_TEST
+
 START_TEST(a_digest_minds_bytes_not_pieces)
 {
     uint8_t data[100];
@@ -552,6 +590,7 @@ main(void)
     tcase_add_test(tc, both_ways_have_one_key);
     tcase_add_loop_test(tc, checksums, 0, 2);
     tcase_add_test(tc, a_synack_says_what_it_was_told);
+    tcase_add_test(tc, an_unreachable_quotes_the_segment);
     tcase_add_test(tc, a_digest_minds_bytes_not_pieces);
     tcase_add_test(tc, records_wrap_and_come_whole);
     tcase_add_test(tc, what_is_no_record_is_told);

@@ -310,3 +310,18 @@ words_standby_line(const struct view *v, unsigned i)
     return g_strdup_printf(_("Standby %s of %s: %s, %s, last checkpoint %s ago"),
         s->name, s->service, words_standby(s->state), lag, age);
 }
+
+const char *
+words_report(uint32_t usm_stat)
+{
+    static const char *const words[] = {
+        N_("the agent sent a report instead of an answer"),
+        N_("the agent refuses authPriv for the user"),
+        N_("the clocks of the SNMP engines differ"),
+        N_("the agent does not know the user"),
+        N_("the agent has another engine identifier now"),
+        N_("wrong authentication pass phrase"), N_("wrong privacy pass phrase")
+    };
+
+    return words[usm_stat < G_N_ELEMENTS(words) ? usm_stat : 0];
+}

@@ -43,4 +43,8 @@ char *words_node_line(const struct view *v, unsigned node);
 char *words_service_line(const struct view *v, unsigned service);
 char *words_standby_line(const struct view *v, unsigned standby);
 
+/* words_report - what an SNMPv3 engine says instead of an answer: a usmStats counter,
+ * 1..6; untranslated. */
+const char *words_report(uint32_t usm_stat);
+
 #endif

@@ -388,6 +388,8 @@ fill_service(struct snapshot *s, const struct jv *from, const char *name)
     TEXT(row->last_error, from, "last_error");
     TEXT(row->step, jv_get(from, "switchover"), "step");
     TEXT(row->why, jv_get(from, "switchover"), "why");
+    TEXT(row->next, jv_get(from, "next"), "node");
+    TEXT(row->next_why, jv_get(from, "next"), "why");
     TEXT(row->health_reason, from, "health_reason");
     TEXT(row->preferred, jv_get(from, "placement"), "preferred");
     TEXT(row->failback, jv_get(from, "placement"), "failback");

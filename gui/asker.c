@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "gui/asker.h"
 
-#include "gui/core/probe.h"
+#include "gui/finder.h"
+#include "gui/words.h"
 
-#include <gio/gio.h>
 #include <glib/gi18n.h>
 #include <string.h>
 
@@ -23,23 +23,22 @@
 #include <net-snmp/library/large_fd_set.h>
 #pragma GCC diagnostic pop
 
-#define TIMEOUT_US                                                                     \
-    700000 /* twice: an agent that is gone is known to be after 1.4 s                  \
-            */
-#define RETRIES 1
-#define PROBE_MS 300
-#define PROBES 3
+/* twice: an agent that is gone is known to be after 1.4 s */
+#define TIMEOUT_US 700000
 
 static const oid root[] = { 1, 3, 6, 1, 4, 1, BSC_ENTERPRISE, 1 };
 #define NROOT OID_LENGTH(root)
 
 /* HMAC-SHA-1, RFC 7860; AES: RFC 3826 */
-static oid auth_sha1[] = { 1, 3, 6, 1, 6, 3, 10, 1, 1, 3 };
-static oid auth_sha256[] = { 1, 3, 6, 1, 6, 3, 10, 1, 1, 5 };
-static oid auth_sha512[] = { 1, 3, 6, 1, 6, 3, 10, 1, 1, 7 };
+static struct {
+    const char *name;
+    oid id[10];
+} auth[] = { { "SHA-256", { 1, 3, 6, 1, 6, 3, 10, 1, 1, 5 } },
+    { "SHA", { 1, 3, 6, 1, 6, 3, 10, 1, 1, 3 } },
+    { "SHA-512", { 1, 3, 6, 1, 6, 3, 10, 1, 1, 7 } } };
 static oid priv_aes[] = { 1, 3, 6, 1, 6, 3, 10, 1, 2, 4 };
 
-enum stage { FINDING, PROBING, OPEN, BROKEN };
+enum stage { FINDING, OPEN, BROKEN };
 
 struct request {
     struct asker *session; /* NULL: nobody waits for it any more */
@@ -53,17 +52,10 @@ struct asker {
     const struct asker_user *user; /* borrowed */
     char *address;                 /* owned */
     enum stage stage;
-    char why[160]; /* BROKEN */
-    GCancellable *cancel;
-    GSocketAddressEnumerator *names;
-    GSocket *probe;
-    GSource *probe_source, *source;
-    guint probe_timer;
-    unsigned probes;
-    guint32 number;
-    char peer[96];
-    u_char engine[PROBE_ENGINE];
-    size_t engine_size;
+    char why[160];         /* BROKEN */
+    struct finder *finder; /* FINDING; owned */
+    struct found found;    /* OPEN */
+    GSource *source;
     void *handle;        /* of the library, OPEN */
     GPtrArray *requests; /* struct request: waiting or under way */
     bool closed;
@@ -77,7 +69,14 @@ struct session_source {
     int fd;
 };
 
-static void try_names(struct asker *s);
+static void find(struct asker *s);
+
+static void
+leave(struct asker *s)
+{
+    if (--s->inside == 0 && s->closed)
+        asker_close(s);
+}
 
 /* ---- requests ---- */
 
@@ -108,16 +107,13 @@ fail_all(struct asker *s, enum asker_result result, const char *why)
     s->inside++;
     while (s->requests->len > 0 && !s->closed)
         answer(g_ptr_array_index(s->requests, 0), result, s->why, NULL, 0);
-    s->inside--;
-    if (s->closed && !s->inside)
-        asker_close(s);
+    leave(s);
 }
 
 static void
 value_of(const netsnmp_variable_list *v, struct plan_answer *out)
 {
-    out->oid.n = 0;
-    out->value = (struct table_value){ 0 };
+    *out = (struct plan_answer){ .oid.n = 0 };
     if (v->name_length > NROOT && v->name_length - NROOT <= TABLE_OID &&
         snmp_oid_compare(v->name, NROOT, root, NROOT) == 0) {
         out->oid.n = v->name_length - NROOT;
@@ -155,19 +151,12 @@ static const char *
 report_text(const netsnmp_pdu *pdu)
 {
     static const oid stats[] = { 1, 3, 6, 1, 6, 3, 15, 1, 1 };
-    static const char *const text[] = { "",
-        N_("the agent refuses authPriv for the user"),
-        N_("the clocks of the SNMP engines differ"),
-        N_("the agent does not know the user"),
-        N_("the agent has another engine identifier now"),
-        N_("wrong authentication pass phrase"), N_("wrong privacy pass phrase") };
     const netsnmp_variable_list *v = pdu ? pdu->variables : NULL;
     size_t n = OID_LENGTH(stats);
 
-    if (v && v->name_length > n && snmp_oidtree_compare(v->name, n, stats, n) == 0 &&
-        v->name[n] < G_N_ELEMENTS(text))
-        return text[v->name[n]];
-    return N_("the agent sent a report instead of an answer");
+    if (v && v->name_length > n && snmp_oidtree_compare(v->name, n, stats, n) == 0)
+        return words_report((uint32_t)v->name[n]);
+    return words_report(0);
 }
 
 static void
@@ -175,16 +164,15 @@ take_pdu(struct request *r, const netsnmp_pdu *pdu)
 {
     static const int rights[] = { SNMP_ERR_NOACCESS, SNMP_ERR_AUTHORIZATIONERROR,
         SNMP_ERR_NOTWRITABLE, SNMP_ERR_READONLY };
+    enum asker_result failed = ASKER_ERROR;
     struct plan_answer objects[256];
     unsigned n = 0;
 
     for (size_t i = 0; i < G_N_ELEMENTS(rights); i++)
-        if (pdu->errstat == rights[i]) {
-            answer(r, ASKER_REFUSED, snmp_errstring((int)pdu->errstat), NULL, 0);
-            return;
-        }
+        if (pdu->errstat == rights[i])
+            failed = ASKER_REFUSED;
     if (pdu->errstat != SNMP_ERR_NOERROR) {
-        answer(r, ASKER_ERROR, snmp_errstring((int)pdu->errstat), NULL, 0);
+        answer(r, failed, snmp_errstring((int)pdu->errstat), NULL, 0);
         return;
     }
     for (const netsnmp_variable_list *v = pdu->variables;
@@ -245,8 +233,7 @@ submit(struct asker *s, netsnmp_pdu *pdu, asker_reply reply, void *arg)
     if (s->stage == OPEN) {
         send_request(s, r);
     } else if (s->stage == BROKEN) { /* once more from the beginning */
-        s->stage = FINDING;
-        try_names(s);
+        find(s);
     }
 }
 
@@ -298,12 +285,6 @@ asker_set(struct asker *s, const struct plan_answer *objects, unsigned n,
     submit(s, pdu, reply, arg);
 }
 
-bool
-asker_busy(const struct asker *s)
-{
-    return s->requests->len > 0;
-}
-
 /* ---- the source ---- */
 
 static gint
@@ -328,14 +309,6 @@ prepare_cb(GSource *base, gint *timeout)
 }
 
 static gboolean
-check_cb(GSource *base)
-{
-    struct session_source *x = (struct session_source *)base;
-
-    return g_source_query_unix_fd(base, x->tag) != 0 || wait_ms(x->session) == 0;
-}
-
-static gboolean
 dispatch_cb(GSource *base, GSourceFunc f, gpointer data)
 {
     struct session_source *x = (struct session_source *)base;
@@ -354,15 +327,12 @@ dispatch_cb(GSource *base, GSourceFunc f, gpointer data)
     }
     if (!s->closed)
         snmp_sess_timeout(s->handle);
-    s->inside--;
-    if (s->closed && !s->inside)
-        asker_close(s);
+    leave(s);
     return G_SOURCE_CONTINUE;
 }
 
-static GSourceFuncs source_funcs = {
-    .prepare = prepare_cb, .check = check_cb, .dispatch = dispatch_cb
-};
+/* Without .check: GLib looks at the descriptor, and .prepare at the time. */
+static GSourceFuncs source_funcs = { .prepare = prepare_cb, .dispatch = dispatch_cb };
 
 /* ---- opening ---- */
 
@@ -371,7 +341,7 @@ static size_t
 key_of(const char *phrase, oid *protocol, u_char *out)
 {
     static GHashTable *known;
-    char *id = g_strdup_printf("%lu %s", (unsigned long)protocol[9], phrase);
+    g_autofree char *id = g_strdup_printf("%lu %s", (unsigned long)protocol[9], phrase);
     GBytes *key;
     size_t n = USM_LENGTH_KU_HASHBLOCK;
 
@@ -383,10 +353,9 @@ key_of(const char *phrase, oid *protocol, u_char *out)
         if (generate_Ku(protocol, 10, (const u_char *)phrase, strlen(phrase), out,
                 &n) != SNMPERR_SUCCESS)
             n = 0;
-        g_hash_table_insert(known, id, g_bytes_new(out, n));
-        return n;
+        key = g_bytes_new(out, n);
+        g_hash_table_insert(known, g_steal_pointer(&id), key);
     }
-    g_free(id);
     memcpy(out, g_bytes_get_data(key, &n), g_bytes_get_size(key));
     return n;
 }
@@ -394,11 +363,11 @@ key_of(const char *phrase, oid *protocol, u_char *out)
 static oid *
 auth_protocol(const struct asker_user *user)
 {
-    if (user->auth_protocol && !g_ascii_strcasecmp(user->auth_protocol, "SHA"))
-        return auth_sha1;
-    if (user->auth_protocol && !g_ascii_strcasecmp(user->auth_protocol, "SHA-512"))
-        return auth_sha512;
-    return auth_sha256;
+    for (size_t i = 0; i < G_N_ELEMENTS(auth); i++)
+        if (user->auth_protocol &&
+            !g_ascii_strcasecmp(user->auth_protocol, auth[i].name))
+            return auth[i].id;
+    return auth[0].id;
 }
 
 static void
@@ -416,8 +385,8 @@ fill_v3(netsnmp_session *n, struct asker *s)
     n->securityPrivProtoLen = OID_LENGTH(priv_aes);
     n->securityAuthKeyLen = key_of(s->user->auth, protocol, n->securityAuthKey);
     n->securityPrivKeyLen = key_of(s->user->priv, protocol, n->securityPrivKey);
-    n->securityEngineID = n->contextEngineID = s->engine;
-    n->securityEngineIDLen = n->contextEngineIDLen = s->engine_size;
+    n->securityEngineID = n->contextEngineID = s->found.engine;
+    n->securityEngineIDLen = n->contextEngineIDLen = s->found.engine_size;
 }
 
 static void
@@ -427,8 +396,8 @@ open_library(struct asker *s)
     netsnmp_session n;
 
     snmp_sess_init(&n);
-    n.peername = s->peer;
-    n.retries = RETRIES;
+    n.peername = s->found.peer;
+    n.retries = 1;
     n.timeout = TIMEOUT_US;
     n.flags |= SNMP_FLAGS_DONT_PROBE;
     if (s->user->version == 3) {
@@ -454,116 +423,28 @@ open_library(struct asker *s)
         send_request(s, g_ptr_array_index(s->requests, i - 1));
 }
 
+/* It is known where the agent is, and who. */
 static void
-end_probe(struct asker *s)
+found_cb(
+    enum asker_result result, const char *why, const struct found *found, void *arg)
 {
-    if (s->probe_source) {
-        g_source_destroy(s->probe_source);
-        g_source_unref(s->probe_source);
-        s->probe_source = NULL;
-    }
-    if (s->probe_timer)
-        g_source_remove(s->probe_timer);
-    s->probe_timer = 0;
-    g_clear_object(&s->probe);
-}
+    struct asker *s = arg;
+    struct finder *f = g_steal_pointer(&s->finder); /* @why and @found are its */
 
-static gboolean
-probe_cb(GSocket *socket, GIOCondition condition, gpointer data)
-{
-    struct asker *s = data;
-    guint8 in[1500];
-    gssize n = g_socket_receive(socket, (gchar *)in, sizeof in, NULL, NULL);
-
-    (void)condition;
-    if (n <= 0 || !probe_answer(in, (size_t)n, s->number, s->engine, &s->engine_size))
-        return G_SOURCE_CONTINUE;
-    end_probe(s);
-    open_library(s);
-    return G_SOURCE_REMOVE;
-}
-
-static gboolean
-probe_again_cb(gpointer data)
-{
-    struct asker *s = data;
-    guint8 out[PROBE_SIZE];
-    size_t n;
-
-    if (s->probes++ == PROBES) {
-        s->probe_timer = 0;
-        end_probe(s);
-        fail_all(s, ASKER_TIMEOUT, "");
-        return G_SOURCE_REMOVE;
-    }
-    n = probe_request(out, s->number);
-    g_socket_send(s->probe, (gchar *)out, n, NULL, NULL);
-    return G_SOURCE_CONTINUE;
-}
-
-static void
-begin_probe(struct asker *s, GSocketAddress *address)
-{
-    s->stage = PROBING;
-    s->number = g_random_int() >> 2 | 1;
-    s->probes = 0;
-    s->probe = g_socket_new(g_socket_address_get_family(address),
-        G_SOCKET_TYPE_DATAGRAM, G_SOCKET_PROTOCOL_UDP, NULL);
-    if (!s->probe || !g_socket_connect(s->probe, address, NULL, NULL)) {
-        g_clear_object(&s->probe);
-        fail_all(s, ASKER_ERROR, N_("there is no way to the address"));
-        return;
-    }
-    g_socket_set_blocking(s->probe, FALSE);
-    s->probe_source = g_socket_create_source(s->probe, G_IO_IN, NULL);
-    g_source_set_callback(s->probe_source, G_SOURCE_FUNC(probe_cb), s, NULL);
-    g_source_attach(s->probe_source, NULL);
-    s->probe_timer = g_timeout_add(PROBE_MS, probe_again_cb, s);
-    probe_again_cb(s);
-}
-
-static void
-named_cb(GObject *object, GAsyncResult *result, gpointer data)
-{
-    g_autoptr(GError) error = NULL;
-    g_autoptr(GSocketAddress) address = g_socket_address_enumerator_next_finish(
-        G_SOCKET_ADDRESS_ENUMERATOR(object), result, &error);
-    struct asker *s = data;
-    g_autofree char *ip = NULL;
-    GInetAddress *inet;
-    bool v6;
-
-    if (g_error_matches(error, G_IO_ERROR, G_IO_ERROR_CANCELLED))
-        return; /* @s is gone */
-    if (!address || !G_IS_INET_SOCKET_ADDRESS(address)) {
-        fail_all(s, ASKER_ERROR, error ? error->message : N_("no such host"));
-        return;
-    }
-    inet = g_inet_socket_address_get_address(G_INET_SOCKET_ADDRESS(address));
-    ip = g_inet_address_to_string(inet);
-    v6 = g_inet_address_get_family(inet) == G_SOCKET_FAMILY_IPV6;
-    g_snprintf(s->peer, sizeof s->peer, v6 ? "udp6:[%s]:%u" : "udp:%s:%u", ip,
-        g_inet_socket_address_get_port(G_INET_SOCKET_ADDRESS(address)));
-    if (s->user->version == 3)
-        begin_probe(s, address);
-    else
+    if (result == ASKER_ANSWER) {
+        s->found = *found;
         open_library(s);
+    } else {
+        fail_all(s, result, why);
+    }
+    finder_stop(f);
 }
 
 static void
-try_names(struct asker *s)
+find(struct asker *s)
 {
-    g_autoptr(GError) error = NULL;
-    g_autoptr(GSocketConnectable)
-        where = g_network_address_parse(s->address, 161, &error);
-
-    g_clear_object(&s->names);
-    if (!where) {
-        fail_all(s, ASKER_ERROR, error->message);
-        return;
-    }
-    s->names = g_socket_connectable_enumerate(where);
-    g_socket_address_enumerator_next_async(s->names, s->cancel, named_cb, s);
+    s->stage = FINDING;
+    s->finder = finder_start(s->address, s->user->version == 3, found_cb, s);
 }
 
 void
@@ -583,9 +464,8 @@ asker_open(const char *address, const struct asker_user *user)
 
     s->user = user;
     s->address = g_strdup(address);
-    s->cancel = g_cancellable_new();
     s->requests = g_ptr_array_new();
-    try_names(s);
+    find(s);
     return s;
 }
 
@@ -594,8 +474,7 @@ asker_close(struct asker *s)
 {
     if (!s->closed) {
         s->closed = true;
-        g_cancellable_cancel(s->cancel);
-        end_probe(s);
+        g_clear_pointer(&s->finder, finder_stop);
         for (guint i = 0; i < s->requests->len; i++) {
             struct request *r = g_ptr_array_index(s->requests, i);
 
@@ -615,8 +494,6 @@ asker_close(struct asker *s)
     }
     if (s->handle)
         snmp_sess_close(s->handle);
-    g_clear_object(&s->names);
-    g_object_unref(s->cancel);
     g_ptr_array_unref(s->requests);
     g_free(s->address);
     g_free(s);

@@ -31,7 +31,7 @@ typedef void (*asker_reply)(struct asker *session, enum asker_result result,
 /* asker_begin - once; hashes nothing yet. */
 void asker_begin(void);
 
-/* snmp_open - a session to @address (host, host:port, [v6]:port).
+/* asker_open - a session to @address (host, host:port, [v6]:port).
  *
  * @user  borrowed; must outlive the session
  *
@@ -45,8 +45,5 @@ void asker_ask(struct asker *session, const struct plan_request *request,
 /* asker_set - one SET of all @objects. */
 void asker_set(struct asker *session, const struct plan_answer *objects, unsigned n,
     asker_reply reply, void *arg);
-
-/* asker_busy - a request is under way. */
-bool asker_busy(const struct asker *session);
 
 #endif

@@ -42,47 +42,29 @@ target_words(const struct view *v, int service, int node)
         _("%s \u2014 no standby; %s"), n->name, words_health(n->health));
 }
 
-/* What the elector compares, in its order: in the set and not behind, health,
- * maintenance and drain, load, number. */
-static int
-forecast(const struct view *v, int service)
+/* What the supervisor would do now, in its own words. */
+static void
+show_forecast(BscOrderDialog *self, const struct view_service *s)
 {
-    int best = -1;
-    int64_t least = INT64_MAX;
+    g_autofree char *words = NULL;
 
-    for (unsigned i = 0; i < v->nstandbys; i++) {
-        const struct view_standby *b = &v->standbys[i];
-        const struct view_node *n;
-        int64_t cost;
-
-        if (b->service_at != service || b->node < 0 || b->state != STANDBY_READY)
-            continue;
-        n = &v->nodes[b->node];
-        if (n->state != NODE_ONLINE || n->maintenance == MIB_TRUE)
-            continue;
-        cost = (n->drain > DRAIN_NO) * 1000000000000ll +
-               (n->health == HEALTH_OK            ? 0
-                   : n->health == HEALTH_DEGRADED ? 1
-                                                  : 2) *
-                   10000000000ll +
-               (b->in_set == MIB_FALSE) * 1000000000ll +
-               (n->load == NOT_KNOWN ? 0 : n->load / 100) * 1000000 + n->id;
-        if (!strcmp(v->services[service].preferred, n->name))
-            cost -= 5000000000ll;
-        if (cost < least) {
-            least = cost;
-            best = b->node;
-        }
-    }
-    return best;
+    if (s->next[0])
+        words = g_strdup_printf(
+            _("Left to choose, the supervisor would move it to %s: %s."), s->next,
+            words_said(s->next_why));
+    else if (s->next_why[0])
+        words = g_strdup_printf(
+            _("The supervisor would refuse: %s."), words_said(s->next_why));
+    else
+        words = g_strdup(
+            _("Where it would go is not known: the agent has no forecast."));
+    if (g_strcmp0(gtk_label_get_text(self->forecast), words))
+        gtk_label_set_text(self->forecast, words);
 }
 
 static void
 fill_targets(BscOrderDialog *self, const struct view *v, int service)
 {
-    int to = forecast(v, service);
-    g_autofree char *why = NULL, *words = NULL;
-
     gtk_combo_box_text_append(self->choice, "", _("Let the supervisor choose"));
     for (unsigned i = 0; i < v->nnodes; i++) {
         g_autofree char *target = NULL;
@@ -92,14 +74,6 @@ fill_targets(BscOrderDialog *self, const struct view *v, int service)
         target = target_words(v, service, (int)i);
         gtk_combo_box_text_append(self->choice, v->nodes[i].name, target);
     }
-    if (to < 0) {
-        gtk_label_set_text(self->forecast,
-            _("No standby is ready: the supervisor will refuse to move it."));
-        return;
-    }
-    why = target_words(v, service, to);
-    words = g_strdup_printf(_("Going by what the MIB says, it will go to %s."), why);
-    gtk_label_set_text(self->forecast, words);
 }
 
 static char *
@@ -133,6 +107,7 @@ ask_switchover(BscOrderDialog *self, const struct view *v, int service)
     gtk_label_set_text(self->feel, feel);
     gtk_label_set_text_with_mnemonic(self->choice_label, _("_To"));
     fill_targets(self, v, service);
+    show_forecast(self, s);
     gtk_combo_box_set_active(GTK_COMBO_BOX(self->choice), 0);
     gtk_button_set_label(GTK_BUTTON(self->give), _("_Move"));
 }
@@ -275,8 +250,9 @@ static void
 end_with(
     BscOrderDialog *self, enum view_class class, const char *words, const char *text)
 {
-    g_autofree char *all = text && text[0] ? g_strdup_printf("%s\n%s", words, text)
-                                           : g_strdup(words);
+    g_autofree char *all = text && text[0]
+                               ? g_strdup_printf("%s\n%s", words, words_said(text))
+                               : g_strdup(words);
 
     self->ended = TRUE;
     gtk_label_set_text(self->sign, words_sign(class));
@@ -340,6 +316,8 @@ bsc_order_dialog_show(BscOrderDialog *self, const struct view *v)
     int at = view_find_service(v, self->order.service);
     g_autofree char *words = NULL;
 
+    if (at >= 0 && !self->started && self->order.kind == ORDER_SWITCHOVER)
+        show_forecast(self, &v->services[at]);
     if (!self->started || self->ended || at < 0)
         return;
     if (v->services[at].step[0])

@@ -18,16 +18,6 @@ struct agent_link {
     void *storage;
 };
 
-struct pending {
-    struct order order;
-    enum order_stage stage;
-    int64_t number;
-    int slot;
-    unsigned tries;
-    source_progress progress;
-    void *arg;
-};
-
 struct source {
     struct model model;
     struct agent_link links[MODEL_AGENTS];
@@ -37,10 +27,9 @@ struct source {
     void *arg;
     struct plan_tap tap;
     void (*tap_agent)(void *arg, int slot, const struct agent *agent);
-    struct pending order; /* .progress NULL and stage DONE: none */
-    bool ordering;
+    struct giver *giver;
     int64_t switched_ms; /* when the primary became what it is */
-    guint order_timer, watchdog;
+    guint watchdog;
     void *storage;
 };
 
@@ -268,10 +257,7 @@ source_disconnect(struct source *s)
     for (unsigned i = 0; i < N_CLUSTER_TABLES; i++)
         table_forget(&s->model.cluster[i]);
     g_clear_pointer(&s->user, asker_user_free);
-    if (s->order_timer)
-        g_source_remove(s->order_timer);
-    s->order_timer = 0;
-    s->ordering = false;
+    giver_stop(s->giver);
 }
 
 static void
@@ -320,183 +306,32 @@ source_want_connections(struct source *s, int slot)
 
 /* ---- orders ---- */
 
-static void
-progress(struct source *s, enum order_stage stage, const char *text)
-{
-    s->order.stage = stage;
-    if (s->order.progress)
-        s->order.progress(stage, text, s->order.number, s->order.arg);
-    if (stage >= ORDER_DONE) {
-        s->ordering = false;
-        if (s->order_timer)
-            g_source_remove(s->order_timer);
-        s->order_timer = 0;
-    }
-}
-
-/* The row of the order in the table of orders tells how it goes on. */
-static void
-follow_number(struct source *s)
-{
-    const struct table *t = &s->model.cluster[OF_ORDERS];
-
-    for (uint32_t i = 0; i < t->side[0].rows; i++) {
-        int64_t state;
-
-        if (table_number(t, i, -1, -1) != s->order.number)
-            continue;
-        state = table_number(t, i, ORDERS_STATE, 0);
-        if (state == PROGRESS_DONE)
-            progress(s, ORDER_DONE, table_text(t, i, ORDERS_TEXT));
-        else if (state == PROGRESS_FAILED)
-            progress(s, ORDER_FAILED, table_text(t, i, ORDERS_TEXT));
-        return;
-    }
-}
-
-static void
-follow_result(struct source *s)
-{
-    const struct table *t = &s->model.cluster[OF_ORDER];
-    int64_t last = table_number(t, 0, ORDER_LAST, 0);
-
-    switch (table_number(t, 0, ORDER_RESULT, 0)) {
-    case OUTCOME_ACCEPTED:
-        s->order.number = last;
-        if (s->order.order.kind == ORDER_ACKNOWLEDGE || last == 0)
-            progress(s, ORDER_DONE, "");
-        else
-            progress(s, ORDER_RUNNING, "");
-        break;
-    case OUTCOME_REFUSED:
-        progress(s, ORDER_REFUSED, table_text(t, 0, ORDER_REASON));
-        break;
-    case OUTCOME_UNANSWERED:
-        progress(s, ORDER_UNANSWERED, table_text(t, 0, ORDER_REASON));
-        break;
-    default:
-        break;
-    }
-}
-
-/* The primary may change meanwhile: the table of orders is the same on each node, what
- * became of the SET only the agent knows that took it. */
-static gboolean
-order_cb(gpointer data)
-{
-    struct source *s = data;
-    struct agent_link *l = s->model.primary < 0 ? NULL : &s->links[s->model.primary];
-
-    if (s->order.stage == ORDER_DECIDING)
-        follow_result(s);
-    else if (s->order.stage == ORDER_RUNNING)
-        follow_number(s);
-    if (!s->ordering) {
-        s->order_timer = 0;
-        return G_SOURCE_REMOVE;
-    }
-    if (s->order.stage == ORDER_DECIDING && s->model.primary != s->order.slot) {
-        progress(s, ORDER_UNANSWERED, "");
-        return G_SOURCE_REMOVE;
-    }
-    if (l && !l->asked_ms) {
-        plan_hurry(&l->plan, now_ms());
-        turn(l);
-    }
-    return G_SOURCE_CONTINUE;
-}
-
-static void
-add_object(
-    struct plan_answer *o, uint32_t column, char kind, int64_t number, const char *text)
-{
-    const struct table_def *def = &objects_cluster[OF_ORDER];
-
-    memset(o, 0, sizeof *o);
-    for (unsigned i = 0; i < def->npath; i++)
-        o->oid.part[o->oid.n++] = def->path[i];
-    o->oid.part[o->oid.n++] = column;
-    o->oid.part[o->oid.n++] = 0;
-    o->value = (struct table_value){ kind, number, text, text ? strlen(text) : 0 };
-}
-
-static void
-set_cb(struct asker *asker, enum asker_result result, const char *why,
-    const struct plan_answer *objects, unsigned n, void *arg)
-{
-    struct source *s = arg;
-
-    (void)asker;
-    (void)objects;
-    (void)n;
-    if (!s->ordering)
-        return;
-    if (result == ASKER_ANSWER) {
-        progress(s, ORDER_DECIDING, "");
-        s->order_timer = g_timeout_add(100, order_cb, s);
-    } else if (result == ASKER_REFUSED) {
-        progress(s, ORDER_NO_RIGHT, why);
-    } else if (result == ASKER_TIMEOUT) {
-        progress(s, ORDER_UNANSWERED, "");
-    } else {
-        progress(s, ORDER_REFUSED, why);
-    }
-}
-
-/* The lock was read just now. */
-static void
-lock_cb(struct asker *asker, enum asker_result result, const char *why,
-    const struct plan_answer *objects, unsigned n, void *arg)
-{
-    struct source *s = arg;
-    struct order *o = &s->order.order;
-    struct plan_answer set[5];
-    unsigned count = 0;
-
-    if (!s->ordering)
-        return;
-    if (result != ASKER_ANSWER || n == 0 || objects[0].value.kind != 'n') {
-        progress(s, result == ASKER_REFUSED ? ORDER_NO_RIGHT : ORDER_UNANSWERED,
-            why ? why : "");
-        return;
-    }
-    add_object(&set[count++], ORDER_LOCK, 'n', objects[0].value.number, NULL);
-    add_object(&set[count++], ORDER_KIND, 'n', o->kind, NULL);
-    if (o->service[0])
-        add_object(&set[count++], ORDER_SERVICE, 's', 0, o->service);
-    if (o->node[0])
-        add_object(&set[count++], ORDER_NODE, 's', 0, o->node);
-    if (o->value[0])
-        add_object(&set[count++], ORDER_VALUE, 's', 0, o->value);
-    /* the answer to the one before must not be taken for the answer to this one */
-    table_forget(&s->model.cluster[OF_ORDER]);
-    asker_set(asker, set, count, set_cb, s);
-}
-
 bool
 source_order(
-    struct source *s, const struct order *order, source_progress call, void *arg)
+    struct source *s, const struct order *order, order_progress call, void *arg)
 {
-    struct plan_request r = { .count = 1 };
-    struct plan_answer lock;
+    struct agent_link *l = s->model.primary < 0 ? NULL : &s->links[s->model.primary];
 
-    if (s->ordering || s->model.primary < 0 || s->nlinks == 0)
-        return false;
-    s->ordering = true;
-    s->order = (struct pending){
-        .order = *order, .slot = s->model.primary, .progress = call, .arg = arg
-    };
-    add_object(&lock, ORDER_LOCK, 'n', 0, NULL);
-    r.oid[0] = lock.oid;
-    progress(s, ORDER_SENDING, "");
-    asker_ask(s->links[s->model.primary].asker, &r, lock_cb, s);
-    return true;
+    return l && s->nlinks > 0 && giver_give(s->giver, l->asker, order, call, arg);
 }
 
 void
 source_forget_order(struct source *s)
 {
-    s->order.progress = NULL;
+    giver_forget(s->giver);
+}
+
+/* Somebody waits for what becomes of an order. */
+static void
+hurry_cb(void *arg)
+{
+    struct source *s = arg;
+    struct agent_link *l = s->model.primary < 0 ? NULL : &s->links[s->model.primary];
+
+    if (!l || l->asked_ms)
+        return;
+    plan_hurry(&l->plan, now_ms());
+    turn(l);
 }
 
 /* ---- making ---- */
@@ -534,6 +369,7 @@ source_new(source_notify notify, void *arg)
     s->arg = arg;
     s->model.primary = -1;
     s->storage = give_tables(s->model.cluster, objects_cluster, N_CLUSTER_TABLES);
+    s->giver = giver_new(&s->model, hurry_cb, s);
     s->watchdog = g_timeout_add(200, watchdog_cb, s);
     return s;
 }
@@ -545,6 +381,7 @@ source_free(struct source *s)
     for (int i = 0; i < MODEL_AGENTS; i++)
         free(s->links[i].storage);
     g_source_remove(s->watchdog);
+    giver_free(s->giver);
     free(s->storage);
     g_free(s);
 }

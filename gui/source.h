@@ -8,7 +8,7 @@
 #ifndef BSC_GUI_SOURCE_H
 #define BSC_GUI_SOURCE_H
 
-#include "gui/asker.h"
+#include "gui/giver.h"
 
 struct source;
 
@@ -19,26 +19,6 @@ enum source_event {
 };
 
 typedef void (*source_notify)(enum source_event event, void *arg);
-
-/* An order on its way: what the operator sees of it. */
-enum order_stage {
-    ORDER_SENDING,
-    ORDER_DECIDING, /* taken by the agent; the supervisor has not answered */
-    ORDER_RUNNING,
-    ORDER_DONE,
-    ORDER_FAILED,
-    ORDER_REFUSED,
-    ORDER_NO_RIGHT,
-    ORDER_UNANSWERED,
-};
-
-struct order {
-    int kind; /* enum order_kind */
-    char service[64], node[64], value[64];
-};
-
-typedef void (*source_progress)(
-    enum order_stage stage, const char *text, int64_t number, void *arg);
 
 struct source *source_new(source_notify notify, void *arg);
 void source_free(struct source *source);
@@ -60,7 +40,7 @@ void source_want_connections(struct source *source, int slot);
  *
  * Only one at a time: false if one is on its way, or nobody is there to take it. */
 bool source_order(struct source *source, const struct order *order,
-    source_progress progress, void *arg);
+    order_progress progress, void *arg);
 
 /* source_forget_order - nobody looks at the progress any more.  It goes on. */
 void source_forget_order(struct source *source);

@@ -2,6 +2,7 @@
 #include "gui/words.h"
 
 #include <glib/gstdio.h>
+#include <string.h>
 
 #define PICK(list, value)                                                              \
     ((value) >= 0 && (value) < (int64_t)G_N_ELEMENTS(list) && (list)[value]            \
@@ -309,4 +310,57 @@ words_standby_line(const struct view *v, unsigned i)
 
     return g_strdup_printf(_("Standby %s of %s: %s, %s, last checkpoint %s ago"),
         s->name, s->service, words_standby(s->state), lag, age);
+}
+
+const char *
+words_report(uint32_t usm_stat)
+{
+    static const char *const words[] = {
+        N_("the agent sent a report instead of an answer"),
+        N_("the agent refuses authPriv for the user"),
+        N_("the clocks of the SNMP engines differ"),
+        N_("the agent does not know the user"),
+        N_("the agent has another engine identifier now"),
+        N_("wrong authentication pass phrase"), N_("wrong privacy pass phrase")
+    };
+
+    return words[usm_stat < G_N_ELEMENTS(words) ? usm_stat : 0];
+}
+
+/* As in supervisor/words.c. */
+const char *
+words_said(const char *text)
+{
+    static const char *const known[] = { N_("done"), N_("no majority of nodes is here"),
+        N_("the service is not active on any node"),
+        N_("the service is active there already"),
+        N_("that node has no complete clone; wait until its standby is ready"),
+        N_("no standby is ready; wait until one is"),
+        N_("an order for this service is running"),
+        N_("the supervisor of the active node does not answer"),
+        N_("the supervisor or the engine of that node does not answer"),
+        N_("the membership changed; order it again"),
+        N_("the service failed before it was handed over"),
+        N_("the engine could not hand over"),
+        N_("the target failed; the service runs where it ran before"),
+        N_("the target failed; another node took over"),
+        N_("it is in maintenance (or its node, or the cluster): end that first"),
+        N_("that node is in maintenance: end that first"),
+        N_("the configuration says never on that node"),
+        N_("it is frozen (or its node, or the cluster)"),
+        N_("another switchover is running"), N_("it is so already"),
+        N_("the node was resumed before it was empty"), N_("sockmigd refused"),
+        N_("no other standby can take it now"),
+        N_("the others are drained, in maintenance, or it failed there too often"),
+        N_("its health is better than that of the others"),
+        N_("the others run a service that it is to be apart from"),
+        N_("a service that it is to be together with runs there"),
+        N_("the configuration prefers that node"),
+        N_("all that can take it are alike; the lowest number goes first"),
+        N_("no standby is ready yet") };
+
+    for (size_t i = 0; i < G_N_ELEMENTS(known); i++)
+        if (!strcmp(known[i], text))
+            return _(known[i]);
+    return text;
 }

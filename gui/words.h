@@ -43,4 +43,12 @@ char *words_node_line(const struct view *v, unsigned node);
 char *words_service_line(const struct view *v, unsigned service);
 char *words_standby_line(const struct view *v, unsigned standby);
 
+/* words_said - what a supervisor says in words, if it is one of the known sentences, in
+ * the operator's language; else as it is. */
+const char *words_said(const char *text);
+
+/* words_report - what an SNMPv3 engine says instead of an answer: a usmStats counter,
+ * 1..6; untranslated. */
+const char *words_report(uint32_t usm_stat);
+
 #endif

@@ -296,6 +296,18 @@ set_health(struct jv *j, const struct service *s, const struct health_view *view
 }
 
 static struct jv *
+forecast_of(const struct node *node, const struct service *s)
+{
+    struct jv *j = jv_object();
+    const char *why,
+        *to = words_forecast(node_conf(node), s, &node_core(node)->cluster, &why);
+
+    jv_set_str(j, "node", to);
+    jv_set_str(j, "why", why);
+    return j;
+}
+
+static struct jv *
 service_object(const struct node *node, unsigned index)
 {
     const struct conf_service *cs = &node_conf(node)->services[index];
@@ -321,6 +333,7 @@ service_object(const struct node *node, unsigned index)
     jv_set_str(j, "reason", reason_of(node, s, engine, reason));
     jv_set(j, "set", names_of(node_conf(node), s->r.set));
     jv_set(j, "switchover", switchover_of(s));
+    jv_set(j, "next", forecast_of(node, s));
     jv_set(j, "checkpoint", copy_or_null(jv_get(engine, "checkpoint")));
     jv_set(j, "gate", copy_or_null(jv_get(engine, "gate")));
     jv_set(j, "stream", copy_or_null(jv_get(local, "stream")));

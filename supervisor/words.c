@@ -128,6 +128,29 @@ words_order(const struct conf *conf, const struct effect *e, char text[WORDS_LEN
         snprintf(text, WORDS_LEN, "%s", switchover_step_name(e->step));
 }
 
+const char *
+words_forecast(const struct conf *conf, const struct service *s,
+    const struct cluster *c, const char **why)
+{
+    static const char *const texts[PLACE_NRULES] = {
+        [PLACE_ONLY] = "no other standby can take it now",
+        [PLACE_RESORT] = "the others are drained, in maintenance, or it failed there "
+                         "too often",
+        [PLACE_HEALTH] = "its health is better than that of the others",
+        [PLACE_APART] = "the others run a service that it is to be apart from",
+        [PLACE_TOGETHER] = "a service that it is to be together with runs there",
+        [PLACE_PREFERRED] = "the configuration prefers that node",
+        [PLACE_LOAD] = "its load is less than that of the others",
+        [PLACE_NUMBER] = "all that can take it are alike; the lowest number goes first",
+    };
+    enum place_rule rule;
+    unsigned to;
+    enum order_reason reason = switchover_forecast(s, c, &to, &rule);
+
+    *why = reason == ORDER_OK ? texts[rule] : reason_text(reason);
+    return reason == ORDER_OK ? words_node(conf, to) : NULL;
+}
+
 void
 words_split(const char *text, char *owner, char *from)
 {

@@ -17,6 +17,11 @@ const char *words_journal(
 /* words_order - why an order was refused, came to nothing or how it went. */
 void words_order(const struct conf *conf, const struct effect *e, char text[WORDS_LEN]);
 
+/* words_forecast - where the service would move if it were ordered to, and why there,
+ * or why not at all.  The node's name, or NULL. */
+const char *words_forecast(const struct conf *conf, const struct service *s,
+    const struct cluster *c, const char **why);
+
 /* words_split - "owner\tfrom" of an order, each into PEER_TEXT bytes; empty if it is
  * none. */
 void words_split(const char *text, char *owner, char *from);

@@ -163,6 +163,8 @@ COLUMNS(service_columns) = {
     { 25, MIB_UNSIGNED, 0, AT(service_row, fail_limit) },
     { 26, MIB_UNSIGNED, 0, AT(service_row, hold_off) },
     { 27, MIB_TEXT, 0, AT(service_row, why) },
+    { 28, MIB_TEXT, 0, AT(service_row, next) },
+    { 29, MIB_TEXT, 0, AT(service_row, next_why) },
 };
 COLUMNS(standby_columns) = {
     { 2, MIB_INTEGER, 0, AT(standby_row, state) },

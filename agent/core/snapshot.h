@@ -103,6 +103,7 @@ struct service_row {
     char set[SNAP_TEXT], step[SNAP_TEXT], last_error[SNAP_TEXT];
     char preferred[SNAP_NAME], failback[SNAP_WORD], health_reason[SNAP_TEXT];
     char why[SNAP_WORD];
+    char next[SNAP_NAME], next_why[SNAP_TEXT];
     int64_t state, policy, epoch, connections, last_blackout_ms, last_pause_us, order;
     int64_t maintenance, frozen, interval_ms, health, load, failback_delay, balance;
     int64_t fail_limit, hold_off;

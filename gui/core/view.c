@@ -180,6 +180,8 @@ service_row(struct view_service *s, const struct table *t, uint32_t i)
     name_of(s->addresses, sizeof s->addresses, t, i, SERVICE_ADDRESSES);
     name_of(s->step, sizeof s->step, t, i, SERVICE_STEP);
     name_of(s->error, sizeof s->error, t, i, SERVICE_ERROR);
+    name_of(s->next, sizeof s->next, t, i, SERVICE_NEXT);
+    name_of(s->next_why, sizeof s->next_why, t, i, SERVICE_NEXT_WHY);
     s->state = number(t, i, SERVICE_STATE);
     s->policy = number(t, i, SERVICE_POLICY);
     s->epoch = number(t, i, SERVICE_EPOCH);

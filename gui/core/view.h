@@ -59,7 +59,8 @@ struct view_service {
     int64_t held, released, lease; /* lease: ms left */
     char name[VIEW_NAME], active[VIEW_NAME], preferred[VIEW_NAME];
     char reason[VIEW_TEXT], addresses[VIEW_TEXT], step[VIEW_NAME], error[VIEW_TEXT];
-    int node; /* index of the active node, or -1 */
+    char next[VIEW_NAME], next_why[VIEW_TEXT]; /* the elector's forecast; or why none */
+    int node;                                  /* index of the active node, or -1 */
     enum view_class class;
 };
 

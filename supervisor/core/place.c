@@ -39,25 +39,43 @@ in(uint64_t nodes, unsigned node)
     return nodes & node_bit(node);
 }
 
+/* The rule that decides; *@first: for @a. */
+static enum place_rule
+compare(const struct service *s, const struct cluster *c, unsigned a, unsigned b,
+    bool loads, bool *first)
+{
+    const struct outlook *o = &s->outlook;
+
+    *first = in(o->last, b);
+    if (in(o->last, a) != in(o->last, b))
+        return PLACE_RESORT;
+    *first = c->health[a] < c->health[b];
+    if (c->health[a] != c->health[b])
+        return PLACE_HEALTH;
+    *first = in(o->away, b);
+    if (in(o->away, a) != in(o->away, b))
+        return PLACE_APART;
+    *first = in(o->near, a);
+    if (in(o->near, a) != in(o->near, b))
+        return PLACE_TOGETHER;
+    *first = a == s->p.preferred;
+    if ((a == s->p.preferred) != (b == s->p.preferred))
+        return PLACE_PREFERRED;
+    *first = c->load[a] < c->load[b];
+    if (loads && c->load[a] / LOAD_STEP != c->load[b] / LOAD_STEP)
+        return PLACE_LOAD;
+    *first = a < b;
+    return PLACE_NUMBER;
+}
+
 bool
 place_better(const struct service *s, const struct cluster *c, unsigned a, unsigned b,
     bool loads)
 {
-    const struct outlook *o = &s->outlook;
+    bool first;
 
-    if (in(o->last, a) != in(o->last, b))
-        return in(o->last, b);
-    if (c->health[a] != c->health[b])
-        return c->health[a] < c->health[b];
-    if (in(o->away, a) != in(o->away, b))
-        return in(o->away, b);
-    if (in(o->near, a) != in(o->near, b))
-        return in(o->near, a);
-    if ((a == s->p.preferred) != (b == s->p.preferred))
-        return a == s->p.preferred;
-    if (loads && c->load[a] / LOAD_STEP != c->load[b] / LOAD_STEP)
-        return c->load[a] < c->load[b];
-    return a < b;
+    compare(s, c, a, b, loads, &first);
+    return first;
 }
 
 unsigned
@@ -69,6 +87,16 @@ place_best(const struct service *s, const struct cluster *c, uint64_t nodes, boo
         if (in(nodes, n) && (!best || place_better(s, c, n, best, loads)))
             best = n;
     return best;
+}
+
+enum place_rule
+place_why(const struct service *s, const struct cluster *c, uint64_t nodes,
+    unsigned best, bool loads)
+{
+    unsigned next = place_best(s, c, nodes & ~node_bit(best), loads);
+    bool first;
+
+    return next ? compare(s, c, best, next, loads, &first) : PLACE_ONLY;
 }
 
 static bool

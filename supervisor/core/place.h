@@ -36,6 +36,18 @@ struct outlook {
 /* place_look - .outlook of all of them, anew. */
 void place_look(struct service *services, unsigned n, const struct cluster *c);
 
+enum place_rule { /* what makes one node the better place, in this order */
+    PLACE_ONLY,   /* there is no other */
+    PLACE_RESORT, /* the other is a last resort */
+    PLACE_HEALTH,
+    PLACE_APART,
+    PLACE_TOGETHER,
+    PLACE_PREFERRED,
+    PLACE_LOAD,
+    PLACE_NUMBER, /* nothing but its number */
+    PLACE_NRULES
+};
+
 /* place_better - whether @a goes before @b; loads count only if @loads: they are this
  * node's own readings, not agreed. */
 bool place_better(const struct service *s, const struct cluster *c, unsigned a,
@@ -44,6 +56,10 @@ bool place_better(const struct service *s, const struct cluster *c, unsigned a,
 /* place_best - the best of @nodes, 0 if there is none. */
 unsigned place_best(
     const struct service *s, const struct cluster *c, uint64_t nodes, bool loads);
+
+/* place_why - what makes @best better than the next of @nodes. */
+enum place_rule place_why(const struct service *s, const struct cluster *c,
+    uint64_t nodes, unsigned best, bool loads);
 
 /* place_unmanaged - it, its node or the cluster is in maintenance: hands off. */
 bool place_unmanaged(const struct service *s, const struct cluster *c);

@@ -5,14 +5,12 @@
 
 #include <string.h>
 
-/* The standby to choose when the operator leaves it to us, or 0. */
-static unsigned
-best_standby(const struct service *s, const struct cluster *c)
+/* The standbys to choose from when the operator leaves it to us. */
+static uint64_t
+able(const struct service *s, const struct cluster *c)
 {
-    uint64_t able = s->r.set & cluster_answering(c) & c->engines & ~s->p.never &
-                    ~c->wish.w.maintained & ~node_bit(s->r.active);
-
-    return place_best(s, c, able, false);
+    return s->r.set & cluster_answering(c) & c->engines & ~s->p.never &
+           ~c->wish.w.maintained & ~node_bit(s->r.active);
 }
 
 static enum order_reason
@@ -53,8 +51,20 @@ switchover_check(
     if (why == WHY_DRAIN && !(c->wish.w.drained & node_bit(s->r.active)))
         return ORDER_UNDONE; /* it was resumed in the meantime */
     if (!*to)
-        *to = best_standby(s, c);
+        *to = place_best(s, c, able(s, c), false);
     return check_target(s, c, *to);
+}
+
+enum order_reason
+switchover_forecast(const struct service *s, const struct cluster *c, unsigned *to,
+    enum place_rule *rule)
+{
+    enum order_reason reason;
+
+    *to = 0;
+    reason = switchover_check(s, c, WHY_OPERATOR, to);
+    *rule = reason == ORDER_OK ? place_why(s, c, able(s, c), *to, false) : PLACE_ONLY;
+    return reason;
 }
 
 static struct effect *

@@ -9,6 +9,7 @@
 #define BSC_SWITCHOVER_H
 
 #include "supervisor/core/cluster.h"
+#include "supervisor/core/place.h"
 
 enum switchover_step {
     STEP_NONE,
@@ -60,6 +61,14 @@ struct service;
  * @to    in and out: 0 asks for the best standby, which is filled in */
 enum order_reason switchover_check(
     const struct service *s, const struct cluster *c, enum order_why why, unsigned *to);
+
+/* switchover_forecast - where an operator's order without a target would move it now.
+ *
+ * @to, @rule  out: if it may begin; what makes that node the best
+ *
+ * Else why it may not. */
+enum order_reason switchover_forecast(const struct service *s, const struct cluster *c,
+    unsigned *to, enum place_rule *rule);
 
 /* switchover_take - an ORDER was delivered: number it, begin or refuse it.  One that is
  * said to be for the service's own health counts as a failure where it was. */

@@ -50,7 +50,7 @@ def small(d):
     has(c, "Longest pause", "Active on")
     d.key("ctrl+m")
     has(c, "Move redis away from n1?", "Clients keep their connections",
-        "Going by what the MIB says, it will go to n2")
+        "the supervisor would move it to n2: the configuration prefers that node.")
     d.key("alt+m")  # nobody can take it: a recorded run
     has(c, "No order can be given now")
     d.key("Escape")

@@ -73,7 +73,9 @@ class Run:
                 reason="", addr="10.77.1.100"):
         return (name(svc), {2: state, 3: policy, 4: epoch, 5: active, 6: conns, 7: blackout,
                             8: 850, 9: reason, 10: addr, 11: "", 12: order, 13: step, 14: "",
-                            15: 2, 18: 1})
+                            15: 2, 18: 1, 28: "n2" if active == "n1" else "",
+                            29: "the configuration prefers that node" if active == "n1" else
+                            "no standby is ready; wait until one is"})
 
     def standby(self, svc, node, state=3, inset=1, lag=0):
         return ("%s.%s" % (name(svc), name(node)), {2: state, 3: inset, 4: lag})

@@ -238,6 +238,53 @@ START_TEST(order)
 }
 END_TEST
 
+/* clang-format off */
+static const struct {
+    const char *claim;
+    uint64_t set, drained;
+    unsigned sick, preferred;
+    enum order_reason reason;
+    unsigned to;
+    enum place_rule rule;
+} forecasts[] = {
+    { "one standby", N(2), 0, 0, 0, ORDER_OK, 2, PLACE_ONLY },
+    { "two that are alike", N(2)|N(3), 0, 0, 0, ORDER_OK, 2, PLACE_NUMBER },
+    { "the preferred one", N(2)|N(3), 0, 0, 3, ORDER_OK, 3, PLACE_PREFERRED },
+    { "health counts more than preference", N(2)|N(3), 0, 3, 3, ORDER_OK, 2, PLACE_HEALTH },
+    { "a drained node counts less than a sick one", N(2)|N(3), N(2), 3, 0, ORDER_OK, 3, PLACE_RESORT },
+    { "no standby", 0, 0, 0, 0, ORDER_NO_STANDBY, 0, PLACE_ONLY },
+};
+/* clang-format on */
+
+START_TEST(forecast)
+{
+    struct reign r = { .epoch = 1,
+        .version = 1,
+        .phase = SERVICE_ACTIVE,
+        .active = 1,
+        .set = forecasts[_i].set,
+        .floor = 1 };
+    struct placement p = { .preferred = forecasts[_i].preferred };
+    enum order_reason reason;
+    enum place_rule rule;
+    struct cluster c;
+    struct service s;
+    unsigned to;
+
+    good_cluster(&c, ALL);
+    c.wish.w.drained = forecasts[_i].drained;
+    if (forecasts[_i].sick)
+        c.health[forecasts[_i].sick] = HEALTH_DEGRADED;
+    service_init(&s, 0, 7, &p, 200, &r, &no_wish);
+    place_look(&s, 1, &c);
+    reason = switchover_forecast(&s, &c, &to, &rule);
+    ck_assert_msg(
+        reason == forecasts[_i].reason, "%s: %d", forecasts[_i].claim, reason);
+    ck_assert_msg(to == forecasts[_i].to, "%s: node %u", forecasts[_i].claim, to);
+    ck_assert_msg(rule == forecasts[_i].rule, "%s: rule %d", forecasts[_i].claim, rule);
+}
+END_TEST
+
 static void
 deliver(struct service *s, struct cluster *c, struct peermsg msg)
 {
@@ -398,6 +445,7 @@ main(void)
     tcase_add_loop_test(tc, election, 0, sizeof elections / sizeof elections[0]);
     tcase_add_test(tc, who_goes_first);
     tcase_add_loop_test(tc, order, 0, sizeof orders / sizeof orders[0]);
+    tcase_add_loop_test(tc, forecast, 0, sizeof forecasts / sizeof forecasts[0]);
     tcase_add_test(tc, a_reign_needs_votes);
     tcase_add_test(tc, what_would_happen);
     tcase_add_loop_test(tc, verdict, 0, sizeof verdicts / sizeof verdicts[0]);

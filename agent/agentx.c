@@ -22,6 +22,7 @@
 #include <net-snmp/library/large_fd_set.h>
 #pragma GCC diagnostic pop
 
+#define ROUNDS 16 /* of the library in a turn: about five requests */
 #define PING_S                                                                         \
     1 /* keep-alive, and how long after its loss a session is tried again              \
        */
@@ -340,8 +341,9 @@ agentx_poll(struct pollfd *fds, int *timeout_ms)
     return n;
 }
 
-void
-agentx_turn(const struct pollfd *fds, unsigned n)
+/* serve - one round of the library. */
+static void
+serve(const struct pollfd *fds, unsigned n)
 {
     netsnmp_large_fd_set set;
     unsigned ready = 0;
@@ -360,6 +362,24 @@ agentx_turn(const struct pollfd *fds, unsigned n)
     netsnmp_large_fd_set_cleanup(&set);
     run_alarms();
     netsnmp_check_outstanding_agent_requests();
+}
+
+/* A request goes through two pipes within the library: three rounds until its answer
+ * leaves.  The rest of the program need not take part in each. */
+void
+agentx_turn(const struct pollfd *fds, unsigned n)
+{
+    struct pollfd more[AGENTX_MAX_FDS];
+    int no_time = 0;
+
+    serve(fds, n);
+    for (unsigned round = 0; round < ROUNDS; round++) {
+        n = agentx_poll(more, &no_time);
+        no_time = 0;
+        if (poll(more, n, 0) <= 0)
+            return;
+        serve(more, n);
+    }
 }
 
 static void

@@ -289,7 +289,7 @@ struct snapshot {
     SNAP_LIST(build_set_row, SNAP_SERVICES) build_sets;
     struct {
         uint32_t n;
-        const struct connection_row *v; /* borrowed: shared by snapshots */
+        const struct mib_row *const *v; /* of connection_row; shared by snapshots */
     } connections;
     SNAP_LIST(phase_row, SNAP_SERVICES * 16) phases;
     SNAP_LIST(replay_row, SNAP_SERVICES) replays;

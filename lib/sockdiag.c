@@ -14,8 +14,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define NEW_SYN_RECV 12 /* a handshake without a socket yet: a handshake all the same  \
-                         */
+#define NEW_SYN_RECV                                                                   \
+    12 /* a handshake without a socket yet: a handshake all the same                   \
+        */
 
 struct pass {
     int fd;

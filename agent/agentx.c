@@ -22,16 +22,13 @@
 #include <net-snmp/library/large_fd_set.h>
 #pragma GCC diagnostic pop
 
+#define ROUNDS 16 /* of the library in a turn: about five requests */
 #define PING_S                                                                         \
     1 /* keep-alive, and how long after its loss a session is tried again              \
        */
 
 static const oid root[] = { 1, 3, 6, 1, 4, 1, BSC_ENTERPRISE };
 #define NROOT OID_LENGTH(root)
-
-/* Notifications of BASCULE-CLUSTER-MIB and what only they carry, below the root. */
-static const uint32_t notice_oid[] = { 1, 4, 0 };
-static const uint32_t previous_oid[] = { 1, 4, 1, 8 };
 
 /* net-snmp is one per process, and so is this. */
 static struct {
@@ -344,8 +341,9 @@ agentx_poll(struct pollfd *fds, int *timeout_ms)
     return n;
 }
 
-void
-agentx_turn(const struct pollfd *fds, unsigned n)
+/* serve - one round of the library. */
+static void
+serve(const struct pollfd *fds, unsigned n)
 {
     netsnmp_large_fd_set set;
     unsigned ready = 0;
@@ -366,121 +364,55 @@ agentx_turn(const struct pollfd *fds, unsigned n)
     netsnmp_check_outstanding_agent_requests();
 }
 
+/* A request goes through two pipes within the library: three rounds until its answer
+ * leaves.  The rest of the program need not take part in each. */
+void
+agentx_turn(const struct pollfd *fds, unsigned n)
+{
+    struct pollfd more[AGENTX_MAX_FDS];
+    int no_time = 0;
+
+    serve(fds, n);
+    for (unsigned round = 0; round < ROUNDS; round++) {
+        n = agentx_poll(more, &no_time);
+        no_time = 0;
+        if (poll(more, n, 0) <= 0)
+            return;
+        serve(more, n);
+    }
+}
+
 static void
-add(netsnmp_variable_list **list, const uint32_t *at, uint32_t n, u_char type,
-    const void *value, size_t size)
+add(netsnmp_variable_list **list, const struct notice_object *o)
 {
     oid name[MAX_OID_LEN];
+    long number = (long)o->number;
 
-    snmp_varlist_add_variable(
-        list, absolute(at, n, name), NROOT + n, type, value, size);
-}
-
-static void
-add_number(netsnmp_variable_list **list, const uint32_t *at, uint32_t n, u_char type,
-    int64_t value)
-{
-    long v = (long)value;
-
-    add(list, at, n, type, &v, sizeof v);
-}
-
-/* instance - column @arc of @table in the row of the notice; its length. */
-static uint32_t
-instance(
-    enum snapshot_table table, uint32_t arc, const struct mib_row *row, uint32_t *out)
-{
-    const struct mib_table *t = &snapshot_tables[table];
-
-    memcpy(out, t->path, t->npath * sizeof *out);
-    out[t->npath] = arc;
-    memcpy(out + t->npath + 1, row->index, row->nindex * sizeof *out);
-    return t->npath + 1 + row->nindex;
-}
-
-static void
-add_text(netsnmp_variable_list **list, const uint32_t *at, uint32_t n, const char *text)
-{
-    add(list, at, n, ASN_OCTET_STR, text, strlen(text));
-}
-
-/* add_own - object @arc of what only notifications carry. */
-static void
-add_own(netsnmp_variable_list **list, uint32_t arc, u_char type, int64_t value)
-{
-    uint32_t at[6];
-
-    memcpy(at, previous_oid, sizeof previous_oid);
-    at[4] = arc;
-    at[5] = 0;
-    add_number(list, at, 6, type, value);
-}
-
-static void
-add_service(netsnmp_variable_list **list, const struct notice *notice)
-{
-    uint32_t at[MIB_OID_MAX], n;
-
-    memcpy(at, previous_oid, sizeof previous_oid);
-    at[4] = 7;
-    at[5] = 0;
-    add_text(list, at, 6, notice->name);
-    add_own(list, 1, ASN_INTEGER, notice->before);
-    n = instance(SNAP_SERVICE, 2, &notice->row, at);
-    add_number(list, at, n, ASN_INTEGER, notice->after);
-    n = instance(SNAP_SERVICE, 5, &notice->row, at);
-    add_text(list, at, n, notice->active);
-    n = instance(SNAP_SERVICE, 4, &notice->row, at);
-    add_number(list, at, n, ASN_UNSIGNED, notice->epoch);
-}
-
-/* add_changed - state before and after, and a text, of a row that is no service. */
-static void
-add_changed(netsnmp_variable_list **list, const struct notice *notice, uint32_t before,
-    enum snapshot_table table, uint32_t state, uint32_t text, const char *value)
-{
-    uint32_t at[MIB_OID_MAX], n;
-
-    add_own(list, before, ASN_INTEGER, notice->before);
-    n = instance(table, state, &notice->row, at);
-    add_number(list, at, n, ASN_INTEGER, notice->after);
-    n = instance(table, text, &notice->row, at);
-    add_text(list, at, n, value);
+    absolute(o->oid, o->noid, name);
+    if (o->type == MIB_TEXT)
+        snmp_varlist_add_variable(
+            list, name, NROOT + o->noid, ASN_OCTET_STR, o->text, strlen(o->text));
+    else
+        snmp_varlist_add_variable(list, name, NROOT + o->noid,
+            o->type == MIB_INTEGER ? ASN_INTEGER : ASN_UNSIGNED, &number,
+            sizeof number);
 }
 
 void
 agentx_notify(const struct notice *notice)
 {
     static const oid trap_oid[] = { 1, 3, 6, 1, 6, 3, 1, 1, 4, 1, 0 };
-    static const struct mib_row scalar = { .index = { 0 }, .nindex = 1 };
+    struct notice_object objects[NOTICE_OBJECTS];
+    uint32_t kind[4];
+    unsigned n = notice_objects(notice, agent.snap->node.v[0].name, kind, objects);
     netsnmp_variable_list *list = NULL;
-    uint32_t at[MIB_OID_MAX], n;
     oid name[MAX_OID_LEN];
 
-    memcpy(at, notice_oid, sizeof notice_oid);
-    at[3] = notice->kind;
-    absolute(at, 4, name);
+    absolute(kind, 4, name);
     snmp_varlist_add_variable(&list, trap_oid, OID_LENGTH(trap_oid), ASN_OBJECT_ID,
         name, (NROOT + 4) * sizeof *name);
-    n = instance(SNAP_NODE_SCALARS, 1, &scalar, at);
-    add_text(&list, at, n, agent.snap->node.v[0].name);
-    add_own(&list, 3, ASN_UNSIGNED, notice->number);
-    add_own(&list, 4, ASN_INTEGER, notice->severity);
-    add_own(&list, 5, ASN_UNSIGNED, notice->event);
-    switch (notice->kind) {
-    case NOTICE_NODE:
-        add_changed(&list, notice, 2, SNAP_MEMBER, 3, 2, notice->name);
-        break;
-    case NOTICE_HEALTH:
-        add_changed(&list, notice, 6, SNAP_NODE_SCALARS, 3, 4, notice->text);
-        break;
-    case NOTICE_PROBE:
-        add_changed(&list, notice, 6, SNAP_PROBE, 5, 6, notice->text);
-        break;
-    default:
-        add_service(&list, notice);
-        break;
-    }
+    for (unsigned i = 0; i < n; i++)
+        add(&list, &objects[i]);
     send_v2trap(list);
     snmp_free_varbind(list);
 }

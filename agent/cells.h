@@ -19,9 +19,9 @@ void cells_start(const struct conf *conf, const char *path,
 struct pollfd cells_poll(void);
 struct mono cells_due(void);
 
-/* cells_turn - true: something changed.  @active: services that run here, by their
- * place in the configuration. */
-bool cells_turn(const bool active[CONF_MAX_SERVICES], struct mono now);
+/* cells_turn - true: something changed.  @ready: poll() says so of what cells_poll()
+ * gave.  @active: services that run here, by their place in the configuration. */
+bool cells_turn(bool ready, const bool active[CONF_MAX_SERVICES], struct mono now);
 
 /* cells_probe - run probe number @probe in its cell.  False: nobody is there. */
 bool cells_probe(unsigned probe, const char *name);

@@ -43,7 +43,7 @@ feed_new(const char *name, const char *path, bool cluster,
     if (!f)
         log_fatal("%s: out of memory", name);
     f->name = name;
-    f->link = link_new(path);
+    f->link = link_new(path, 0);
     f->cluster = cluster;
     f->answer = answer;
     f->arg = arg;
@@ -185,13 +185,14 @@ connect_again(struct feed *f)
 }
 
 bool
-feed_turn(struct feed *feed, struct mono now)
+feed_turn(struct feed *feed, bool ready, struct mono now)
 {
     feed->now = now;
     feed->changed = false;
     if (link_fd(feed->link) < 0)
         connect_again(feed);
-    link_turn(feed->link, on_message, feed);
+    if (ready)
+        link_turn(feed->link, on_message, feed);
     if (link_fd(feed->link) < 0) {
         forget(feed);
         feed->waiting = false;

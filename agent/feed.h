@@ -30,8 +30,9 @@ void feed_free(struct feed *feed); /* NULL is legal */
 struct pollfd feed_poll(const struct feed *feed);
 struct mono feed_due(const struct feed *feed); /* call feed_turn() then at the latest */
 
-/* feed_turn - do what can be done without waiting.  True: something changed. */
-bool feed_turn(struct feed *feed, struct mono now);
+/* feed_turn - do what can be done without waiting.  @ready: poll() says that there is
+ * something to read or to write.  True: something changed. */
+bool feed_turn(struct feed *feed, bool ready, struct mono now);
 
 /* feed_ask - send a request of one's own (taken), with id @id > 100.  False: nobody is
  * there to take it. */

@@ -24,11 +24,12 @@ struct bytes { /* a growing byte string, owned */
 struct link {
     struct sockaddr_un address;
     int fd;
+    size_t most; /* bytes of a turn, 0: all */
     struct bytes in, out;
 };
 
 struct link *
-link_new(const char *path)
+link_new(const char *path, size_t most)
 {
     struct link *l = calloc(1, sizeof *l);
 
@@ -37,6 +38,7 @@ link_new(const char *path)
     if (strlen(path) >= sizeof l->address.sun_path)
         log_fatal("control socket %s: the path is too long", path);
     l->fd = -1;
+    l->most = most;
     l->address.sun_family = AF_UNIX;
     memcpy(l->address.sun_path, path, strlen(path) + 1);
     return l;
@@ -174,13 +176,15 @@ void
 link_turn(
     struct link *link, void (*message)(const struct jv *msg, void *arg), void *arg)
 {
+    size_t piece = link->most ? link->most : 65536, sum = 0;
     ssize_t n = 1;
 
-    while (link->fd >= 0 && n > 0) {
-        reserve(&link->in, 65536);
-        n = recv(link->fd, link->in.data + link->in.len, 65536, MSG_DONTWAIT);
+    while (link->fd >= 0 && n > 0 && (!link->most || sum < link->most)) {
+        reserve(&link->in, piece);
+        n = recv(link->fd, link->in.data + link->in.len, piece, MSG_DONTWAIT);
         if (n > 0) {
             link->in.len += (size_t)n;
+            sum += (size_t)n;
             if (!deliver(link, message, arg)) {
                 log_warn("%s: sent what is not a message; disconnected",
                     link->address.sun_path);

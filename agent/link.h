@@ -12,8 +12,10 @@
 
 struct link;
 
-struct link *link_new(const char *path); /* not connected; path is copied */
-void link_free(struct link *link);       /* NULL is legal */
+/* link_new - not connected; @path is copied.  @most: bytes to read in a turn, about; 0:
+ * all there are. */
+struct link *link_new(const char *path, size_t most);
+void link_free(struct link *link); /* NULL is legal */
 
 /* link_open - connect now.  0, or -errno: nobody listens. */
 int link_open(struct link *link);

@@ -16,6 +16,7 @@
 
 #include <errno.h>
 #include <grp.h>
+#include <malloc.h>
 #include <pwd.h>
 #include <signal.h>
 #include <stdio.h>
@@ -46,6 +47,7 @@ struct agent {
     struct desk desk, desk_before; /* .desk_before: to undo a SET */
     uint32_t order_to_send;        /* serial of the order to forward, 0: none */
     bool stale;                    /* the snapshot must be made anew */
+    bool fresh;                    /* it was, since the readers looked at it */
 };
 
 static volatile sig_atomic_t stopping;
@@ -208,6 +210,7 @@ refresh(struct agent *a)
     notify_show(&a->notify, s);
     a->shown = !a->shown;
     a->stale = false;
+    a->fresh = true;
     agentx_show(s);
 }
 
@@ -363,31 +366,53 @@ send_notices(struct agent *a)
         agentx_notify(&n);
 }
 
+static int
+timeout_of(const struct agent *a, struct mono readers)
+{
+    int timeout = READ_MS;
+
+    timeout = until_ms(a->now, feed_due(a->sockmigd), timeout);
+    timeout = until_ms(a->now, feed_due(a->basculed), timeout);
+    timeout = until_ms(a->now, a->read_at, timeout);
+    timeout = until_ms(a->now, readers, timeout);
+    if (agentx_connected())
+        timeout = until_ms(a->now, (struct mono){ notify_due(&a->notify) }, timeout);
+    return timeout;
+}
+
+/* read_all - what is there to be read, by @fds.  Most turns only serve SNMP: those make
+ * no system call here. */
+static void
+read_all(struct agent *a, const struct pollfd fds[OWN_FDS], struct mono readers)
+{
+    bool ready = a->fresh || !mono_before(a->now, readers);
+
+    for (unsigned i = 2; i < OWN_FDS; i++)
+        ready |= fds[i].revents != 0;
+    a->stale |= feed_turn(a->sockmigd, fds[0].revents != 0, a->now);
+    a->stale |= feed_turn(a->basculed, fds[1].revents != 0, a->now);
+    a->fresh = false;
+    if (ready)
+        a->stale |= readers_turn(fds + 2, shown(a), a->now);
+    read_node(a);
+}
+
 /* turn - wait, read the programs, then let the SNMP library work, which may block. */
 static void
 turn(struct agent *a)
 {
     struct pollfd fds[AGENTX_MAX_FDS + OWN_FDS];
-    int timeout = READ_MS;
-    unsigned n;
+    struct mono readers = readers_due();
+    int timeout = timeout_of(a, readers);
+    unsigned n = agentx_poll(fds, &timeout);
 
-    timeout = until_ms(a->now, feed_due(a->sockmigd), timeout);
-    timeout = until_ms(a->now, feed_due(a->basculed), timeout);
-    timeout = until_ms(a->now, a->read_at, timeout);
-    timeout = until_ms(a->now, readers_due(), timeout);
-    if (agentx_connected())
-        timeout = until_ms(a->now, (struct mono){ notify_due(&a->notify) }, timeout);
-    n = agentx_poll(fds, &timeout);
     fds[n] = feed_poll(a->sockmigd);
     fds[n + 1] = feed_poll(a->basculed);
     readers_poll(fds + n + 2);
     if (poll(fds, n + OWN_FDS, timeout) < 0 && errno != EINTR)
         log_fatal("poll: %s", strerror(errno));
     a->now = mono_clock();
-    a->stale |= feed_turn(a->sockmigd, a->now);
-    a->stale |= feed_turn(a->basculed, a->now);
-    a->stale |= readers_turn(fds + n + 2, shown(a), a->now);
-    read_node(a);
+    read_all(a, fds + n, readers);
     check_order(a);
     if (a->stale)
         refresh(a);
@@ -459,6 +484,9 @@ main(int argc, char **argv)
         mono_clock, &agent };
     struct sigaction sa = { .sa_handler = on_signal };
 
+    /* a long table that was replaced goes back to the kernel: without this the limit
+     * grows with the first one, and the heap is left with holes of its size */
+    mallopt(M_MMAP_THRESHOLD, 128 << 10);
     options_parse(argc, argv, &options);
     log_init("bascule-agent", options.level);
     drop_privileges(options.user);

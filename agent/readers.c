@@ -79,7 +79,7 @@ readers_turn(
     look_for_services(shown, active, pids);
     drivers_pids(pids);
     changed = drivers_turn(fds + 1, now);
-    changed |= cells_turn(active, now);
+    changed |= cells_turn(fds[0].revents != 0, active, now);
     changed |= probes_turn(active, now);
     return changed;
 }

@@ -20,7 +20,8 @@ void readers_poll(struct pollfd fds[READERS_FDS]);
 struct mono readers_due(void);
 
 /* readers_turn - true: something changed.  @shown: by which it is known what runs
- * here. */
+ * here.  Call it when one of @fds is ready, when readers_due() says so, and when there
+ * is another snapshot. */
 bool readers_turn(const struct pollfd fds[READERS_FDS], const struct snapshot *shown,
     struct mono now);
 

@@ -17,6 +17,7 @@
 
 #define MAX_JOBS 8
 #define MAX_PROBE_OUTPUT 8192
+#define MAX_PIECE 32768 /* a line of connections is shorter by far */
 #define CONNECTIONS_MS 5000
 
 struct server;
@@ -59,22 +60,42 @@ refuse(struct ctl_conn *conn, int64_t id, const char *why)
 static void
 answer(struct job *j)
 {
-    struct jv *a = jv_object(), *list;
+    bool ok = j->probe || j->status == 0;
+    struct jv *a = jv_object();
 
     jv_set_int(a, "id", j->id);
+    jv_set_bool(a, "ok", ok);
     if (j->probe) {
-        jv_set_bool(a, "ok", true);
         jv_set_int(a, "status", WIFEXITED(j->status) ? WEXITSTATUS(j->status) : -1);
         jv_set_str(a, "output", j->text);
-    } else {
-        list = j->status == 0 ? jv_parse(j->text, j->n) : NULL;
-        jv_set_bool(a, "ok", list != NULL);
-        if (list)
-            jv_set(a, "connections", list);
-        else
-            jv_set_str(a, "error", "the cell cannot be looked into: did it end?");
+    } else if (!ok) {
+        jv_set_str(a, "error", "the cell cannot be looked into: did it end?");
     }
     ctl_send(j->conn, a);
+}
+
+/* give_pieces - what was read of the list is passed on line by line. */
+static void
+give_pieces(struct job *j)
+{
+    char *end;
+
+    while ((end = memchr(j->text, '\n', j->n))) {
+        size_t size = (size_t)(end - j->text);
+        struct jv *list = j->conn ? jv_parse(j->text, size) : NULL;
+
+        if (list) {
+            struct jv *a = jv_object();
+
+            jv_set_int(a, "id", j->id);
+            jv_set_bool(a, "ok", true);
+            jv_set_bool(a, "more", true);
+            jv_set(a, "connections", list);
+            ctl_send(j->conn, a);
+        }
+        j->n -= size + 1;
+        memmove(j->text, end + 1, j->n + 1);
+    }
 }
 
 /* It is over when the process ended and its pipe did: both come as events. */
@@ -116,6 +137,8 @@ on_output(struct loop_io *io, int fd, int events, void *arg)
     if (n > 0 && !full)
         j->n += (size_t)n;
     j->text[j->n] = '\0';
+    if (!j->probe)
+        give_pieces(j);
     if (n > 0)
         return;
     close_out(j);
@@ -195,7 +218,7 @@ start(struct server *server, struct ctl_conn *conn, int64_t id,
         .id = id,
         .probe = p != NULL,
         .out = ends[0],
-        .max = p ? MAX_PROBE_OUTPUT : CTL_MAX_LINE - 4096 };
+        .max = p ? MAX_PROBE_OUTPUT : MAX_PIECE };
     j->text = calloc(1, j->max);
     j->pid = j->text ? fork() : -1;
     if (j->pid == 0)

@@ -14,8 +14,11 @@
  * which tells { "service", "pid" } whenever that changes.  Exit status. */
 int cells_main(const struct conf *conf, const char *run_dir, int ctl_fd);
 
+#define CELLS_PIECE                                                                    \
+    64 /* connections in a message: whoever reads it does other things too */
+
 /* cells_connections - for a process of its own: write the TCP connections of the
- * network namespace of @pid to @out, as the JSON list of doc/protocol.md 1.3.
+ * network namespace of @pid to @out, as JSON lists of CELLS_PIECE of them, a line each.
  * Exit status. */
 int cells_connections(pid_t pid, int out);
 

@@ -5,16 +5,12 @@
 #include "sockmig/cells.h"
 
 #include "lib/fd.h"
+#include "lib/sockdiag.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
-#include <linux/inet_diag.h>
-#include <linux/netlink.h>
-#include <linux/rtnetlink.h>
-#include <linux/sock_diag.h>
-#include <linux/tcp.h>
 #include <sched.h>
 #include <stdio.h>
 #include <string.h>
@@ -22,9 +18,6 @@
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
-
-#define LISTEN 10 /* TCP_LISTEN; netinet/tcp.h and linux/tcp.h do not go together */
-#define NOT_SENT 0xffffffffu
 
 static int
 enter(pid_t pid, const char *kind, int type)
@@ -42,110 +35,50 @@ enter(pid_t pid, const char *kind, int type)
 
 /* ---- connections ---- */
 
-static int
-ask(int fd, uint8_t family)
-{
-    struct {
-        struct nlmsghdr head;
-        struct inet_diag_req_v2 req;
-    } msg = { .head = { .nlmsg_len = sizeof msg,
-                  .nlmsg_type = SOCK_DIAG_BY_FAMILY,
-                  .nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP },
-        .req = { .sdiag_family = family,
-            .sdiag_protocol = IPPROTO_TCP,
-            .idiag_ext = 1 << (INET_DIAG_INFO - 1),
-            .idiag_states = ~(1u << LISTEN) } };
-
-    return send(fd, &msg, sizeof msg, 0) < 0 ? -errno : 0;
-}
+struct listing {
+    FILE *out;
+    unsigned n; /* so far */
+};
 
 static bool
-is_loopback(const struct inet_diag_msg *m)
+is_loopback(const struct sockdiag_socket *s)
 {
-    const uint8_t *b = (const uint8_t *)m->id.idiag_src;
     static const uint8_t one[16] = { [15] = 1 };
 
-    return m->idiag_family == AF_INET ? b[0] == 127 : memcmp(b, one, 16) == 0;
+    return s->family == AF_INET ? s->local[0] == 127
+                                : memcmp(s->local, one, sizeof one) == 0;
 }
 
 static void
-find_info(const struct nlmsghdr *h, struct tcp_info *info)
+list(const struct sockdiag_socket *s, void *arg)
 {
-    const struct inet_diag_msg *m = NLMSG_DATA(h);
-    const struct rtattr *a = (const void *)(m + 1);
-    size_t left = h->nlmsg_len - NLMSG_LENGTH(sizeof *m);
-
-    memset(info, 0, sizeof *info);
-    for (; RTA_OK(a, left); a = RTA_NEXT(a, left))
-        if (a->rta_type == INET_DIAG_INFO)
-            memcpy(info, RTA_DATA(a),
-                RTA_PAYLOAD(a) < sizeof *info ? RTA_PAYLOAD(a) : sizeof *info);
-}
-
-static void
-print(FILE *out, const struct nlmsghdr *h, const char *separator)
-{
-    const struct inet_diag_msg *m = NLMSG_DATA(h);
+    struct listing *l = arg;
     char local[INET6_ADDRSTRLEN] = "", remote[INET6_ADDRSTRLEN] = "";
-    struct tcp_info info;
-    uint32_t idle;
 
-    find_info(h, &info);
-    idle = info.tcpi_last_data_recv < info.tcpi_last_data_sent
-               ? info.tcpi_last_data_recv
-               : info.tcpi_last_data_sent;
-    inet_ntop(m->idiag_family, m->id.idiag_src, local, sizeof local);
-    inet_ntop(m->idiag_family, m->id.idiag_dst, remote, sizeof remote);
-    fprintf(out, "%s[\"%s\",%u,\"%s\",%u,%u,%llu,%llu,%u,%u,%u,%u,%u]", separator,
-        local, ntohs(m->id.idiag_sport), remote, ntohs(m->id.idiag_dport),
-        m->idiag_state == 12 ? 3 : m->idiag_state, /* a handshake is a handshake */
-        (unsigned long long)info.tcpi_bytes_received,
-        (unsigned long long)info.tcpi_bytes_acked, idle, m->idiag_rqueue,
-        m->idiag_wqueue, info.tcpi_rtt, info.tcpi_total_retrans);
+    if (is_loopback(s))
+        return;
+    inet_ntop((int)s->family, s->local, local, sizeof local);
+    inet_ntop((int)s->family, s->remote, remote, sizeof remote);
+    fprintf(l->out, "%s[\"%s\",%u,\"%s\",%u,%u,%llu,%llu,%u,%u,%u,%u,%u]",
+        l->n == 0                 ? "["
+        : l->n % CELLS_PIECE == 0 ? "]\n["
+                                  : ",",
+        local, s->local_port, remote, s->remote_port, s->state,
+        (unsigned long long)s->received, (unsigned long long)s->acked, s->idle_ms,
+        s->unread, s->unsent, s->rtt_us, s->retransmits);
+    l->n++;
 }
 
-static int
-take(int fd, FILE *out, const char **separator)
-{
-    static char bytes[65536] __attribute__((aligned(8)));
-
-    for (;;) {
-        ssize_t n = recv(fd, bytes, sizeof bytes, 0);
-        const struct nlmsghdr *h = (const void *)bytes;
-
-        if (n <= 0)
-            return n < 0 ? -errno : -EPIPE;
-        for (; NLMSG_OK(h, (size_t)n); h = NLMSG_NEXT(h, n)) {
-            if (h->nlmsg_type == NLMSG_DONE)
-                return 0;
-            if (h->nlmsg_type == NLMSG_ERROR)
-                return ((const struct nlmsgerr *)NLMSG_DATA(h))->error;
-            if (is_loopback(NLMSG_DATA(h)))
-                continue;
-            print(out, h, *separator);
-            *separator = ",";
-        }
-    }
-}
-
-/* Source: sock_diag(7) */
 int
 cells_connections(pid_t pid, int out)
 {
-    const char *separator = "";
-    FILE *file = fdopen(out, "w");
-    int fd = -1, ret = file ? enter(pid, "net", CLONE_NEWNET) : -errno;
+    struct listing l = { .out = fdopen(out, "w") };
 
-    if (ret == 0)
-        fd = socket(AF_NETLINK, SOCK_DGRAM | SOCK_CLOEXEC, NETLINK_SOCK_DIAG);
-    if (ret < 0 || fd < 0)
+    if (!l.out || enter(pid, "net", CLONE_NEWNET) < 0 ||
+        sockdiag_tcp(~(1u << SOCKDIAG_LISTEN), true, list, &l) < 0)
         return 1;
-    fputc('[', file);
-    if (ask(fd, AF_INET) < 0 || take(fd, file, &separator) < 0 ||
-        ask(fd, AF_INET6) < 0 || take(fd, file, &separator) < 0)
-        return 1;
-    fputs("]\n", file);
-    return fclose(file) == 0 ? 0 : 1;
+    fputs(l.n ? "]\n" : "", l.out);
+    return fclose(l.out) == 0 ? 0 : 1;
 }
 
 /* ---- probes ---- */

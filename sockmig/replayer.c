@@ -18,10 +18,17 @@
 #include <string.h>
 #include <unistd.h>
 
+#define DIVERGENCES 16 /* told one by one */
 #define GRACE_MS 60000 /* half-open connections are waited for so long */
 
 static const struct replay_sizes sizes = {
     .flows = 65536, .outputs = 65536, .bytes = 16u << 20
+};
+
+struct divergence { /* a connection that was reset */
+    struct flow_key flow;
+    uint32_t seq;
+    const char *reason; /* static text */
 };
 
 struct replayer {
@@ -36,6 +43,9 @@ struct replayer {
     struct mono grace;      /* the map is cleared then; .us 0: it is empty */
     uint64_t unsent, unmade;
     char reason[128]; /* why it was given up; "": it was not */
+    uint64_t epoch;   /* of the reign that it began */
+    struct divergence divergences[DIVERGENCES];
+    unsigned ndivergences;
 };
 
 static void
@@ -47,16 +57,28 @@ swallow(const struct nfq_packet *pkt, void *arg)
     replay_output(r->machine, mono_clock(), pkt->data, pkt->size);
 }
 
+struct flow_ends {
+    char local[64], remote[64];
+};
+
+static struct flow_ends
+flow_ends(const struct flow_key *flow)
+{
+    int family = flow->version == 4 ? AF_INET : AF_INET6;
+    struct flow_ends ends = { "?", "?" };
+
+    inet_ntop(family, flow->local, ends.local, sizeof ends.local);
+    inet_ntop(family, flow->remote, ends.remote, sizeof ends.remote);
+    return ends;
+}
+
 static void
 flow_text(const struct flow_key *flow, char *text, size_t size)
 {
-    int family = flow->version == 4 ? AF_INET : AF_INET6;
-    char local[64] = "?", remote[64] = "?";
+    struct flow_ends ends = flow_ends(flow);
 
-    inet_ntop(family, flow->local, local, sizeof local);
-    inet_ntop(family, flow->remote, remote, sizeof remote);
-    snprintf(text, size, "%s port %u to %s port %u", remote, flow->remote_port, local,
-        flow->local_port);
+    snprintf(text, size, "%s port %u to %s port %u", ends.remote, flow->remote_port,
+        ends.local, flow->local_port);
 }
 
 static void
@@ -87,8 +109,12 @@ make_again(struct replayer *r, const struct replay_request *q)
 static void
 say_diverged(struct engine *e, const struct replay_effect *effect)
 {
+    struct replayer *r = e->replayer;
     char flow[192];
 
+    if (r->ndivergences < DIVERGENCES)
+        r->divergences[r->ndivergences++] = (struct divergence){ effect->flow,
+            effect->seq, effect->reason };
     flow_text(&effect->flow, flow, sizeof flow);
     engine_journal(e, "error", "diverged",
         "connection from %s is reset: %s, first at sequence number %u; if this "
@@ -210,6 +236,8 @@ replayer_begin(struct engine *e)
     r->running = true;
     r->watching = false;
     r->reason[0] = '\0';
+    r->ndivergences = 0;
+    r->epoch = e->last_wake_epoch;
     r->began = mono_clock();
     replayer_turn(e);
 }
@@ -289,6 +317,28 @@ replayer_machine(struct replayer *r)
     return r->machine;
 }
 
+static struct jv *
+divergences_array(const struct replayer *r)
+{
+    struct jv *list = jv_array();
+
+    for (unsigned i = 0; i < r->ndivergences; i++) {
+        const struct divergence *d = &r->divergences[i];
+        struct flow_ends ends = flow_ends(&d->flow);
+        struct jv *one = jv_object();
+
+        jv_set_str(one, "local", ends.local);
+        jv_set_int(one, "local_port", d->flow.local_port);
+        jv_set_str(one, "remote", ends.remote);
+        jv_set_int(one, "remote_port", d->flow.remote_port);
+        jv_set_int(one, "sequence", d->seq);
+        jv_set_str(one, "reason", d->reason);
+        jv_set_str(one, "policy", conf_policy_name(CONF_COMMIT));
+        jv_push(list, one);
+    }
+    return list;
+}
+
 struct jv *
 replayer_status(const struct engine *e)
 {
@@ -300,6 +350,7 @@ replayer_status(const struct engine *e)
         return NULL;
     s = replay_stat(r->machine);
     o = jv_object();
+    jv_set_int(o, "epoch", (int64_t)r->epoch);
     jv_set_int(o, "duration_us", mono_us_between(r->began, r->end));
     jv_set_int(o, "injected", (int64_t)s.injected);
     jv_set_int(o, "synthetic", (int64_t)s.synthetic);
@@ -311,6 +362,7 @@ replayer_status(const struct engine *e)
     jv_set_int(o, "stalled", (int64_t)s.stalled);
     jv_set_int(o, "unmade", (int64_t)r->unmade);
     jv_set_str(o, "reason", r->reason[0] ? r->reason : NULL);
+    jv_set(o, "divergences", divergences_array(r));
     return o;
 }
 

@@ -109,6 +109,7 @@ standbys_array(const struct engine *e)
 
     for (unsigned i = 0; i < CONF_MAX_NODES; i++) {
         const struct peer *p = &e->peers[i];
+        struct mcast_member log;
         struct jv *one;
 
         if (!p->node)
@@ -120,6 +121,8 @@ standbys_array(const struct engine *e)
         jv_set_int(one, "acked", (int64_t)p->whole);
         jv_set_int(one, "lag",
             p->state == PEER_READY ? (int64_t)(e->commit.taken - p->whole) : -1);
+        if (mcast_member(e->capture.mcast, p->node->id, &log))
+            jv_set_int(one, "log", (int64_t)log.acked);
         jv_push(list, one);
     }
     return list;
@@ -170,7 +173,10 @@ log_object(struct engine *e)
         jv_set_int(l, "evicted", (int64_t)keep.evicted);
         jv_set_int(l, "lost", (int64_t)keep.lost);
     } else {
+        struct mcast_log log = mcast_log_sent(e->capture.mcast);
+
         jv_set_int(l, "lsn", (int64_t)mcast_head(e->capture.mcast));
+        jv_set_int(l, "bytes", (int64_t)(log.end - log.low));
         jv_set_int(l, "stable", (int64_t)mcast_stable(e->capture.mcast));
     }
     jv_set_int(l, "datagrams", (int64_t)(s.tx.datagrams + s.rx.datagrams));

@@ -79,11 +79,11 @@ mib_count(const struct mib_table *table, const void *base)
 const struct mib_row *
 mib_row(const struct mib_table *table, const void *base, uint32_t i)
 {
-    const char *rows = (const char *)base + table->rows;
+    const void *rows = (const char *)base + table->rows;
 
-    if (table->shared) /* there is a pointer to them */
-        rows = *(const char *const *)(const void *)rows;
-    return (const struct mib_row *)(const void *)(rows + i * table->size);
+    if (table->shared)
+        return (*(const struct mib_row *const *const *)rows)[i];
+    return (const struct mib_row *)(const void *)((const char *)rows + i * table->size);
 }
 
 void
@@ -120,9 +120,10 @@ mib_find(
     const struct mib_table *table, const void *base, const uint32_t *index, uint32_t n)
 {
     uint32_t i = lower(table, base, index, n);
-    const struct mib_row *r = mib_row(table, base, i);
+    const struct mib_row *r = i < mib_count(table, base) ? mib_row(table, base, i)
+                                                         : NULL;
 
-    if (i == mib_count(table, base) || mib_compare(r->index, r->nindex, index, n) != 0)
+    if (!r || mib_compare(r->index, r->nindex, index, n) != 0)
         return NULL;
     return (void *)(uintptr_t)r;
 }
@@ -235,9 +236,8 @@ next_in_column(const struct mib_table *t, const struct mib_column *c, const void
         return false;
     if (cmp == 0 && n >= nhead) {
         i = lower(t, base, oid + nhead, n - nhead);
-        r = mib_row(t, base, i);
-        if (i < mib_count(t, base) &&
-            mib_compare(r->index, r->nindex, oid + nhead, n - nhead) == 0)
+        r = i < mib_count(t, base) ? mib_row(t, base, i) : NULL;
+        if (r && mib_compare(r->index, r->nindex, oid + nhead, n - nhead) == 0)
             i++;
     }
     for (; i < mib_count(t, base); i++) {
@@ -257,10 +257,14 @@ mib_next(const struct mib_table *tables, uint32_t ntables, const void *base,
     const uint32_t *oid, uint32_t n, uint32_t *next, uint32_t *nnext,
     struct mib_value *out)
 {
-    for (uint32_t t = 0; t < ntables; t++)
-        for (uint32_t c = 0; c < tables[t].ncolumns; c++)
-            if (next_in_column(
-                    &tables[t], &tables[t].columns[c], base, oid, n, next, nnext, out))
+    for (const struct mib_table *t = tables; t < tables + ntables; t++) {
+        uint32_t least = n < t->npath ? n : t->npath;
+
+        if (mib_compare(t->path, least, oid, least) < 0)
+            continue; /* all of it is before @oid */
+        for (uint32_t c = 0; c < t->ncolumns; c++)
+            if (next_in_column(t, &t->columns[c], base, oid, n, next, nnext, out))
                 return true;
+    }
     return false;
 }

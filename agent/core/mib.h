@@ -58,7 +58,7 @@ struct mib_table {
     size_t rows;  /* offset of the first */
     size_t size;  /* of a row */
     uint32_t max; /* rows there is room for */
-    bool shared;  /* at .rows is a pointer to them; nobody inserts here */
+    bool shared;  /* at .rows is a pointer to pointers to them; nobody inserts here */
 };
 
 struct mib_value {

@@ -154,6 +154,31 @@ compare_probes(
     }
 }
 
+/* compare_events - what was in the journal when it was read first is no news, nor is
+ * what is in one that began anew. */
+static void
+compare_events(struct notify *q, const struct snapshot *after, bool enable)
+{
+    uint32_t n = after->events.n, seen = q->event;
+
+    if (n == 0)
+        return;
+    q->event = after->events.v[n - 1].row.index[0];
+    for (uint32_t i = 0; i < n && seen && enable; i++) {
+        const struct event_row *e = &after->events.v[i];
+        struct notice notice = { .kind = NOTICE_EVENT, .row = e->row };
+
+        if (e->row.index[0] <= seen || e->severity != 3)
+            continue;
+        notice.severity = e->severity;
+        notice.event = e->row.index[0];
+        memcpy(notice.name, e->service, sizeof notice.name);
+        memcpy(notice.word, e->kind, sizeof notice.word);
+        memcpy(notice.text, e->text, sizeof notice.text);
+        push(q, &notice);
+    }
+}
+
 void
 notify_compare(struct notify *q, const struct snapshot *before,
     const struct snapshot *after, bool enable)
@@ -164,6 +189,7 @@ notify_compare(struct notify *q, const struct snapshot *before,
         q->armed = answers;
         return;
     }
+    compare_events(q, after, enable);
     if (!enable)
         return;
     compare_services(q, before, after);

@@ -8,40 +8,17 @@
 #ifndef BSC_AGENT_NOTIFY_H
 #define BSC_AGENT_NOTIFY_H
 
-#include "agent/core/snapshot.h"
+#include "agent/core/notice.h"
 
 #define NOTIFY_QUEUE 64
 #define NOTIFY_BURST 20      /* so many at once, and then */
 #define NOTIFY_SPACING_MS 50 /* one in this time */
 
-enum notice_kind { /* the notifications of BASCULE-CLUSTER-MIB, from 1 */
-    NOTICE_SERVICE = 1,
-    NOTICE_NODE,
-    NOTICE_TAKEOVER_STARTED,
-    NOTICE_TAKEOVER_FINISHED,
-    NOTICE_SWITCHOVER_STARTED,
-    NOTICE_SWITCHOVER_FINISHED,
-    NOTICE_HEALTH,
-    NOTICE_PROBE
-};
-
-struct notice {
-    enum notice_kind kind;
-    uint32_t number;    /* from 1 */
-    struct mib_row row; /* index of the service, node or probe */
-    char name[SNAP_NAME];
-    int64_t before, after; /* states */
-    int64_t severity;      /* BasculeSeverity */
-    uint32_t event;        /* serial number, 0: none */
-    char active[SNAP_NAME];
-    char text[SNAP_TEXT]; /* of NOTICE_HEALTH, NOTICE_PROBE */
-    int64_t epoch;        /* 0 if not known */
-};
-
 struct notify {
     struct notice queue[NOTIFY_QUEUE];
     uint32_t first, n;
-    bool armed; /* the supervisor has answered once */
+    bool armed;     /* the supervisor has answered once */
+    uint32_t event; /* newest one seen, 0: none yet */
     uint32_t number, sent, dropped;
     int64_t next_us; /* the rate limit: when the one behind the burst may go */
 };

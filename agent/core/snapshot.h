@@ -50,17 +50,35 @@ struct sockmig_row {
     int64_t state, age_ms;
 };
 
-struct engine_row { /* of the tables of engines, gates, checkpoints and streams */
+struct engine_row { /* of the tables of engines, gates, checkpoints, streams, logs */
     struct mib_row row;
     char last_error[SNAP_TEXT];
     int64_t role, state, epoch, policy, pid, connections, is_protected;
     int64_t last_blackout_ms, discontinuity_us, load;
     int64_t gate_open, held, queued, released, dropped;
     int64_t passed_in, passed_out, fenced_in, fenced_out;
+    int64_t held_in, delivered, dropped_in;
     int64_t lease_held, lease_remaining_ms, lease_refreshed, lease_lost;
     int64_t count, last_pause_us, max_pause_us, last_bytes, last_pages;
     int64_t interval_ms, spacing_ms, age_ms, stable;
     int64_t sent_bytes, received_bytes, forged, malformed, stale;
+    int64_t log_position, log_stable, log_bytes, log_kept, log_half_open, log_evicted;
+    int64_t log_lost, log_unlogged, log_datagrams, log_repairs, log_duplicates;
+    int64_t log_out_of_window, log_refused, log_forged, log_replayed, log_old_epoch;
+    int64_t log_malformed;
+};
+
+struct replay_row {
+    struct mib_row row;
+    int64_t epoch, duration_us, injected, synthetic, rebuilt, half_open, unmade;
+    int64_t swallowed, compared, diverged, stalled;
+    char reason[SNAP_TEXT];
+};
+
+struct divergence_row {
+    struct mib_row row;
+    int64_t sequence, policy, epoch;
+    char local[SNAP_WORD], remote[SNAP_WORD], reason[SNAP_TEXT];
 };
 
 struct clone_row {
@@ -71,7 +89,7 @@ struct clone_row {
 
 struct standby_row { /* of an engine, or of the cluster */
     struct mib_row row;
-    int64_t state, in_set, acked, lag;
+    int64_t state, in_set, acked, lag, log;
     char reason[SNAP_TEXT]; /* of the cluster: why it is not ready */
 };
 
@@ -272,9 +290,11 @@ struct snapshot {
     SNAP_LIST(build_set_row, SNAP_SERVICES) build_sets;
     struct {
         uint32_t n;
-        const struct connection_row *v; /* borrowed: shared by snapshots */
+        const struct mib_row *const *v; /* of connection_row; shared by snapshots */
     } connections;
     SNAP_LIST(phase_row, SNAP_SERVICES * 16) phases;
+    SNAP_LIST(replay_row, SNAP_SERVICES) replays;
+    SNAP_LIST(divergence_row, 256) divergences;
     SNAP_LIST(request_row, SNAP_REQUESTS) requests;
     SNAP_LIST(step_row, SNAP_SERVICES * 16) steps;
     SNAP_LIST(latest_row, SNAP_NEWEST) latest;
@@ -307,6 +327,9 @@ enum snapshot_table { /* in the order of their identifiers */
     SNAP_REFUSAL,
     SNAP_CONNECTION,
     SNAP_PHASE,
+    SNAP_LOG,
+    SNAP_REPLAY,
+    SNAP_DIVERGENCE,
     SNAP_CLUSTER,
     SNAP_MEMBER,
     SNAP_SERVICE,

@@ -419,6 +419,87 @@ START_TEST(the_rate_is_limited)
 }
 END_TEST
 
+static void
+add_event(struct snapshot *s, uint32_t serial, int64_t severity)
+{
+    struct event_row *e = snapshot_numbered(s, SNAP_EVENT, serial);
+
+    e->row.known = true;
+    e->severity = severity;
+    snapshot_text(e->kind, sizeof e->kind, "diverged");
+    snapshot_text(e->text, sizeof e->text, "why");
+}
+
+/* An event that somebody must act on is told once; what was there at first, what is
+ * less bad, and a journal that began anew are not told. */
+START_TEST(errors_are_notified)
+{
+    static struct notify q;
+    struct notice n;
+
+    memset(&q, 0, sizeof q);
+    q.armed = true;
+    with_state(&before, true, 1, 1);
+    with_state(&snap, true, 1, 1);
+    add_event(&before, 5, 3);
+    notify_compare(&q, &snap, &before, true);
+    ck_assert_msg(!notify_take(&q, now_us, &n), "the first journal is news");
+    add_event(&snap, 5, 3);
+    add_event(&snap, 6, 2);
+    add_event(&snap, 7, 3);
+    notify_compare(&q, &before, &snap, true);
+    ck_assert(notify_take(&q, now_us, &n));
+    ck_assert(n.kind == NOTICE_EVENT && n.event == 7 && n.severity == 3);
+    ck_assert_str_eq(n.word, "diverged");
+    ck_assert(!notify_take(&q, now_us, &n));
+    notify_compare(&q, &snap, &snap, true);
+    ck_assert_msg(!notify_take(&q, now_us, &n), "told twice");
+    with_state(&before, true, 1, 1);
+    add_event(&before, 1, 3);
+    notify_compare(&q, &snap, &before, true);
+    ck_assert_msg(!notify_take(&q, now_us, &n), "a new journal is news");
+    add_event(&before, 2, 3);
+    notify_compare(&q, &before, &before, false);
+    ck_assert_msg(!notify_take(&q, now_us, &n), "told though switched off");
+}
+END_TEST
+
+/* What each notification carries, as BASCULE-CLUSTER-MIB lists it: table and column. */
+static const struct {
+    enum notice_kind kind;
+    unsigned n;
+    uint32_t last[3]; /* module, group, column or object of the last one */
+} carried[] = {
+    { NOTICE_SERVICE, 9, { 4, 3, 4 } },
+    { NOTICE_SWITCHOVER_FINISHED, 9, { 4, 3, 4 } },
+    { NOTICE_NODE, 7, { 4, 2, 2 } },
+    { NOTICE_HEALTH, 7, { 2, 1, 4 } },
+    { NOTICE_PROBE, 7, { 2, 9, 6 } },
+    { NOTICE_EVENT, 7, { 4, 5, 8 } },
+};
+
+START_TEST(notices_carry_their_objects)
+{
+    struct notice notice = {
+        .kind = carried[_i].kind, .row = { .index = { 3 }, .nindex = 1 }, .number = 9
+    };
+    struct notice_object o[NOTICE_OBJECTS];
+    uint32_t kind[4];
+    unsigned n = notice_objects(&notice, "n1", kind, o);
+    bool scalars = carried[_i].kind == NOTICE_HEALTH;
+    const struct notice_object *last = &o[n - 1];
+
+    ck_assert_uint_eq(kind[3], (uint32_t)carried[_i].kind);
+    ck_assert_uint_eq(n, carried[_i].n);
+    ck_assert_str_eq(o[0].text, "n1");
+    ck_assert(o[1].number == 9 && o[1].type == MIB_UNSIGNED);
+    ck_assert_uint_eq(last->oid[1], carried[_i].last[0]);
+    ck_assert_uint_eq(last->oid[3], carried[_i].last[1]);
+    ck_assert_uint_eq(last->oid[scalars ? 4 : 5], carried[_i].last[2]);
+    ck_assert_uint_eq(last->oid[last->noid - 1], 3);
+}
+END_TEST
+
 /* A takeover and a switchover are pairs, with severity and the row of the journal. */
 START_TEST(pairs)
 {
@@ -529,6 +610,9 @@ main(void)
     tcase_add_test(tc, changes_are_notified_once);
     tcase_add_test(tc, an_absent_supervisor_is_notified);
     tcase_add_test(tc, the_rate_is_limited);
+    tcase_add_test(tc, errors_are_notified);
+    tcase_add_loop_test(
+        tc, notices_carry_their_objects, 0, sizeof carried / sizeof carried[0]);
     tcase_add_test(tc, pairs);
     tcase_add_test(tc, verdicts_are_notified);
     tcase_add_test(tc, a_burst_is_dropped_and_counted);

@@ -94,6 +94,7 @@ static void
 add_shared(uint32_t *state)
 {
     static struct connection_row rows[12];
+    static const struct mib_row *refs[12];
     struct connection_row r = { .row = { .known = true } };
     uint32_t i = snap.connections.n;
 
@@ -103,7 +104,8 @@ add_shared(uint32_t *state)
          i--)
         rows[i] = rows[i - 1];
     rows[i] = r;
-    snap.connections.v = rows;
+    refs[snap.connections.n] = &rows[snap.connections.n].row;
+    snap.connections.v = refs;
     snap.connections.n++;
 }
 

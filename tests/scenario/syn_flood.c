@@ -4,7 +4,6 @@
  *
  * usage: syn_flood SOURCE DESTINATION PORT PER-SECOND SECONDS   (IPv4)
  * Prints how many were sent.  Each has another source port and sequence number. */
-#define _GNU_SOURCE
 #include "lib/fd.h"
 #include "sockmig/core/packet.h"
 

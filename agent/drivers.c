@@ -300,6 +300,23 @@ show_rest(struct resource_row *row, struct mono now)
     }
 }
 
+/* show_builds - what is here, and which nodes have something else: that is what the
+ * supervisor says. */
+static void
+show_builds(struct snapshot *s, const struct readings *r)
+{
+    copy_rows(s, SNAP_BUILD, r->build.v, r->build.n);
+    copy_rows(s, SNAP_BUILD_SET, r->build.sets, r->build.nsets);
+    for (uint32_t i = 0; i < s->build_sets.n; i++) {
+        struct build_set_row *set = &s->build_sets.v[i];
+        const struct service_row *service = mib_find(
+            &snapshot_tables[SNAP_SERVICE], s, set->row.index, set->row.nindex);
+
+        if (service)
+            memcpy(set->differs, service->differs, sizeof set->differs);
+    }
+}
+
 static void
 show_rows(struct snapshot *s, struct mono now)
 {
@@ -313,10 +330,8 @@ show_rows(struct snapshot *s, struct mono now)
         copy_rows(s, SNAP_PROCESS, r->process.v, r->process.n);
     if ((r = fresh(&driver_link, now)))
         copy_rows(s, SNAP_LINK, r->link.v, r->link.n);
-    if ((r = fresh(&driver_build, now))) {
-        copy_rows(s, SNAP_BUILD, r->build.v, r->build.n);
-        copy_rows(s, SNAP_BUILD_SET, r->build.sets, r->build.nsets);
-    }
+    if ((r = fresh(&driver_build, now)))
+        show_builds(s, r);
 }
 
 /* show_loads - what the processes of each service use, of all processors. */

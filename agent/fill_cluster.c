@@ -173,6 +173,7 @@ fill_service(struct snapshot *s, const struct jv *from, const char *name)
     row->policy = word_value(&words_policy, jv_str(from, "policy", NULL));
     join(row->addresses, sizeof row->addresses, jv_get(from, "addresses"));
     join(row->set, sizeof row->set, jv_get(from, "set"));
+    join(row->differs, sizeof row->differs, jv_get(jv_get(from, "builds"), "differ"));
     fill_standbys(s, SNAP_STANDBY, name, jv_get(from, "standbys"), jv_get(from, "set"));
     fill_constraints(s, name, jv_get(from, "placement"));
     fill_fails(s, name, jv_get(from, "fails"));

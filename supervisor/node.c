@@ -3,6 +3,7 @@
 
 #include "lib/fault.h"
 #include "lib/log.h"
+#include "supervisor/builds.h"
 #include "supervisor/control.h"
 #include "supervisor/corosync.h"
 #include "supervisor/fence.h"
@@ -30,6 +31,7 @@ struct node {
     struct journal *journal;
     struct poller *poller;
     struct health_fold health;
+    struct builds builds;
     struct fence *fence;
     struct control *control;
     struct loop_timer *tick, *join;
@@ -316,6 +318,34 @@ active_on(const struct node *node, unsigned id)
     return which;
 }
 
+/* compare_builds - of node @id with the nodes where services run, and the other way
+ * round. */
+static void
+compare_builds(struct node *node, unsigned id)
+{
+    char text[BUILDS_TEXT];
+
+    for (unsigned i = 0; i < node->core.nservices; i++) {
+        const struct service *s = &node->core.services[i];
+
+        for (unsigned k = 0; k < node->conf->nnodes && s->state == SERVICE_ACTIVE;
+             k++) {
+            unsigned other = node->conf->nodes[k].id;
+            enum builds_news news;
+
+            if (id != s->r.active && id != other)
+                continue;
+            news = builds_compare(&node->builds, node->conf, i, s->r.active, other,
+                poller_reading(node->poller, s->r.active, NULL),
+                poller_reading(node->poller, other, NULL), text);
+            if (news == BUILDS_DIFFER)
+                note_cb(i, "builds-differ", "error", text, node);
+            else if (news == BUILDS_SAME)
+                note_cb(i, "builds-same", "info", text, node);
+        }
+    }
+}
+
 /* Verdicts of others are shown and planned with; only its own does a node tell. */
 static void
 poller_cb(unsigned id, void *arg)
@@ -339,6 +369,7 @@ poller_cb(unsigned id, void *arg)
     if (id == node->self->id)
         step(node, (struct member_event){
                        .kind = MEMBER_HEALTH, .health = v->verdict.health });
+    compare_builds(node, id);
 }
 
 static void
@@ -530,4 +561,10 @@ const struct health_fold *
 node_health(const struct node *node)
 {
     return &node->health;
+}
+
+const struct builds *
+node_builds(const struct node *node)
+{
+    return &node->builds;
 }

@@ -8,6 +8,7 @@
 
 #include "lib/conf.h"
 #include "lib/loop.h"
+#include "supervisor/builds.h"
 #include "supervisor/core/member.h"
 #include "supervisor/engine.h"
 #include "supervisor/health.h"
@@ -46,6 +47,7 @@ const struct conf *node_conf(const struct node *node);
 const struct conf_node *node_self(const struct node *node);
 const struct engine *node_engine(const struct node *node);
 const struct health_fold *node_health(const struct node *node);
+const struct builds *node_builds(const struct node *node);
 const struct poller *node_poller(const struct node *node); /* may be NULL */
 struct journal *node_journal(struct node *node);
 const struct node_order *node_orders(const struct node *node); /* NODE_ORDERS */

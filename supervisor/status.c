@@ -308,6 +308,18 @@ forecast_of(const struct node *node, const struct service *s)
 }
 
 static struct jv *
+builds_object(const struct node *node, unsigned index)
+{
+    const struct builds *b = node_builds(node);
+    struct jv *j = jv_object();
+
+    jv_set_str(
+        j, "like", b->like[index] ? words_node(node_conf(node), b->like[index]) : NULL);
+    jv_set(j, "differ", names_of(node_conf(node), b->differ[index]));
+    return j;
+}
+
+static struct jv *
 service_object(const struct node *node, unsigned index)
 {
     const struct conf_service *cs = &node_conf(node)->services[index];
@@ -341,6 +353,7 @@ service_object(const struct node *node, unsigned index)
     set_wishes(j, node_conf(node), s);
     set_health(j, s, &node_health(node)->services[index]);
     jv_set(j, "standbys", standbys_of(node, s, engine));
+    jv_set(j, "builds", builds_object(node, index));
     return j;
 }
 

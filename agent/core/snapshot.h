@@ -122,6 +122,7 @@ struct service_row {
     char preferred[SNAP_NAME], failback[SNAP_WORD], health_reason[SNAP_TEXT];
     char why[SNAP_WORD];
     char next[SNAP_NAME], next_why[SNAP_TEXT];
+    char differs[SNAP_TEXT]; /* no column: see struct build_set_row */
     int64_t state, policy, epoch, connections, last_blackout_ms, last_pause_us, order;
     int64_t maintenance, frozen, interval_ms, health, load, failback_delay, balance;
     int64_t fail_limit, hold_off;

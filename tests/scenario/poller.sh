@@ -17,9 +17,10 @@ start_snmpd 2
 start_poller
 
 wait_for 10 says n1 '"answers":true,"health":"failed"' || fail "n1: $(cat "$dir/lines")"
-says n1 '"name":"redis","role":"active","state":"running","epoch":7,"connections":1000,"protected":true' &&
-    says n1 '{"node":"n3","state":"ready","in_set":true,"lag":1}' &&
-    says n1 '"released":4999999990' ||
+wait_for 10 says n1 '"name":"redis"' &&
+    wait_for 10 says n1 '"role":"active","state":"running","epoch":7,"connections":1000,"protected":true' &&
+    wait_for 10 says n1 '{"node":"n3","state":"ready","in_set":true,"lag":1}' &&
+    wait_for 10 says n1 '"released":4999999990' ||
     fail "n1's services: $(grep n1 "$dir/lines" | tail -n 1)"
 wait_for 10 says n1 '{"name":"memory","state":"' || fail "n1's drivers are not read: $(grep n1 "$dir/lines" | tail -n 1)"
 wait_for 10 says n1 '"load_permille":' || fail "n1's load is not read"
@@ -37,6 +38,9 @@ start_double 2 sockmigd
 start_double 2 basculed
 start_agent 2
 wait_for 10 says n2 '"answers":true' || fail "n2's agent is not seen: $(tail -n 3 "$dir/lines")"
+# The same builds on both (it is one host): no files are read.
+wait_for 70 says n2 '"builds":{"digest":"' || fail "builds are not read: $(tail -n 1 "$dir/lines")"
+says n2 '"files"' && fail "files are read though nothing differs"
 stop "$snmpd1" # a restart is another boot count: the poller finds the time anew
 wait_for 10 says n1 '"answers":false' || fail "n1's snmpd is gone and nobody says so"
 start_snmpd 1

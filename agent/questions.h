@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * questions.h - what the poller asks a node for, and what it makes of the answers: one
+ * request about the node, one a service, one for some probes, one for the files of a
+ * service whose builds differ. */
+#ifndef BSC_AGENT_QUESTIONS_H
+#define BSC_AGENT_QUESTIONS_H
+
+#include "agent/core/snapshot.h"
+#include "agent/manager.h"
+#include "lib/conf.h"
+#include "lib/jv.h"
+
+#define QUESTION_PROBES 32 /* in one request */
+#define QUESTION_FILES 24  /* likewise */
+
+struct target {
+    const struct conf *conf;      /* borrowed */
+    const struct conf_node *node; /* borrowed */
+    struct manager_session *session;
+    unsigned waiting; /* requests of this round */
+    char why[MANAGER_TEXT], reason[MANAGER_TEXT];
+    int64_t health;
+    int64_t load_permille;                     /* -1: not known */
+    struct jv *readings, *probes;              /* owned: read so far in this round */
+    struct jv *services, *files;               /* owned: likewise */
+    char digest[CONF_MAX_SERVICES][SNAP_WORD]; /* of builds, as last read */
+};
+
+enum about { A_SERVICE, THE_NODE, PROBES, FILES };
+
+struct request { /* part of a round */
+    struct target *target;
+    enum about about;
+    const struct conf_service *service; /* A_SERVICE, FILES */
+    unsigned first, n;                  /* PROBES: of the configuration */
+};
+
+/* question_oids - what @r asks for, MANAGER_MAX_OBJECTS places; their number. */
+unsigned question_oids(const struct request *r, struct manager_oid *oids);
+
+/* question_take - the @n values that came, into the target's lines.  False: they are
+ * not what was asked for; nothing is taken. */
+bool question_take(const struct request *r, const struct manager_value *v, unsigned n);
+
+#endif

@@ -79,6 +79,20 @@ write_row(struct node *node, const struct effect *e)
     journal_add(node->journal, &row);
 }
 
+/* ill - what is not well where the service of @msg is, as the poller read it here. */
+static const char *
+ill(const struct node *node, const struct peermsg *msg)
+{
+    for (unsigned i = 0; i < node->core.nservices; i++) {
+        const struct service *s = &node->core.services[i];
+
+        if (s->key == msg->service && msg->why == WHY_HEALTH)
+            return msg->value ? node->health.services[i].reason
+                              : node->health.nodes[s->r.active].reason;
+    }
+    return "";
+}
+
 static void
 broadcast(struct node *node, const struct peermsg *msg)
 {
@@ -86,7 +100,7 @@ broadcast(struct node *node, const struct peermsg *msg)
     struct peermsg said = *msg;
 
     if (msg->kind == PEER_ORDER && msg->why != WHY_OPERATOR)
-        words_why(node->conf, &node->core, msg, said.text);
+        words_why(node->conf, &node->core, msg, ill(node, msg), said.text);
     corosync_broadcast(node->corosync, bytes, peer_encode(&said, bytes));
 }
 

@@ -165,7 +165,7 @@ words_split(const char *text, char *owner, char *from)
 
 void
 words_why(const struct conf *conf, const struct member *m, const struct peermsg *msg,
-    char text[PEER_TEXT])
+    const char *detail, char text[PEER_TEXT])
 {
     const struct service *s = m->services;
     const char *here, *there = words_node(conf, msg->node);
@@ -179,11 +179,11 @@ words_why(const struct conf *conf, const struct member *m, const struct peermsg 
     if (msg->why == WHY_DRAIN)
         snprintf(text, n, "%s is to be emptied", here);
     else if (msg->why == WHY_HEALTH && msg->value)
-        snprintf(
-            text, n, "the service is %s on %s", health_name(s->prospect.health), here);
+        snprintf(text, n, "the service is %s on %s%s%s",
+            health_name(s->prospect.health), here, *detail ? ": " : "", detail);
     else if (msg->why == WHY_HEALTH)
-        snprintf(
-            text, n, "%s is %s", here, health_name(m->cluster.health[s->r.active]));
+        snprintf(text, n, "%s is %s%s%s", here,
+            health_name(m->cluster.health[s->r.active]), *detail ? ": " : "", detail);
     else if (msg->why == WHY_PLACEMENT)
         snprintf(text, n, "%s does not fit its never, together or apart", here);
     else if (msg->why == WHY_FAILBACK)

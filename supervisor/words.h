@@ -26,9 +26,10 @@ const char *words_forecast(const struct conf *conf, const struct service *s,
  * none. */
 void words_split(const char *text, char *owner, char *from);
 
-/* words_why - "planner\treason" of an order of the planner. */
+/* words_why - "planner\treason" of an order of the planner.  @detail: what is not well
+ * there, if that is the reason; may be empty. */
 void words_why(const struct conf *conf, const struct member *m,
-    const struct peermsg *msg, char text[PEER_TEXT]);
+    const struct peermsg *msg, const char *detail, char text[PEER_TEXT]);
 
 /* words_value - "on", "off", a policy, a number of ms or "". */
 void words_value(enum order_what what, uint32_t value, char text[VALUE_LEN]);

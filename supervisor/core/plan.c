@@ -79,15 +79,20 @@ health(const struct planning *p, struct service *s)
     const struct cluster *c = &p->m->cluster;
     enum health here = c->health[s->r.active];
     uint64_t nodes = targets(p, s, WHY_HEALTH);
+    unsigned to = 0;
 
-    s->prospect.own = here < HEALTH_DEGRADED;
+    s->prospect.own = false;
     if (here >= HEALTH_DEGRADED)
-        nodes = healthy(c, nodes, here == HEALTH_FAILED ? HEALTH_DEGRADED : HEALTH_OK);
-    else if (s->prospect.health >= HEALTH_DEGRADED)
-        nodes = healthy(c, nodes, HEALTH_UNKNOWN);
-    else
-        return 0;
-    return place_best(s, c, nodes, true);
+        to = place_best(s, c,
+            healthy(c, nodes, here == HEALTH_FAILED ? HEALTH_DEGRADED : HEALTH_OK),
+            true);
+    if (to || s->prospect.health < HEALTH_DEGRADED)
+        return to;
+    /* all nodes may be as bad as this one: the service is ill all the same */
+    s->prospect.own = true;
+    return place_best(s, c,
+        healthy(c, nodes, here > HEALTH_UNKNOWN ? HEALTH_DEGRADED : HEALTH_UNKNOWN),
+        true);
 }
 
 /* Of two that do not fit the one that comes later in the configuration moves. */

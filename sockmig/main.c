@@ -7,6 +7,7 @@
  * between their control connections and its socket (doc/protocol.md 1.1).  An engine
  * takes its service with it when it ends: its gate vanishes with its namespaces, and
  * the cell's reaper dies with the thread that made it. */
+#include "lib/cmdline.h"
 #include "lib/conf.h"
 #include "lib/ctl.h"
 #include "lib/fd.h"
@@ -16,7 +17,6 @@
 #include "sockmig/engine.h"
 
 #include <errno.h>
-#include <getopt.h>
 #include <grp.h>
 #include <signal.h>
 #include <stdio.h>
@@ -426,61 +426,16 @@ on_terminate(int signo, void *arg)
     loop_stop(d->loop);
 }
 
-static void
-usage(FILE *to)
-{
-    fputs("usage: sockmigd [-c FILE] [--run-dir DIR] [-v]\n"
-          "\n"
-          "The engine of a node: protects the services in bascule.conf.  Needs root.\n"
-          "\n"
-          "  -c, --config FILE   configuration (default " CONF_PATH ")\n"
-          "      --run-dir DIR   where its socket is (default /run/bascule)\n"
-          "  -v, --verbose       say more in the log\n"
-          "  -h, --help          this text\n"
-          "      --version       the version\n",
-        to);
-}
-
-struct options {
-    const char *config, *run_dir;
-    enum log_level level;
-};
-
-static void
-parse_options(int argc, char **argv, struct options *o)
-{
-    static const struct option longs[] = { { "config", required_argument, NULL, 'c' },
-        { "run-dir", required_argument, NULL, 'r' },
-        { "verbose", no_argument, NULL, 'v' }, { "help", no_argument, NULL, 'h' },
-        { "version", no_argument, NULL, 'V' }, { NULL, 0, NULL, 0 } };
-    int c;
-
-    while ((c = getopt_long(argc, argv, "c:vh", longs, NULL)) >= 0)
-        switch (c) {
-        case 'c':
-            o->config = optarg;
-            break;
-        case 'r':
-            o->run_dir = optarg;
-            break;
-        case 'v':
-            o->level = LOG_LEVEL_DEBUG;
-            break;
-        case 'h':
-            usage(stdout);
-            exit(0);
-        case 'V':
-            puts("sockmigd " PACKAGE_VERSION);
-            exit(0);
-        default:
-            usage(stderr);
-            exit(2);
-        }
-    if (optind < argc) {
-        usage(stderr);
-        exit(2);
-    }
-}
+static const char usage[] =
+    "usage: sockmigd [-c FILE] [--run-dir DIR] [-v]\n"
+    "\n"
+    "The engine of a node: protects the services in bascule.conf.  Needs root.\n"
+    "\n"
+    "  -c, --config FILE   configuration (default " CONF_PATH ")\n"
+    "      --run-dir DIR   where its socket is (default /run/bascule)\n"
+    "  -v, --verbose       say more in the log\n"
+    "  -h, --help          this text\n"
+    "      --version       the version\n";
 
 static void
 serve(struct daemon *d, const char *run_dir)
@@ -504,26 +459,30 @@ serve(struct daemon *d, const char *run_dir)
 int
 main(int argc, char **argv)
 {
-    struct options o = { CONF_PATH, "/run/bascule", LOG_LEVEL_INFO };
+    const char *run_dir = "/run/bascule";
+    struct cmdline line = { .program = "sockmigd",
+        .usage = usage,
+        .config = CONF_PATH,
+        .texts = { { "run-dir", &run_dir } } };
     static struct daemon d;
     char error[CONF_ERROR_LEN];
 
-    parse_options(argc, argv, &o);
-    log_init("sockmigd", o.level);
-    d.level = o.level;
+    cmdline_read(argc, argv, &line);
+    log_init("sockmigd", line.level);
+    d.level = line.level;
     if (geteuid() != 0)
         log_fatal("must run as root: it makes namespaces and traces services");
-    if (!conf_load(o.config, &d.conf, error))
+    if (!conf_load(line.config, &d.conf, error))
         log_fatal("%s", error);
     if (!conf_self(d.conf))
-        log_fatal(
-            "%s: no node has this host's name; add one or set the host name", o.config);
+        log_fatal("%s: no node has this host's name; add one or set the host name",
+            line.config);
     if (caps_keep_needed() < 0)
         log_warn("capabilities not needed could not be given up");
     signal(SIGPIPE, SIG_IGN);
     d.loop = loop_new();
-    serve(&d, o.run_dir);
-    d.run_dir = o.run_dir;
+    serve(&d, run_dir);
+    d.run_dir = run_dir;
     d.cells.restart = loop_timer_new(d.loop, on_cells_restart, &d);
     cells_start(&d);
     loop_signal_new(d.loop, SIGTERM, on_terminate, &d);

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  *
  * main.c - basculed: options, configuration, user, loop. */
+#include "lib/cmdline.h"
 #include "lib/log.h"
 #include "supervisor/node.h"
 #include "supervisor/setup.h"
 
 #include <errno.h>
-#include <getopt.h>
 #include <grp.h>
 #include <pwd.h>
 #include <signal.h>
@@ -25,63 +25,34 @@ struct options {
     enum log_level level;
 };
 
-static void
-usage(FILE *to)
-{
-    fprintf(to,
-        "usage: basculed [-c FILE] [--state-dir DIR] [--run-dir DIR] [--user NAME]\n"
-        "                [--poller FILE] [-v]\n"
-        "\n"
-        "Decides which node runs a service of the cluster, and tells sockmigd.\n"
-        "\n"
-        "  -c FILE          configuration (" CONF_PATH ")\n"
-        "  --state-dir DIR  journal (/var/lib/bascule)\n"
-        "  --run-dir DIR    sockets (/run/bascule)\n"
-        "  --user NAME      run as NAME when started by root (" USER ")\n"
-        "  --poller FILE    reader of the MIBs (" POLLER "); \"\": none\n"
-        "  -v               say more\n");
-}
+static const char usage[] =
+    "usage: basculed [-c FILE] [--state-dir DIR] [--run-dir DIR] [--user NAME]\n"
+    "                [--poller FILE] [-v]\n"
+    "\n"
+    "Decides which node runs a service of the cluster, and tells sockmigd.\n"
+    "\n"
+    "  -c FILE          configuration (" CONF_PATH ")\n"
+    "  --state-dir DIR  journal (/var/lib/bascule)\n"
+    "  --run-dir DIR    sockets (/run/bascule)\n"
+    "  --user NAME      run as NAME when started by root (" USER ")\n"
+    "  --poller FILE    reader of the MIBs (" POLLER "); \"\": none\n"
+    "  -v               say more\n"
+    "  --version        the version\n";
 
-static bool
+static void
 parse(int argc, char **argv, struct options *o)
 {
-    enum { STATE_DIR = 256, RUN_DIR, USER_NAME, POLLER_FILE };
-    static const struct option longs[] = { { "config", required_argument, NULL, 'c' },
-        { "state-dir", required_argument, NULL, STATE_DIR },
-        { "run-dir", required_argument, NULL, RUN_DIR },
-        { "user", required_argument, NULL, USER_NAME },
-        { "poller", required_argument, NULL, POLLER_FILE },
-        { "verbose", no_argument, NULL, 'v' }, { "help", no_argument, NULL, 'h' },
-        { NULL, 0, NULL, 0 } };
-    int c;
+    struct cmdline line = { .program = "basculed",
+        .usage = usage,
+        .config = CONF_PATH,
+        .texts = { { "state-dir", &o->node.state_dir }, { "run-dir", &o->node.run_dir },
+            { "user", &o->user }, { "poller", &o->node.poller } } };
 
-    while ((c = getopt_long(argc, argv, "c:vh", longs, NULL)) >= 0)
-        switch (c) {
-        case 'c':
-            o->node.conf_path = optarg;
-            break;
-        case STATE_DIR:
-            o->node.state_dir = optarg;
-            break;
-        case RUN_DIR:
-            o->node.run_dir = optarg;
-            break;
-        case USER_NAME:
-            o->user = optarg;
-            break;
-        case POLLER_FILE:
-            o->node.poller = optarg[0] ? optarg : NULL;
-            break;
-        case 'v':
-            o->level = LOG_LEVEL_DEBUG;
-            break;
-        case 'h':
-            usage(stdout);
-            exit(0);
-        default:
-            return false;
-        }
-    return optind == argc;
+    cmdline_read(argc, argv, &line);
+    o->node.conf_path = line.config;
+    o->level = line.level;
+    if (o->node.poller && !o->node.poller[0])
+        o->node.poller = NULL;
 }
 
 /* Root makes the folders and gives them to the user; sockmigd's socket lies in the
@@ -174,10 +145,7 @@ main(int argc, char **argv)
     struct loop *loop;
     struct node *node;
 
-    if (!parse(argc, argv, &o)) {
-        usage(stderr);
-        return 2;
-    }
+    parse(argc, argv, &o);
     log_init("basculed", o.level);
     signal(SIGPIPE, SIG_IGN);
     if (!conf_load(o.node.conf_path, &conf, error)) {

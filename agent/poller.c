@@ -176,8 +176,10 @@ begin(struct target *t, const struct conf_service *const *chosen, unsigned nchos
             .n = left < QUESTION_PROBES ? left : QUESTION_PROBES });
     }
     for (unsigned i = 0; i < conf->nservices; i++)
-        ask((struct request){
-            .target = t, .about = A_SERVICE, .service = &conf->services[i] });
+        ask((struct request){ .target = t,
+            .about = A_SERVICE,
+            .service = &conf->services[i],
+            .standbys = t->active[i] });
     for (unsigned i = 0; i < nchosen; i++)
         ask((struct request){
             .target = t, .about = FILES, .service = chosen[i], .n = QUESTION_FILES });

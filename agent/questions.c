@@ -110,7 +110,8 @@ service_object(const struct request *r, const struct manager_value *v)
             &wanted[i], v++);
     snapshot_text(r->target->digest[r->service->index], sizeof r->target->digest[0],
         jv_str(jv_get(s, "builds"), "digest", ""));
-    for (unsigned n = 0; n < conf->nnodes; n++) {
+    r->target->active[r->service->index] = strcmp(jv_str(s, "role", ""), "active") == 0;
+    for (unsigned n = 0; n < conf->nnodes && r->standbys; n++) {
         struct jv *one;
 
         if (&conf->nodes[n] == r->target->node)
@@ -196,7 +197,8 @@ objects_of(const struct request *r)
     case FILES:
         return NHEAD + 2 * r->n;
     default:
-        return NHEAD + NWANTED + NSTANDBY * (r->target->conf->nnodes - 1);
+        return NHEAD + NWANTED +
+               (r->standbys ? NSTANDBY * (r->target->conf->nnodes - 1) : 0);
     }
 }
 
@@ -227,7 +229,7 @@ service_oids(const struct request *r, struct manager_oid *oids, unsigned at)
 
     for (unsigned i = 0; i < NWANTED; i++)
         oids[at++] = object(wanted[i].table, wanted[i].column, r->service->name, NULL);
-    for (unsigned n = 0; n < conf->nnodes; n++)
+    for (unsigned n = 0; n < conf->nnodes && r->standbys; n++)
         for (unsigned i = 0; i < NSTANDBY && &conf->nodes[n] != r->target->node; i++)
             oids[at++] = object(wanted_standby[i].table, wanted_standby[i].column,
                 r->service->name, conf->nodes[n].name);

@@ -25,6 +25,7 @@ struct target {
     struct jv *readings, *probes;              /* owned: read so far in this round */
     struct jv *services, *files;               /* owned: likewise */
     char digest[CONF_MAX_SERVICES][SNAP_WORD]; /* of builds, as last read */
+    bool active[CONF_MAX_SERVICES];            /* the service was here, as last read */
 };
 
 enum about { A_SERVICE, THE_NODE, PROBES, FILES };
@@ -33,7 +34,8 @@ struct request { /* part of a round */
     struct target *target;
     enum about about;
     const struct conf_service *service; /* A_SERVICE, FILES */
-    unsigned first, n;                  /* PROBES: of the configuration */
+    bool standbys;     /* A_SERVICE: those too; only where it is active there are any */
+    unsigned first, n; /* PROBES: of the configuration */
 };
 
 /* question_oids - what @r asks for, MANAGER_MAX_OBJECTS places; their number. */

@@ -7,7 +7,7 @@
 
 struct known {
     char name[VIEW_NAME], active[VIEW_NAME];
-    int64_t state;
+    int64_t state, health;
 };
 
 struct announcer {
@@ -95,9 +95,8 @@ look_at_nodes(struct announcer *a, const struct view *v, gboolean quiet)
     for (unsigned i = 0; i < v->nnodes; i++) {
         const struct view_node *n = &v->nodes[i];
         struct known *k = find(a->nodes, a->nnodes, n->name);
-        int64_t state = n->state * 16 + (n->health == NOT_KNOWN ? 0 : n->health);
 
-        if (k && !quiet && k->state != state) {
+        if (k && !quiet && (k->state != n->state || k->health != n->health)) {
             g_autofree char *words = words_node_line(v, i);
 
             tell(a, "node", n->name, n->class, words);
@@ -107,7 +106,8 @@ look_at_nodes(struct announcer *a, const struct view *v, gboolean quiet)
         if (!k)
             continue;
         g_strlcpy(k->name, n->name, sizeof k->name);
-        k->state = state;
+        k->state = n->state;
+        k->health = n->health;
     }
 }
 

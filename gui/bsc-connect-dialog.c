@@ -193,6 +193,23 @@ bsc_connect_dialog_remember(
     secrets_save(c.name, secrets, remembered_cb, t);
 }
 
+void
+bsc_connect_dialog_fill(
+    BscConnectDialog *self, const char *const *nodes, const struct asker_user *user)
+{
+    g_autofree char *all = g_strjoinv(" ", (char **)nodes);
+
+    gtk_combo_box_set_active(GTK_COMBO_BOX(self->saved), 0);
+    gtk_entry_set_text(self->nodes, all);
+    gtk_combo_box_set_active_id(
+        GTK_COMBO_BOX(self->version), user->version == 2 ? "2c" : "3");
+    gtk_entry_set_text(self->user, user->name ? user->name : "");
+    if (user->auth_protocol)
+        gtk_combo_box_set_active_id(
+            GTK_COMBO_BOX(self->auth_protocol), user->auth_protocol);
+    gtk_widget_grab_focus(GTK_WIDGET(self->auth));
+}
+
 GtkWidget *
 bsc_connect_dialog_new(GtkWindow *parent)
 {

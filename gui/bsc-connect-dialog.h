@@ -16,6 +16,10 @@ G_DECLARE_FINAL_TYPE(
 
 GtkWidget *bsc_connect_dialog_new(GtkWindow *parent);
 
+/* bsc_connect_dialog_fill - with what is known; the pass phrase is left to enter. */
+void bsc_connect_dialog_fill(
+    BscConnectDialog *self, const char *const *nodes, const struct asker_user *user);
+
 /* What was entered; both are the caller's. */
 char **bsc_connect_dialog_nodes(BscConnectDialog *self);
 struct asker_user *bsc_connect_dialog_user(BscConnectDialog *self);

@@ -204,8 +204,8 @@ of_total(int64_t free_kib, int64_t total_kib)
 
     if (free_kib == NOT_KNOWN || total_kib == NOT_KNOWN)
         return words_count(NOT_KNOWN);
-    a = words_bytes(free_kib * 1024);
-    b = words_bytes(total_kib * 1024);
+    a = words_kib(free_kib);
+    b = words_kib(total_kib);
     return g_strdup_printf(_("%s free of %s"), a, b);
 }
 

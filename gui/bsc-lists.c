@@ -25,7 +25,7 @@ static const struct bsc_table_column service_columns[] = { { N_("Service"), 150,
                                                                FALSE },
     { N_("State"), 110, FALSE }, { N_("Active on"), 90, FALSE },
     { N_("Connections"), 100, TRUE }, { N_("Policy"), 80, FALSE },
-    { N_("Pause"), 90, TRUE }, { N_("Checkpoint"), 100, TRUE },
+    { N_("Pause"), 90, TRUE }, { N_("Checkpoint"), 126, TRUE },
     { N_("Blackout"), 90, TRUE }, { N_("Addresses"), 160, FALSE } };
 
 static unsigned
@@ -119,8 +119,7 @@ node_cell(unsigned row, int column, void *arg)
         return n->load == NOT_KNOWN ? words_count(NOT_KNOWN)
                                     : g_strdup_printf("%.1f %%", (double)n->load / 10);
     case 6:
-        return n->memory_free == NOT_KNOWN ? words_bytes(NOT_KNOWN)
-                                           : words_bytes(n->memory_free * 1024);
+        return words_kib(n->memory_free);
     case 7:
         return g_strdup(
             n->drain > DRAIN_NO ? words_drain(n->drain) : words_truth(n->maintenance));
@@ -186,8 +185,7 @@ standby_cell(unsigned row, int column, void *arg)
     case 5:
         return words_ms(s->clone_age);
     default:
-        return s->clone_size == NOT_KNOWN ? words_bytes(NOT_KNOWN)
-                                          : words_bytes(s->clone_size * 1024);
+        return words_kib(s->clone_size);
     }
 }
 

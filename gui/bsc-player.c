@@ -6,6 +6,8 @@
 #include <stdlib.h>
 
 #define TICK_MS 40
+#define STEP_MS 200 /* on the way to where it jumps, at most MOST_STEPS stops */
+#define MOST_STEPS 120
 
 struct _BscPlayer {
     GtkBox parent;
@@ -23,7 +25,7 @@ struct _BscPlayer {
 
 G_DEFINE_TYPE(BscPlayer, bsc_player, GTK_TYPE_BOX)
 
-enum { MOVED, N_SIGNALS };
+enum { MOVED, PASSED, N_SIGNALS };
 static guint signals[N_SIGNALS];
 
 static char *
@@ -32,12 +34,31 @@ mmss(int64_t ms)
     return g_strdup_printf("%d:%02d", (int)(ms / 60000), (int)(ms / 1000 % 60));
 }
 
+/* A jump stops on its way, so that what is plotted over time has no hole there. */
+static void
+pass(BscPlayer *self, double ms)
+{
+    double from = (double)player_position_ms(self->player);
+    double step = MAX((ms - from) / MOST_STEPS, STEP_MS);
+
+    for (double t = from + step; t < ms; t += step) {
+        player_seek(self->player, (int64_t)t);
+        g_signal_emit(self, signals[PASSED], 0);
+    }
+}
+
 static void
 go_to(BscPlayer *self, double ms)
 {
     g_autofree char *at = NULL, *all = NULL, *clock = NULL, *words = NULL;
-    bool back = player_seek(self->player, (int64_t)ms);
+    bool back = ms < (double)player_position_ms(self->player);
 
+    if (back) {
+        player_seek(self->player, 0);
+        g_signal_emit(self, signals[MOVED], 0, TRUE);
+    }
+    pass(self, ms);
+    player_seek(self->player, (int64_t)ms);
     self->at_ms = ms;
     at = mmss(player_position_ms(self->player));
     all = mmss(player_length_ms(self->player));
@@ -48,7 +69,7 @@ go_to(BscPlayer *self, double ms)
     self->inside = TRUE;
     gtk_range_set_value(GTK_RANGE(self->scale), ms);
     self->inside = FALSE;
-    g_signal_emit(self, signals[MOVED], 0, back);
+    g_signal_emit(self, signals[MOVED], 0, FALSE);
 }
 
 static gboolean
@@ -105,6 +126,10 @@ scale_cb(GtkRange *range, gpointer data)
 void
 bsc_player_show(BscPlayer *self, struct player *player)
 {
+    self->player = NULL;
+    gtk_toggle_button_set_active(self->play, FALSE);
+    if (!player)
+        return;
     self->player = player;
     gtk_range_set_range(
         GTK_RANGE(self->scale), 0, (double)MAX(player_length_ms(player), 1));
@@ -131,6 +156,8 @@ bsc_player_class_init(BscPlayerClass *class)
     G_OBJECT_CLASS(class)->dispose = bsc_player_dispose;
     signals[MOVED] = g_signal_new("moved", BSC_TYPE_PLAYER, G_SIGNAL_RUN_LAST, 0, NULL,
         NULL, NULL, G_TYPE_NONE, 1, G_TYPE_BOOLEAN);
+    signals[PASSED] = g_signal_new("passed", BSC_TYPE_PLAYER, G_SIGNAL_RUN_LAST, 0,
+        NULL, NULL, NULL, G_TYPE_NONE, 0);
     gtk_widget_class_set_template_from_resource(
         widget, "/org/bascule/Console/bsc-player.ui");
     gtk_widget_class_bind_template_child(widget, BscPlayer, play);

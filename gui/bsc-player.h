@@ -2,7 +2,8 @@
  *
  * bsc-player.h - the controls of a recorded run: play, pause, speed, a slider.
  *
- * Signal: "moved" (gboolean back): the model is that of another time. */
+ * Signals: "moved" (gboolean back): the model is that of another time, or of the
+ * beginning before it goes on; "passed": of a time on the way there. */
 #ifndef BSC_GUI_BSC_PLAYER_H
 #define BSC_GUI_BSC_PLAYER_H
 
@@ -13,7 +14,7 @@
 #define BSC_TYPE_PLAYER (bsc_player_get_type())
 G_DECLARE_FINAL_TYPE(BscPlayer, bsc_player, BSC, PLAYER, GtkBox)
 
-/* bsc_player_show - controls @player (borrowed) from now on. */
+/* bsc_player_show - controls @player (borrowed) from now on; NULL: none. */
 void bsc_player_show(BscPlayer *self, struct player *player);
 
 #endif

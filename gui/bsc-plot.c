@@ -203,7 +203,8 @@ blackouts(BscPlot *self, cairo_t *cr, double h)
         cairo_restore(cr);
         ms = words_ms(b->length_ms);
         words = g_strdup_printf(_("blackout %s"), ms);
-        words_at(self, cr, words, x1 + 4, TOP + 2, 150, TRUE, 0,
+        words_at(self, cr, words, x1 + 154 < LEFT + width(self) ? x1 + 4 : x0 - 154,
+            TOP + 2, 150, TRUE, x1 + 154 < LEFT + width(self) ? 0 : 1,
             &self->palette.class[CLASS_BAD]);
     }
 }

@@ -178,13 +178,16 @@ bsc_table_select(BscTable *self, const char *key)
 
 /* ---- showing ---- */
 
+/* Each row that is marked costs a signal to the view and one to the screen reader. */
 static void
 mark_visible(BscTable *self)
 {
     GtkTreePath *from, *to;
     unsigned first = 0, end = self->n;
 
-    if (self->n > 200) {
+    if (!gtk_widget_get_mapped(GTK_WIDGET(self->tree)))
+        return; /* it reads the rows anew when it is */
+    if (self->n > 40) {
         if (!gtk_tree_view_get_visible_range(self->tree, &from, &to))
             return;
         first = (unsigned)gtk_tree_path_get_indices(from)[0];

@@ -88,8 +88,9 @@ title_of(const struct takeover *o)
 
     if (o->node[0])
         g_string_append_printf(s, " \u2192 %s", o->node);
-    g_string_append_printf(
-        s, _("   epoch %d   %s   took %s"), (int)o->epoch, when, total);
+    g_string_append_printf(s, _("   epoch %d   %s"), (int)o->epoch, when);
+    if (o->total_us > 0) /* else it was started: there is nothing to measure */
+        g_string_append_printf(s, _("   took %s"), total);
     if (o->blackout_ms != NOT_KNOWN)
         g_string_append_printf(s, _("   blackout %s"), blackout);
     return g_string_free(s, FALSE);

@@ -333,6 +333,16 @@ moved_cb(GtkWidget *widget, gboolean back, gpointer data)
 }
 
 static void
+passed_cb(GtkWidget *widget, gpointer data)
+{
+    BscWindow *self = data;
+
+    (void)widget;
+    view_make(self->view, source_model(self->source));
+    measure(self);
+}
+
+static void
 info_cb(GtkInfoBar *bar, int response, gpointer data)
 {
     (void)response;
@@ -345,6 +355,7 @@ bsc_window_connect(
     BscWindow *self, const char *const *addresses, struct asker_user *user)
 {
     gtk_info_bar_set_revealed(self->info, FALSE);
+    bsc_player_show(self->player_bar, NULL);
     g_clear_pointer(&self->player, player_close);
     gtk_widget_hide(GTK_WIDGET(self->player_bar));
     window_forget(self);
@@ -412,6 +423,7 @@ bsc_window_class_init(BscWindowClass *class)
     gtk_widget_class_bind_template_callback(widget, plot_service_cb);
     gtk_widget_class_bind_template_callback(widget, page_cb);
     gtk_widget_class_bind_template_callback(widget, moved_cb);
+    gtk_widget_class_bind_template_callback(widget, passed_cb);
     gtk_widget_class_bind_template_callback(widget, chosen_cb);
     gtk_widget_class_bind_template_callback(widget, order_cb);
     gtk_widget_class_bind_template_callback(widget, info_cb);

@@ -17,6 +17,10 @@ GtkWidget *bsc_window_new(GtkApplication *app);
 void bsc_window_connect(
     BscWindow *self, const char *const *addresses, struct asker_user *user);
 
+/* bsc_window_ask - for the pass phrase of @user (taken over), to connect then. */
+void bsc_window_ask(
+    BscWindow *self, const char *const *addresses, struct asker_user *user);
+
 /* bsc_window_record, bsc_window_play - into @path, from @path. */
 void bsc_window_record(BscWindow *self, const char *path);
 void bsc_window_play(BscWindow *self, const char *path);

@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "gui/giver.h"
 
+#include <glib/gi18n.h>
 #include <string.h>
+
+#define TICK_MS 100
+#define SEARCH_TICKS 100 /* an order of which the agent told nothing */
 
 struct giver {
     struct model *model; /* borrowed */
@@ -11,7 +15,10 @@ struct giver {
     struct order order;
     enum order_stage stage;
     int64_t number;
-    int slot; /* of the agent that took it */
+    int slot;       /* of the agent that took it */
+    int64_t before; /* the newest number when it was given */
+    bool adrift;    /* that agent does not answer: only the row can tell */
+    unsigned ticks; /* ... since then */
     guint timer;
     order_progress progress; /* NULL: nobody looks */
     void *arg;
@@ -51,6 +58,39 @@ follow_number(struct giver *g)
     }
 }
 
+/* Where none is known, none can be told from older ones. */
+static int64_t
+newest(const struct table *t)
+{
+    int64_t n = t->known ? 0 : INT64_MAX;
+
+    for (uint32_t i = 0; i < t->side[0].rows; i++)
+        n = MAX(n, table_number(t, i, -1, 0));
+    return n;
+}
+
+/* Whoever took it is gone: each node has the row of the order, if it was taken. */
+static void
+search_row(struct giver *g)
+{
+    const struct table *t = &g->model->cluster[OF_ORDERS];
+
+    for (uint32_t i = 0; i < t->side[0].rows; i++) {
+        int64_t number = table_number(t, i, -1, 0);
+
+        if (number <= g->before ||
+            table_number(t, i, ORDERS_KIND, 0) != g->order.kind ||
+            strcmp(table_text(t, i, ORDERS_SERVICE), g->order.service) ||
+            (g->order.node[0] && strcmp(table_text(t, i, ORDERS_NODE), g->order.node)))
+            continue;
+        g->number = number;
+        progress(g, ORDER_RUNNING, "");
+        return;
+    }
+    if (++g->ticks > SEARCH_TICKS)
+        progress(g, ORDER_UNANSWERED, "");
+}
+
 static void
 follow_result(struct giver *g)
 {
@@ -83,16 +123,15 @@ order_cb(gpointer data)
 {
     struct giver *g = data;
 
-    if (g->stage == ORDER_DECIDING)
+    g->adrift |= g->model->primary != g->slot;
+    if (g->stage == ORDER_DECIDING && g->adrift)
+        search_row(g);
+    else if (g->stage == ORDER_DECIDING)
         follow_result(g);
     else if (g->stage == ORDER_RUNNING)
         follow_number(g);
     if (!g->ordering) {
         g->timer = 0;
-        return G_SOURCE_REMOVE;
-    }
-    if (g->stage == ORDER_DECIDING && g->model->primary != g->slot) {
-        progress(g, ORDER_UNANSWERED, "");
         return G_SOURCE_REMOVE;
     }
     g->hurry(g->hurry_arg);
@@ -124,13 +163,12 @@ set_cb(struct asker *asker, enum asker_result result, const char *why,
     (void)n;
     if (!g->ordering)
         return;
-    if (result == ASKER_ANSWER) {
+    if (result == ASKER_ANSWER || result == ASKER_TIMEOUT) {
+        g->adrift = result == ASKER_TIMEOUT;
         progress(g, ORDER_DECIDING, "");
-        g->timer = g_timeout_add(100, order_cb, g);
+        g->timer = g_timeout_add(TICK_MS, order_cb, g);
     } else if (result == ASKER_REFUSED) {
         progress(g, ORDER_NO_RIGHT, why);
-    } else if (result == ASKER_TIMEOUT) {
-        progress(g, ORDER_UNANSWERED, "");
     } else {
         progress(g, ORDER_REFUSED, why);
     }
@@ -149,8 +187,10 @@ lock_cb(struct asker *asker, enum asker_result result, const char *why,
     if (!g->ordering)
         return;
     if (result != ASKER_ANSWER || n == 0 || objects[0].value.kind != 'n') {
-        progress(g, result == ASKER_REFUSED ? ORDER_NO_RIGHT : ORDER_UNANSWERED,
-            why ? why : "");
+        if (result == ASKER_REFUSED)
+            progress(g, ORDER_NO_RIGHT, why);
+        else /* nothing was asked of it yet */
+            progress(g, ORDER_REFUSED, _("The agent does not answer. Try it again."));
         return;
     }
     add_object(&set[count++], ORDER_LOCK, 'n', objects[0].value.number, NULL);
@@ -179,6 +219,9 @@ giver_give(struct giver *g, struct asker *asker, const struct order *order,
     g->order = *order;
     g->number = 0;
     g->slot = g->model->primary;
+    g->before = newest(&g->model->cluster[OF_ORDERS]);
+    g->adrift = false;
+    g->ticks = 0;
     g->progress = call;
     g->arg = arg;
     add_object(&lock, ORDER_LOCK, 'n', 0, NULL);

@@ -53,6 +53,26 @@ user_of_options(void)
     return asker_user_copy(&u);
 }
 
+/* The first requests go out before the window is made ready: that takes a while. */
+static void
+begin(BscWindow *window)
+{
+    const char *const *nodes = (const char *const *)options.nodes;
+    struct asker_user *user = user_of_options();
+    gboolean ask = user->version == 3 && !user->auth[0];
+
+    if (options.play)
+        bsc_window_play(window, options.play);
+    else if (nodes && !ask)
+        bsc_window_connect(window, nodes, g_steal_pointer(&user));
+    gtk_window_present(GTK_WINDOW(window));
+    if (!options.play && nodes && ask)
+        bsc_window_ask(window, nodes, g_steal_pointer(&user));
+    else if (!options.play && !nodes)
+        g_action_group_activate_action(G_ACTION_GROUP(window), "connect", NULL);
+    g_clear_pointer(&user, asker_user_free);
+}
+
 static void
 activate_cb(GApplication *app, gpointer data)
 {
@@ -69,14 +89,7 @@ activate_cb(GApplication *app, gpointer data)
             G_ACTION_GROUP(window), "dark", g_variant_new_boolean(TRUE));
     if (options.record)
         bsc_window_record(BSC_WINDOW(window), options.record);
-    if (options.play)
-        bsc_window_play(BSC_WINDOW(window), options.play);
-    else if (options.nodes)
-        bsc_window_connect(
-            BSC_WINDOW(window), (const char *const *)options.nodes, user_of_options());
-    gtk_window_present(GTK_WINDOW(window));
-    if (!options.play && !options.nodes)
-        g_action_group_activate_action(G_ACTION_GROUP(window), "connect", NULL);
+    begin(BSC_WINDOW(window));
 }
 
 static int

@@ -31,15 +31,29 @@ connect_response_cb(GtkDialog *dialog, int response, gpointer data)
     gtk_widget_destroy(GTK_WIDGET(dialog));
 }
 
+static BscConnectDialog *
+ask_connect(BscWindow *self)
+{
+    GtkWidget *dialog = bsc_connect_dialog_new(GTK_WINDOW(self));
+
+    g_signal_connect(dialog, "response", G_CALLBACK(connect_response_cb), self);
+    gtk_widget_show(dialog);
+    return BSC_CONNECT_DIALOG(dialog);
+}
+
 static void
 connect_cb(GSimpleAction *action, GVariant *parameter, gpointer data)
 {
-    GtkWidget *dialog = bsc_connect_dialog_new(GTK_WINDOW(data));
-
     (void)action;
     (void)parameter;
-    g_signal_connect(dialog, "response", G_CALLBACK(connect_response_cb), data);
-    gtk_widget_show(dialog);
+    ask_connect(data);
+}
+
+void
+bsc_window_ask(BscWindow *self, const char *const *addresses, struct asker_user *user)
+{
+    bsc_connect_dialog_fill(ask_connect(self), addresses, user);
+    asker_user_free(user);
 }
 
 /* ---- files ---- */
@@ -136,6 +150,7 @@ bsc_window_play(BscWindow *self, const char *path)
         return;
     }
     window_forget(self);
+    bsc_player_show(self->player_bar, NULL);
     player_close(self->player);
     self->player = player;
     gtk_widget_show(GTK_WIDGET(self->player_bar));

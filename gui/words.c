@@ -174,7 +174,7 @@ words_overall(const struct view *v)
 char *
 words_count(int64_t n)
 {
-    if (n == NOT_KNOWN)
+    if (n < 0) /* NOT_KNOWN too */
         return g_strdup(_("not known"));
     return g_strdup_printf("%'" G_GINT64_FORMAT, n);
 }
@@ -182,7 +182,7 @@ words_count(int64_t n)
 char *
 words_ms(int64_t ms)
 {
-    if (ms == NOT_KNOWN)
+    if (ms < 0 || ms > 100 * 365 * 86400000ll) /* NOT_KNOWN, and what nobody measured */
         return g_strdup(_("not known"));
     if (ms < 1000)
         return g_strdup_printf(_("%d ms"), (int)ms);
@@ -200,7 +200,7 @@ words_ms(int64_t ms)
 char *
 words_us(int64_t us)
 {
-    if (us == NOT_KNOWN)
+    if (us < 0)
         return g_strdup(_("not known"));
     if (us < 1000)
         return g_strdup_printf(_("%d \u00b5s"), (int)us);
@@ -215,6 +215,12 @@ words_bytes(int64_t bytes)
     if (bytes == NOT_KNOWN || bytes < 0)
         return g_strdup(_("not known"));
     return g_format_size_full((guint64)bytes, G_FORMAT_SIZE_IEC_UNITS);
+}
+
+char *
+words_kib(int64_t kib)
+{
+    return words_bytes(kib > INT64_MAX / 1024 ? NOT_KNOWN : kib < 0 ? kib : kib * 1024);
 }
 
 static char *

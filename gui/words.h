@@ -34,6 +34,7 @@ char *words_count(int64_t n);
 char *words_ms(int64_t ms);
 char *words_us(int64_t us);
 char *words_bytes(int64_t bytes);
+char *words_kib(int64_t kib);
 char *words_time(int64_t ms_since_1970);  /* local, to the millisecond */
 char *words_clock(int64_t ms_since_1970); /* time of day only */
 char *words_lag(int64_t checkpoints);

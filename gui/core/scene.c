@@ -46,23 +46,46 @@ on_ellipse(struct scene *s, const struct view *v)
     s->ncards = n;
 }
 
+/* A service that runs nowhere has its place below the grid. */
+static double
+room_below(const struct view *v)
+{
+    for (unsigned i = 0; i < v->nservices; i++)
+        if (v->services[i].node < 0)
+            return CHIP + 8;
+    return 0;
+}
+
 static void
 in_grid(struct scene *s, const struct view *v)
 {
     unsigned n = v->nnodes, columns = 1, rows;
-    double w, h;
+    double w, h, room = s->h - room_below(v);
 
     while (
-        columns < n && (s->w / columns) * 0.42 > s->h / ((n + columns - 1) / columns))
+        columns < n && (s->w / columns) * 0.42 > room / ((n + columns - 1) / columns))
         columns++;
     rows = (n + columns - 1) / columns;
     w = (s->w - MARGIN) / columns;
-    h = (s->h - MARGIN) / rows;
+    h = (room - MARGIN) / rows;
     s->dense = h - GAP < HEAD + CHIP + 2 * GAP;
     for (unsigned i = 0; i < n; i++)
         s->cards[i] = (struct scene_rect){ MARGIN / 2 + w * (i % columns) + GAP / 2,
             MARGIN / 2 + h * (i / columns) + GAP / 2, w - GAP, h - GAP };
     s->ncards = n;
+}
+
+/* Amid the nodes where they stand around, below them otherwise.  False: no room. */
+static bool
+place_homeless(
+    const struct scene *s, unsigned nnodes, unsigned i, struct scene_rect *at)
+{
+    bool amid = nnodes > 1 && nnodes <= ELLIPSE;
+    double x = amid ? s->w / 2 - 75 : MARGIN + i * 160.0;
+    double y = amid ? s->h / 2 - CHIP / 2 + i * (CHIP + GAP) : s->h - CHIP - 4;
+
+    *at = (struct scene_rect){ x, y, 150, CHIP };
+    return x + 150 <= s->w && y + CHIP <= s->h;
 }
 
 static void
@@ -80,12 +103,9 @@ place_chips(struct scene *s, const struct view *v)
         unsigned room;
 
         if (node < 0) {
-            double x = MARGIN + homeless * 160.0;
-
-            if (x + 150 > s->w)
+            if (!place_homeless(s, v->nnodes, homeless, &c->at))
                 continue;
             homeless++;
-            c->at = (struct scene_rect){ x, s->h - CHIP - 4, 150, CHIP };
             *c = (struct scene_chip){ c->at, (int)i, -1 };
             s->nchips++;
             continue;

@@ -5,6 +5,16 @@
 
 #include <string.h>
 
+#define DAY_MS 86400000ll /* longer than any phase: a number out of nowhere */
+
+static int64_t
+between_us(int64_t from_ms, int64_t to_ms)
+{
+    if (from_ms < 0 || to_ms < from_ms || to_ms - from_ms > DAY_MS)
+        return 0;
+    return (to_ms - from_ms) * 1000;
+}
+
 static void
 copy(char *out, size_t size, const char *text)
 {
@@ -68,7 +78,7 @@ from_steps(struct takeovers *t, const struct model *m)
         if (!o)
             o = begin(t, service, epoch, ms);
         add(o, table_text(s, i, STEP_NAME), table_text(s, i, STEP_TEXT), ms,
-            length == NOT_KNOWN ? NOT_KNOWN : length * 1000);
+            length < 0 || length > DAY_MS ? NOT_KNOWN : length * 1000);
     }
 }
 
@@ -142,7 +152,7 @@ measure(struct takeover *o)
         struct takeover_phase *p = &o->phases[i];
 
         if (!o->inside && p->us == NOT_KNOWN && i + 1 < o->nphases)
-            p->us = (o->phases[i + 1].at_ms - p->at_ms) * 1000;
+            p->us = between_us(p->at_ms, o->phases[i + 1].at_ms);
         if (p->us != NOT_KNOWN && p->us < 0)
             p->us = 0;
         sum += p->us == NOT_KNOWN ? 0 : p->us;

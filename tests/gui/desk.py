@@ -30,6 +30,7 @@ class Desk:
     def __init__(self, size="1300x900"):
         self.dir = tempfile.mkdtemp(prefix="desk.")
         self.procs = []
+        self.consoles = set()  # processes that are somebody's already
         self.env = dict(os.environ, HOME=self.dir, XDG_RUNTIME_DIR=self.dir, LC_ALL="C.UTF-8",
                         GSETTINGS_BACKEND="memory", GTK_A11Y="atspi", NO_AT_BRIDGE="0",
                         LSAN_OPTIONS="print_suppressions=0:suppressions=" + SRC + "/tests/gui/lsan.supp",
@@ -128,7 +129,9 @@ class Console:
         root = Atspi.get_desktop(0)
         for i in range(root.get_child_count()):
             c = root.get_child_at_index(i)
-            if c and c.get_name() == "bascule-console" and c.get_child_count() > 0:
+            if c and c.get_name() == "bascule-console" and c.get_child_count() > 0 and \
+               c.get_process_id() not in self.desk.consoles:
+                self.desk.consoles.add(c.get_process_id())
                 return c
 
     def output(self):

@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 # play_runs.py - recorded runs in the real console: what is shown and told, everything by
 # keyboard alone, odd data, exports.  No lab; a few seconds.
-import json, os, subprocess, sys
+import json, os, re, shutil, subprocess, sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 import desk, runs
@@ -37,6 +37,12 @@ def seek(c, seconds):
     s.get_value_iface().set_current_value(seconds * 1000)
 
 
+def keep(d, name):
+    """A picture of a main state, for whoever wants to look at it."""
+    if os.environ.get("GUI_SHOTS"):
+        d.shot("%s/%s.png" % (os.environ["GUI_SHOTS"], name))
+
+
 def small(d):
     c = console(d, "small")
     has(c, "The service is protected", "Quorum: yes", "3 of 3 nodes online", "as n2 sees it")
@@ -68,9 +74,10 @@ def small(d):
 
 def save_as(c, d, name):
     chooser = c.find(role="file chooser")
+    # typed, GTK would complete it while we type: slow machines lose letters
     entry = c.find(role="text", within=chooser)
     entry.get_editable_text_iface().set_text_contents(d.dir + "/" + name)
-    c.press("Save")
+    d.key("Return")
     d.wait(lambda: os.path.exists(d.dir + "/" + name), name)
     c.gone(role="file chooser")
 
@@ -101,10 +108,13 @@ def failover(d):
     d.shot(d.dir + "/a.png")
     seek(c, 4.1)
     has(c, "1 of 1 services is being taken over", "Service redis: taking over, active nowhere")
+    keep(d, "taking-over")
     seek(c, 4.4)
     has(c, "1 of 1 services is not protected", "no standby is ready yet")
+    keep(d, "unprotected")
     seek(c, 8)
     has(c, "Protected, but 1 of 3 nodes needs attention", "Node n1: offline")
+    keep(d, "node-lost")
     d.key("alt+4")
     has(c, "took 130 ms", "blackout 182 ms", "n2 may serve from here on")
     d.key("alt+2")
@@ -119,6 +129,37 @@ def failover(d):
                         d.dir + "/b.png", "null:"], capture_output=True, text=True)
     differ = float(r.stderr.split()[0])
     assert differ < 1300 * 900 * 0.02, "the same moment looks different: %s pixels" % r.stderr
+    seek(c, 8)
+    d.key("alt+2")
+    c.find(contains="Plots of redis").get_component_iface().grab_focus()
+    d.key(*["comma"] * 50)  # the jump left no hole: five seconds before, there were more
+    d.wait(lambda: c.look(contains="Connections: 17") or c.look(contains="Connections: 18"),
+           "the value under the cursor")
+    finish(c)
+
+
+def french(d):
+    """No English is left in it, but what comes from the agent."""
+    if not os.path.exists(desk.TOP + "/po/fr/LC_MESSAGES/bascule-console.mo"):
+        print("not in French: msgfmt was not there")
+        return
+    po = open(desk.SRC + "/po/fr.po", encoding="utf-8").read()
+    of = dict(re.findall(r'^msgid "(.+)"\nmsgstr "(.+)"$', po, re.M))
+    english = {k.replace("_", "") for k, v in of.items() if k != v}
+    c = console(d, "small", env={"LANGUAGE": "fr", "BASCULE_LOCALEDIR": os.path.abspath(desk.TOP + "/po")})
+    has(c, of["The service is protected"])
+    seen = set(c.texts())
+    c.find(contains=of["The service is protected"], role="list").get_component_iface().grab_focus()
+    d.key("Right", "Right", "Right", "Right", "Return", "ctrl+m")
+    has(c, of["Move %s away from %s?"] % ("redis", "n1"))
+    seen |= set(c.texts())
+    d.key("Escape")
+    for k in "2345":
+        d.key("alt+" + k)
+        subprocess.run(["sleep", "0.2"])  # the page comes
+        seen |= set(c.texts())
+    left = {x for x in seen if x in english}
+    assert not left, left
     finish(c)
 
 
@@ -135,6 +176,18 @@ def odd(d):
     c = console(d, "silent")
     seek(c, 1.5)
     has(c, "No node answers", "the agent does not know the user")
+    finish(c)
+
+
+def phrase(d):
+    """A user on the command line, without a pass phrase: it is asked for."""
+    c = desk.Console(d, "-u", "operator", "127.0.0.1:9")
+    c.find(role="dialog")
+    c.find(contains="Pass phrases have 8 characters or more.")
+    d.type("a pass phrase")
+    d.key("Return")
+    c.gone(role="dialog")
+    has(c, "No node answers")
     finish(c)
 
 
@@ -159,14 +212,15 @@ def connect(d):
 
 
 with desk.Desk() as d:
-    for test in (small, export, failover, odd, connect):
+    for test in (small, export, failover, french, odd, phrase, connect):
         try:
             test(d)
             print("ok: " + test.__name__)
         except BaseException:
-            keep = os.environ.get("GUI_SHOTS")
-            if keep:
-                d.shot(keep + "/failed.png")
+            keep(d, "failed")
+            for name in ("a.png", "b.png"):
+                if os.environ.get("GUI_SHOTS") and os.path.exists(d.dir + "/" + name):
+                    shutil.copy(d.dir + "/" + name, os.environ["GUI_SHOTS"])
             print("FAILED: " + test.__name__)
             print(open(d.dir + "/console.log", errors="replace").read()[-3000:])
             raise

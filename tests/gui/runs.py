@@ -203,6 +203,11 @@ def odd(run):
                              ("2", {2: b"\x01\x02", 6: 3, 8: "no date"})])
     run.table(0, "checkpoints", [(name("redis"), {1: 2 ** 63 - 1, 2: 2 ** 63 - 1, 4: 2 ** 63 - 1, 8: 2 ** 63 - 1})])
     run.table(0, "connections", [("1.2.3", {7: 1}), (name("redis") + ".9.3.1.2.3.70000.1.4.1.2.3.4.99999", {7: 77, 8: 2 ** 63 - 1})])
+    most = 2 ** 63 - 1
+    run.table(0, "node", [("0", {1: "n1", 9: most, 10: most, 11: most, 12: most})])
+    run.table(1, "clones", [(name("redis"), {1: most, 2: most, 3: most, 4: "n1"})])
+    run.table(-1, "steps", [(name("redis") + ".1", {2: "claim", 3: "x", 4: date(run.began), 5: most, 6: 2, 7: most}),
+                            (name("redis") + ".2", {2: "taking", 3: "y", 4: date(0), 5: -most, 6: 2, 7: most})])
     run.at(1000)
 
 

@@ -210,6 +210,13 @@ END_TEST
 
 /* ---- the scene ---- */
 
+static bool
+apart(const struct scene_rect *a, const struct scene_rect *b)
+{
+    return a->x + a->w <= b->x || b->x + b->w <= a->x || a->y + a->h <= b->y ||
+           b->y + b->h <= a->y;
+}
+
 START_TEST(cards_do_not_overlap)
 {
     static struct scene s;
@@ -218,7 +225,10 @@ START_TEST(cards_do_not_overlap)
     view.nnodes = (unsigned)_i;
     for (unsigned i = 0; i < view.nnodes; i++)
         view.nodes[i].state = NODE_ONLINE;
+    view.nservices = 1; /* it runs nowhere, and covers nobody */
+    view.services[0].node = -1;
     scene_make(&s, &view, 940, 430, -1);
+    ck_assert_uint_eq(s.nchips, view.nnodes > 0);
     ck_assert_uint_eq(s.ncards, view.nnodes);
     for (unsigned i = 0; i < s.ncards; i++) {
         const struct scene_rect *a = &s.cards[i];
@@ -226,12 +236,11 @@ START_TEST(cards_do_not_overlap)
         ck_assert_msg(
             a->x >= 0 && a->y >= 0 && a->x + a->w <= 940 && a->y + a->h <= 430,
             "card %u of %d is outside", i, _i);
+        ck_assert_msg(apart(a, &s.chips[0].at), "the service covers %u of %d", i, _i);
         for (unsigned k = 0; k < i; k++) {
             const struct scene_rect *b = &s.cards[k];
 
-            ck_assert_msg(a->x + a->w <= b->x || b->x + b->w <= a->x ||
-                              a->y + a->h <= b->y || b->y + b->h <= a->y,
-                "cards %u and %u of %d overlap", i, k, _i);
+            ck_assert_msg(apart(a, b), "cards %u and %u of %d overlap", i, k, _i);
         }
     }
 }

@@ -22,6 +22,7 @@ static const unsigned needed[] = {
     CAP_IPC_LOCK,             /* locked buffers */
     CAP_SYS_RESOURCE,         /* limits of a clone */
     CAP_DAC_OVERRIDE,         /* files of the service's user */
+    CAP_DAC_READ_SEARCH,      /* paths of files that it watches */
     CAP_CHOWN,                /* log files, sockets */
     CAP_FOWNER, CAP_SYS_TIME, /* offsets of a time namespace */
 };

@@ -30,7 +30,10 @@ image_alloc(struct image *im)
     im->fds = reserve(IMAGE_MAX_FDS, sizeof *im->fds);
     im->items = reserve(IMAGE_MAX_ITEMS, sizeof *im->items);
     im->tcps = reserve(IMAGE_MAX_FDS, sizeof *im->tcps);
-    if (im->threads && im->vmas && im->fds && im->items && im->tcps)
+    im->unixes = reserve(IMAGE_MAX_UNIX, sizeof *im->unixes);
+    im->watches = reserve(IMAGE_MAX_WATCHES, sizeof *im->watches);
+    if (im->threads && im->vmas && im->fds && im->items && im->tcps && im->unixes &&
+        im->watches)
         return 0;
     image_release(im);
     return -ENOMEM;
@@ -44,5 +47,7 @@ image_release(struct image *im)
     give_back(im->fds, IMAGE_MAX_FDS, sizeof *im->fds);
     give_back(im->items, IMAGE_MAX_ITEMS, sizeof *im->items);
     give_back(im->tcps, IMAGE_MAX_FDS, sizeof *im->tcps);
+    give_back(im->watches, IMAGE_MAX_WATCHES, sizeof *im->watches);
+    give_back(im->unixes, IMAGE_MAX_UNIX, sizeof *im->unixes);
     memset(im, 0, sizeof *im);
 }

@@ -82,16 +82,16 @@ pages_add(struct pages *p, uint64_t address, uint32_t count)
 }
 
 bool
-pages_drop(struct pages *p, uint64_t address, uint64_t count)
+pages_drop(struct pages *p, uint64_t address, uint64_t count, enum pages_kind kind)
 {
     while (count > 0) {
         uint32_t part = count > UINT32_MAX / 2 ? UINT32_MAX / 2 : (uint32_t)count;
-        struct page_run *last = last_if_joins(p, address, part, 1);
+        struct page_run *last = last_if_joins(p, address, part, kind);
 
         if (last)
             last->count += part;
         else if (p->nruns < p->max_runs)
-            p->runs[p->nruns++] = (struct page_run){ address, 0, part, 1 };
+            p->runs[p->nruns++] = (struct page_run){ address, 0, part, kind };
         else
             return false;
         address += (uint64_t)part * IMAGE_PAGE;

@@ -16,7 +16,13 @@ struct page_run {
     uint64_t address; /* of the first page */
     uint64_t offset;  /* of its content in .data; unused when dropped */
     uint32_t count;   /* pages, 1.. */
-    uint32_t dropped; /* 1: the pages read as zeroes now (MADV_DONTNEED, unmapped) */
+    uint32_t dropped; /* enum pages_kind: not CONTENT means that they have none */
+};
+
+enum pages_kind {
+    PAGES_CONTENT,
+    PAGES_DROPPED, /* they read as zeroes now (MADV_DONTNEED, unmapped) */
+    PAGES_GUARD    /* they may not be touched (MADV_GUARD_INSTALL) */
 };
 
 struct pages {
@@ -47,7 +53,8 @@ void pages_reset(struct pages *p);
 /* pages_add - room for @count pages at @address; joins the last run where it can.
  * Where their content goes (count * 4096 bytes), or NULL when full. */
 uint8_t *pages_add(struct pages *p, uint64_t address, uint32_t count);
-bool pages_drop(struct pages *p, uint64_t address, uint64_t count); /* false: full */
+bool pages_drop(struct pages *p, uint64_t address, uint64_t count,
+    enum pages_kind kind); /* false: full */
 
 int parcels_init(struct parcels *p, size_t max_bytes);
 void parcels_fini(struct parcels *p);

@@ -88,8 +88,8 @@ runs_are_right(const struct pages *p)
     for (size_t i = 0; i < p->nruns; i++) {
         const struct page_run *run = &p->runs[i];
 
-        if (run->count == 0 || run->address % IMAGE_PAGE || run->dropped > 1 ||
-            run->address >> 47 ||
+        if (run->count == 0 || run->address % IMAGE_PAGE ||
+            run->dropped > PAGES_GUARD || run->address >> 47 ||
             run->address + (uint64_t)run->count * IMAGE_PAGE > 1ull << 47)
             return false;
         if (run->dropped)
@@ -110,7 +110,7 @@ parcels_are_right(const struct parcels *p)
         const struct parcel *one = (const struct parcel *)(p->data + at);
         size_t left = p->size - at;
 
-        if (left < sizeof *one || one->fd < 0 || one->fd >= (int)IMAGE_MAX_FDS ||
+        if (left < sizeof *one || one->fd < 0 || one->fd >= IMAGE_MAX_NUMBER ||
             (((size_t)one->size + 15) & ~(size_t)15) > left - sizeof *one)
             return false;
         at += sizeof *one + (((size_t)one->size + 15) & ~(size_t)15);

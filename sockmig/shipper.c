@@ -32,7 +32,7 @@ struct shipper {
     uint8_t *last, *lines;     /* owned mappings: encoding of the last image, diff */
     size_t last_size;
     struct mono last_taken;
-    struct kept kept[IMAGE_MAX_FDS];
+    struct kept kept[IMAGE_MAX_NUMBER];
     uint8_t body[1 + CHUNK];
     uint8_t out[OUT_MAX];
     size_t out_size;
@@ -135,7 +135,7 @@ keep_parcels(struct shipper *s, const struct parcels *parcels)
     for (size_t at = 0; at < parcels->size;) {
         const struct parcel *p = (const struct parcel *)(parcels->data + at);
 
-        if (p->fd >= 0 && p->fd < (int)IMAGE_MAX_FDS)
+        if (p->fd >= 0 && p->fd < (int)IMAGE_MAX_NUMBER)
             keep(&s->kept[p->fd], (const uint8_t *)(p + 1), p->size);
         at += sizeof *p + (((size_t)p->size + 15) & ~(size_t)15);
     }
@@ -220,12 +220,12 @@ ship_join(struct shipper *s, unsigned node, int fd)
     drop(s, node);
     s->fds[node] = fd;
     s->to = 1u << node;
-    for (int i = 0; i < (int)IMAGE_MAX_FDS; i++)
+    for (int i = 0; i < (int)IMAGE_MAX_NUMBER; i++)
         if (s->kept[i].size)
             head.parcel_bytes += sizeof p + ((s->kept[i].size + 15ull) & ~15ull);
     put_head(s, &head);
     put_data(s, s->last, s->last_size);
-    for (int i = 0; i < (int)IMAGE_MAX_FDS; i++) {
+    for (int i = 0; i < (int)IMAGE_MAX_NUMBER; i++) {
         if (!s->kept[i].size)
             continue;
         p.fd = i;
@@ -258,7 +258,7 @@ reset(struct shipper *s, struct stream_group *group)
     s->last_size = 0;
     for (unsigned i = 0; i < COMMIT_MAX_NODES; i++)
         drop(s, i);
-    for (size_t i = 0; i < IMAGE_MAX_FDS; i++)
+    for (size_t i = 0; i < IMAGE_MAX_NUMBER; i++)
         s->kept[i].size = 0;
 }
 

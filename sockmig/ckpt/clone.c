@@ -50,7 +50,7 @@ check_open_file(const struct image *im, const struct image_fd *f, struct refusal
     char folder[IMAGE_PATH];
     struct stat st;
 
-    if (stat(f->u.file.path, &st) == 0) {
+    if (!f->u.file.deleted && stat(f->u.file.path, &st) == 0) {
         if ((f->flags & O_DIRECTORY) && !S_ISDIR(st.st_mode))
             refuse(why, im->process.pid, f->fd, "make it a folder on this node",
                 "%s is no folder here", f->u.file.path);
@@ -60,6 +60,20 @@ check_open_file(const struct image *im, const struct image_fd *f, struct refusal
     if (!writes || stat(dirname(folder), &st) < 0 || !S_ISDIR(st.st_mode))
         refuse(why, im->process.pid, f->fd, "create it on this node",
             "open file %s does not exist here", f->u.file.path);
+}
+
+/* Where the file of a unix socket's name goes. */
+static void
+check_unix_folder(
+    const struct image *im, const struct image_unix *u, struct refusals *why)
+{
+    char folder[IMAGE_PATH];
+    struct stat st;
+
+    memcpy(folder, u->path, sizeof folder);
+    if (u->path[0] && (stat(dirname(folder), &st) < 0 || !S_ISDIR(st.st_mode)))
+        refuse(why, im->process.pid, u->fd, "create it on this node",
+            "folder of unix socket %s does not exist here", u->path);
 }
 
 static void
@@ -105,6 +119,8 @@ check_host(const struct image *im, struct refusals *why)
     for (uint32_t i = 0; i < im->nfds; i++)
         if (im->fds[i].kind == IMAGE_FD_FILE && im->fds[i].dup_of < 0)
             check_open_file(im, &im->fds[i], why);
+    for (uint32_t i = 0; i < im->nunixes; i++)
+        check_unix_folder(im, &im->unixes[i], why);
     return why->n > before ? -EOPNOTSUPP : 0;
 }
 
@@ -188,7 +204,7 @@ clone_free(struct clone *c)
     fd_close(c->netns);
     fd_close(c->mem);
     batch_unmap(&c->batch);
-    for (unsigned i = 0; i < IMAGE_MAX_FDS; i++)
+    for (unsigned i = 0; i < IMAGE_MAX_NUMBER; i++)
         free(c->queues[i].bytes);
     free(c->vmas);
     free(c->edges);

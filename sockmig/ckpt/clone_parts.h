@@ -8,6 +8,7 @@
  *     content.c      pages and queues of a checkpoint into it
  *     wake.c         the steps of a takeover, in their order
  *     wake_net.c     sockets, TCP and UDP
+ *     wake_unix.c    unix sockets
  *     wake_fds.c     all other descriptors, and handing them over
  *     wake_state.c   the process
  *     wake_threads.c its threads, credentials and registers */
@@ -36,10 +37,11 @@ struct clone {
         int32_t in_cell;
     } threads[IMAGE_MAX_THREADS]; /* [0] is the leader */
     unsigned nthreads;
+    bool has_guards;        /* guard regions were made in it */
     struct image_vma *vmas; /* owned: what the stub has now */
     unsigned nvmas;
-    uint64_t *edges;                          /* owned: scratch of the comparison */
-    struct clone_queue queues[IMAGE_MAX_FDS]; /* by descriptor */
+    uint64_t *edges;                             /* owned: scratch of the comparison */
+    struct clone_queue queues[IMAGE_MAX_NUMBER]; /* by descriptor */
     int opened[IMAGE_MAX_FDS]; /* engine's descriptor for im->fds[i]; -1: none */
 };
 
@@ -65,6 +67,13 @@ int skeleton_threads(struct clone *c, const struct image *im);
  * @bounding from what all have. */
 void skeleton_drop_bounding(struct clone *c, uint64_t bounding);
 
+/* skeleton_number - where a stub keeps its descriptor of the engine: above @highest of
+ * the image, as far as the limit of open files lets it. */
+int skeleton_number(int highest);
+
+/* skeleton_capabilities - what a stub is permitted: what the engine is. */
+uint64_t skeleton_capabilities(void);
+
 int content_pages(struct clone *c, const struct image *im, const struct pages *pages);
 int content_queues(struct clone *c, const struct parcels *parcels);
 
@@ -72,6 +81,7 @@ int content_queues(struct clone *c, const struct parcels *parcels);
 int wake_listeners(struct wake *w, const char **what);
 int wake_sockets(struct wake *w, const char **what);
 int wake_protections(struct wake *w, const char **what);
+int wake_unix(struct wake *w, const char **what);
 int wake_descriptors(struct wake *w, const char **what);
 int wake_process(struct wake *w, const char **what);
 int wake_threads(struct wake *w, const char **what);
@@ -79,6 +89,11 @@ int wake_limits(struct wake *w, const char **what);
 int wake_registers(struct wake *w, const char **what);
 int wake_detach(struct wake *w, const char **what);
 void wake_resend(struct wake *w);
+
+/* net_enter, net_leave - into the cell's network namespace and back; *before: -1 at
+ * first. */
+int net_enter(const struct clone *c, int *before);
+int net_leave(int before);
 
 /* net_purge - free the cell's network namespace of an earlier service's connections. */
 int net_purge(const struct clone *c);

@@ -11,6 +11,11 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#ifndef MADV_GUARD_INSTALL
+#define MADV_GUARD_INSTALL 102
+#define MADV_GUARD_REMOVE 103
+#endif
+
 #define RUNS_AT_ONCE 512u
 #define BYTES_AT_ONCE (64u << 20)
 
@@ -60,6 +65,14 @@ is_shared(const struct image *im, uint64_t address)
     return false;
 }
 
+/* Giving pages back, or writing to them, leaves guards where they are. */
+static void
+remove_guards(struct clone *c, const struct page_run *run)
+{
+    batch_add(&c->batch, NULL, SYS_madvise, run->address,
+        (uint64_t)run->count * IMAGE_PAGE, MADV_GUARD_REMOVE, 0, 0, 0);
+}
+
 /* In a shared mapping only MADV_REMOVE gives zeroes.  May fail: the range may reach
  * over what is not mapped any more. */
 static void
@@ -67,6 +80,12 @@ drop_run(struct clone *c, const struct image *im, const struct page_run *run)
 {
     int advice = is_shared(im, run->address) ? MADV_REMOVE : MADV_DONTNEED;
 
+    if (run->dropped == PAGES_GUARD) {
+        advice = MADV_GUARD_INSTALL;
+        c->has_guards = true;
+    } else if (c->has_guards) {
+        remove_guards(c, run);
+    }
     batch_add(&c->batch, NULL, SYS_madvise, run->address,
         (uint64_t)run->count * IMAGE_PAGE, (uint64_t)advice, 0, 0, 0);
 }
@@ -86,6 +105,10 @@ content_pages(struct clone *c, const struct image *im, const struct pages *pages
                 ret = batch_run(&c->batch, c->pid);
             continue;
         }
+        for (size_t k = i; c->has_guards && k < pages->nruns && k < i + RUNS_AT_ONCE &&
+                           !pages->runs[k].dropped;
+             k++)
+            remove_guards(c, &pages->runs[k]);
         if (c->batch.ncalls > 0)
             ret = batch_run(&c->batch, c->pid);
         if (ret == 0)
@@ -124,7 +147,7 @@ content_queues(struct clone *c, const struct parcels *parcels)
         size_t padded = ((size_t)head->size + 15) & ~(size_t)15;
 
         if (parcels->size - at < sizeof *head + padded || head->fd < 0 ||
-            head->fd >= (int)IMAGE_MAX_FDS)
+            head->fd >= IMAGE_MAX_NUMBER)
             return -EBADMSG;
         ret = keep(&c->queues[head->fd], (const uint8_t *)(head + 1), head->size);
         at += sizeof *head + padded;

@@ -14,10 +14,12 @@
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #define TEXT_SIZE (8u << 20) /* an epoll set of 16,384 descriptors has 1.5 MB */
 #define FULL_LOOKS 3
+#define MQUEUE 0x19800202 /* mqueuefs */
 
 static void *
 reserve(size_t size)
@@ -39,6 +41,7 @@ descriptors_open(struct descriptors *d, struct trace *trace, int cell_pid)
         .pidfd = -1,
         .dir_fd = -1,
         .tee = { -1, -1 },
+        .diag = -1,
         .trace = trace };
     d->known = reserve(DESCRIPTORS_MAX_NUMBER * sizeof *d->known);
     d->next = reserve(IMAGE_MAX_FDS * sizeof *d->next);
@@ -57,12 +60,21 @@ fail:
     return ret;
 }
 
+static void
+forget_one(struct descriptor *m)
+{
+    if (m->fdinfo)
+        fd_close(m->fdinfo - 1);
+    free(m->un);
+    memset(m, 0, sizeof *m);
+}
+
 void
 descriptors_close(struct descriptors *d)
 {
-    for (int i = 0; d->known && d->round > 0 && i < DESCRIPTORS_MAX_NUMBER; i++)
-        if (d->known[i].seen > 0 && d->known[i].fdinfo)
-            fd_close(d->known[i].fdinfo - 1);
+    for (int i = 0; d->known && i < d->top; i++)
+        if (d->known[i].seen > 0)
+            forget_one(&d->known[i]);
     if (d->known)
         munmap(d->known, DESCRIPTORS_MAX_NUMBER * sizeof *d->known);
     if (d->next)
@@ -72,15 +84,16 @@ descriptors_close(struct descriptors *d)
     fd_close(d->dir_fd);
     fd_close(d->tee[0]);
     fd_close(d->tee[1]);
+    fd_close(d->diag);
     d->known = NULL;
     d->next = NULL;
-    d->pidfd = d->dir_fd = d->tee[0] = d->tee[1] = -1;
+    d->pidfd = d->dir_fd = d->tee[0] = d->tee[1] = d->diag = -1;
 }
 
 void
 descriptors_forget(struct descriptors *d)
 {
-    for (int i = 0; i < DESCRIPTORS_MAX_NUMBER && d->round > 0; i++)
+    for (int i = 0; i < d->top; i++)
         if (d->known[i].seen > 0) {
             d->known[i].parcel_hash = 0;
             d->known[i].watch = (struct tcp_watch){ 0 };
@@ -115,8 +128,8 @@ look_at_path(struct look *l)
     memset(l->out->u.file.path, 0, IMAGE_PATH);
     memcpy(l->out->u.file.path, path, (size_t)n);
     if (path[0] != '/')
-        return look_refuse(
-            l, "disable the feature that uses it", "descriptor of an unknown kind");
+        return look_refuse(l, "disable the feature that uses it",
+            strchr(path, '[') ? "namespace, open" : "descriptor of an unknown kind");
     return 0;
 }
 
@@ -125,30 +138,17 @@ is_allowed_device(const struct stat *st)
 {
     unsigned minor_nr = minor(st->st_rdev);
 
-    /* null, zero, random, urandom: without a state of their own */
+    /* null, zero, full, random, urandom: without a state of their own */
     return S_ISCHR(st->st_mode) && major(st->st_rdev) == 1 &&
-           (minor_nr == 3 || minor_nr == 5 || minor_nr == 8 || minor_nr == 9);
-}
-
-static int
-refuse_deleted(struct look *l)
-{
-    char name[24], link[8] = "";
-
-    snprintf(name, sizeof name, "%d", l->fd);
-    if (readlinkat(l->d->dir_fd, name, link, sizeof link) > 0 &&
-        !strncmp(link, "/memfd:", 7))
-        return look_refuse(l, "disable the feature that uses it in the service",
-            "memory file (memfd)");
-    return look_refuse(l,
-        "restart the service, or disable the feature that works with deleted files",
-        "open file is deleted");
+           (minor_nr == 3 || minor_nr == 5 || minor_nr == 7 || minor_nr == 8 ||
+               minor_nr == 9);
 }
 
 static int
 look_at_file(struct look *l)
 {
     off_t at = lseek(l->dup, 0, SEEK_CUR);
+    struct statfs fs;
     int ret = 0;
 
     l->out->kind = IMAGE_FD_FILE;
@@ -161,7 +161,14 @@ look_at_file(struct look *l)
                                    : "disable the feature that uses it",
             isatty(l->dup) ? "terminal" : "device");
     if (l->st.st_nlink == 0)
-        return refuse_deleted(l);
+        return look_at_unnamed(l);
+    l->out->u.file.deleted = 0;
+    if (l->full && S_ISDIR(l->st.st_mode) && fcntl(l->dup, F_GETOWN) > 0)
+        return look_refuse(l, "disable file watching in the service",
+            "folder that sends signals (F_NOTIFY)");
+    if (l->full && fstatfs(l->dup, &fs) == 0 && fs.f_type == MQUEUE)
+        return look_refuse(l, "configure the service to use another kind of queue",
+            "POSIX message queue");
     if (l->full)
         ret = look_at_path(l);
     return ret;
@@ -179,8 +186,8 @@ look_fully(struct look *l)
     l->memo->looks++;
     l->out->cloexec = (proctext_number(l->d->text.data, "flags:", 8, 0) & O_CLOEXEC) !=
                       0;
-    if (proctext_field(l->d->text.data, "lock:"))
-        return look_refuse(l, "disable file locking in the service", "file is locked");
+    if (strstr(l->d->text.data, ": LEASE "))
+        return look_refuse(l, "disable leases in the service", "file has a lease");
     return 0;
 }
 
@@ -194,7 +201,8 @@ is_same_open_file(const struct look *l, const struct image_fd *other)
         return false;
     if (S_ISSOCK(l->st.st_mode))
         return true; /* a socket's inode belongs to one open file */
-    if (out->kind == IMAGE_FD_FILE && other->u.file.position != out->u.file.position)
+    if ((out->kind == IMAGE_FD_FILE || out->kind == IMAGE_FD_MEMFD) &&
+        other->u.file.position != out->u.file.position)
         return false;
     return syscall(SYS_kcmp, l->d->pid, l->d->pid, KCMP_FILE, (unsigned long)other->fd,
                (unsigned long)l->fd) == 0;
@@ -238,6 +246,7 @@ look_at_open(struct look *l)
 {
     const struct image_fd *leader = NULL;
     uint32_t cloexec = l->out->cloexec, nitems = l->im->nitems;
+    uint32_t nwatches = l->im->nwatches;
     int ret;
 
     l->out->dup_of = -1;
@@ -258,9 +267,16 @@ look_at_open(struct look *l)
         l->out->dup_of = leader->fd;
         l->out->cloexec = cloexec;
         l->im->nitems = nitems; /* an epoll set's items are its leader's */
+        l->im->nwatches = nwatches;
     }
-    return l->out->dup_of < 0 && l->out->kind == IMAGE_FD_PIPE_READ ? pipe_content(l)
-                                                                    : 0;
+    if (leader)
+        return 0;
+    if (l->out->kind == IMAGE_FD_PIPE_READ)
+        return pipe_content(l);
+    if (l->out->kind == IMAGE_FD_MEMFD ||
+        (l->out->kind == IMAGE_FD_FILE && l->out->u.file.deleted))
+        return unnamed_content(l);
+    return 0;
 }
 
 static void
@@ -268,9 +284,7 @@ begin_anew(struct look *l)
 {
     struct descriptor *m = l->memo;
 
-    if (m->fdinfo)
-        fd_close(m->fdinfo - 1);
-    memset(m, 0, sizeof *m);
+    forget_one(m);
     m->dev = l->st.st_dev;
     m->ino = l->st.st_ino;
     m->type = l->st.st_mode & S_IFMT;
@@ -304,6 +318,8 @@ look_at(struct look *l)
     m->image = *l->out;
     if (ret == 0 && l->out->kind == IMAGE_FD_TCP && l->out->dup_of < 0)
         l->im->tcps[l->im->ntcps++] = m->tcp;
+    if (ret == 0 && l->out->kind == IMAGE_FD_UNIX && l->out->dup_of < 0)
+        l->im->unixes[l->im->nunixes++] = *m->un;
     return ret;
 }
 
@@ -420,11 +436,13 @@ descriptors_read(struct descriptors *d, struct image *im, struct parcels *parcel
         return n;
     n = n < 0 ? IMAGE_MAX_FDS + 1 : n; /* the one too many is refused below */
     d->round++;
-    d->sockets_us = d->full_looks = 0;
+    d->sockets_us = d->full_looks = d->nwaiting = 0;
     d->item_inodes = inodes;
     d->highest = n > 0 ? numbers[n - 1] : -1;
+    if (d->highest >= d->top && d->highest < DESCRIPTORS_MAX_NUMBER)
+        d->top = d->highest + 1;
     memset(d->heads, 0xff, sizeof d->heads);
-    im->nfds = im->nitems = im->ntcps = 0;
+    im->nfds = im->nitems = im->ntcps = im->nunixes = im->nwatches = 0;
     for (int i = 0; i < n; i++) {
         int one = look_at_number(d, numbers[i], im, parcels, why);
 
@@ -433,5 +451,9 @@ descriptors_read(struct descriptors *d, struct image *im, struct parcels *parcel
         else if (one < 0)
             return one;
     }
+    if (ret == 0)
+        ret = unix_check(d, im, why);
+    if (ret == 0)
+        ret = locks_read(d, im, why);
     return ret < 0 ? ret : check_items(d, im, inodes, why);
 }

@@ -18,7 +18,7 @@
 
 #include <sys/stat.h>
 
-#define DESCRIPTORS_MAX_NUMBER 65536 /* highest descriptor number, plus 1 */
+#define DESCRIPTORS_MAX_NUMBER IMAGE_MAX_NUMBER
 #define DESCRIPTORS_ROUND 64
 #define DESCRIPTORS_HASH 4096
 
@@ -34,13 +34,26 @@ struct descriptor {
     struct image_fd image;
     struct image_tcp tcp;
     struct tcp_watch watch;
+    struct image_unix *un; /* owned; NULL: no unix socket */
+    bool quick;            /* of a file without a name: its time tells of writes */
+    struct timespec mtime; /* and size, when it was read */
+    uint64_t size;
+    bool unsent; /* of a unix socket: what it sent was not received yet */
 };
+
+/* A client that waits to be accepted by the unix socket @listener. */
+struct descriptors_waiting {
+    uint64_t client, listener; /* inodes */
+    int fd;                    /* the listener's */
+};
+#define DESCRIPTORS_WAITING 1024
 
 struct descriptors {
     pid_t pid;
     int cell_pid;
     int pidfd, dir_fd;        /* owned: the process, /proc/PID/fd */
     int tee[2];               /* owned: a pipe to look into pipes */
+    int diag;                 /* owned: netlink socket in its network namespace; -1 */
     struct descriptor *known; /* owned mapping: by number */
     struct trace *trace;  /* borrowed: its children may hold the other end of pipes */
     struct proctext text; /* owned */
@@ -48,9 +61,15 @@ struct descriptors {
     int32_t heads[DESCRIPTORS_HASH]; /* index in im->fds of the first by inode; -1 */
     int32_t *next;                   /* owned mapping: the next with the same hash */
     uint64_t *item_inodes;           /* of im->items, during a read */
-    int highest;                     /* descriptor number */
-    unsigned sockets_us;             /* of the last read: time spent on sockets */
-    unsigned full_looks;             /* of the last read */
+    struct image_lock locks[IMAGE_MAX_LOCKS]; /* on files; found when these were */
+    uint32_t nlocks;
+    uint64_t locks_hash, files_hash;
+    struct descriptors_waiting waiting[DESCRIPTORS_WAITING]; /* of this read */
+    uint32_t nwaiting;
+    int highest; /* descriptor number; .top: of all reads, plus 1 */
+    int top;
+    unsigned sockets_us; /* of the last read: time spent on sockets */
+    unsigned full_looks; /* of the last read */
 };
 
 /* One descriptor being looked at. */
@@ -81,10 +100,21 @@ int descriptors_read(struct descriptors *d, struct image *im, struct parcels *pa
 void descriptors_forget(struct descriptors *d);
 
 /* For the files that know one kind each; results as above. */
-int look_at_special(struct look *l); /* epoll, eventfd, timerfd, signalfd */
+int look_at_special(struct look *l); /* epoll, eventfd, timerfd, signalfd, inotify */
+int look_at_inotify(struct look *l); /* its text has been read */
 int look_at_pipe(struct look *l);
 int pipe_content(struct look *l);
 int look_at_socket(struct look *l);
+int look_at_unnamed(struct look *l);
+int unnamed_content(struct look *l);
+int look_at_unix(struct look *l);
+
+/* locks_read - after all descriptors: locks on files.  0; -EOPNOTSUPP; -ESRCH. */
+int locks_read(struct descriptors *d, struct image *im, struct refusals *why);
+
+/* unix_check - after all descriptors: the other ends of the unix sockets must be among
+ * them.  0 or -EOPNOTSUPP. */
+int unix_check(struct descriptors *d, struct image *im, struct refusals *why);
 int look_refuse(struct look *l, const char *cure, const char *what);
 
 #endif

@@ -27,6 +27,7 @@
 #define PAGE_IS_PRESENT (1 << 3)
 #define PAGE_IS_SWAPPED (1 << 4)
 #define PAGE_IS_PFNZERO (1 << 5)
+#define PAGE_IS_GUARD (1 << 8) /* Linux 6.15 */
 #define PM_SCAN_WP_MATCHING (1 << 0)
 #define PM_SCAN_CHECK_WPASYNC (1 << 1)
 
@@ -61,6 +62,13 @@ struct procmap_query {
 struct kernel_rseq_configuration {
     uint64_t pointer;
     uint32_t size, signature, flags, pad;
+};
+
+#define KERNEL_MSEAL 462                /* system call, Linux 6.10 */
+#define KERNEL_GET_USER_DISPATCH 0x4211 /* PTRACE_..._CONFIG, Linux 6.4 */
+
+struct kernel_user_dispatch {
+    uint64_t mode, selector, offset, len;
 };
 
 #define KERNEL_GET_TID_ADDRESS 40 /* PR_GET_TID_ADDRESS, CONFIG_CHECKPOINT_RESTORE */

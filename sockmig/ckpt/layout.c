@@ -7,12 +7,17 @@
  * final protections come with the takeover. */
 #include "sockmig/ckpt/clone_parts.h"
 
+#include "sockmig/ckpt/kernel.h"
+
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 
+#ifndef MLOCK_ONFAULT
+#define MLOCK_ONFAULT 1
+#endif
 #ifndef MADV_WIPEONFORK
 #define MADV_WIPEONFORK 18
 #define MADV_KEEPONFORK 19
@@ -27,6 +32,9 @@ static const struct {
     { IMAGE_VMA_DONTDUMP, MADV_DONTDUMP, MADV_DODUMP },
     { IMAGE_VMA_DONTFORK, MADV_DONTFORK, MADV_DOFORK },
     { IMAGE_VMA_WIPEONFORK, MADV_WIPEONFORK, MADV_KEEPONFORK },
+    { IMAGE_VMA_MERGEABLE, MADV_MERGEABLE, MADV_UNMERGEABLE },
+    { IMAGE_VMA_SEQUENTIAL, MADV_SEQUENTIAL, MADV_NORMAL },
+    { IMAGE_VMA_RANDOM, MADV_RANDOM, MADV_NORMAL },
 };
 
 static bool
@@ -38,6 +46,8 @@ is_kernel_made(const struct image_vma *v)
 static uint32_t
 skeleton_prot(const struct image_vma *v)
 {
+    if (v->kind == IMAGE_VMA_HELD)
+        return 0; /* a place only, until its descriptor is there */
     if (v->prot == 0 || v->kind == IMAGE_VMA_SHARED_FILE)
         return v->prot;
     return v->prot | PROT_READ | PROT_WRITE;
@@ -55,17 +65,19 @@ is_same_backing(const struct image_vma *a, const struct image_vma *b)
            a->dev_minor == b->dev_minor && a->offset - a->start == b->offset - b->start;
 }
 
+/* What is taken back first: MADV_NORMAL takes back two. */
 static void
 advise(struct batch *b, uint32_t had, uint32_t has, uint64_t start, uint64_t end)
 {
-    for (unsigned i = 0; i < sizeof advices / sizeof advices[0]; i++) {
-        bool before = had & advices[i].flag, now = has & advices[i].flag;
-        int advice = now ? advices[i].set : advices[i].clear;
+    for (unsigned pass = 0; pass < 2; pass++)
+        for (unsigned i = 0; i < sizeof advices / sizeof advices[0]; i++) {
+            bool before = had & advices[i].flag, now = has & advices[i].flag;
+            int advice = now ? advices[i].set : advices[i].clear;
 
-        if (before != now && advice)
-            batch_add(b, "madvise", SYS_madvise, start, end - start, (uint64_t)advice,
-                0, 0, 0);
-    }
+            if (before != now && advice && now == (pass == 1))
+                batch_add(b, "madvise", SYS_madvise, start, end - start,
+                    (uint64_t)advice, 0, 0, 0);
+        }
 }
 
 /* The stub has no descriptors below its engine's, so the file is descriptor 0. */
@@ -99,14 +111,15 @@ map_piece(struct batch *b, const struct image_vma *v, uint64_t start, uint64_t e
         batch_add(b, "map memory", SYS_mmap, start, end - start, skeleton_prot(v),
             flags | (v->kind == IMAGE_VMA_SHARED_ANON ? MAP_SHARED : MAP_PRIVATE),
             (uint64_t)-1, 0);
-    advise(b, 0, v->flags, start, end);
+    if (v->kind != IMAGE_VMA_HELD)
+        advise(b, 0, v->flags, start, end);
 }
 
 static void
 change_piece(struct batch *b, const struct image_vma *old, const struct image_vma *now,
     uint64_t start, uint64_t end)
 {
-    if (skeleton_prot(old) != skeleton_prot(now) && now->prot != 0)
+    if (skeleton_prot(old) != skeleton_prot(now) && skeleton_prot(now) != 0)
         batch_add(b, "mprotect", SYS_mprotect, start, end - start, skeleton_prot(now),
             0, 0, 0);
     advise(b, old->flags, now->flags, start, end);
@@ -223,14 +236,19 @@ wake_protections(struct wake *w, const char **what)
     for (uint32_t i = 0; i < w->im->nvmas && ret == 0; i++) {
         const struct image_vma *v = &w->im->vmas[i];
 
-        if (is_kernel_made(v) || v->kind == IMAGE_VMA_SHARED_FILE)
+        if (is_kernel_made(v) || v->kind == IMAGE_VMA_SHARED_FILE ||
+            v->kind == IMAGE_VMA_HELD)
             continue;
         /* PROT_NONE again, too: the piece may have been something else before */
         if (v->prot == 0 || v->prot != skeleton_prot(v))
             batch_add(b, "mprotect", SYS_mprotect, v->start, v->end - v->start, v->prot,
                 0, 0, 0);
         if (v->flags & IMAGE_VMA_LOCKED)
-            batch_add(b, "mlock", SYS_mlock, v->start, v->end - v->start, 0, 0, 0, 0);
+            batch_add(b, "mlock", SYS_mlock2, v->start, v->end - v->start,
+                v->flags & IMAGE_VMA_ON_FAULT ? MLOCK_ONFAULT : 0, 0, 0, 0);
+        if (v->flags & IMAGE_VMA_SEALED)
+            batch_add(
+                b, "mseal", KERNEL_MSEAL, v->start, v->end - v->start, 0, 0, 0, 0);
         ret = flush_if_full(w->c);
     }
     if (ret == 0)

@@ -1,20 +1,18 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  *
- * look_socket.c - sockets: TCP in all its forms; UDP; of unix sockets only the half of
- * a pair whose other half is gone. */
+ * look_socket.c - internet sockets: TCP in all its forms; UDP. */
 #include "sockmig/ckpt/descriptors.h"
 
+#include "sockmig/ckpt/netlink_sock.h"
+#include "sockmig/ckpt/options.h"
 #include "sockmig/ckpt/udp.h"
 #include "sockmig/filehash.h"
 
 #include <errno.h>
-#include <linux/sockios.h>
 #include <linux/tcp.h>
 #include <netinet/in.h>
-#include <poll.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/socket.h>
 
 enum { STATE_ESTABLISHED = 1, STATE_CLOSE = 7, STATE_LISTEN = 10 }; /* tcp_states.h */
@@ -33,21 +31,21 @@ option(int sock, int level, int name)
 }
 
 static int
-look_at_listener(struct look *l, const struct tcp_info *info)
+look_at_unconnected(struct look *l, int kind, int backlog)
 {
     struct image_fd *out = l->out;
     socklen_t len = sizeof out->u.listen.address;
     int s = l->dup;
 
-    out->kind = IMAGE_FD_TCP_LISTEN;
-    if (!l->full && out->u.listen.address_len > 0)
+    if (!l->full && out->kind == kind && out->u.listen.address_len > 0)
         return 0;
+    out->kind = kind;
     memset(&out->u, 0, sizeof out->u);
     if (getsockname(s, (struct sockaddr *)out->u.listen.address, &len) < 0)
         return -errno;
     out->u.listen.address_len = len;
     out->u.listen.family = l->memo->family;
-    out->u.listen.backlog = (int32_t)info->tcpi_sacked; /* of a listener: its limit */
+    out->u.listen.backlog = backlog;
     out->u.listen.reuse_addr = option(s, SOL_SOCKET, SO_REUSEADDR);
     out->u.listen.reuse_port = option(s, SOL_SOCKET, SO_REUSEPORT);
     out->u.listen.v6only = l->memo->family == AF_INET6
@@ -64,6 +62,7 @@ look_at_listener(struct look *l, const struct tcp_info *info)
     out->u.listen.rcvbuf = option(s, SOL_SOCKET, SO_RCVBUF);
     out->u.listen.buf_lock = option(s, SOL_SOCKET, SO_BUF_LOCK);
     out->u.listen.fastopen = option(s, IPPROTO_TCP, TCP_FASTOPEN);
+    options_read(s, l->memo->family, &out->u.listen.options);
     return 0;
 }
 
@@ -75,8 +74,7 @@ become(struct look *l, int kind)
         memset(&l->out->u, 0, sizeof l->out->u);
         l->out->kind = kind;
     }
-    if (kind != IMAGE_FD_UNIX_DEAD)
-        l->out->u.listen.family = l->memo->family;
+    l->out->u.listen.family = l->memo->family;
     return 0;
 }
 
@@ -92,10 +90,8 @@ look_at_closed(struct look *l, const struct tcp_info *info)
     if (getsockname(l->dup, (struct sockaddr *)&sa, &len) < 0)
         return -errno;
     /* the port is at the same place for both families */
-    if (sa.sin6_port != 0)
-        return look_refuse(l, "wait until the service has started",
-            "socket that is bound and does not listen");
-    return become(l, IMAGE_FD_TCP_FRESH);
+    return look_at_unconnected(
+        l, sa.sin6_port != 0 ? IMAGE_FD_TCP_BOUND : IMAGE_FD_TCP_FRESH, 0);
 }
 
 static int
@@ -103,14 +99,18 @@ look_at_tcp(struct look *l)
 {
     struct tcp_info info = { 0 };
     socklen_t len = sizeof info;
+    const char *what = l->full ? options_refused(l->dup, l->memo->family) : NULL;
 
+    if (what)
+        return look_refuse(l, "disable the feature that uses it in the service", what);
     if (l->memo->image.kind == IMAGE_FD_TCP && l->memo->looks > 1) {
         info.tcpi_state = STATE_ESTABLISHED; /* tcp_dump() finds out if not */
     } else if (getsockopt(l->dup, IPPROTO_TCP, TCP_INFO, &info, &len) < 0) {
         return -errno;
     }
     if (info.tcpi_state == STATE_LISTEN)
-        return look_at_listener(l, &info);
+        /* the second is, of a listener, its limit */
+        return look_at_unconnected(l, IMAGE_FD_TCP_LISTEN, (int)info.tcpi_sacked);
     if (info.tcpi_state == STATE_CLOSE)
         return look_at_closed(l, &info);
     become(l, IMAGE_FD_TCP);
@@ -124,26 +124,6 @@ look_at_tcp(struct look *l)
     default:
         return -EAGAIN;
     }
-}
-
-static int
-look_at_unix(struct look *l)
-{
-    struct pollfd pfd = { .fd = l->dup, .events = POLLIN };
-    int unread = 0;
-
-    if (option(l->dup, SOL_SOCKET, SO_ACCEPTCONN))
-        return look_refuse(l,
-            "configure the service without a unix socket (use TCP on "
-            "127.0.0.1)",
-            "listening unix socket");
-    if (poll(&pfd, 1, 0) > 0 && (pfd.revents & POLLHUP) &&
-        ioctl(l->dup, SIOCINQ, &unread) == 0 && unread == 0)
-        return become(l, IMAGE_FD_UNIX_DEAD);
-    return look_refuse(l,
-        "configure the service without unix sockets (system log "
-        "included)",
-        "unix socket");
 }
 
 /* What the kernel joins by itself; the rest are memberships of a socket. */
@@ -221,6 +201,19 @@ look_at_udp(struct look *l)
 }
 
 static int
+look_at_netlink(struct look *l)
+{
+    bool waits;
+    const char *what = netlink_look(
+        l->dup, l->memo->protocol, &l->out->u.netlink, &waits);
+
+    l->out->kind = IMAGE_FD_NETLINK;
+    if (what)
+        return look_refuse(l, "disable the feature that uses it in the service", what);
+    return waits ? -EAGAIN : 0;
+}
+
+static int
 refuse_socket(struct look *l)
 {
     static const struct {
@@ -233,7 +226,6 @@ refuse_socket(struct look *l)
         { AF_INET6, 136, "UDP-Lite socket" },
         { AF_INET, -1, "raw or unusual internet socket" },
         { AF_INET6, -1, "raw or unusual internet socket" },
-        { AF_NETLINK, -1, "netlink socket" },
         { AF_PACKET, -1, "packet socket" },
     };
 
@@ -265,5 +257,7 @@ look_at_socket(struct look *l)
     if ((m->family == AF_INET || m->family == AF_INET6) &&
         m->socket_type == SOCK_DGRAM && m->protocol == IPPROTO_UDP)
         return look_at_udp(l);
+    if (m->family == AF_NETLINK)
+        return look_at_netlink(l);
     return refuse_socket(l);
 }

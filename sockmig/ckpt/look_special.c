@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  *
- * look_special.c - descriptors without a file: epoll, eventfd, timerfd, signalfd.
+ * look_special.c - descriptors without a file: epoll, eventfd, timerfd, signalfd,
+ * inotify.
  *
  * They share one inode, and their state is in /proc/PID/fdinfo only, which is kept
  * open (it names the number, not the file): reading it again is cheap. */
@@ -121,6 +122,7 @@ static const struct {
     { "anon_inode:[eventfd]", IMAGE_FD_EVENTFD, take_eventfd },
     { "anon_inode:[timerfd]", IMAGE_FD_TIMERFD, take_timerfd },
     { "anon_inode:[signalfd]", IMAGE_FD_SIGNALFD, take_signalfd },
+    { "anon_inode:inotify", IMAGE_FD_INOTIFY, look_at_inotify },
 };
 
 static const struct {
@@ -128,8 +130,6 @@ static const struct {
 } refused[] = {
     { "anon_inode:[io_uring]", "io_uring instance",
         "disable io_uring in the service (kernel.io_uring_disabled=2)" },
-    { "anon_inode:inotify", "inotify instance",
-        "disable file watching in the service" },
     { "anon_inode:[fanotify]", "fanotify instance",
         "disable file watching in the service" },
     { "anon_inode:[pidfd]", "process descriptor (pidfd)",
@@ -137,13 +137,18 @@ static const struct {
     { "anon_inode:[userfaultfd]", "userfaultfd",
         "disable the feature that uses userfaultfd" },
     { "anon_inode:[perf_event]", "performance counter", "disable profiling" },
+    { "anon_inode:bpf", "BPF object", "disable the feature that uses BPF" },
+    { "anon_inode:[landlock-ruleset]", "Landlock rules",
+        "disable sandboxing in the service" },
+    { "anon_inode:seccomp notify", "listener of system call filters (seccomp)",
+        "disable sandboxing in the service" },
 };
 
 static int
 refuse_special(struct look *l, const char *link)
 {
     for (size_t i = 0; i < sizeof refused / sizeof refused[0]; i++)
-        if (!strcmp(link, refused[i].link))
+        if (!strncmp(link, refused[i].link, strlen(refused[i].link)))
             return look_refuse(l, refused[i].cure, refused[i].what);
     return look_refuse(
         l, "disable the feature that uses it", "descriptor of an unknown kind");

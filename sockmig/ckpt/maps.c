@@ -106,7 +106,12 @@ struct unsupported {
 static const struct unsupported unsupported[] = {
     { "/SYSV", "System V shared memory is mapped",
         "configure the service to use another kind of shared memory" },
-    { "/memfd:", "memory file (memfd) is mapped", "disable the feature that uses it" },
+    { "/memfd:", "private mapping of a memory file (memfd)",
+        "disable the feature that uses it" },
+    { "/dev/shm/", "POSIX shared memory is mapped",
+        "configure the service to use another kind of shared memory" },
+    { "/secretmem", "secret memory (memfd_secret) is mapped",
+        "disable the feature that uses it" },
     { "/[aio]", "kernel asynchronous I/O context",
         "disable native asynchronous I/O in the service" },
     { "/anon_hugepage", "huge pages (hugetlb) are mapped",
@@ -191,6 +196,11 @@ classify(struct maps *m, struct image_vma *v, uint32_t perms, struct refusals *w
         v->kind = IMAGE_VMA_SHARED_ANON;
         return 0;
     }
+    if (shared && ends_with(v->path, " (deleted)") &&
+        (!strncmp(v->path, "/memfd:", 7) || !strncmp(v->path, "/dev/shm/", 9))) {
+        v->kind = IMAGE_VMA_HELD;
+        return 0;
+    }
     if (v->path[0] == '/' || (v->path[0] && v->path[0] != '[')) {
         int ret;
 
@@ -222,7 +232,8 @@ known_flags(const struct maps *m, const struct image_vma *v, size_t *from)
 static bool
 is_known(const struct image_vma *v, const struct procmap_query *q)
 {
-    bool shared = v->kind == IMAGE_VMA_SHARED_FILE || v->kind == IMAGE_VMA_SHARED_ANON;
+    bool shared = v->kind == IMAGE_VMA_SHARED_FILE ||
+                  v->kind == IMAGE_VMA_SHARED_ANON || v->kind == IMAGE_VMA_HELD;
     uint32_t flags = v->prot | (shared ? SHARED_BIT : 0);
 
     return v->start == q->vma_start && v->end == q->vma_end && v->inode == q->inode &&
@@ -359,7 +370,10 @@ parse_flags(const char *at)
     } rows[] = { { "gd", IMAGE_VMA_GROWSDOWN }, { "nh", IMAGE_VMA_NOHUGE },
         { "hg", IMAGE_VMA_HUGE }, { "dd", IMAGE_VMA_DONTDUMP },
         { "dc", IMAGE_VMA_DONTFORK }, { "wf", IMAGE_VMA_WIPEONFORK },
-        { "lo", IMAGE_VMA_LOCKED }, { "nr", IMAGE_VMA_NORESERVE } };
+        { "lo", IMAGE_VMA_LOCKED }, { "nr", IMAGE_VMA_NORESERVE },
+        { "mg", IMAGE_VMA_MERGEABLE }, { "sr", IMAGE_VMA_SEQUENTIAL },
+        { "rr", IMAGE_VMA_RANDOM }, { "lf", IMAGE_VMA_ON_FAULT },
+        { "sl", IMAGE_VMA_SEALED } };
     uint32_t flags = 0;
 
     for (at += strspn(at, " "); *at && *at != '\n'; at += strspn(at, " ")) {
@@ -391,7 +405,9 @@ maps_read_flags(struct maps *m)
 
         if (!next)
             break;
-        if (!strncmp(line, "VmFlags:", 8))
+        if (!strncmp(line, "VmFlags:", 8) && v.start == m->skip && m->skip)
+            m->skip_flags = parse_flags(line + 8);
+        else if (!strncmp(line, "VmFlags:", 8))
             m->flags[m->nflags++] = (struct maps_flags){ v.start, v.end,
                 parse_flags(line + 8) };
         else if ((*line >= '0' && *line <= '9') || (*line >= 'a' && *line <= 'f'))

@@ -23,6 +23,7 @@ struct maps {
     int cell_pid;
     int fd;                   /* owned: /proc/PID/maps */
     uint64_t skip, skip_end;  /* memory of ours in the target: not part of it */
+    uint32_t skip_flags;      /* of it: locked means that all memory is */
     struct proctext text;     /* owned */
     struct maps_flags *flags; /* owned mapping: from the last smaps, sorted */
     size_t nflags;

@@ -47,6 +47,21 @@ open_proc(pid_t pid, const char *name, int flags)
     return fd < 0 ? -errno : fd;
 }
 
+static bool
+is_guard(struct memory *m, uint64_t at)
+{
+    struct page_region one;
+    struct pm_scan_arg arg = { .size = sizeof arg,
+        .start = at,
+        .end = at + IMAGE_PAGE,
+        .vec = (uint64_t)(uintptr_t)&one,
+        .vec_len = 1,
+        .category_mask = m->guard,
+        .return_mask = m->guard };
+
+    return m->guard && ioctl(m->pagemap_fd, PAGEMAP_SCAN, &arg) > 0;
+}
+
 int
 memory_open(struct memory *m, pid_t pid, int cell_pid)
 {
@@ -74,6 +89,10 @@ memory_open(struct memory *m, pid_t pid, int cell_pid)
     ret = m->pagemap_fd = open_proc(pid, "pagemap", O_RDONLY);
     if (ret < 0)
         goto fail;
+    m->guard = PAGE_IS_GUARD;
+    errno = 0;
+    if (!is_guard(m, 0) && errno == EINVAL)
+        m->guard = 0;
     return 0;
 fail:
     memory_close(m);
@@ -268,17 +287,24 @@ memory_register(
 }
 
 /* Page by page, through the debugger's door; what cannot be read is not there any
- * more. */
-static void
-read_slowly(struct memory *m, struct pages *pages, const struct page_run *run)
+ * more, or a guard, which a later run says.  False: no room for that. */
+static bool
+read_slowly(struct memory *m, struct pages *pages, size_t index)
 {
-    for (uint32_t i = 0; i < run->count; i++) {
-        uint8_t *to = pages->data + run->offset + (size_t)i * IMAGE_PAGE;
-        uint64_t at = run->address + (uint64_t)i * IMAGE_PAGE;
+    struct page_run run = pages->runs[index];
+    bool ok = true;
 
-        if (pread(m->mem_fd, to, IMAGE_PAGE, (off_t)at) != IMAGE_PAGE)
-            memset(to, 0, IMAGE_PAGE);
+    for (uint32_t i = 0; i < run.count; i++) {
+        uint8_t *to = pages->data + run.offset + (size_t)i * IMAGE_PAGE;
+        uint64_t at = run.address + (uint64_t)i * IMAGE_PAGE;
+
+        if (pread(m->mem_fd, to, IMAGE_PAGE, (off_t)at) == IMAGE_PAGE)
+            continue;
+        memset(to, 0, IMAGE_PAGE);
+        if (is_guard(m, at))
+            ok = pages_drop(pages, at, 1, PAGES_GUARD) && ok;
     }
+    return ok;
 }
 
 /* Read the content of runs @from.. of @pages: one call for up to MAX_IOV runs, whose
@@ -310,8 +336,8 @@ read_runs(struct memory *m, struct pages *pages, size_t from)
         if (errno == ESRCH)
             return -ESRCH;
         for (size_t i = first; i < from; i++)
-            if (!pages->runs[i].dropped)
-                read_slowly(m, pages, &pages->runs[i]);
+            if (!pages->runs[i].dropped && !read_slowly(m, pages, i))
+                return -ENOSPC;
     }
     return 0;
 }
@@ -324,8 +350,8 @@ add_finding(struct pages *pages, struct finding *f)
         uint64_t count = (f->end - f->start) / IMAGE_PAGE;
         uint64_t room = (pages->max_size - pages->size) / IMAGE_PAGE;
 
-        if (f->dropped) {
-            if (!pages_drop(pages, f->start, count))
+        if (f->kind != PAGES_CONTENT) {
+            if (!pages_drop(pages, f->start, count, f->kind))
                 return false;
             f->start = f->end;
             continue;

@@ -45,7 +45,7 @@ struct span {
 
 struct finding { /* pages to be sent */
     uint64_t start, end;
-    bool dropped;
+    enum pages_kind kind;
 };
 
 struct memory {
@@ -64,6 +64,7 @@ struct memory {
     bool all;                      /* next scan reports everything */
     bool running;    /* during this scan: what changes under us is found next time */
     bool share_all;  /* send shared memory whole: children have it too */
+    uint64_t guard;  /* PAGE_IS_GUARD, or 0: this kernel has none */
     bool swap;       /* the host swaps: "not present" is not "empty" */
     bool failed;     /* a table was too small: what was found is incomplete */
     size_t quiet;    /* during a scan: how far was_present is used up */

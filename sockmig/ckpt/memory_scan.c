@@ -18,18 +18,18 @@
 #define SMALL (8 * (uint64_t)IMAGE_PAGE) /* read without a look whether it is there */
 
 static void
-found(struct memory *m, uint64_t start, uint64_t end, bool dropped)
+found(struct memory *m, uint64_t start, uint64_t end, enum pages_kind kind)
 {
     struct finding *last = m->nfound ? &m->found[m->nfound - 1] : NULL;
 
     if (start >= end)
         return;
-    if (last && last->dropped == dropped && last->end == start)
+    if (last && last->kind == kind && last->end == start)
         last->end = end;
     else if (m->nfound == MAX_FOUND)
         m->failed = true;
     else
-        m->found[m->nfound++] = (struct finding){ start, end, dropped };
+        m->found[m->nfound++] = (struct finding){ start, end, kind };
 }
 
 /* One PAGEMAP_SCAN over @from..@to, in as many calls as it takes; regions found, or
@@ -77,7 +77,7 @@ look_inside(struct memory *m, uint64_t start, uint64_t end)
 {
     const struct pm_scan_arg what = { .category_anyof_mask = PAGE_IS_PRESENT |
                                                              PAGE_IS_SWAPPED,
-        .return_mask = PAGE_IS_PRESENT | PAGE_IS_SWAPPED | PAGE_IS_PFNZERO };
+        .return_mask = PAGE_IS_PRESENT | PAGE_IS_SWAPPED | PAGE_IS_PFNZERO | m->guard };
     uint64_t at = start;
 
     while (at < end) {
@@ -94,11 +94,14 @@ look_inside(struct memory *m, uint64_t start, uint64_t end)
             bool content = !(r->categories & PAGE_IS_PFNZERO) &&
                            ((r->categories & PAGE_IS_PRESENT) || m->swap);
 
-            found(m, at, r->start, true);
-            found(m, r->start, r->end, !content);
+            found(m, at, r->start, PAGES_DROPPED);
+            found(m, r->start, r->end,
+                r->categories & m->guard ? PAGES_GUARD
+                : content                ? PAGES_CONTENT
+                                         : PAGES_DROPPED);
             at = r->end;
         }
-        found(m, at, to, true);
+        found(m, at, to, PAGES_DROPPED);
         at = to;
     }
     return 0;
@@ -118,7 +121,7 @@ scan_written(struct memory *m, uint64_t start, uint64_t end)
         const struct page_region *r = &m->regions[i];
 
         if (r->end - r->start <= SMALL)
-            found(m, r->start, r->end, false);
+            found(m, r->start, r->end, PAGES_CONTENT);
         else
             ret = look_inside(m, r->start, r->end);
     }
@@ -146,15 +149,19 @@ scan_present(struct memory *m, uint64_t start, uint64_t end, bool file, bool sen
     const struct pm_scan_arg what = { .flags = arming(m),
         .category_mask = file ? PAGE_IS_FILE : 0,
         .category_inverted = file ? PAGE_IS_FILE : 0,
-        .category_anyof_mask = PAGE_IS_PRESENT | (m->swap ? PAGE_IS_SWAPPED : 0),
-        .return_mask = PAGE_IS_WRITTEN | PAGE_IS_PFNZERO };
+        .category_anyof_mask = PAGE_IS_PRESENT | m->guard |
+                               (m->swap ? PAGE_IS_SWAPPED : 0),
+        .return_mask = PAGE_IS_WRITTEN | PAGE_IS_PFNZERO | m->guard };
     long n = scan(m, start, end, &what, m->regions, MAX_REGIONS);
 
     for (long i = 0; i < n; i++) {
         const struct page_region *r = &m->regions[i];
 
         if ((r->categories & PAGE_IS_WRITTEN) || send)
-            found(m, r->start, r->end, !file && (r->categories & PAGE_IS_PFNZERO));
+            found(m, r->start, r->end,
+                r->categories & m->guard                     ? PAGES_GUARD
+                : !file && (r->categories & PAGE_IS_PFNZERO) ? PAGES_DROPPED
+                                                             : PAGES_CONTENT);
         present(m, r->start, r->end);
     }
     return n < 0 ? (int)n : 0;
@@ -203,14 +210,14 @@ found_shared(struct memory *m, const struct image_vma *v, uint64_t start, uint64
         off_t data = lseek(fd, at, SEEK_DATA), hole;
 
         data = data < 0 || data > to ? to : data;
-        found(m, (uint64_t)(at - base), (uint64_t)(data - base), true);
+        found(m, (uint64_t)(at - base), (uint64_t)(data - base), PAGES_DROPPED);
         hole = data < to ? lseek(fd, data, SEEK_HOLE) : to;
         hole = hole < 0 || hole > to ? to : hole;
-        found(m, (uint64_t)(data - base), (uint64_t)(hole - base), false);
+        found(m, (uint64_t)(data - base), (uint64_t)(hole - base), PAGES_CONTENT);
         at = hole;
     }
     if (fd < 0)
-        found(m, start, end, false);
+        found(m, start, end, PAGES_CONTENT);
     fd_close(fd);
 }
 
@@ -232,7 +239,7 @@ scan_shared(struct memory *m, const struct image_vma *v)
         const struct page_region *r = &m->regions[i];
 
         if (r->end - r->start <= SMALL)
-            found(m, r->start, r->end, false);
+            found(m, r->start, r->end, PAGES_CONTENT);
         else
             found_shared(m, v, r->start, r->end);
     }
@@ -255,11 +262,11 @@ drop_missing(struct memory *m, uint64_t at, uint64_t end)
     }
     for (; low < m->npresent && m->present[low].start < end; low++) {
         if (m->present[low].start > at)
-            found(m, at, m->present[low].start, true);
+            found(m, at, m->present[low].start, PAGES_DROPPED);
         at = m->present[low].end > at ? m->present[low].end : at;
     }
     if (at < end)
-        found(m, at, end, true);
+        found(m, at, end, PAGES_DROPPED);
 }
 
 /* The parts of sorted @spans inside @v.  *from: where to begin, for the next one. */

@@ -2,6 +2,7 @@
 #include "sockmig/ckpt/process.h"
 
 #include "lib/fd.h"
+#include "sockmig/ckpt/threads.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -81,11 +82,13 @@ read_groups(const char *status, struct image_process *to, struct refusals *why)
 }
 
 static int
-read_status(struct proctext *text, struct image_process *to, struct refusals *why)
+read_status(struct trace *t, struct proctext *text, struct image_process *to,
+    struct refusals *why)
 {
     const char *s = text->data;
 
     to->pid = proctext_last_id(s);
+    t->leader = threads_leader_hash(s);
     to->umask = (uint32_t)proctext_number(s, "Umask:", 8, 022);
     to->no_new_privs = proctext_number(s, "NoNewPrivs:", 10, 0) != 0;
     to->thp_disable = proctext_number(s, "THP_enabled:", 10, 1) == 0;
@@ -211,7 +214,7 @@ process_read(struct process *p, struct trace *t, struct proctext *text,
     int ret = proctext_pread(text, p->status_fd);
 
     if (ret == 0)
-        ret = read_status(text, to, why);
+        ret = read_status(t, text, to, why);
     if (ret == 0)
         ret = read_link(p, "cwd", to->cwd, why);
     if (ret == 0)

@@ -4,20 +4,31 @@
  * is left of its timers. */
 #include "sockmig/ckpt/process.h"
 
+#include "sockmig/ckpt/place.h"
+
 #include <errno.h>
-#include <limits.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/msg.h>
 #include <sys/prctl.h>
+#include <sys/sem.h>
 #include <sys/syscall.h>
 #include <sys/time.h>
 #include <time.h>
+
+#ifndef PR_GET_MDWE
+#define PR_GET_MDWE 66
+#endif
+#ifndef PR_GET_MEMORY_MERGE
+#define PR_GET_MEMORY_MERGE 68
+#endif
 
 /* Places in the calls' data. */
 #define ACTIONS_AT 0u /* 64 * 32 bytes */
 #define PDEATH_AT 2048u
 #define SUBREAPER_AT 2056u
+#define IPC_AT 5120u
 #define ITIMERS_AT 2112u /* 3 * 32 bytes */
 #define TIMERS_AT 2304u  /* IMAGE_MAX_TIMERS * 32 bytes */
 
@@ -119,6 +130,16 @@ action_calls(const struct inject *in, struct inject_call *calls)
 
     calls[n++] = (struct inject_call){ .nr = SYS_prctl, .args = { PR_GET_DUMPABLE } };
     calls[n++] = (struct inject_call){ .nr = SYS_prctl, .args = { PR_GET_SECUREBITS } };
+    /* the order is that of take_actions() */
+    calls[n++] = (struct inject_call){ .nr = SYS_personality, .args = { 0xffffffff } };
+    calls[n++] = (struct inject_call){ .nr = SYS_prctl, .args = { PR_GET_MDWE } };
+    calls[n++] = (struct inject_call){ .nr = SYS_prctl,
+        .args = { PR_GET_MEMORY_MERGE } };
+    calls[n++] = (struct inject_call){ .nr = SYS_semctl,
+        .args = { 0, 0, SEM_INFO, inject_data(in, IPC_AT) } };
+    calls[n++] = (struct inject_call){ .nr = SYS_msgctl,
+        .args = { 0, MSG_INFO, inject_data(in, IPC_AT + 64) } };
+    calls[n++] = (struct inject_call){ .nr = SYS_brk };
     calls[n++] = (struct inject_call){ .nr = SYS_prctl,
         .args = { PR_GET_PDEATHSIG, inject_data(in, PDEATH_AT) } };
     calls[n++] = (struct inject_call){ .nr = SYS_prctl,
@@ -153,21 +174,48 @@ take_timers(struct inject *in, struct image *im)
     return ret;
 }
 
+/* Of its own namespace: what is in it can only be the service's. */
+static int
+refuse_ipc(struct inject *in, int pid, struct refusals *why)
+{
+    struct seminfo sem;
+    struct msginfo msg;
+    int ret = inject_get(in, IPC_AT, &sem, sizeof sem);
+
+    if (ret == 0)
+        ret = inject_get(in, IPC_AT + 64, &msg, sizeof msg);
+    if (ret == 0 && sem.semusz > 0) {
+        refuse(why, pid, -1, "configure the service to use another kind of lock",
+            "System V semaphores are in use");
+        ret = -EOPNOTSUPP;
+    }
+    if (ret == 0 && msg.msgpool > 0) {
+        refuse(why, pid, -1, "configure the service to use another kind of queue",
+            "System V message queue is in use");
+        ret = -EOPNOTSUPP;
+    }
+    return ret;
+}
+
 /* @first: where the results of action_calls() begin. */
 static int
-take_actions(struct inject *in, unsigned first, struct image *im, struct refusals *why)
+take_actions(struct process *p, struct inject *in, unsigned first, struct image *im,
+    struct refusals *why)
 {
     struct image_process *to = &im->process;
     int32_t value = 0;
     int ret = inject_get(in, ACTIONS_AT, to->actions, sizeof to->actions);
 
     to->dumpable = (uint32_t)in->results[first];
-    if (in->results[first + 1] != 0) {
-        refuse(why, to->pid, -1, "start the service without securebits",
-            "process has securebits 0x%llx",
-            (unsigned long long)in->results[first + 1]);
-        return -EOPNOTSUPP;
-    }
+    to->securebits = (uint32_t)in->results[first + 1];
+    to->personality = (uint32_t)in->results[first + 2];
+    to->never_exec_written = in->results[first + 3] > 0
+                                 ? (uint32_t)in->results[first + 3]
+                                 : 0;
+    to->merge = in->results[first + 4] == 1;
+    p->brk = (uint64_t)in->results[first + 7];
+    if (ret == 0 && place_own_ipc(p->pid))
+        ret = refuse_ipc(in, to->pid, why);
     if (ret == 0)
         ret = inject_get(in, PDEATH_AT, &value, sizeof value);
     to->parent_death_signal = value;
@@ -183,10 +231,9 @@ static struct mono
 next_look(unsigned looks, struct mono now)
 {
     static const int64_t after_ms[] = { 50, 1000, 10000 };
+    const unsigned last = sizeof after_ms / sizeof after_ms[0] - 1;
 
-    return looks < sizeof after_ms / sizeof after_ms[0]
-               ? mono_add_ms(now, after_ms[looks])
-               : (struct mono){ INT64_MAX };
+    return mono_add_ms(now, after_ms[looks < last ? looks : last]);
 }
 
 int
@@ -197,11 +244,14 @@ process_learn(struct process *p, struct trace *t, struct inject *in,
     bool actions = process_changed(p, text) || !mono_before(now, p->next_look);
     uint64_t caught = proctext_number(text->data, "SigCgt:", 16, 0);
     uint64_t ignored = proctext_number(text->data, "SigIgn:", 16, 0);
+    pid_t parent = (pid_t)proctext_number(text->data, "PPid:", 10, 0);
     unsigned ntimers, n;
     int ret = list_timers(p, t, text, im, why);
 
     p->caught = caught;
     p->ignored = ignored;
+    if (ret == 0 && actions)
+        ret = place_check(p->pid, im->process.pid, parent, why);
     if (ret < 0 || (!actions && !uses_timers(p, im)))
         return ret;
     n = ntimers = timer_calls(in, im, calls);
@@ -211,7 +261,7 @@ process_learn(struct process *p, struct trace *t, struct inject *in,
     if (ret == 0)
         ret = take_timers(in, im);
     if (ret == 0 && actions) {
-        ret = take_actions(in, ntimers, im, why);
+        ret = take_actions(p, in, ntimers, im, why);
         p->next_look = next_look(p->looks++, now);
     }
     return ret;

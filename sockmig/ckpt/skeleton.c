@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <linux/capability.h>
 #include <linux/sched.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -83,6 +84,18 @@ highest_fd(const struct image *im)
     int highest = im->nfds > 0 ? im->fds[im->nfds - 1].fd : 0;
 
     return highest;
+}
+
+int
+skeleton_number(int highest)
+{
+    int number = highest < FDS_MIN - 1 ? FDS_MIN - 1 : 2 * highest + 1;
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && (rlim_t)number >= limit.rlim_max &&
+        limit.rlim_max > 0)
+        number = (int)limit.rlim_max - 1;
+    return number;
 }
 
 static const struct image_vma *
@@ -203,9 +216,7 @@ make_stub(struct clone *c, const struct cell_conf *conf, const struct image *im,
     struct refusals *why)
 {
     int64_t margin = conf->clock_margin_ms ? conf->clock_margin_ms : MARGIN_MS;
-    int highest = highest_fd(im);
-    struct stub_args args = { .number = highest < FDS_MIN - 1 ? FDS_MIN - 1
-                                                              : 2 * highest + 1,
+    struct stub_args args = { .number = skeleton_number(highest_fd(im)),
         .idle = batch_idle(&c->batch) };
     struct cell_plan plan = { .conf = conf,
         .own_clocks = true,
@@ -240,6 +251,17 @@ skeleton_drop_bounding(struct clone *c, uint64_t bounding)
         if ((c->cap_bounding & ~bounding) >> cap & 1)
             batch_add(&c->batch, "PR_CAPBSET_DROP", SYS_prctl, PR_CAPBSET_DROP, cap, 0,
                 0, 0, 0);
+}
+
+uint64_t
+skeleton_capabilities(void)
+{
+    struct __user_cap_header_struct head = { .version = _LINUX_CAPABILITY_VERSION_3 };
+    struct __user_cap_data_struct d[2] = { { 0 } };
+
+    if (syscall(SYS_capget, &head, d) < 0)
+        return 0;
+    return d[0].permitted | (uint64_t)d[1].permitted << 32;
 }
 
 /* Forty calls for each thread, if left to the takeover; the threads inherit it. */

@@ -5,9 +5,11 @@
 #include "lib/log.h"
 #include "lib/loop.h"
 #include "sockmig/ckpt/descriptors.h"
+#include "sockmig/ckpt/held.h"
 #include "sockmig/ckpt/inject.h"
 #include "sockmig/ckpt/maps.h"
 #include "sockmig/ckpt/memory.h"
+#include "sockmig/ckpt/place.h"
 #include "sockmig/ckpt/process.h"
 #include "sockmig/ckpt/threads.h"
 #include "sockmig/image_alloc.h"
@@ -15,9 +17,11 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #define ATTACH_STOP_US 2000000
 #define HOUSEKEEPING_MS 1000
+#define FLAGS_EVERY 10 /* times of housekeeping */
 #define TEXT_SIZE (1u << 20)
 
 struct target {
@@ -33,6 +37,7 @@ struct target {
     struct image precopy; /* mappings, while the process runs */
     bool once;            /* process_read_once() is done */
     uint32_t nvmas;       /* at the last checkpoint */
+    unsigned houses;      /* times house was kept */
     struct mono housekeeping;
 };
 
@@ -86,8 +91,13 @@ static int
 prepare(struct target *t, struct refusals *why)
 {
     static _Thread_local uint64_t used[IMAGE_MAX_VMAS][2];
-    int ret = maps_read(&t->maps, &t->precopy, why);
+    int ret = threads_may_inject(&t->trace, &t->text, why);
 
+    if (ret == 0)
+        ret = place_check(t->pid, t->cell_pid,
+            (pid_t)proctext_number(t->text.data, "PPid:", 10, 0), why);
+    if (ret == 0)
+        ret = maps_read(&t->maps, &t->precopy, why);
     if (ret < 0)
         return ret;
     for (uint32_t i = 0; i < t->precopy.nvmas; i++) {
@@ -116,13 +126,17 @@ inspect(struct target *t, struct refusals *why)
     struct parcels none = { 0 };
     struct image *im = &t->precopy;
     struct mono now = mono_clock();
-    int ret = process_read(&t->process, &t->trace, &t->text, im, why), one;
+    int ret = process_read_once(&t->process, &t->text, im, why), one;
 
     if (ret == 0 || ret == -EOPNOTSUPP) {
-        one = process_read_once(&t->process, &t->text, im, why);
+        one = process_read(&t->process, &t->trace, &t->text, im, why);
         ret = one < 0 ? one : ret;
     }
-    if (ret == 0)
+    if (ret == 0 && t->inject.scratch)
+        ret = process_learn(&t->process, &t->trace, &t->inject, &t->text, im, now, why);
+    t->process.looks = 0; /* what was learnt went into another image */
+    t->process.next_look = now;
+    if (ret == 0 && t->inject.scratch)
         ret = threads_learn(&t->trace, &t->inject, &t->text, now, false, why);
     if (ret == 0)
         ret = threads_read(&t->trace, im, why);
@@ -152,13 +166,11 @@ target_attach(pid_t pid, struct target **out, struct refusals *why)
     t->maps.fd = t->memory.uffd = t->memory.mem_fd = t->memory.pagemap_fd = -1;
     t->process.status_fd = t->process.timers_fd = t->trace.signal_fd = -1;
     t->descriptors.pidfd = t->descriptors.dir_fd = -1;
-    t->descriptors.tee[0] = t->descriptors.tee[1] = -1;
+    t->descriptors.tee[0] = t->descriptors.tee[1] = t->descriptors.diag = -1;
     ret = open_parts(t);
     if (ret == -EBUSY || ret == -EPERM)
         refuse(why, 0, -1, "end the debugger or tracer of the process",
             "process %d is traced by another program", (int)pid);
-    if (ret == 0)
-        maps_read_flags(&t->maps);
     if (ret == 0)
         ret = trace_stop(&t->trace, ATTACH_STOP_US);
     if (ret == 0) {
@@ -172,6 +184,7 @@ target_attach(pid_t pid, struct target **out, struct refusals *why)
         target_detach(t);
         return why->n > 0 ? -EOPNOTSUPP : ret;
     }
+    maps_read_flags(&t->maps);
     t->housekeeping = mono_add_ms(mono_clock(), HOUSEKEEPING_MS);
     *out = t;
     return 0;
@@ -268,6 +281,16 @@ take_state(struct target *t, struct image *im, struct parcels *parcels,
     return ret;
 }
 
+/* mlockall() leaves no trace but in mappings made after it; ours is locked by
+ * MCL_CURRENT, too, which as a rule comes with MCL_FUTURE. */
+static uint32_t
+lock_all(const struct maps *m)
+{
+    if (!(m->skip_flags & IMAGE_VMA_LOCKED))
+        return 0;
+    return MCL_FUTURE | (m->skip_flags & IMAGE_VMA_ON_FAULT ? MCL_ONFAULT : 0);
+}
+
 static int
 take_memory(struct target *t, struct image *im, struct pages *pages,
     struct target_timing *timing, struct refusals *why)
@@ -275,8 +298,15 @@ take_memory(struct target *t, struct image *im, struct pages *pages,
     struct mono at = mono_clock();
     int ret = maps_read(&t->maps, im, why);
 
+    if (ret == 0)
+        ret = held_resolve(im, t->cell_pid, why);
     im->process.brk = t->maps.brk ? t->maps.brk : im->process.mm[4];
+    /* it may lie inside the last page */
+    if (t->process.brk < im->process.brk &&
+        im->process.brk - t->process.brk < IMAGE_PAGE)
+        im->process.brk = t->process.brk;
     im->process.mm[5] = im->process.brk;
+    im->process.lock_all = lock_all(&t->maps);
     if (ret == 0)
         ret = memory_register(&t->memory, im, t->inject.scratch, why);
     timing->maps = since(&at);
@@ -299,7 +329,7 @@ keep_house(struct target *t, const struct image *im)
     if (mono_before(now, t->housekeeping))
         return;
     threads_names(&t->trace, &t->text);
-    if (im->nvmas != t->nvmas)
+    if (im->nvmas != t->nvmas || ++t->houses % FLAGS_EVERY == 0)
         maps_read_flags(&t->maps);
     t->nvmas = im->nvmas;
     t->housekeeping = mono_add_ms(mono_clock(), HOUSEKEEPING_MS);

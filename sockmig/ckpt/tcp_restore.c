@@ -87,7 +87,10 @@ bind_local(const struct repair *r)
 static int
 segment_size(const struct repair *r)
 {
-    return repair_set(r->sock, SOL_TCP, TCP_MAXSEG, (int)r->im->mss);
+    uint32_t most = 32767; /* MAX_TCP_WINDOW; the loopback has more, by its MTU */
+
+    return repair_set(
+        r->sock, SOL_TCP, TCP_MAXSEG, (int)(r->im->mss < most ? r->im->mss : most));
 }
 
 /* The mark finds a route with a large first window, if the cell has one. */

@@ -2,10 +2,11 @@
 #include "sockmig/ckpt/threads.h"
 
 #include "sockmig/ckpt/kernel.h"
+#include "sockmig/ckpt/schedule.h"
 
 #include <elf.h>
 #include <errno.h>
-#include <limits.h>
+#include <sched.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/ptrace.h>
@@ -15,14 +16,16 @@
 #include <unistd.h>
 
 #define USER_CS 0x33 /* 64-bit code segment */
-#define ALTSTACK_AT 64
+#ifndef SCHED_DEADLINE
+#define SCHED_DEADLINE 6
+#endif
 
 _Static_assert(
     sizeof(struct user_regs_struct) == sizeof((struct image_thread *)0)->regs,
     "the image holds struct user_regs_struct");
 
-static void
-read_name(const struct trace *t, struct trace_thread *th, struct proctext *text)
+void
+threads_name(const struct trace *t, struct trace_thread *th, struct proctext *text)
 {
     size_t n;
 
@@ -38,77 +41,12 @@ void
 threads_names(struct trace *t, struct proctext *text)
 {
     for (unsigned i = 0; i < t->nthreads; i++)
-        read_name(t, &t->threads[i], text);
-}
-
-static struct mono
-next_look(unsigned looks, struct mono now)
-{
-    static const int64_t after_ms[] = { 50, 1000, 10000 };
-
-    return looks < sizeof after_ms / sizeof after_ms[0]
-               ? mono_add_ms(now, after_ms[looks])
-               : (struct mono){ INT64_MAX };
+        threads_name(t, &t->threads[i], text);
 }
 
 static int
-learn(struct trace *t, struct trace_thread *th, struct inject *in,
-    struct proctext *text, struct refusals *why)
-{
-    const struct inject_call calls[2] = {
-        { .nr = SYS_prctl, .args = { KERNEL_GET_TID_ADDRESS, inject_data(in, 0) } },
-        { .nr = SYS_sigaltstack, .args = { 0, inject_data(in, ALTSTACK_AT) } },
-    };
-    stack_t ss;
-    int ret = inject_run(in, th, calls, 2, NULL, NULL);
-
-    if (ret < 0)
-        return ret;
-    if (in->results[0] < 0) {
-        refuse(why, th->cell_tid, -1, "use a kernel with CONFIG_CHECKPOINT_RESTORE",
-            "thread state cannot be read: %s", strerror((int)-in->results[0]));
-        return -EOPNOTSUPP;
-    }
-    ret = inject_get(in, 0, &th->clear_tid, sizeof th->clear_tid);
-    if (ret == 0)
-        ret = inject_get(in, ALTSTACK_AT, &ss, sizeof ss);
-    if (ret < 0)
-        return ret;
-    th->altstack_sp = (uint64_t)(uintptr_t)ss.ss_sp;
-    th->altstack_size = ss.ss_size;
-    th->altstack_flags = (uint32_t)ss.ss_flags;
-    if (!th->cell_tid &&
-        proctext_read(text, "/proc/%d/task/%d/status", (int)t->pid, (int)th->tid) == 0)
-        th->cell_tid = proctext_last_id(text->data);
-    read_name(t, th, text);
-    return th->cell_tid ? 0 : -ESRCH;
-}
-
-int
-threads_learn(struct trace *t, struct inject *in, struct proctext *text,
-    struct mono now, bool again, struct refusals *why)
-{
-    int ret = 0;
-
-    if (t->nthreads > IMAGE_MAX_THREADS) {
-        refuse(why, 0, -1, "lower its number of threads", "%u threads, at most %d",
-            t->nthreads, IMAGE_MAX_THREADS);
-        return -EOPNOTSUPP;
-    }
-    for (unsigned i = 0; i < t->nthreads && ret == 0; i++) {
-        struct trace_thread *th = &t->threads[i];
-
-        if (th->looks > 0 && !again && mono_before(now, th->next_look))
-            continue;
-        ret = learn(t, th, in, text, why);
-        th->next_look = next_look(th->looks++, now);
-    }
-    return ret;
-}
-
-static int
-peek_signals(
-    const struct trace_thread *th, struct image_thread *to, struct refusals *why)
+peek_signals(const struct trace_thread *th, bool is_leader, struct image_thread *to,
+    struct refusals *why)
 {
     struct __ptrace_peeksiginfo_args args = { .nr = 16 };
     struct __ptrace_peeksiginfo_args more = { .off = 16, .nr = 1 };
@@ -118,12 +56,48 @@ peek_signals(
     if (n < 0)
         return -errno;
     to->nsignals = (uint32_t)n;
+    for (long i = 0; i < n; i++) {
+        int32_t signo;
+
+        memcpy(&signo, to->signals[i].bytes, sizeof signo);
+        if (signo == SIGTRAP && !is_leader) {
+            refuse(why, th->cell_tid, -1, "end the debugger inside the service",
+                "SIGTRAP is pending for a thread");
+            return -EOPNOTSUPP;
+        }
+    }
     if (n == 16 && ptrace(PTRACE_PEEKSIGINFO, th->tid, &more, &rest) > 0) {
         refuse(why, th->cell_tid, -1, "wait until the thread has taken its signals",
             "more than 16 pending signals");
         return -EOPNOTSUPP;
     }
     return 0;
+}
+
+/* Its calls go to a handler of its own, so ours would too. */
+static int
+refuse_dispatch(const struct trace_thread *th, struct refusals *why)
+{
+    struct kernel_user_dispatch d = { 0 };
+
+    if (ptrace(KERNEL_GET_USER_DISPATCH, th->tid, sizeof d, &d) < 0 || d.mode == 0)
+        return 0;
+    refuse(why, th->cell_tid, -1, "run the service without the emulator that uses it",
+        "thread has syscall user dispatch");
+    return -EOPNOTSUPP;
+}
+
+static int
+read_schedule(
+    const struct trace_thread *th, struct image_thread *to, struct refusals *why)
+{
+    int ret = schedule_read(th->tid, &to->schedule);
+
+    if (ret < 0 || to->schedule.policy != SCHED_DEADLINE)
+        return ret;
+    refuse(why, th->cell_tid, -1, "use SCHED_FIFO or SCHED_RR",
+        "thread has deadline scheduling");
+    return -EOPNOTSUPP;
 }
 
 static int
@@ -158,8 +132,35 @@ read_thread(
     to->altstack_sp = th->altstack_sp;
     to->altstack_size = th->altstack_size;
     to->altstack_flags = th->altstack_flags;
+    to->timer_slack = th->timer_slack;
+    to->io_flusher = th->io_flusher;
+    to->machine_check = th->machine_check;
+    to->no_tsc = th->no_tsc;
+    to->no_cpuid = th->no_cpuid;
     memcpy(to->comm, th->comm, sizeof to->comm);
-    return peek_signals(th, to, why);
+    return refuse_dispatch(th, why);
+}
+
+int
+threads_refuse_strict(const char *status, int cell_tid, struct refusals *why)
+{
+    if (proctext_number(status, "Seccomp:", 10, 0) != 1)
+        return 0;
+    refuse(why, cell_tid, -1, "disable system call filtering in the service",
+        "thread is in strict seccomp mode");
+    return -EOPNOTSUPP;
+}
+
+int
+threads_may_inject(struct trace *t, struct proctext *text, struct refusals *why)
+{
+    int ret = refuse_dispatch(&t->threads[0], why);
+
+    if (ret == 0 && proctext_read(text, "/proc/%d/status", (int)t->pid) < 0)
+        ret = -ESRCH;
+    return ret < 0
+               ? ret
+               : threads_refuse_strict(text->data, proctext_last_id(text->data), why);
 }
 
 int
@@ -169,9 +170,14 @@ threads_read(struct trace *t, struct image *im, struct refusals *why)
 
     for (unsigned i = 0; i < t->nthreads; i++) {
         const struct trace_thread *th = &t->threads[i];
-        int ret = read_thread(
-            th, th->tid == t->pid ? &im->threads[0] : &im->threads[n++], why);
+        struct image_thread *to = th->tid == t->pid ? &im->threads[0]
+                                                    : &im->threads[n++];
+        int ret = read_thread(th, to, why);
 
+        if (ret == 0)
+            ret = peek_signals(th, th->tid == t->pid, to, why);
+        if (ret == 0)
+            ret = read_schedule(th, to, why);
         if (ret < 0)
             return ret;
     }

@@ -32,7 +32,10 @@ struct trace_thread {
     /* What threads.c keeps between checkpoints; zero for a new thread. */
     int32_t cell_tid;
     uint64_t clear_tid, altstack_sp, altstack_size;
+    uint64_t timer_slack;
     uint32_t altstack_flags, looks; /* times these were read by injection */
+    uint32_t io_flusher, machine_check, no_tsc, no_cpuid;
+    bool strange; /* at its last look it was not as the leader is */
     struct mono next_look;
     char comm[16];
 };
@@ -51,6 +54,7 @@ struct trace {
     struct trace_child children[IMAGE_MAX_CHILDREN];
     unsigned nchildren, lost_children; /* lost: beyond the table */
     int signal_fd;                     /* owned: readable when SIGCHLD is pending */
+    uint64_t leader; /* hash of what all threads must have as the leader has it */
     bool stopping, ended, execed;
     int status; /* of wait(2) once ended; -1: unknown */
 };

@@ -22,6 +22,8 @@ static const struct {
     { "protections", wake_protections, offsetof(struct clone_timing, protect) },
     /* opens the executable: before there are descriptors */
     { "process", wake_process, offsetof(struct clone_timing, process) },
+    /* the stub makes them: while it has no descriptors, but has its folder */
+    { "unix", wake_unix, offsetof(struct clone_timing, fds) },
     { "descriptors", wake_descriptors, offsetof(struct clone_timing, fds) },
     { "limits", wake_limits, offsetof(struct clone_timing, process) },
     { "threads", wake_threads, offsetof(struct clone_timing, threads) },

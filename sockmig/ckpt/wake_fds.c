@@ -12,12 +12,17 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <libgen.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/file.h>
+#include <sys/inotify.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/signalfd.h>
-#include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/timerfd.h>
 #include <unistd.h>
@@ -26,7 +31,8 @@
 #define TFD_IOC_SET_TICKS _IOW('T', 0, uint64_t)
 #endif
 
-#define SETTABLE (O_APPEND | O_NONBLOCK | O_ASYNC | O_DIRECT)
+#define WATCH_FLAGS (IN_ONLYDIR | IN_DONT_FOLLOW | IN_EXCL_UNLINK | IN_ONESHOT)
+#define SETTABLE (O_APPEND | O_NONBLOCK | O_ASYNC | O_DIRECT | O_NOATIME)
 
 /* A log that the service writes need not exist here yet, the folder must. */
 static int
@@ -40,6 +46,68 @@ open_file(const struct image_fd *f)
         fd = open(f->u.file.path, flags | O_CREAT | O_CLOEXEC, 0640);
     if (fd >= 0 && f->u.file.position > 0)
         lseek(fd, (off_t)f->u.file.position, SEEK_SET); /* devices may not seek */
+    return fd;
+}
+
+/* One that was opened before is the same file. */
+static int
+open_again(const struct wake *w, uint32_t i)
+{
+    const struct image_fd *fds = w->im->fds;
+    char path[32];
+
+    for (uint32_t k = 0; k < i; k++)
+        if (w->c->opened[k] >= 0 && fds[k].inode == fds[i].inode &&
+            fds[k].kind == fds[i].kind && fds[k].u.file.deleted) {
+            snprintf(path, sizeof path, "/proc/self/fd/%d", w->c->opened[k]);
+            return open(
+                path, ((int)fds[i].flags & ~(O_CREAT | O_EXCL | O_TRUNC)) | O_CLOEXEC);
+        }
+    errno = ENOENT;
+    return -1;
+}
+
+static int
+make_unnamed(const struct image_fd *f)
+{
+    char folder[IMAGE_PATH];
+
+    if (f->kind == IMAGE_FD_MEMFD)
+        return memfd_create(f->u.file.path, MFD_CLOEXEC | MFD_ALLOW_SEALING);
+    memcpy(folder, f->u.file.path, sizeof folder);
+    return open(dirname(folder), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
+}
+
+/* Made for writing, then opened as it was. */
+static int
+open_unnamed(const struct wake *w, uint32_t i)
+{
+    const struct image_fd *f = &w->im->fds[i];
+    const struct clone_queue *q = &w->c->queues[f->fd];
+    int fd = open_again(w, i), made = -1;
+    char path[32];
+
+    if (fd < 0) {
+        made = make_unnamed(f);
+        if (made < 0 || q->size != f->u.file.size ||
+            ftruncate(made, (off_t)f->u.file.size) < 0 ||
+            fchmod(made, f->u.file.mode) < 0 ||
+            (q->size > 0 && write(made, q->bytes, q->size) != (ssize_t)q->size)) {
+            errno = errno ? errno : EBADMSG;
+            fd_close(made);
+            return -1;
+        }
+        fd = made;
+        if ((f->flags & O_ACCMODE) != O_RDWR) {
+            snprintf(path, sizeof path, "/proc/self/fd/%d", made);
+            fd = open(
+                path, ((int)f->flags & ~(O_CREAT | O_EXCL | O_TRUNC | O_TMPFILE)) |
+                          O_CLOEXEC);
+            fd_close(made);
+        }
+    }
+    if (fd >= 0)
+        lseek(fd, (off_t)f->u.file.position, SEEK_SET);
     return fd;
 }
 
@@ -85,30 +153,51 @@ open_timerfd(const struct image_fd *f)
     return fd;
 }
 
+/* The kernel counts up: numbers in between are used up by a watch that is not kept. */
 static int
-open_unix_dead(const struct image_fd *f)
+open_inotify(const struct wake *w, const struct image_fd *f)
 {
-    int pair[2];
+    int fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK), last = 0;
+    char notices[4096];
 
-    if (socketpair(AF_UNIX,
-            (int)(f->socktype ? f->socktype : SOCK_STREAM) | SOCK_CLOEXEC, 0, pair) < 0)
-        return -1;
-    close(pair[1]);
-    return pair[0];
+    for (uint32_t i = 0; fd >= 0 && i < w->im->nwatches; i++) {
+        const struct image_watch *v = &w->im->watches[i];
+        uint32_t mask = v->mask & (IN_ALL_EVENTS | WATCH_FLAGS);
+
+        if (v->fd != f->fd)
+            continue;
+        while (last >= 0 && last < v->wd) {
+            if (last > 0 && last != v->wd)
+                inotify_rm_watch(fd, last);
+            last = inotify_add_watch(fd, v->path, mask);
+        }
+        if (last != v->wd) {
+            fd_close(fd);
+            return -1;
+        }
+        last = 0;
+    }
+    while (fd >= 0 && read(fd, notices, sizeof notices) > 0)
+        ; /* of the watches that are not kept */
+    return fd;
 }
 
 static int
-open_simple(const struct image_fd *f)
+open_simple(const struct wake *w, uint32_t i)
 {
+    const struct image_fd *f = &w->im->fds[i];
+
+    if (f->kind == IMAGE_FD_MEMFD || (f->kind == IMAGE_FD_FILE && f->u.file.deleted))
+        return open_unnamed(w, i);
     switch (f->kind) {
     case IMAGE_FD_FILE:
         return open_file(f);
-    case IMAGE_FD_UNIX_DEAD:
-        return open_unix_dead(f);
     case IMAGE_FD_EVENTFD:
         return open_eventfd(f);
     case IMAGE_FD_TIMERFD:
         return open_timerfd(f);
+    case IMAGE_FD_INOTIFY:
+        return open_inotify(w, f);
     case IMAGE_FD_SIGNALFD:
         return (int)syscall(SYS_signalfd4, -1, &f->u.signalfd.mask, 8, SFD_CLOEXEC);
     default:
@@ -144,17 +233,18 @@ static int
 open_pipe(struct wake *w, uint32_t first)
 {
     const struct image_fd *fds = w->im->fds;
-    int ends[2], ret = 0;
+    int ends[2], ret = 0, in;
 
     if (pipe2(ends, O_CLOEXEC) < 0)
         return -errno;
+    in = ends[1]; /* open to the end, whoever owns it then */
     for (uint32_t i = first; i < w->im->nfds && ret == 0; i++) {
         int side = fds[i].kind == IMAGE_FD_PIPE_WRITE;
 
         if (!is_pipe(&fds[i]) || fds[i].inode != fds[first].inode || fds[i].dup_of >= 0)
             continue;
         if (!side)
-            ret = fill_pipe(w, &fds[i], ends[1]);
+            ret = fill_pipe(w, &fds[i], in);
         if (ends[side] >= 0)
             w->c->opened[i] = ends[side];
         else
@@ -180,7 +270,7 @@ wake_open_all(struct wake *w, const char **what)
         if (is_pipe(f)) {
             ret = open_pipe(w, i);
         } else {
-            w->c->opened[i] = open_simple(f);
+            w->c->opened[i] = open_simple(w, i);
             ret = w->c->opened[i] < 0 ? -errno : 0;
         }
         if (ret < 0)
@@ -188,9 +278,9 @@ wake_open_all(struct wake *w, const char **what)
                 "make sure that this node has what the service has open",
                 "descriptor cannot be made again: %s %s", strerror(-ret),
                 f->kind == IMAGE_FD_FILE ? f->u.file.path : "");
-        else if (f->kind == IMAGE_FD_FILE || f->kind == IMAGE_FD_EVENTFD ||
-                 f->kind == IMAGE_FD_TIMERFD || f->kind == IMAGE_FD_UNIX_DEAD ||
-                 f->kind == IMAGE_FD_SIGNALFD)
+        else if (f->kind == IMAGE_FD_FILE || f->kind == IMAGE_FD_MEMFD ||
+                 f->kind == IMAGE_FD_EVENTFD || f->kind == IMAGE_FD_INOTIFY ||
+                 f->kind == IMAGE_FD_TIMERFD || f->kind == IMAGE_FD_SIGNALFD)
             fcntl(w->c->opened[i], F_SETFL, (int)f->flags & SETTABLE);
     }
     for (uint32_t i = 0; i < w->im->nfds && ret == 0; i++)
@@ -279,6 +369,70 @@ watch_all(struct wake *w)
     }
 }
 
+/* The descriptor to map from: one that may write, if there is one. */
+static const struct image_fd *
+holder(const struct image *im, const struct image_vma *v)
+{
+    const struct image_fd *found = NULL;
+
+    for (uint32_t i = 0; i < im->nfds; i++) {
+        const struct image_fd *f = &im->fds[i];
+
+        if (f->dup_of < 0 && f->inode == v->inode &&
+            (f->kind == IMAGE_FD_MEMFD ||
+                (f->kind == IMAGE_FD_FILE && f->u.file.deleted)) &&
+            (!found || (f->flags & O_ACCMODE) == O_RDWR))
+            found = f;
+    }
+    return found;
+}
+
+/* Seals come last: they may forbid what was done before. */
+static void
+map_held(struct wake *w)
+{
+    struct batch *b = &w->c->batch;
+
+    for (uint32_t i = 0; i < w->im->nvmas; i++) {
+        const struct image_vma *v = &w->im->vmas[i];
+        const struct image_fd *f = v->kind == IMAGE_VMA_HELD ? holder(w->im, v) : NULL;
+
+        if (f)
+            batch_add(b, "map a file without a name", SYS_mmap, v->start,
+                v->end - v->start, v->prot, MAP_SHARED | MAP_FIXED, (uint64_t)f->fd,
+                v->offset);
+    }
+    for (uint32_t i = 0; i < w->im->nfds; i++) {
+        const struct image_fd *f = &w->im->fds[i];
+
+        if (f->kind == IMAGE_FD_MEMFD && f->dup_of < 0 && f->u.file.seals)
+            batch_add(b, NULL, SYS_fcntl, (uint64_t)f->fd, F_ADD_SEALS, f->u.file.seals,
+                0, 0, 0);
+    }
+}
+
+static void
+lock_all(struct wake *w)
+{
+    struct batch *b = &w->c->batch;
+
+    for (uint32_t i = 0; i < w->im->nlocks; i++) {
+        const struct image_lock *l = &w->im->locks[i];
+        struct flock lock = { .l_type = l->exclusive ? F_WRLCK : F_RDLCK,
+            .l_whence = SEEK_SET,
+            .l_start = l->start,
+            .l_len = l->end < 0 ? 0 : l->end - l->start + 1 };
+
+        if (l->kind == IMAGE_LOCK_FLOCK)
+            batch_add(b, "flock", SYS_flock, (uint64_t)l->fd,
+                (uint64_t)(LOCK_NB | (l->exclusive ? LOCK_EX : LOCK_SH)), 0, 0, 0, 0);
+        else
+            batch_add(b, "lock on a file", SYS_fcntl, (uint64_t)l->fd,
+                l->kind == IMAGE_LOCK_OFD ? F_OFD_SETLK : F_SETLK,
+                batch_put(b, &lock, sizeof lock), 0, 0, 0);
+    }
+}
+
 /* The pidfd lies above all others; should the service have got as far, it moves. */
 static void
 keep_above(struct wake *w)
@@ -288,10 +442,10 @@ keep_above(struct wake *w)
     if (highest < w->c->parent_fd)
         return;
     batch_add(&w->c->batch, "dup3", SYS_dup3, (uint64_t)w->c->parent_fd,
-        (uint64_t)(2 * highest + 1), O_CLOEXEC, 0, 0, 0);
+        (uint64_t)skeleton_number(highest), O_CLOEXEC, 0, 0, 0);
     batch_add(
         &w->c->batch, "close", SYS_close, (uint64_t)w->c->parent_fd, 0, 0, 0, 0, 0);
-    w->c->parent_fd = 2 * highest + 1;
+    w->c->parent_fd = skeleton_number(highest);
 }
 
 int
@@ -305,6 +459,8 @@ wake_descriptors(struct wake *w, const char **what)
     fetch_all(w);
     move_all(w);
     watch_all(w);
+    map_held(w);
+    lock_all(w);
     batch_add(&w->c->batch, "close the engine", SYS_close, (uint64_t)w->c->parent_fd, 0,
         0, 0, 0, 0);
     ret = batch_run(&w->c->batch, w->c->pid);

@@ -9,6 +9,8 @@
 #include "sockmig/ckpt/clone_parts.h"
 
 #include "lib/fd.h"
+#include "sockmig/ckpt/netlink_sock.h"
+#include "sockmig/ckpt/options.h"
 #include "sockmig/ckpt/repair.h"
 #include "sockmig/ckpt/tcp.h"
 #include "sockmig/ckpt/udp.h"
@@ -22,17 +24,17 @@
 
 #define PORT_WAIT_MS 200
 
-static int
-enter(int netns, int *before)
+int
+net_enter(const struct clone *c, int *before)
 {
     *before = open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC);
     if (*before < 0)
         return -errno;
-    return setns(netns, CLONE_NEWNET) < 0 ? -errno : 0;
+    return setns(c->netns, CLONE_NEWNET) < 0 ? -errno : 0;
 }
 
-static int
-come_back(int before)
+int
+net_leave(int before)
 {
     int ret = before >= 0 && setns(before, CLONE_NEWNET) < 0 ? -errno : 0;
 
@@ -43,11 +45,11 @@ come_back(int before)
 int
 net_purge(const struct clone *c)
 {
-    int before = -1, ret = enter(c->netns, &before), back;
+    int before = -1, ret = net_enter(c, &before), back;
 
     if (ret == 0)
         ret = tcp_purge();
-    back = come_back(before);
+    back = net_leave(before);
     return ret < 0 ? ret : back;
 }
 
@@ -91,8 +93,11 @@ listener_options(int sock, const struct image_fd *f)
     failed |= set_if(sock, SOL_SOCKET, SO_RCVBUFFORCE, f->u.listen.rcvbuf / 2,
         f->u.listen.buf_lock & 2);
     failed |= set_if(sock, f->u.listen.family == AF_INET6 ? IPPROTO_IPV6 : IPPROTO_IP,
-        f->u.listen.family == AF_INET6 ? 78 /* IPV6_FREEBIND */ : IP_FREEBIND, 1, true);
-    return failed ? -errno : 0;
+        f->u.listen.family == AF_INET6 ? 78 /* IPV6_FREEBIND */ : IP_FREEBIND, 1,
+        f->kind != IMAGE_FD_TCP_FRESH);
+    if (failed)
+        return -errno;
+    return options_write(sock, f->u.listen.family, &f->u.listen.options);
 }
 
 /* On one host a predecessor's port can stay busy for some milliseconds after it was
@@ -121,9 +126,10 @@ make_listener(const struct image_fd *f, int *sock)
     if (s < 0)
         return -errno;
     ret = listener_options(s, f);
-    if (ret == 0)
+    if (ret == 0 && f->kind != IMAGE_FD_TCP_FRESH)
         ret = bind_patiently(s, f);
-    if (ret == 0 && listen(s, f->u.listen.backlog) < 0)
+    if (ret == 0 && f->kind == IMAGE_FD_TCP_LISTEN &&
+        listen(s, f->u.listen.backlog) < 0)
         ret = -errno;
     if (ret == 0 && f->u.listen.reuse_addr == 0)
         repair_set(s, SOL_SOCKET, SO_REUSEADDR, 0);
@@ -140,13 +146,15 @@ make_listener(const struct image_fd *f, int *sock)
 int
 wake_listeners(struct wake *w, const char **what)
 {
-    int before = -1, ret = enter(w->c->netns, &before), back;
+    int before = -1, ret = net_enter(w->c, &before), back;
 
     *what = "listener";
     for (uint32_t i = 0; i < w->im->nfds && ret == 0; i++) {
         const struct image_fd *f = &w->im->fds[i];
 
-        if (f->kind != IMAGE_FD_TCP_LISTEN || f->dup_of >= 0)
+        if ((f->kind != IMAGE_FD_TCP_LISTEN && f->kind != IMAGE_FD_TCP_BOUND &&
+                f->kind != IMAGE_FD_TCP_FRESH) ||
+            f->dup_of >= 0)
             continue;
         ret = make_listener(f, &w->c->opened[i]);
         if (ret < 0)
@@ -154,7 +162,7 @@ wake_listeners(struct wake *w, const char **what)
                 "free the address in the cell of this node",
                 "listening socket cannot be made: %s", strerror(-ret));
     }
-    back = come_back(before);
+    back = net_leave(before);
     return ret < 0 ? ret : back;
 }
 
@@ -240,10 +248,7 @@ static int
 plain_one(struct wake *w, uint32_t i)
 {
     const struct image_fd *f = &w->im->fds[i];
-    int family = f->u.listen.family ? f->u.listen.family : AF_INET;
-    int sock = f->kind == IMAGE_FD_TCP_DEAD
-                   ? dead_socket(family)
-                   : socket(family, SOCK_STREAM | SOCK_CLOEXEC, IPPROTO_TCP);
+    int sock = dead_socket(f->u.listen.family ? f->u.listen.family : AF_INET);
 
     w->c->opened[i] = sock;
     return sock < 0 ? -errno : set_flags(sock, f->flags);
@@ -270,6 +275,21 @@ udp_one(struct wake *w, uint32_t i)
 }
 
 static int
+netlink_one(struct wake *w, uint32_t i)
+{
+    const struct image_fd *f = &w->im->fds[i];
+    int sock = netlink_restore(&f->u.netlink, f->socktype);
+
+    if (sock < 0) {
+        refuse(w->why, w->im->process.pid, f->fd, "see the system's log",
+            "netlink socket cannot be made: %s", strerror(-sock));
+        return sock;
+    }
+    w->c->opened[i] = sock;
+    return set_flags(sock, f->flags);
+}
+
+static int
 each_socket(struct wake *w, int (*connected)(struct wake *w, uint32_t i), bool plain)
 {
     int ret = 0;
@@ -283,8 +303,9 @@ each_socket(struct wake *w, int (*connected)(struct wake *w, uint32_t i), bool p
             ret = connected(w, i);
         else if (plain && f->kind == IMAGE_FD_UDP)
             ret = udp_one(w, i);
-        else if (plain &&
-                 (f->kind == IMAGE_FD_TCP_DEAD || f->kind == IMAGE_FD_TCP_FRESH))
+        else if (plain && f->kind == IMAGE_FD_NETLINK)
+            ret = netlink_one(w, i);
+        else if (plain && f->kind == IMAGE_FD_TCP_DEAD)
             ret = plain_one(w, i);
     }
     return ret;
@@ -293,14 +314,14 @@ each_socket(struct wake *w, int (*connected)(struct wake *w, uint32_t i), bool p
 int
 wake_sockets(struct wake *w, const char **what)
 {
-    int before = -1, ret = enter(w->c->netns, &before), back;
+    int before = -1, ret = net_enter(w->c, &before), back;
 
     *what = "sockets";
     if (ret == 0)
         ret = each_socket(w, restore_one, true);
     if (ret == 0)
         ret = each_socket(w, release_one, false);
-    back = come_back(before);
+    back = net_leave(before);
     return ret < 0 ? ret : back;
 }
 
@@ -309,7 +330,7 @@ wake_resend(struct wake *w)
 {
     int before = -1;
 
-    if (w->raw < 0 || w->alone || enter(w->c->netns, &before) < 0)
+    if (w->raw < 0 || w->alone || net_enter(w->c, &before) < 0)
         return;
     for (uint32_t i = 0; i < w->im->nfds; i++) {
         const struct image_fd *f = &w->im->fds[i];
@@ -318,5 +339,5 @@ wake_resend(struct wake *w)
         if (f->kind == IMAGE_FD_TCP && t && w->c->opened[i] >= 0 && t->outq > t->unsent)
             tcp_resend(w->c->opened[i], t, w->c->queues[f->fd].bytes + t->inq, w->raw);
     }
-    come_back(before);
+    net_leave(before);
 }

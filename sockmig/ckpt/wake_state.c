@@ -23,6 +23,12 @@
 #ifndef PR_TIMER_CREATE_RESTORE_IDS
 #define PR_TIMER_CREATE_RESTORE_IDS 77
 #endif
+#ifndef PR_SET_MDWE
+#define PR_SET_MDWE 65
+#endif
+#ifndef PR_SET_MEMORY_MERGE
+#define PR_SET_MEMORY_MERGE 67
+#endif
 #define MM_FIELDS 11 /* of struct prctl_mm_map that the image has */
 #define MM_BRK 5
 
@@ -52,6 +58,14 @@ restore_place(struct batch *b, const struct image_process *p)
         batch_put(b, p->cwd, strnlen(p->cwd, IMAGE_PATH - 1) + 1), 0, 0, 0, 0, 0);
     if (p->thp_disable)
         add_prctl(b, "PR_SET_THP_DISABLE", PR_SET_THP_DISABLE, 1, 0);
+    if (p->lock_all)
+        batch_add(b, "mlockall", SYS_mlockall, p->lock_all, 0, 0, 0, 0, 0);
+    if (p->merge)
+        add_prctl(b, "PR_SET_MEMORY_MERGE", PR_SET_MEMORY_MERGE, 1, 0);
+    if (p->personality)
+        batch_add(b, "personality", SYS_personality, p->personality, 0, 0, 0, 0, 0);
+    if (p->never_exec_written)
+        add_prctl(b, "PR_SET_MDWE", PR_SET_MDWE, p->never_exec_written, 0);
     if (p->child_subreaper)
         add_prctl(b, "PR_SET_CHILD_SUBREAPER", PR_SET_CHILD_SUBREAPER, 1, 0);
 }

@@ -7,6 +7,9 @@
  * addresses (rseq, robust list). */
 #include "sockmig/ckpt/clone_parts.h"
 
+#include "sockmig/ckpt/schedule.h"
+
+#include <asm/prctl.h>
 #include <elf.h>
 #include <errno.h>
 #include <linux/capability.h>
@@ -20,8 +23,12 @@
 #include <sys/uio.h>
 #include <time.h>
 
+#ifndef PR_SET_IO_FLUSHER
+#define PR_SET_IO_FLUSHER 57
+#endif
 #define ERESTARTNOHAND 514
 #define ERESTART_RESTARTBLOCK 516
+#define NO_AMBIENT (1u << 6) /* SECBIT_NO_CAP_AMBIENT_RAISE */
 #define ALL_ONES (~(uint64_t)0)
 
 static void
@@ -37,10 +44,27 @@ thread_signals(struct batch *b, const struct image *im, const struct image_threa
         int32_t signo;
 
         memcpy(&signo, t->signals[i].bytes, sizeof signo); /* si_signo comes first */
+        if (signo == SIGTRAP)
+            continue;
         batch_add(b, "pending signal of a thread", SYS_rt_tgsigqueueinfo,
             (uint64_t)im->process.pid, (uint64_t)t->tid, (uint64_t)signo,
             batch_put(b, &t->signals[i], sizeof t->signals[i]), 0, 0);
     }
+}
+
+static void
+thread_flags(struct batch *b, const struct image_thread *t)
+{
+    if (t->timer_slack)
+        add_prctl(b, NULL, PR_SET_TIMERSLACK, t->timer_slack, 0);
+    if (t->io_flusher)
+        add_prctl(b, "PR_SET_IO_FLUSHER", PR_SET_IO_FLUSHER, 1, 0);
+    if (t->machine_check != PR_MCE_KILL_DEFAULT)
+        add_prctl(b, "PR_MCE_KILL", PR_MCE_KILL, PR_MCE_KILL_SET, t->machine_check);
+    if (t->no_tsc)
+        add_prctl(b, "PR_SET_TSC", PR_SET_TSC, PR_TSC_SIGSEGV, 0);
+    if (t->no_cpuid)
+        batch_add(b, "ARCH_SET_CPUID", SYS_arch_prctl, ARCH_SET_CPUID, 0, 0, 0, 0, 0);
 }
 
 static void
@@ -60,6 +84,7 @@ thread_own(struct batch *b, const struct image *im, const struct image_thread *t
     if (!(t->altstack_flags & SS_DISABLE))
         batch_add(b, "sigaltstack", SYS_sigaltstack, batch_put(b, &stack, sizeof stack),
             0, 0, 0, 0, 0);
+    thread_flags(b, t);
     add_prctl(b, "name", PR_SET_NAME, batch_put(b, t->comm, sizeof t->comm), 0);
     thread_signals(b, im, t);
 }
@@ -102,6 +127,8 @@ process_signals(struct batch *b, const struct image_process *p)
         int32_t signo;
 
         memcpy(&signo, p->signals[i].bytes, sizeof signo);
+        if (signo == SIGTRAP)
+            continue; /* in leave_mapping() */
         batch_add(b, "pending signal", SYS_rt_sigqueueinfo, (uint64_t)p->pid,
             (uint64_t)signo, batch_put(b, &p->signals[i], sizeof p->signals[i]), 0, 0,
             0);
@@ -122,10 +149,23 @@ thread_capabilities(struct batch *b, const struct image_process *p)
         };
     batch_add(b, "capset", SYS_capset, batch_put(b, &head, sizeof head),
         batch_put(b, data, sizeof data), 0, 0, 0, 0);
-    for (uint64_t cap = 0; cap < 64; cap++)
+    for (uint64_t cap = 0; cap < 64 && !(p->securebits & NO_AMBIENT); cap++)
         if (p->cap_ambient >> cap & 1)
             batch_add(b, "ambient capability", SYS_prctl, PR_CAP_AMBIENT,
                 PR_CAP_AMBIENT_RAISE, cap, 0, 0, 0);
+}
+
+/* Wants CAP_SETPCAP, which a change of user takes out of effect; and ambient
+ * capabilities may be forbidden after. */
+static void
+set_securebits(struct batch *b, const struct image_process *p)
+{
+    struct image_process all = *p;
+
+    all.cap_permitted = all.cap_effective = skeleton_capabilities();
+    all.securebits = 0;
+    thread_capabilities(b, &all);
+    add_prctl(b, "PR_SET_SECUREBITS", PR_SET_SECUREBITS, p->securebits, 0);
 }
 
 static void
@@ -140,6 +180,8 @@ thread_credentials(struct clone *c, const struct image_process *p)
     add_prctl(b, "PR_SET_KEEPCAPS", PR_SET_KEEPCAPS, 1, 0);
     batch_add(b, "setresuid", SYS_setresuid, p->uid, p->euid, p->suid, 0, 0, 0);
     add_prctl(b, "PR_SET_KEEPCAPS", PR_SET_KEEPCAPS, 0, 0);
+    if (p->securebits)
+        set_securebits(b, p);
     batch_add(b, NULL, SYS_setfsgid, p->fsgid, 0, 0, 0, 0, 0);
     batch_add(b, NULL, SYS_setfsuid, p->fsuid, 0, 0, 0, 0, 0);
     thread_capabilities(b, p);
@@ -217,9 +259,43 @@ after_credentials(struct wake *w)
     return batch_run(b, w->c->pid);
 }
 
+/* One that waits, blocked: sent to @tid, 0: to the process. */
+static int
+queue_trap(struct wake *w, const struct image_siginfo *info, int32_t tid)
+{
+    struct batch *b = &w->c->batch;
+    uint64_t pid = (uint64_t)w->im->process.pid, at;
+    int32_t signo;
+
+    memcpy(&signo, info->bytes, sizeof signo);
+    if (signo != SIGTRAP)
+        return 0;
+    at = batch_put(b, info, sizeof *info);
+    if (tid > 0)
+        return batch_single(b, w->c->pid, w->c->vdso_syscall, SYS_rt_tgsigqueueinfo,
+            (const uint64_t[6]){ pid, (uint64_t)tid, SIGTRAP, at, 0, 0 });
+    return batch_single(b, w->c->pid, w->c->vdso_syscall, SYS_rt_sigqueueinfo,
+        (const uint64_t[6]){ pid, SIGTRAP, at, 0, 0, 0 });
+}
+
+static int
+queue_traps(struct wake *w)
+{
+    const struct image_process *p = &w->im->process;
+    const struct image_thread *leader = &w->im->threads[0];
+    uint64_t all = ALL_ONES;
+    int ret = ptrace(PTRACE_SETSIGMASK, w->c->pid, 8, &all) < 0 ? -errno : 0;
+
+    for (uint32_t i = 0; i < p->nsignals && ret == 0; i++)
+        ret = queue_trap(w, &p->signals[i], 0);
+    for (uint32_t i = 0; i < leader->nsignals && ret == 0; i++)
+        ret = queue_trap(w, &leader->signals[i], leader->tid);
+    return ret;
+}
+
 /* The last calls go through the vdso, which stays: no code of ours after the mapping is
- * gone.  A service that ignores SIGTRAP gets that here, after our last trap, which
- * would have made the kernel undo it. */
+ * gone.  A service that ignores SIGTRAP or has it waiting gets that here, after our
+ * last trap, which the kernel would have taken for it. */
 static int
 leave_mapping(struct wake *w)
 {
@@ -228,9 +304,9 @@ leave_mapping(struct wake *w)
     uint64_t base = (uint64_t)(uintptr_t)b->base;
     uint64_t action[6] = { SIGTRAP, batch_put(b, trap, sizeof *trap), 0, 8, 0, 0 };
     uint64_t unmap[6] = { base, b->size, 0, 0, 0, 0 };
-    int ret = 0;
+    int ret = queue_traps(w);
 
-    if (trap->handler == (uintptr_t)SIG_IGN)
+    if (ret == 0 && trap->handler == (uintptr_t)SIG_IGN)
         ret = batch_single(b, w->c->pid, w->c->vdso_syscall, SYS_rt_sigaction, action);
     if (ret == 0)
         ret = batch_single(b, w->c->pid, w->c->vdso_syscall, SYS_munmap, unmap);
@@ -299,20 +375,39 @@ wake_registers(struct wake *w, const char **what)
 }
 
 /* The engine's real-time priority was good to get here, it is not the service's. */
+static void
+schedule_thread(struct wake *w, pid_t tid, const struct image_thread *t)
+{
+    struct image_schedule s = { 0 };
+    const char *what = "";
+    int ret;
+
+    memset(s.cpus, 0xff, sizeof s.cpus);
+    ret = schedule_apply(tid, t ? &t->schedule : &s, &what);
+    if (ret < 0 && t)
+        refuse(w->why, t->tid, -1, "give the engine CAP_SYS_NICE, this host processors",
+            "%s of a thread could not be set: %s", what, strerror(-ret));
+}
+
+static const struct image_thread *
+image_thread_of(const struct image *im, int32_t in_cell)
+{
+    for (uint32_t i = 0; i < im->nthreads; i++)
+        if (im->threads[i].tid == in_cell)
+            return &im->threads[i];
+    return NULL;
+}
+
 int
 wake_detach(struct wake *w, const char **what)
 {
-    struct sched_param normal = { 0 };
-    cpu_set_t all;
     int ret = 0;
 
-    memset(&all, 0xff, sizeof all);
     *what = "detach";
     for (unsigned i = w->c->nthreads; i-- > 0 && ret == 0;) {
         pid_t tid = w->c->threads[i].tid;
 
-        sched_setscheduler(tid, SCHED_OTHER, &normal);
-        sched_setaffinity(tid, sizeof all, &all);
+        schedule_thread(w, tid, image_thread_of(w->im, w->c->threads[i].in_cell));
         if (ptrace(PTRACE_DETACH, tid, NULL, NULL) < 0)
             ret = -errno;
     }

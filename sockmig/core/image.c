@@ -5,7 +5,7 @@
 
 #include <string.h>
 
-#define MAGIC 0x32494342u /* "BCI2": the layout of the whole, not of the elements */
+#define MAGIC 0x33494342u /* "BCI3": the layout of the whole, not of the elements */
 #define ALIGN 64u         /* sections begin at lines, so that image_lines finds few */
 
 /* One section: header, then its elements as they are in memory. */
@@ -16,7 +16,7 @@ struct section {
     uint32_t *count; /* NULL: always one */
 };
 
-enum { NSECTIONS = 8 };
+enum { NSECTIONS = 11 };
 
 static void
 sections_of(const struct image *im, struct section s[NSECTIONS])
@@ -32,6 +32,9 @@ sections_of(const struct image *im, struct section s[NSECTIONS])
     s[5] = (struct section){ 6, sizeof *m->tcps, IMAGE_MAX_FDS, m->tcps, &m->ntcps };
     s[6] = (struct section){ 7, sizeof m->timers[0], IMAGE_MAX_TIMERS, m->timers, &m->ntimers };
     s[7] = (struct section){ 8, sizeof m->children[0], IMAGE_MAX_CHILDREN, m->children, &m->nchildren };
+    s[8] = (struct section){ 9, sizeof m->unixes[0], IMAGE_MAX_UNIX, m->unixes, &m->nunixes };
+    s[9] = (struct section){ 10, sizeof m->locks[0], IMAGE_MAX_LOCKS, m->locks, &m->nlocks };
+    s[10] = (struct section){ 11, sizeof m->watches[0], IMAGE_MAX_WATCHES, m->watches, &m->nwatches };
     /* clang-format on */
 }
 
@@ -223,4 +226,35 @@ image_datagram_next(const uint8_t *parcel, uint32_t size, uint32_t *at)
         return NULL;
     *at += (uint32_t)sizeof *d + ((d->size + 7u) & ~7u);
     return d;
+}
+
+const struct image_unix *
+image_unix_find(const struct image *im, int fd)
+{
+    uint32_t low = 0, high = im->nunixes;
+
+    while (low < high) {
+        uint32_t mid = low + (high - low) / 2;
+
+        if (im->unixes[mid].fd == fd)
+            return &im->unixes[mid];
+        if (im->unixes[mid].fd < fd)
+            low = mid + 1;
+        else
+            high = mid;
+    }
+    return NULL;
+}
+
+const struct image_message *
+image_message_next(const uint8_t *parcel, uint32_t size, uint32_t *at)
+{
+    const struct image_message *m = (const struct image_message *)(parcel + *at);
+    uint32_t left = size - *at;
+
+    if (left < sizeof *m || m->name_len > IMAGE_UNIX_NAME ||
+        m->size > left - sizeof *m || ((m->size + 7u) & ~7u) > left - sizeof *m)
+        return NULL;
+    *at += (uint32_t)sizeof *m + ((m->size + 7u) & ~7u);
+    return m;
 }

@@ -23,7 +23,12 @@
 #define IMAGE_MAX_THREADS 512
 #define IMAGE_MAX_VMAS 8192
 #define IMAGE_MAX_FDS 16384
-#define IMAGE_MAX_ITEMS 16384 /* of all epoll sets together */
+#define IMAGE_MAX_NUMBER 65536 /* highest descriptor number, plus 1 */
+#define IMAGE_MAX_ITEMS 16384  /* of all epoll sets together */
+#define IMAGE_MAX_WATCHES 1024 /* of all inotify instances */
+#define IMAGE_MAX_WATCH_NUMBER 100000
+#define IMAGE_MAX_LOCKS 1024 /* on files */
+#define IMAGE_MAX_UNIX 2048  /* unix sockets */
 #define IMAGE_MAX_TIMERS 64
 #define IMAGE_MAX_CHILDREN 64
 #define IMAGE_MAX_SIGNALS 64 /* pending, process and threads each */
@@ -66,6 +71,9 @@ struct image_process {
     uint32_t uid, euid, suid, fsuid, gid, egid, sgid, fsgid;
     uint32_t ngroups, groups[IMAGE_GROUPS];
     uint32_t no_new_privs, dumpable, thp_disable, child_subreaper;
+    uint32_t securebits, personality, never_exec_written,
+        merge;              /* as prctl() has them */
+    uint32_t lock_all, pad; /* mlockall(): 0, or MCL_FUTURE (2) and MCL_ONFAULT (4) */
     int32_t parent_death_signal, oom_score_adj;
     uint64_t cap_effective, cap_permitted, cap_inheritable, cap_bounding, cap_ambient;
     struct image_rlimit rlimits[16];
@@ -82,6 +90,13 @@ struct image_process {
     char exe[IMAGE_PATH], cwd[IMAGE_PATH];
 };
 
+struct image_schedule {               /* of a thread */
+    uint32_t policy, priority, flags; /* flags: 1, reset on fork */
+    int32_t nice;
+    uint32_t io_priority, pad;
+    uint8_t cpus[128]; /* it may run on, a bit each; all set: on every one */
+};
+
 struct image_thread {
     int32_t tid; /* in the cell; the first thread is the leader */
     uint32_t rseq_size, rseq_signature, nsignals;
@@ -89,6 +104,10 @@ struct image_thread {
     uint64_t sigmask, rseq_address, robust_head, robust_len, clear_tid;
     uint64_t altstack_sp, altstack_size;
     uint32_t altstack_flags, xstate_len;
+    uint64_t timer_slack;               /* ns; 0: as the thread that made it */
+    uint32_t io_flusher, machine_check; /* as prctl() has them */
+    uint32_t no_tsc, no_cpuid;          /* the instructions are forbidden */
+    struct image_schedule schedule;
     char comm[16];
     struct image_siginfo signals[16]; /* pending for this thread */
     uint8_t xstate[IMAGE_XSTATE];
@@ -99,6 +118,7 @@ enum image_vma_kind {
     IMAGE_VMA_FILE, /* private mapping of a file */
     IMAGE_VMA_SHARED_FILE,
     IMAGE_VMA_SHARED_ANON, /* of this process alone */
+    IMAGE_VMA_HELD,        /* shared, of a file without a name: a descriptor has it */
     IMAGE_VMA_VDSO,
     IMAGE_VMA_VVAR,
     IMAGE_VMA_VVAR_VCLOCK,
@@ -113,7 +133,13 @@ enum { /* image_vma.flags */
     IMAGE_VMA_DONTFORK = 16,
     IMAGE_VMA_WIPEONFORK = 32,
     IMAGE_VMA_LOCKED = 64,
-    IMAGE_VMA_NORESERVE = 128
+    IMAGE_VMA_NORESERVE = 128,
+    IMAGE_VMA_MERGEABLE = 256,
+    IMAGE_VMA_SEQUENTIAL = 512,
+    IMAGE_VMA_RANDOM = 1024,
+    IMAGE_VMA_ON_FAULT = 2048, /* with LOCKED: when it is touched */
+    IMAGE_VMA_SEALED = 4096,
+    IMAGE_VMA_FLAGS = 8191
 };
 
 struct image_vma { /* sorted by start, not overlapping */
@@ -131,7 +157,7 @@ enum image_fd_kind {
     IMAGE_FD_TCP,      /* established or half closed: see struct image_tcp of this fd */
     IMAGE_FD_TCP_DEAD, /* closed or reset, the descriptor still open */
     IMAGE_FD_TCP_FRESH, /* a socket neither bound nor connected */
-    IMAGE_FD_UNIX_DEAD, /* half of a pair whose other half is gone */
+    IMAGE_FD_UNIX,      /* see struct image_unix of this fd */
     IMAGE_FD_EPOLL,
     IMAGE_FD_EVENTFD,
     IMAGE_FD_TIMERFD,
@@ -139,6 +165,10 @@ enum image_fd_kind {
     IMAGE_FD_PIPE_READ,
     IMAGE_FD_PIPE_WRITE,
     IMAGE_FD_UDP,
+    IMAGE_FD_NETLINK,
+    IMAGE_FD_INOTIFY, /* see struct image_watch */
+    IMAGE_FD_MEMFD,
+    IMAGE_FD_TCP_BOUND, /* neither listens nor is connected */
     IMAGE_FD_NKINDS
 };
 
@@ -165,6 +195,26 @@ struct image_datagram {
     uint8_t from[28], to[28]; /* struct sockaddr_in or _in6 */
 };
 
+/* Options of a TCP socket without a connection: the table in sockmig/ckpt/options.c. */
+#define IMAGE_OPTIONS 24
+
+struct image_options {
+    int32_t values[IMAGE_OPTIONS]; /* -1: not known to the socket, or not set */
+    int32_t linger_on, linger_sec;
+    int64_t receive_us, send_us; /* time limits */
+    char congestion[16];
+};
+
+#define IMAGE_NETLINK_OPTIONS 8
+#define IMAGE_NETLINK_GROUPS 16 /* words */
+
+struct image_netlink {
+    int32_t protocol;
+    uint32_t port;                         /* 0: not bound */
+    uint32_t groups[IMAGE_NETLINK_GROUPS]; /* group n at bit n-1 */
+    int32_t options[IMAGE_NETLINK_OPTIONS], sndbuf, rcvbuf;
+};
+
 struct image_fd { /* sorted by fd */
     int32_t fd, kind;
     int32_t dup_of; /* lower fd that shares the open file; -1: none */
@@ -174,15 +224,18 @@ struct image_fd { /* sorted by fd */
     union {
         struct {
             uint64_t position, size;
-            char path[IMAGE_PATH];
-        } file;
+            uint32_t deleted, mode, seals, pad; /* deleted, and memory files: the
+                                                   content is the parcel of this fd */
+            char path[IMAGE_PATH];              /* of a memory file: its name */
+        } file;                                 /* FILE, MEMFD */
         struct {
             uint8_t address[28]; /* struct sockaddr_in or _in6 */
             uint32_t address_len;
             int32_t family, backlog, reuse_addr, reuse_port, v6only, nodelay, keepalive;
             int32_t keep_idle, keep_interval, keep_count, defer_accept, user_timeout;
             int32_t sndbuf, rcvbuf, buf_lock, fastopen;
-        } listen;
+            struct image_options options;
+        } listen; /* TCP_LISTEN, TCP_BOUND, TCP_FRESH; of TCP_DEAD the family */
         struct {
             uint64_t count;
             uint32_t semaphore;
@@ -201,6 +254,7 @@ struct image_fd { /* sorted by fd */
             uint32_t capacity; /* F_GETPIPE_SZ */
         } pipe;
         struct image_udp udp;
+        struct image_netlink netlink;
     } u;
 };
 
@@ -237,6 +291,60 @@ struct image_tcp { /* sorted by fd */
     uint64_t generation; /* +1 each time this entry was dumped anew */
 };
 
+struct image_watch { /* of an inotify instance; sorted by fd and wd */
+    int32_t fd, wd;
+    uint32_t mask, pad;
+    char path[IMAGE_PATH];
+};
+
+enum image_lock_kind {
+    IMAGE_LOCK_FLOCK,
+    IMAGE_LOCK_POSIX,
+    IMAGE_LOCK_OFD,
+    IMAGE_LOCK_NKINDS
+};
+
+struct image_lock { /* on a file, taken through descriptor .fd */
+    int32_t fd;
+    uint32_t kind, exclusive, pad;
+    int64_t start, end; /* bytes, inclusive; -1: to the end */
+};
+
+enum image_unix_state {
+    IMAGE_UNIX_NONE, /* not connected */
+    IMAGE_UNIX_LISTENS,
+    IMAGE_UNIX_CONNECTED, /* peer 0: the other end is gone */
+    IMAGE_UNIX_WAITS,     /* to be accepted by .peer, which listens */
+    IMAGE_UNIX_OUTSIDE,   /* sends to a socket of the host that has the name .remote */
+    IMAGE_UNIX_NSTATES
+};
+
+/* One unix socket.  Its unread messages are the parcel of .fd. */
+#define IMAGE_UNIX_NAME 110 /* struct sockaddr_un */
+
+struct image_unix { /* sorted by fd */
+    int32_t fd;
+    uint32_t type, state; /* SOCK_STREAM, DGRAM or SEQPACKET; enum image_unix_state */
+    uint32_t shutdown;    /* 1: receives no more, 2: sends no more */
+    uint64_t peer;        /* image_fd.inode of the other end */
+    uint32_t queued;      /* bytes of unread messages */
+    int32_t backlog, sndbuf, rcvbuf, buf_lock;
+    uint32_t mode, uid, gid; /* of the file .path */
+    uint32_t local_len, remote_len;
+    uint8_t local[IMAGE_UNIX_NAME], remote[IMAGE_UNIX_NAME];
+    uint8_t pad[4];
+    struct image_options options;
+    char path[IMAGE_PATH]; /* its name's file, absolute; "": none, or removed */
+};
+
+/* Unread messages in a parcel: this, then .size bytes, padded with zeroes to 8; the
+ * oldest first.  Of a stream the cuts between them mean nothing. */
+struct image_message {
+    uint32_t size, name_len;
+    uint8_t name[IMAGE_UNIX_NAME]; /* of the sender */
+    uint8_t pad[2];
+};
+
 struct image_child { /* a process that the service forked: given up at a takeover */
     int32_t pid;     /* in the cell; restored as killed by SIGKILL, so that the parent
                         learns what happened and goes on */
@@ -257,6 +365,12 @@ struct image {
     uint32_t nitems;
     struct image_tcp *tcps;
     uint32_t ntcps;
+    struct image_lock locks[IMAGE_MAX_LOCKS];
+    uint32_t nlocks;
+    struct image_watch *watches;
+    uint32_t nwatches;
+    struct image_unix *unixes;
+    uint32_t nunixes;
     struct image_timer timers[IMAGE_MAX_TIMERS];
     uint32_t ntimers;
     struct image_child children[IMAGE_MAX_CHILDREN];
@@ -297,8 +411,13 @@ const char *image_check(const struct image *im);
 const struct image_datagram *image_datagram_next(
     const uint8_t *parcel, uint32_t size, uint32_t *at);
 
-/* image_fd_find, image_tcp_find - entry of descriptor @fd, or NULL. */
+/* image_message_next - the same of a unix socket's parcel. */
+const struct image_message *image_message_next(
+    const uint8_t *parcel, uint32_t size, uint32_t *at);
+
+/* image_fd_find, image_tcp_find, image_unix_find - entry of descriptor @fd, or NULL. */
 const struct image_fd *image_fd_find(const struct image *im, int fd);
 const struct image_tcp *image_tcp_find(const struct image *im, int fd);
+const struct image_unix *image_unix_find(const struct image *im, int fd);
 
 #endif

@@ -32,7 +32,8 @@ check_process(const struct image *im)
     if (p->exe[0] != '/' || p->cwd[0] != '/')
         return "process: path is not absolute";
     if (!bool_value(p->no_new_privs) || !bool_value(p->thp_disable) ||
-        !bool_value(p->child_subreaper) || p->umask > 07777)
+        !bool_value(p->child_subreaper) || !bool_value(p->merge) || p->umask > 07777 ||
+        p->securebits > 0xff || p->never_exec_written > 3 || (p->lock_all & ~6u))
         return "process: flag out of range";
     return NULL;
 }
@@ -57,6 +58,13 @@ check_threads(const struct image *im)
             return "thread: a count beyond its array";
         if (!terminated(t->comm, sizeof t->comm))
             return "thread: name without an end";
+        if (!bool_value(t->io_flusher) || !bool_value(t->no_tsc) ||
+            !bool_value(t->no_cpuid) || t->machine_check > 2)
+            return "thread: flag out of range";
+        if (t->schedule.policy > 7 || t->schedule.policy == 6 ||
+            t->schedule.priority > 99 || t->schedule.flags > 1 ||
+            t->schedule.nice < -20 || t->schedule.nice > 19)
+            return "thread: scheduling out of range";
     }
     return NULL;
 }
@@ -65,6 +73,16 @@ static bool
 maps_file(uint32_t kind)
 {
     return kind == IMAGE_VMA_FILE || kind == IMAGE_VMA_SHARED_FILE;
+}
+
+static bool
+held_by(const struct image *im, const struct image_vma *v)
+{
+    for (uint32_t i = 0; i < im->nfds; i++)
+        if (im->fds[i].inode == v->inode && im->fds[i].dup_of < 0 &&
+            (im->fds[i].kind == IMAGE_FD_MEMFD || im->fds[i].kind == IMAGE_FD_FILE))
+            return true;
+    return false;
 }
 
 static const char *
@@ -83,10 +101,12 @@ check_vmas(const struct image *im)
             return "mapping not at a page";
         if (v->end > (1ull << 56))
             return "mapping outside user space";
-        if (v->kind >= IMAGE_VMA_NKINDS || v->prot > 7 || v->flags > 255)
+        if (v->kind >= IMAGE_VMA_NKINDS || v->prot > 7 || v->flags > IMAGE_VMA_FLAGS)
             return "mapping: kind or flags out of range";
         if (!terminated(v->path, sizeof v->path))
             return "mapping: path without an end";
+        if (v->kind == IMAGE_VMA_HELD && !held_by(im, v))
+            return "mapping: of a file that no descriptor has";
         if (maps_file(v->kind) && v->path[0] != '/')
             return "mapping: file without a path";
         last = v->end;
@@ -101,8 +121,20 @@ check_fd_kind(const struct image_fd *f)
     case IMAGE_FD_FILE:
         if (!terminated(f->u.file.path, sizeof f->u.file.path))
             return "descriptor: path without an end";
+        if (!bool_value(f->u.file.deleted) || f->u.file.mode > 07777)
+            return "descriptor: mode out of range";
         return f->u.file.path[0] == '/' ? NULL : "descriptor: path is not absolute";
+    case IMAGE_FD_MEMFD:
+        if (!terminated(f->u.file.path, sizeof f->u.file.path))
+            return "descriptor: name without an end";
+        return f->u.file.mode <= 07777 && f->u.file.size <= UINT32_MAX
+                   ? NULL
+                   : "descriptor: mode out of range";
     case IMAGE_FD_TCP_LISTEN:
+    case IMAGE_FD_TCP_BOUND:
+    case IMAGE_FD_TCP_FRESH:
+        if (!terminated(f->u.listen.options.congestion, 16))
+            return "descriptor: name without an end";
         return f->u.listen.address_len <= sizeof f->u.listen.address
                    ? NULL
                    : "descriptor: address too long";
@@ -130,7 +162,8 @@ check_fds(const struct image *im)
         const struct image_fd *f = &im->fds[i], *of;
         const char *why;
 
-        if (f->fd < 0 || (i > 0 && f->fd <= im->fds[i - 1].fd))
+        if (f->fd < 0 || f->fd >= IMAGE_MAX_NUMBER ||
+            (i > 0 && f->fd <= im->fds[i - 1].fd))
             return "descriptors out of order";
         if (f->kind < 0 || f->kind >= IMAGE_FD_NKINDS || !bool_value(f->cloexec))
             return "descriptor: kind or flag out of range";
@@ -201,6 +234,87 @@ check_tcps(const struct image *im)
 }
 
 static const char *
+check_unix(const struct image *im, const struct image_unix *u)
+{
+    const struct image_fd *f = image_fd_find(im, u->fd);
+    bool found = false;
+
+    if (!f || f->kind != IMAGE_FD_UNIX || f->dup_of >= 0)
+        return "unix socket of no such descriptor";
+    if ((u->type != 1 && u->type != 2 && u->type != 5) ||
+        u->state >= IMAGE_UNIX_NSTATES || u->shutdown > 3 || u->queued % 8 ||
+        u->mode > 07777)
+        return "unix socket: type, state or mode out of range";
+    if (u->local_len > IMAGE_UNIX_NAME || u->remote_len > IMAGE_UNIX_NAME ||
+        !terminated(u->path, sizeof u->path) ||
+        !terminated(u->options.congestion, sizeof u->options.congestion))
+        return "unix socket: name too long or without an end";
+    for (uint32_t i = 0; i < im->nfds && u->peer && !found; i++)
+        found = im->fds[i].kind == IMAGE_FD_UNIX && im->fds[i].inode == u->peer;
+    return u->peer && !found ? "unix socket whose other end is not there" : NULL;
+}
+
+static const char *
+check_unixes(const struct image *im)
+{
+    uint32_t wanted = 0;
+
+    if (im->nunixes > IMAGE_MAX_UNIX)
+        return "too many unix sockets";
+    for (uint32_t i = 0; i < im->nunixes; i++) {
+        const char *why = check_unix(im, &im->unixes[i]);
+
+        if (i > 0 && im->unixes[i].fd <= im->unixes[i - 1].fd)
+            return "unix sockets out of order";
+        if (why)
+            return why;
+    }
+    for (uint32_t i = 0; i < im->nfds; i++)
+        wanted += im->fds[i].kind == IMAGE_FD_UNIX && im->fds[i].dup_of < 0;
+    return wanted == im->nunixes ? NULL : "unix descriptor without its socket";
+}
+
+static const char *
+check_watches(const struct image *im)
+{
+    if (im->nwatches > IMAGE_MAX_WATCHES)
+        return "too many watches";
+    for (uint32_t i = 0; i < im->nwatches; i++) {
+        const struct image_watch *w = &im->watches[i];
+        const struct image_fd *f = image_fd_find(im, w->fd);
+
+        if (!f || f->kind != IMAGE_FD_INOTIFY || f->dup_of >= 0)
+            return "watch of no inotify instance";
+        if (w->wd < 1 || w->wd > IMAGE_MAX_WATCH_NUMBER)
+            return "watch: number out of range";
+        if (i > 0 && (w[-1].fd > w->fd || (w[-1].fd == w->fd && w[-1].wd >= w->wd)))
+            return "watches out of order";
+        if (!terminated(w->path, sizeof w->path) || w->path[0] != '/')
+            return "watch: path is not absolute or has no end";
+    }
+    return NULL;
+}
+
+static const char *
+check_locks(const struct image *im)
+{
+    if (im->nlocks > IMAGE_MAX_LOCKS)
+        return "too many locks";
+    for (uint32_t i = 0; i < im->nlocks; i++) {
+        const struct image_lock *l = &im->locks[i];
+        const struct image_fd *f = image_fd_find(im, l->fd);
+
+        if (!f || f->kind != IMAGE_FD_FILE || f->dup_of >= 0)
+            return "lock of no open file";
+        if (l->kind >= IMAGE_LOCK_NKINDS || !bool_value(l->exclusive))
+            return "lock: kind out of range";
+        if (l->start < 0 || l->end < -1 || (l->end >= 0 && l->end < l->start))
+            return "lock: ends before it begins";
+    }
+    return NULL;
+}
+
+static const char *
 check_rest(const struct image *im)
 {
     if (im->ntimers > IMAGE_MAX_TIMERS || im->nchildren > IMAGE_MAX_CHILDREN)
@@ -223,7 +337,8 @@ const char *
 image_check(const struct image *im)
 {
     const char *(*const checks[])(const struct image *) = { check_process,
-        check_threads, check_vmas, check_fds, check_items, check_tcps, check_rest };
+        check_threads, check_vmas, check_fds, check_items, check_tcps, check_unixes,
+        check_locks, check_watches, check_rest };
     const char *why = NULL;
 
     for (size_t i = 0; i < sizeof checks / sizeof checks[0] && !why; i++)

@@ -109,9 +109,43 @@ static void tcp_state(void) { im.tcps[0].state = 12; }
 static void tcp_unsent(void) { im.tcps[0].unsent = 11; }
 static void timer_notify(void) { im.timers[0].notify = 2; }
 static void child_pid(void) { im.children[0].pid = 0; }
+static void thread_nice(void) { im.threads[1].schedule.nice = 20; }
+static void thread_policy(void) { im.threads[1].schedule.policy = 6; }
+static void securebits(void) { im.process.securebits = 0x100; }
+static void unix_missing(void) { im.nunixes--; }
+static void unix_kind(void) { im.unixes[0].fd = 13; }
+static void unix_type(void) { im.unixes[0].type = 3; }
+static void unix_peer(void) { im.unixes[0].peer = 4711; }
+static void unix_name(void) { im.unixes[0].local_len = IMAGE_UNIX_NAME + 1; }
+static void unix_path(void) { memset(im.unixes[0].path, 'x', IMAGE_PATH); }
+static void lock_file(void) { im.locks[0].fd = 3; }
+static void lock_kind(void) { im.locks[0].kind = IMAGE_LOCK_NKINDS; }
+static void lock_end(void) { im.locks[0].start = 9; im.locks[0].end = 8; }
+static void file_deleted(void) { im.fds[0].u.file.deleted = 2; }
+static void vma_held(void) { im.vmas[1].kind = IMAGE_VMA_HELD; im.vmas[1].inode = 4711; }
+static void watch_fd(void) { im.watches[0].fd = 3; }
+static void watch_number(void) { im.watches[0].wd = 0; }
+static void watch_path(void) { im.watches[0].path[0] = 'x'; }
 
 static struct broken broken[] = {
     { "a process has a pid", no_pid },
+    { "a nice value is one", thread_nice },
+    { "deadline scheduling is refused", thread_policy },
+    { "securebits fit", securebits },
+    { "a unix descriptor has a socket", unix_missing },
+    { "a unix socket has a descriptor", unix_kind },
+    { "a unix socket's type is known", unix_type },
+    { "a unix socket's other end is there", unix_peer },
+    { "a unix socket's name fits", unix_name },
+    { "the path of a unix socket's file ends", unix_path },
+    { "a lock is on an open file", lock_file },
+    { "a lock's kind is known", lock_kind },
+    { "a lock ends behind its beginning", lock_end },
+    { "a file is deleted or not", file_deleted },
+    { "a held mapping has a descriptor", vma_held },
+    { "a watch has an inotify instance", watch_fd },
+    { "a watch has a number", watch_number },
+    { "a watch has a path", watch_path },
     { "the program's path ends", long_exe },
     { "groups fit", many_groups },
     { "there is a thread", no_threads },

@@ -24,6 +24,8 @@ sample_fds(struct image *im)
         { 9, IMAGE_FD_TCP, -1 },
         { 12, IMAGE_FD_TCP, 9 },
         { 13, IMAGE_FD_UDP, -1 },
+        { 14, IMAGE_FD_UNIX, -1 },
+        { 15, IMAGE_FD_INOTIFY, -1 },
     };
 
     im->nfds = sizeof rows / sizeof rows[0];
@@ -43,6 +45,14 @@ sample_fds(struct image *im)
                 .fd = f->fd, .state = 1, .outq = 10, .unsent = 3
             };
     }
+    im->nunixes = 1;
+    memset(im->unixes, 0, sizeof *im->unixes);
+    im->unixes[0].fd = 14;
+    im->unixes[0].type = 1;
+    im->nwatches = 1;
+    im->watches[0] = (struct image_watch){ .fd = 15, .wd = 1, .path = "/" };
+    im->nlocks = 1;
+    im->locks[0] = (struct image_lock){ .end = -1 };
     im->nitems = 2;
     im->items[0] = (struct image_epoll_item){ 3, 6, 1, 0, 6 };
     im->items[1] = (struct image_epoll_item){ 3, 7, 1, 0, 7 };

@@ -1,0 +1,645 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * memory.c - mappings and what is in them. */
+#include "tests/features/features.h"
+
+#include <fcntl.h>
+#include <linux/mman.h>
+#include <signal.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/shm.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#ifndef MADV_GUARD_INSTALL
+#define MADV_GUARD_INSTALL 102
+#endif
+
+#define PAGE 4096u
+#define RW (PROT_READ | PROT_WRITE)
+
+static void *
+map(size_t pages, int prot, int flags)
+{
+    return mmap(NULL, pages * PAGE, prot, MAP_ANONYMOUS | flags, -1, 0);
+}
+
+/* True if a byte there can be read, without dying: the kernel reads it for us. */
+static bool
+readable(const void *at)
+{
+    int fd[2];
+    bool ok;
+
+    if (pipe2(fd, O_CLOEXEC) < 0)
+        return false;
+    ok = write(fd[1], at, 1) == 1;
+    close(fd[0]);
+    close(fd[1]);
+    return ok;
+}
+
+/* What smaps says of the mapping at @at. */
+static bool
+has_flag(const void *at, const char *flag)
+{
+    FILE *f = fopen("/proc/self/smaps", "re");
+    char line[512], want[8];
+    bool inside = false, has = false;
+    unsigned long start, end;
+
+    snprintf(want, sizeof want, " %s", flag);
+    while (f && fgets(line, sizeof line, f)) {
+        if (sscanf(line, "%lx-%lx ", &start, &end) == 2)
+            inside = (uintptr_t)at >= start && (uintptr_t)at < end;
+        else if (inside && strncmp(line, "VmFlags:", 8) == 0)
+            has = strstr(line, want) != NULL;
+    }
+    if (f)
+        fclose(f);
+    return has;
+}
+
+#define ARENA 2048u
+static uint32_t *arena, arena_seed = 1;
+static uint64_t arena_sum;
+
+static void
+step_arena(void)
+{
+    for (int i = 0; i < 50; i++) {
+        size_t at = (arena_seed = arena_seed * 1664525 + 1013904223) %
+                    (ARENA * PAGE / 4);
+
+        arena_sum += arena_seed - arena[at];
+        arena[at] = arena_seed;
+    }
+}
+
+static const char *
+set_up_arena(void)
+{
+    arena = map(ARENA, RW, MAP_PRIVATE);
+    WANT(arena != MAP_FAILED);
+    step_arena();
+    return NULL;
+}
+
+static const char *
+check_arena(void)
+{
+    uint64_t sum = 0;
+
+    for (size_t i = 0; i < ARENA * PAGE / 4; i++)
+        sum += arena[i];
+    WANT(sum == arena_sum);
+    return NULL;
+}
+
+/* Pages are given back: they must read as zeroes. */
+static char *dropped;
+static unsigned drop_turn;
+
+static void
+step_dropped(void)
+{
+    unsigned at = drop_turn % 64;
+
+    if (drop_turn++ % 128 < 64)
+        memset(dropped + at * PAGE, 'd', PAGE);
+    else
+        madvise(dropped + at * PAGE, PAGE, MADV_DONTNEED);
+}
+
+static const char *
+set_up_dropped(void)
+{
+    dropped = map(64, RW, MAP_PRIVATE);
+    WANT(dropped != MAP_FAILED);
+    return NULL;
+}
+
+static const char *
+check_dropped(void)
+{
+    for (unsigned at = 0; at < 64; at++) {
+        unsigned turn = drop_turn % 128;
+        bool full = turn < 64 ? at < turn : at >= turn - 64;
+
+        WANT(dropped[at * PAGE] == (full ? 'd' : 0));
+    }
+    return NULL;
+}
+
+static char *protections[4];
+
+static const char *
+set_up_protections(void)
+{
+    static const int prot[4] = { PROT_NONE, PROT_READ, RW, PROT_READ | PROT_EXEC };
+
+    for (int i = 0; i < 4; i++) {
+        protections[i] = map(3, RW, MAP_PRIVATE);
+        WANT(protections[i] != MAP_FAILED);
+        memset(protections[i], 'p' + i, 3 * PAGE);
+        WANT(mprotect(protections[i], 2 * PAGE, prot[i]) == 0);
+    }
+    return NULL;
+}
+
+static const char *
+check_protections(void)
+{
+    WANT(!readable(protections[0]) && readable(protections[0] + 2 * PAGE));
+    for (int i = 1; i < 4; i++)
+        WANT(protections[i][PAGE] == 'p' + i);
+    WANT(mprotect(protections[0], PAGE, PROT_READ) == 0 && protections[0][5] == 'p');
+    WANT(mprotect(protections[0], PAGE, PROT_NONE) == 0);
+    WANT(has_flag(protections[3], "ex") && !has_flag(protections[3], "wr"));
+    return NULL;
+}
+
+static char *shared;
+
+static const char *
+set_up_shared(void)
+{
+    shared = map(16, RW, MAP_SHARED);
+    WANT(shared != MAP_FAILED);
+    strcpy(shared + 3 * PAGE, "shared by nobody yet");
+    return NULL;
+}
+
+static const char *
+check_shared(void)
+{
+    WANT(strcmp(shared + 3 * PAGE, "shared by nobody yet") == 0 && shared[0] == 0);
+    WANT(has_flag(shared, "sh"));
+    return NULL;
+}
+
+static uint8_t *file_copy;
+static char file_path[] = "/tmp/bascule-feature-map-XXXXXX";
+
+static const char *
+set_up_private_file(void)
+{
+    int fd = open("/bin/sh", O_RDONLY | O_CLOEXEC);
+
+    WANT(fd >= 0);
+    file_copy = mmap(NULL, 8 * PAGE, RW, MAP_PRIVATE, fd, PAGE);
+    WANT(file_copy != MAP_FAILED && close(fd) == 0);
+    memset(file_copy + 2 * PAGE, 0x5a, 10);
+    return NULL;
+}
+
+static const char *
+check_private_file(void)
+{
+    uint8_t page[PAGE];
+    int fd = open("/bin/sh", O_RDONLY | O_CLOEXEC);
+
+    WANT(fd >= 0 && pread(fd, page, PAGE, 2 * PAGE) == PAGE && close(fd) == 0);
+    WANT(memcmp(page, file_copy + PAGE, PAGE) == 0);
+    WANT(file_copy[2 * PAGE] == 0x5a && file_copy[2 * PAGE + 9] == 0x5a);
+    return NULL;
+}
+
+static const char *
+set_up_shared_file(void)
+{
+    int fd = mkostemp(file_path, O_CLOEXEC);
+
+    WANT(fd >= 0 && ftruncate(fd, PAGE) == 0);
+    WANT(mmap(NULL, PAGE, RW, MAP_SHARED, fd, 0) != MAP_FAILED);
+    return NULL;
+}
+
+static const char *
+set_up_deleted_map(void)
+{
+    int fd = mkostemp(file_path, O_CLOEXEC);
+
+    WANT(fd >= 0 && ftruncate(fd, PAGE) == 0 && unlink(file_path) == 0);
+    WANT(mmap(NULL, PAGE, RW, MAP_PRIVATE, fd, 0) != MAP_FAILED && close(fd) == 0);
+    return NULL;
+}
+
+static char *brk_end;
+
+static const char *
+set_up_brk(void)
+{
+    brk_end = (char *)sbrk(0) + 5 * PAGE;
+    WANT(brk(brk_end) == 0);
+    brk_end[-1] = 'b';
+    return NULL;
+}
+
+static const char *
+check_brk(void)
+{
+    WANT(sbrk(0) == brk_end && brk_end[-1] == 'b');
+    WANT(brk(brk_end + PAGE) == 0 && brk_end[0] == 0 && brk(brk_end) == 0);
+    return NULL;
+}
+
+/* Not at a page's edge. */
+static const char *
+set_up_odd_brk(void)
+{
+    brk_end = (char *)sbrk(0) + PAGE + 1234;
+    WANT(brk(brk_end) == 0);
+    return NULL;
+}
+
+static const char *
+check_odd_brk(void)
+{
+    WANT((char *)syscall(SYS_brk, 0) == brk_end);
+    return NULL;
+}
+
+static char *locked;
+
+static const char *
+set_up_locked(void)
+{
+    locked = map(4, RW, MAP_PRIVATE);
+    WANT(mlock(locked, 2 * PAGE) == 0);
+    return NULL;
+}
+
+static const char *
+check_locked(void)
+{
+    WANT(has_flag(locked, "lo") && !has_flag(locked + 3 * PAGE, "lo"));
+    return NULL;
+}
+
+static char *on_fault;
+
+static const char *
+set_up_on_fault(void)
+{
+    on_fault = map(64, RW, MAP_PRIVATE);
+    WANT(mlock2(on_fault, 64 * PAGE, MLOCK_ONFAULT) == 0);
+    return NULL;
+}
+
+static const char *
+check_on_fault(void)
+{
+    unsigned char there[64];
+
+    WANT(has_flag(on_fault, "lo"));
+    WANT(mincore(on_fault, 64 * PAGE, there) == 0 && !(there[40] & 1));
+    return NULL;
+}
+
+static const char *
+set_up_lock_all(void)
+{
+    WANT(mlockall(MCL_CURRENT | MCL_FUTURE) == 0);
+    return NULL;
+}
+
+static const char *
+check_lock_all(void)
+{
+    char *later = map(1, RW, MAP_PRIVATE);
+    bool is = later != MAP_FAILED && has_flag(later, "lo");
+
+    munmap(later, PAGE);
+    WANT(is);
+    return NULL;
+}
+
+static const struct {
+    int advice;
+    const char *flag;
+} advices[] = { { MADV_DONTFORK, "dc" }, { MADV_WIPEONFORK, "wf" },
+    { MADV_DONTDUMP, "dd" }, { MADV_NOHUGEPAGE, "nh" }, { MADV_HUGEPAGE, "hg" },
+    { MADV_MERGEABLE, "mg" }, { MADV_SEQUENTIAL, "sr" }, { MADV_RANDOM, "rr" } };
+#define NADVICES (sizeof advices / sizeof advices[0])
+static char *advised[NADVICES];
+static bool advice_known[NADVICES];
+
+static const char *
+set_up_advices(void)
+{
+    for (size_t i = 0; i < NADVICES; i++) {
+        advised[i] = map(2, RW, MAP_PRIVATE);
+        advice_known[i] = madvise(advised[i], 2 * PAGE, advices[i].advice) == 0;
+        advised[i][0] = 'a';
+        /* or neighbours become one mapping */
+        WANT(map(1, PROT_NONE, MAP_PRIVATE) != MAP_FAILED);
+    }
+    return NULL;
+}
+
+static const char *
+check_advices(void)
+{
+    for (size_t i = 0; i < NADVICES; i++)
+        if (advice_known[i] && !has_flag(advised[i], advices[i].flag))
+            return feature_wrong(__FILE__, __LINE__, advices[i].flag);
+    return NULL;
+}
+
+static char *guarded;
+
+static const char *
+set_up_guard(void)
+{
+    guarded = map(8, RW, MAP_PRIVATE);
+    memset(guarded, 'g', 8 * PAGE);
+    if (madvise(guarded + 3 * PAGE, 2 * PAGE, MADV_GUARD_INSTALL) < 0)
+        return "skip: no guard regions";
+    return NULL;
+}
+
+static const char *
+check_guard(void)
+{
+    WANT(guarded[2 * PAGE] == 'g' && guarded[5 * PAGE] == 'g');
+    WANT(!readable(guarded + 3 * PAGE) && !readable(guarded + 4 * PAGE));
+    return NULL;
+}
+
+static const char *
+set_up_hugetlb(void)
+{
+    if (mmap(NULL, 2u << 20, RW,
+            MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB | MAP_NORESERVE, -1,
+            0) == MAP_FAILED)
+        return "skip: no huge pages";
+    return NULL;
+}
+
+static char *huge;
+
+static const char *
+set_up_huge(void)
+{
+    huge = map(2048, RW, MAP_PRIVATE);
+    WANT(huge != MAP_FAILED);
+    madvise(huge, 2048 * PAGE, MADV_HUGEPAGE);
+    for (unsigned i = 0; i < 2048; i++)
+        huge[i * PAGE] = (char)i;
+    return NULL;
+}
+
+static const char *
+check_huge(void)
+{
+    for (unsigned i = 0; i < 2048; i++)
+        WANT(huge[i * PAGE] == (char)i);
+    return NULL;
+}
+
+static void
+step_huge(void)
+{
+    static unsigned at;
+
+    huge[(at = (at + 17) % 2048) * PAGE + 9]++;
+}
+
+static char *reserved;
+
+static const char *
+set_up_reserved(void)
+{
+    reserved = map((64ull << 30) / PAGE, RW, MAP_PRIVATE | MAP_NORESERVE);
+    WANT(reserved != MAP_FAILED);
+    reserved[40ull << 30] = 'r';
+    return NULL;
+}
+
+static const char *
+check_reserved(void)
+{
+    WANT(reserved[40ull << 30] == 'r' && reserved[50ull << 30] == 0);
+    return NULL;
+}
+
+static char *grows_down;
+
+static const char *
+set_up_grows_down(void)
+{
+    char *room = map(300, PROT_NONE, MAP_PRIVATE);
+
+    WANT(munmap(room, 300 * PAGE) == 0);
+    grows_down = mmap(room + 296 * PAGE, 4 * PAGE, RW,
+        MAP_PRIVATE | MAP_ANONYMOUS | MAP_GROWSDOWN | MAP_FIXED, -1, 0);
+    WANT(grows_down == room + 296 * PAGE);
+    grows_down[0] = 'v';
+    return NULL;
+}
+
+static const char *
+check_grows_down(void)
+{
+    WANT(grows_down[0] == 'v' && has_flag(grows_down, "gd"));
+    return NULL;
+}
+
+static char *sysv, *sysv_too;
+static int sysv_id;
+
+static const char *
+set_up_sysv(void)
+{
+    sysv_id = shmget(0x4261, 4 * PAGE, IPC_CREAT | 0640);
+    WANT(sysv_id >= 0);
+    sysv = shmat(sysv_id, NULL, 0);
+    sysv_too = shmat(sysv_id, NULL, SHM_RDONLY);
+    WANT(sysv != (void *)-1 && sysv_too != (void *)-1);
+    strcpy(sysv + PAGE, "System V");
+    return NULL;
+}
+
+static char *posix;
+
+static const char *
+set_up_posix_shm(void)
+{
+    int fd;
+
+    shm_unlink("/bascule-feature");
+    fd = shm_open("/bascule-feature", O_RDWR | O_CREAT, 0600);
+    WANT(fd >= 0 && ftruncate(fd, 3 * PAGE) == 0);
+    posix = mmap(NULL, 3 * PAGE, RW, MAP_SHARED, fd, 0);
+    WANT(posix != MAP_FAILED && shm_unlink("/bascule-feature") == 0);
+    WANT(close(fd) == 0);
+    strcpy(posix, "POSIX");
+    return NULL;
+}
+
+static const char *
+check_posix_shm(void)
+{
+    WANT(strcmp(posix, "POSIX") == 0 && posix[2 * PAGE] == 0 && has_flag(posix, "sh"));
+    return NULL;
+}
+
+static void
+step_posix_shm(void)
+{
+    posix[PAGE]++;
+}
+
+static const char *
+set_up_named_shm(void)
+{
+    int fd = shm_open("/bascule-feature-named", O_RDWR | O_CREAT, 0600);
+
+    WANT(fd >= 0 && ftruncate(fd, PAGE) == 0);
+    WANT(mmap(NULL, PAGE, RW, MAP_SHARED, fd, 0) != MAP_FAILED);
+    return NULL;
+}
+
+static uint8_t *key_memory;
+static int key;
+
+static const char *
+set_up_pkey(void)
+{
+    key = pkey_alloc(0, 0);
+    if (key < 0)
+        return "skip: no protection keys";
+    key_memory = map(1, RW, MAP_PRIVATE);
+    WANT(pkey_mprotect(key_memory, PAGE, RW, key) == 0);
+    return NULL;
+}
+
+static const char *
+set_up_secret(void)
+{
+    int fd = (int)syscall(SYS_memfd_secret, 0);
+
+    if (fd < 0)
+        return "skip: no memfd_secret";
+    WANT(ftruncate(fd, PAGE) == 0);
+    WANT(mmap(NULL, PAGE, RW, MAP_SHARED, fd, 0) != MAP_FAILED && close(fd) == 0);
+    return NULL;
+}
+
+static char *sealed;
+
+static const char *
+set_up_sealed(void)
+{
+    sealed = map(2, RW, MAP_PRIVATE);
+    if (syscall(462 /* mseal */, sealed, 2 * PAGE, 0) < 0)
+        return "skip: no mseal";
+    return NULL;
+}
+
+static const char *
+check_sealed(void)
+{
+    WANT(mprotect(sealed, PAGE, PROT_READ) < 0 && errno == EPERM);
+    return NULL;
+}
+
+static char *named;
+
+static const char *
+set_up_named(void)
+{
+    named = map(2, RW, MAP_PRIVATE);
+    if (syscall(SYS_prctl, 0x53564d41, 0, named, 2 * PAGE, "a name") < 0)
+        return "skip: no names of mappings";
+    strcpy(named, "named");
+    return NULL;
+}
+
+static const char *
+check_named(void)
+{
+    WANT(strcmp(named, "named") == 0);
+    return NULL;
+}
+
+/* Mapped and unmapped all the time. */
+static char *moving;
+static unsigned moves;
+
+static void
+step_moving(void)
+{
+    char *other = map(2 + moves % 3, RW, MAP_PRIVATE);
+
+    if (other == MAP_FAILED)
+        return;
+    memcpy(other, moving, PAGE);
+    munmap(moving, (2 + (moves - 1) % 3) * PAGE);
+    moving = other;
+    moves++;
+    memcpy(moving, &moves, sizeof moves);
+}
+
+static const char *
+set_up_moving(void)
+{
+    moves = 1;
+    moving = map(2, RW, MAP_PRIVATE);
+    memcpy(moving, &moves, sizeof moves);
+    return NULL;
+}
+
+static const char *
+check_moving(void)
+{
+    WANT(memcmp(moving, &moves, sizeof moves) == 0 && moving[PAGE] == 0);
+    return NULL;
+}
+
+static const struct feature rows[] = {
+    { "memory written all over", NULL, 0, set_up_arena, check_arena, step_arena },
+    { "pages given back (MADV_DONTNEED)", NULL, 0, set_up_dropped, check_dropped,
+        step_dropped },
+    { "protections", NULL, 0, set_up_protections, check_protections, NULL },
+    { "shared anonymous memory", NULL, 0, set_up_shared, check_shared, NULL },
+    { "private mapping of a file, with private pages", NULL, 0, set_up_private_file,
+        check_private_file, NULL },
+    { "mappings that come and go", NULL, 0, set_up_moving, check_moving, step_moving },
+    { "heap (brk)", NULL, FEATURE_ALONE, set_up_brk, check_brk, NULL },
+    { "heap that ends inside a page", NULL, FEATURE_ALONE, set_up_odd_brk,
+        check_odd_brk, NULL },
+    { "locked memory", NULL, 0, set_up_locked, check_locked, NULL },
+    { "memory locked when touched (MLOCK_ONFAULT)", NULL, 0, set_up_on_fault,
+        check_on_fault, NULL },
+    { "all memory locked (mlockall)", NULL, FEATURE_ALONE, set_up_lock_all,
+        check_lock_all, NULL },
+    { "advice of madvise()", NULL, 0, set_up_advices, check_advices, NULL },
+    { "guard regions (MADV_GUARD_INSTALL)", NULL, 0, set_up_guard, check_guard, NULL },
+    { "transparent huge pages", NULL, 0, set_up_huge, check_huge, step_huge },
+    { "64 GB reserved, little used", NULL, 0, set_up_reserved, check_reserved, NULL },
+    { "stack that grows down", NULL, 0, set_up_grows_down, check_grows_down, NULL },
+    { "named mapping", NULL, 0, set_up_named, check_named, NULL },
+    { "file mapped shared and writable", "shared and writable", FEATURE_ALONE,
+        set_up_shared_file, NULL, NULL },
+    { "deleted file mapped", "mapped file is deleted", FEATURE_ALONE,
+        set_up_deleted_map, NULL, NULL },
+    { "System V shared memory", "System V", FEATURE_ALONE, set_up_sysv, NULL, NULL },
+    { "POSIX shared memory, unlinked and closed", NULL, 0, set_up_posix_shm,
+        check_posix_shm, step_posix_shm },
+    { "POSIX shared memory with a name", "POSIX shared memory", FEATURE_ALONE,
+        set_up_named_shm, NULL, NULL },
+    { "huge pages of hugetlb", "hugetlb", FEATURE_ALONE, set_up_hugetlb, NULL, NULL },
+    { "protection keys", "protection keys", FEATURE_ALONE, set_up_pkey, NULL, NULL },
+    { "secret memory (memfd_secret)", "secret", FEATURE_ALONE, set_up_secret, NULL,
+        NULL },
+    { "sealed mapping (mseal)", NULL, 0, set_up_sealed, check_sealed, NULL },
+};
+
+AREA(area_memory, "Memory", rows);

@@ -2,16 +2,20 @@
 #include "sockmig/ckpt/descriptors.h"
 
 #include "lib/fd.h"
+#include "lib/log.h"
 #include "lib/loop.h"
 
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/kcmp.h>
+#include <linux/netlink.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
@@ -28,6 +32,26 @@ reserve(size_t size)
     return p == MAP_FAILED ? NULL : p;
 }
 
+/* -1 where it cannot be had: then less is asked. */
+static int
+open_diag(pid_t pid)
+{
+    int home = open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC), there, fd = -1;
+    char path[64];
+
+    snprintf(path, sizeof path, "/proc/%d/ns/net", (int)pid);
+    there = open(path, O_RDONLY | O_CLOEXEC);
+    if (home >= 0 && there >= 0 && setns(there, CLONE_NEWNET) == 0) {
+        fd = socket(
+            AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_SOCK_DIAG);
+        if (setns(home, CLONE_NEWNET) < 0)
+            log_fatal("cannot go back to the own network namespace");
+    }
+    fd_close(there);
+    fd_close(home);
+    return fd;
+}
+
 int
 descriptors_open(struct descriptors *d, struct trace *trace, int cell_pid)
 {
@@ -39,6 +63,7 @@ descriptors_open(struct descriptors *d, struct trace *trace, int cell_pid)
         .pidfd = -1,
         .dir_fd = -1,
         .tee = { -1, -1 },
+        .diag_fd = -1,
         .trace = trace };
     d->known = reserve(DESCRIPTORS_MAX_NUMBER * sizeof *d->known);
     d->next = reserve(IMAGE_MAX_FDS * sizeof *d->next);
@@ -51,6 +76,7 @@ descriptors_open(struct descriptors *d, struct trace *trace, int cell_pid)
         ret = errno == ENOENT ? -ESRCH : -errno;
         goto fail;
     }
+    d->diag_fd = open_diag(d->pid);
     return 0;
 fail:
     descriptors_close(d);
@@ -60,7 +86,7 @@ fail:
 void
 descriptors_close(struct descriptors *d)
 {
-    for (int i = 0; d->known && d->round > 0 && i < DESCRIPTORS_MAX_NUMBER; i++)
+    for (int i = 0; d->known && i < d->top; i++)
         if (d->known[i].seen > 0 && d->known[i].fdinfo)
             fd_close(d->known[i].fdinfo - 1);
     if (d->known)
@@ -72,6 +98,8 @@ descriptors_close(struct descriptors *d)
     fd_close(d->dir_fd);
     fd_close(d->tee[0]);
     fd_close(d->tee[1]);
+    fd_close(d->diag_fd);
+    d->diag_fd = -1;
     d->known = NULL;
     d->next = NULL;
     d->pidfd = d->dir_fd = d->tee[0] = d->tee[1] = -1;
@@ -80,7 +108,7 @@ descriptors_close(struct descriptors *d)
 void
 descriptors_forget(struct descriptors *d)
 {
-    for (int i = 0; i < DESCRIPTORS_MAX_NUMBER && d->round > 0; i++)
+    for (int i = 0; i < d->top; i++)
         if (d->known[i].seen > 0) {
             d->known[i].parcel_hash = 0;
             d->known[i].watch = (struct tcp_watch){ 0 };
@@ -164,6 +192,9 @@ look_at_file(struct look *l)
         return refuse_deleted(l);
     if (l->full)
         ret = look_at_path(l);
+    if (ret == 0 && !strncmp(l->out->u.file.path, "/secretmem", 10))
+        ret = look_refuse(l, "disable the feature that uses it in the service",
+            "secret memory (memfd_secret)");
     return ret;
 }
 
@@ -322,6 +353,7 @@ look_at_number(struct descriptors *d, int fd, struct image *im, struct parcels *
         return -EOPNOTSUPP;
     }
     l.memo = &d->known[fd];
+    d->top = fd < d->top ? d->top : fd + 1;
     l.out = &im->fds[im->nfds];
     start = mono_clock();
     l.dup = (int)syscall(SYS_pidfd_getfd, d->pidfd, fd, 0);

@@ -41,6 +41,7 @@ struct descriptors {
     int cell_pid;
     int pidfd, dir_fd;        /* owned: the process, /proc/PID/fd */
     int tee[2];               /* owned: a pipe to look into pipes */
+    int diag_fd;              /* owned: asks about sockets of its namespace; -1: none */
     struct descriptor *known; /* owned mapping: by number */
     struct trace *trace;  /* borrowed: its children may hold the other end of pipes */
     struct proctext text; /* owned */
@@ -49,6 +50,7 @@ struct descriptors {
     int32_t *next;                   /* owned mapping: the next with the same hash */
     uint64_t *item_inodes;           /* of im->items, during a read */
     int highest;                     /* descriptor number */
+    int top;                         /* the highest number ever, plus 1 */
     unsigned sockets_us;             /* of the last read: time spent on sockets */
     unsigned full_looks;             /* of the last read */
 };

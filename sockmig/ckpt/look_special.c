@@ -137,6 +137,18 @@ static const struct {
     { "anon_inode:[userfaultfd]", "userfaultfd",
         "disable the feature that uses userfaultfd" },
     { "anon_inode:[perf_event]", "performance counter", "disable profiling" },
+    { "anon_inode:bpf-map", "BPF map", "disable the feature that uses BPF" },
+    { "anon_inode:bpf-prog", "BPF program", "disable the feature that uses BPF" },
+    { "anon_inode:bpf_link", "BPF link", "disable the feature that uses BPF" },
+    { "anon_inode:bpf_iter", "BPF iterator", "disable the feature that uses BPF" },
+    { "anon_inode:btf", "BPF type information", "disable the feature that uses BPF" },
+    { "anon_inode:kvm-vm", "virtual machine (KVM)", "migrate it with its own monitor" },
+    { "anon_inode:[vfio-device]", "device of VFIO", "run it without direct devices" },
+    { "anon_inode:[iommufd]", "device of VFIO", "run it without direct devices" },
+    { "anon_inode:seccomp notify", "listener of a system call filter",
+        "stop the program that supervises others" },
+    { "anon_inode:[landlock-ruleset]", "set of Landlock rules",
+        "disable sandboxing in the service" },
 };
 
 static int

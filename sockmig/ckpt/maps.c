@@ -107,6 +107,8 @@ static const struct unsupported unsupported[] = {
     { "/SYSV", "System V shared memory is mapped",
         "configure the service to use another kind of shared memory" },
     { "/memfd:", "memory file (memfd) is mapped", "disable the feature that uses it" },
+    { "/secretmem", "secret memory (memfd_secret) is mapped",
+        "disable the feature that uses it" },
     { "/[aio]", "kernel asynchronous I/O context",
         "disable native asynchronous I/O in the service" },
     { "/anon_hugepage", "huge pages (hugetlb) are mapped",

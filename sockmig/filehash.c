@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#define XXH_STATIC_LINKING_ONLY /* its state on the stack */
 #include <xxhash.h>
 
 #define KNOWN 512
@@ -34,6 +35,19 @@ uint64_t
 filehash_bytes(const void *data, size_t size)
 {
     return XXH64(data, size, 0);
+}
+
+uint64_t
+filehash_parts(const struct iovec *parts, unsigned n)
+{
+    XXH3_state_t state;
+
+    if (n == 1)
+        return XXH3_64bits(parts->iov_base, parts->iov_len);
+    XXH3_64bits_reset(&state);
+    for (unsigned i = 0; i < n; i++)
+        XXH3_64bits_update(&state, parts[i].iov_base, parts[i].iov_len);
+    return XXH3_64bits_digest(&state);
 }
 
 static bool

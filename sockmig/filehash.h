@@ -7,6 +7,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/uio.h>
 
 /* filehash - identify the build of the regular file at @path.
  *
@@ -19,5 +20,9 @@ int filehash(const char *path, uint64_t *out);
 
 /* filehash_bytes - xxHash (64 bits) of @size bytes: equal content, equal hash. */
 uint64_t filehash_bytes(const void *data, size_t size);
+
+/* filehash_parts - XXH3 (64 bits) of @n pieces as if they were one: for what is large
+ * or kept. */
+uint64_t filehash_parts(const struct iovec *parts, unsigned n);
 
 #endif

@@ -7,16 +7,18 @@
 void
 refuse(struct refusals *r, int pid, int fd, const char *cure, const char *fmt, ...)
 {
-    struct refusal *one;
+    struct refusal beyond, *one = r->n < REFUSALS_MAX ? &r->v[r->n] : &beyond;
     va_list ap;
 
-    if (r->n++ >= REFUSALS_MAX)
+    r->n++;
+    if (one == &beyond && !r->each)
         return;
-    one = &r->v[r->n - 1];
     one->pid = pid;
     one->fd = fd;
     snprintf(one->cure, sizeof one->cure, "%s", cure);
     va_start(ap, fmt);
     vsnprintf(one->what, sizeof one->what, fmt, ap);
     va_end(ap);
+    if (r->each)
+        r->each(r->arg, one);
 }

@@ -16,6 +16,8 @@ struct refusal {
 struct refusals {
     struct refusal v[REFUSALS_MAX];
     unsigned n; /* found in all; those beyond REFUSALS_MAX are counted only */
+    void (*each)(void *arg, const struct refusal *one); /* told of all; NULL: nobody */
+    void *arg;
 };
 
 /* refuse - add one; both texts are formats' results, cut at their size. */

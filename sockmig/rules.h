@@ -10,6 +10,9 @@
 
 #include "lib/conf.h"
 
+#include <stdbool.h>
+#include <stddef.h>
+
 enum { RULES_INGRESS_QUEUE = 0, RULES_EGRESS_QUEUE = 1 };
 
 /* rules_egress - in the gate: what comes from the cell by @from and has one of the
@@ -26,5 +29,12 @@ int rules_ingress(
 
 /* rules_hop - in the gate: the hop through it costs no TTL (hop limit). */
 int rules_hop(const char *inner, const char *outer, char *error);
+
+/* rules_load - @size bytes of @rules, in the form of iptables-save(8), for one family.
+ *
+ * @keep   what is there stays; otherwise the tables that are named are emptied first
+ * @needs  in words, for @error: what of the kernel they need */
+int rules_load(int family, const char *rules, size_t size, bool keep, const char *needs,
+    char *error);
 
 #endif

@@ -108,8 +108,8 @@ check_processor(const struct clone *c, const struct image *im, struct refusals *
             im->threads[0].xstate_len);
 }
 
-static int
-check_host(const struct image *im, struct refusals *why)
+int
+clone_check_host(const struct image *im, struct refusals *why)
 {
     unsigned before = why->n;
 
@@ -124,8 +124,8 @@ check_host(const struct image *im, struct refusals *why)
     return why->n > before ? -EOPNOTSUPP : 0;
 }
 
-static int
-check_stub(const struct clone *c, const struct image *im, struct refusals *why)
+int
+clone_check_stub(const struct clone *c, const struct image *im, struct refusals *why)
 {
     unsigned before = why->n;
 
@@ -134,8 +134,8 @@ check_stub(const struct clone *c, const struct image *im, struct refusals *why)
     return why->n > before ? -EOPNOTSUPP : 0;
 }
 
-static struct clone *
-allocate(int netns)
+struct clone *
+clone_allocate(int netns)
 {
     struct clone *c = calloc(1, sizeof *c);
 
@@ -158,18 +158,18 @@ clone_new(const struct cell_conf *conf, const struct image *im, struct clone **o
     struct refusals *why)
 {
     struct clone *c = NULL;
-    int ret = check_host(im, why);
+    int ret = clone_check_host(im, why);
 
     if (ret < 0)
         return ret;
-    c = allocate(conf->netns);
+    c = clone_allocate(conf->netns);
     if (!c)
         return -ENOMEM;
     ret = net_purge(c);
     if (ret == 0)
         ret = skeleton_new(c, conf, im, why);
     if (ret == 0)
-        ret = check_stub(c, im, why);
+        ret = clone_check_stub(c, im, why);
     if (ret == 0)
         ret = skeleton_layout(c, im);
     if (ret == 0)

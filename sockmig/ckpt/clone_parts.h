@@ -24,7 +24,7 @@ struct clone_queue { /* of a descriptor: socket queues, content of a pipe */
 };
 
 struct clone {
-    pid_t init, pid; /* as the engine sees them */
+    pid_t init, pid; /* as the engine sees them; init 0: not in a cell of its own */
     int netns;       /* owned */
     int mem;         /* /proc/PID/mem of the stub */
     int parent_fd;   /* in the stub: pidfd of the engine, above all others */
@@ -60,6 +60,20 @@ struct wake {
  * image has it.  skeleton_layout, skeleton_threads: as the image has them now. */
 int skeleton_new(struct clone *c, const struct cell_conf *conf, const struct image *im,
     struct refusals *why);
+
+/* skeleton_clear - the same of stub @c->pid, which is stopped already, with c->batch
+ * and c->parent_fd set: nothing in its address space but the vdso; then it may have
+ * children. skeleton_settle: after that, all else.  skeleton_run_stub - what a stub
+ * runs; @arg: struct skeleton_stub. Async-signal-safe; returns an errno, or not at all.
+ */
+struct skeleton_stub {
+    int pidfd, number; /* of the engine; where the stub keeps it */
+    uint64_t idle;     /* batch_idle() */
+};
+int skeleton_clear(struct clone *c, const struct image *im, struct refusals *why);
+int skeleton_settle(struct clone *c, const struct image *im);
+int skeleton_run_stub(const struct skeleton_stub *stub);
+
 int skeleton_layout(struct clone *c, const struct image *im);
 int skeleton_threads(struct clone *c, const struct image *im);
 
@@ -70,6 +84,7 @@ void skeleton_drop_bounding(struct clone *c, uint64_t bounding);
 /* skeleton_number - where a stub keeps its descriptor of the engine: above @highest of
  * the image, as far as the limit of open files lets it. */
 int skeleton_number(int highest);
+int skeleton_highest(const struct image *im); /* descriptor number of it */
 
 /* skeleton_capabilities - what a stub is permitted: what the engine is. */
 uint64_t skeleton_capabilities(void);
@@ -94,6 +109,13 @@ void wake_resend(struct wake *w);
  * first. */
 int net_enter(const struct clone *c, int *before);
 int net_leave(int before);
+/* clone_allocate - nothing in it yet; @netns is duplicated.  NULL: no memory.
+ * clone_check_host, clone_check_stub: is here all that must be the same; 0,
+ * -EOPNOTSUPP with @why. */
+struct clone *clone_allocate(int netns);
+int clone_check_host(const struct image *im, struct refusals *why);
+int clone_check_stub(
+    const struct clone *c, const struct image *im, struct refusals *why);
 
 /* net_purge - free the cell's network namespace of an earlier service's connections. */
 int net_purge(const struct clone *c);

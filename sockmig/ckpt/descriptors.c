@@ -2,16 +2,20 @@
 #include "sockmig/ckpt/descriptors.h"
 
 #include "lib/fd.h"
+#include "lib/log.h"
 #include "lib/loop.h"
 
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/kcmp.h>
+#include <linux/netlink.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/sysmacros.h>
 #include <sys/vfs.h>
@@ -28,6 +32,26 @@ reserve(size_t size)
         MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 
     return p == MAP_FAILED ? NULL : p;
+}
+
+/* -1 where it cannot be had: then less is asked. */
+static int
+open_diag(pid_t pid)
+{
+    int home = open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC), there, fd = -1;
+    char path[64];
+
+    snprintf(path, sizeof path, "/proc/%d/ns/net", (int)pid);
+    there = open(path, O_RDONLY | O_CLOEXEC);
+    if (home >= 0 && there >= 0 && setns(there, CLONE_NEWNET) == 0) {
+        fd = socket(
+            AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, NETLINK_SOCK_DIAG);
+        if (setns(home, CLONE_NEWNET) < 0)
+            log_fatal("cannot go back to the own network namespace");
+    }
+    fd_close(there);
+    fd_close(home);
+    return fd;
 }
 
 int
@@ -54,6 +78,7 @@ descriptors_open(struct descriptors *d, struct trace *trace, int cell_pid)
         ret = errno == ENOENT ? -ESRCH : -errno;
         goto fail;
     }
+    d->diag = open_diag(d->pid);
     return 0;
 fail:
     descriptors_close(d);
@@ -171,6 +196,9 @@ look_at_file(struct look *l)
             "POSIX message queue");
     if (l->full)
         ret = look_at_path(l);
+    if (ret == 0 && !strncmp(l->out->u.file.path, "/secretmem", 10))
+        ret = look_refuse(l, "disable the feature that uses it in the service",
+            "secret memory (memfd_secret)");
     return ret;
 }
 
@@ -338,6 +366,7 @@ look_at_number(struct descriptors *d, int fd, struct image *im, struct parcels *
         return -EOPNOTSUPP;
     }
     l.memo = &d->known[fd];
+    d->top = fd < d->top ? d->top : fd + 1;
     l.out = &im->fds[im->nfds];
     start = mono_clock();
     l.dup = (int)syscall(SYS_pidfd_getfd, d->pidfd, fd, 0);

@@ -14,6 +14,7 @@
 #include <sys/ptrace.h>
 #include <sys/syscall.h>
 #include <sys/uio.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -197,6 +198,18 @@ pause_since(struct mono begin)
     nanosleep(&pause, NULL);
 }
 
+/* A process that was stopped (SIGSTOP) when it was seized traps once more on its way.
+ */
+static void
+pass_job_stop(const struct trace_thread *th)
+{
+    int status;
+
+    if (th->job_stop && waitpid(th->tid, &status, __WALL | WNOHANG) == th->tid &&
+        WIFSTOPPED(status))
+        ptrace(PTRACE_CONT, th->tid, 0, 0);
+}
+
 static int
 run(struct inject *in, struct trace_thread *th, const struct inject_call *first,
     unsigned n, void (*meanwhile)(void *), void *arg)
@@ -223,8 +236,10 @@ run(struct inject *in, struct trace_thread *th, const struct inject_call *first,
         if (meanwhile)
             meanwhile(arg);
         done = is_done(in, first);
-        if (!done)
+        if (!done) {
+            pass_job_stop(th);
             pause_since(begin);
+        }
     }
     ended = finish(in, th, &orig, mask);
     return ended < 0 ? ended : done ? 0 : -EIO;

@@ -72,6 +72,9 @@ other_end_is_known(struct look *l)
     for (unsigned i = 0; i < l->d->trace->nchildren; i++)
         if (holds(l->d->trace->children[i].pid, l->out->inode))
             return true;
+    for (unsigned i = 0; l->d->trace->kin && i < l->d->trace->kin->n; i++)
+        if (holds(l->d->trace->kin->pids[i], l->out->inode))
+            return true;
     return false;
 }
 

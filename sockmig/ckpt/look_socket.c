@@ -94,6 +94,14 @@ look_at_closed(struct look *l, const struct tcp_info *info)
         l, sa.sin6_port != 0 ? IMAGE_FD_TCP_BOUND : IMAGE_FD_TCP_FRESH, 0);
 }
 
+/* Signatures are agreed on before there is a connection: they are looked for in the
+ * first looks only, since asking for them is dear. */
+static const char *
+secret_of(const struct look *l)
+{
+    return l->full ? tcp_secret(l->dup, l->memo->looks <= 3 ? l->d->diag : -1) : NULL;
+}
+
 static int
 look_at_tcp(struct look *l)
 {
@@ -108,6 +116,10 @@ look_at_tcp(struct look *l)
     } else if (getsockopt(l->dup, IPPROTO_TCP, TCP_INFO, &info, &len) < 0) {
         return -errno;
     }
+    what = info.tcpi_state == STATE_CLOSE ? NULL : secret_of(l);
+    if (what)
+        return look_refuse(
+            l, "disable it in the service: its keys cannot be read back", what);
     if (info.tcpi_state == STATE_LISTEN)
         /* the second is, of a listener, its limit */
         return look_at_unconnected(l, IMAGE_FD_TCP_LISTEN, (int)info.tcpi_sacked);
@@ -222,11 +234,25 @@ refuse_socket(struct look *l)
     } rows[] = {
         { AF_INET, 262, "multipath TCP socket" },
         { AF_INET6, 262, "multipath TCP socket" },
+        { AF_INET, 132, "SCTP socket" },
+        { AF_INET6, 132, "SCTP socket" },
+        { AF_INET, 33, "DCCP socket" },
+        { AF_INET6, 33, "DCCP socket" },
+        { AF_INET, 256, "SMC socket" },
         { AF_INET, 136, "UDP-Lite socket" },
         { AF_INET6, 136, "UDP-Lite socket" },
         { AF_INET, -1, "raw or unusual internet socket" },
         { AF_INET6, -1, "raw or unusual internet socket" },
         { AF_PACKET, -1, "packet socket" },
+        { AF_ALG, -1, "socket of the kernel's cryptography" },
+        { AF_VSOCK, -1, "socket to a virtual machine (vsock)" },
+        { AF_XDP, -1, "XDP socket" },
+        { AF_SMC, -1, "SMC socket" },
+        { AF_TIPC, -1, "TIPC socket" },
+        { AF_RDS, -1, "RDS socket" },
+        { AF_CAN, -1, "CAN socket" },
+        { AF_BLUETOOTH, -1, "Bluetooth socket" },
+        { AF_KEY, -1, "key management socket" },
     };
 
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)

@@ -39,29 +39,6 @@ struct answer {
     uint32_t waiting[MAX_WAITING]; /* inodes of the clients */
 };
 
-/* A netlink socket looks into the namespace in which it was made. */
-static int
-open_diag(struct descriptors *d)
-{
-    char path[64];
-    int before = open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC), there;
-    int ret = before < 0 ? -errno : 0;
-
-    snprintf(path, sizeof path, "/proc/%d/ns/net", (int)d->pid);
-    there = open(path, O_RDONLY | O_CLOEXEC);
-    if (ret == 0 && (there < 0 || setns(there, CLONE_NEWNET) < 0))
-        ret = -errno;
-    if (ret == 0) {
-        d->diag = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_SOCK_DIAG);
-        ret = d->diag < 0 ? -errno : 0;
-        if (setns(before, CLONE_NEWNET) < 0)
-            ret = -errno;
-    }
-    fd_close(there);
-    fd_close(before);
-    return ret;
-}
-
 static void
 take_attribute(struct answer *to, const struct nlattr *a)
 {
@@ -103,7 +80,7 @@ ask(struct look *l, struct answer *to)
     ssize_t n;
 
     memset(to, 0, sizeof *to);
-    if (l->d->diag < 0 && open_diag(l->d) < 0)
+    if (l->d->diag < 0)
         return -EOPNOTSUPP;
     if (send(l->d->diag, &r, sizeof r, 0) != sizeof r)
         return -errno;

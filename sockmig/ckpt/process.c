@@ -85,7 +85,8 @@ static int
 read_status(struct trace *t, struct proctext *text, struct image_process *to,
     struct refusals *why)
 {
-    const char *s = text->data;
+    const char *s = text->data, *features;
+    int ret = 0;
 
     to->pid = proctext_last_id(s);
     t->leader = threads_leader_hash(s);
@@ -102,9 +103,15 @@ read_status(struct trace *t, struct proctext *text, struct image_process *to,
     if (proctext_number(s, "Seccomp:", 10, 0) != 0) {
         refuse(why, to->pid, -1, "disable system call filtering in the service",
             "process has a system call filter (seccomp)");
-        return -EOPNOTSUPP;
+        ret = -EOPNOTSUPP;
     }
-    return read_groups(s, to, why);
+    features = proctext_field(s, "x86_Thread_features:");
+    if (features && !strncmp(features, "shstk", 5)) {
+        refuse(why, to->pid, -1, "start it with GLIBC_TUNABLES=glibc.cpu.x86_shstk=off",
+            "process has a shadow stack");
+        ret = -EOPNOTSUPP;
+    }
+    return read_groups(s, to, why) < 0 ? -EOPNOTSUPP : ret;
 }
 
 static int
@@ -206,6 +213,13 @@ read_children(struct trace *t, struct image *im, struct refusals *why)
     return 0;
 }
 
+/* A refusal does not hide the next one; another error ends it. */
+static int
+and_then(int before, int ret)
+{
+    return ret == 0 ? before : ret;
+}
+
 int
 process_read(struct process *p, struct trace *t, struct proctext *text,
     struct image *im, struct refusals *why)
@@ -214,15 +228,15 @@ process_read(struct process *p, struct trace *t, struct proctext *text,
     int ret = proctext_pread(text, p->status_fd);
 
     if (ret == 0)
-        ret = read_status(t, text, to, why);
-    if (ret == 0)
-        ret = read_link(p, "cwd", to->cwd, why);
-    if (ret == 0)
-        ret = read_limits(p, to);
-    if (ret == 0)
-        ret = read_signals(t, to, why);
-    if (ret == 0)
-        ret = read_children(t, im, why);
+        ret = and_then(ret, read_status(t, text, to, why));
+    if (ret == 0 || ret == -EOPNOTSUPP)
+        ret = and_then(ret, read_link(p, "cwd", to->cwd, why));
+    if (ret == 0 || ret == -EOPNOTSUPP)
+        ret = and_then(ret, read_limits(p, to));
+    if (ret == 0 || ret == -EOPNOTSUPP)
+        ret = and_then(ret, read_signals(t, to, why));
+    if (ret == 0 || ret == -EOPNOTSUPP)
+        ret = and_then(ret, read_children(t, im, why));
     to->clock_ns = (uint64_t)clock_ns(CLOCK_MONOTONIC);
     to->monotonic_ns = (uint64_t)(clock_ns(CLOCK_MONOTONIC) + p->monotonic_offset_ns);
     to->boottime_ns = (uint64_t)(clock_ns(CLOCK_BOOTTIME) + p->boottime_offset_ns);

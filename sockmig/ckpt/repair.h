@@ -72,6 +72,14 @@ repair_set(int sock, int level, int name, int value)
     return setsockopt(sock, level, name, &value, sizeof value);
 }
 
+/* Where a dump notes which socket it has in repair mode, for who watches over it: a
+ * target whose socket was left so by a dump that was killed could not send. */
+struct repair_note {
+    int fd; /* its number in the target; -1: none */
+    int reuse_addr;
+};
+extern volatile struct repair_note *repair_note; /* borrowed; NULL: nobody watches */
+
 /* One restore in the making. */
 struct repair {
     int sock;                   /* owned by the caller of the steps */

@@ -31,31 +31,31 @@
 #define FDS_MIN 4096
 #define MARGIN_MS 1000
 
-struct stub_args {
-    int pidfd, number; /* of the engine; where the stub keeps it */
-    uint64_t idle;
-};
-
 /* A descriptor table that grows while threads share it waits for a grace period of
  * RCU, 12 ms: so it is made large enough here, by the highest number in it. */
-static void
-run_stub(const struct cell_plan *plan, int report)
+int
+skeleton_run_stub(const struct skeleton_stub *stub)
 {
-    const struct stub_args *args = plan->arg;
     struct rlimit limit;
 
     if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
         limit.rlim_cur = limit.rlim_max;
         setrlimit(RLIMIT_NOFILE, &limit);
     }
-    if (dup2(args->pidfd, args->number) < 0)
-        cell_fail(report, CELL_STAGE_STUB, errno);
+    if (dup2(stub->pidfd, stub->number) < 0)
+        return errno;
     syscall(SYS_rseq, (char *)__builtin_thread_pointer() + __rseq_offset, 32, 1,
         RSEQ_SIGNATURE);
-    close_range((unsigned)args->number + 1, ~0u, 0);
-    close_range(0, (unsigned)args->number - 1, 0); /* the report: success */
-    __asm__ volatile("jmp *%0" : : "r"(args->idle));
+    close_range((unsigned)stub->number + 1, ~0u, 0);
+    close_range(0, (unsigned)stub->number - 1, 0); /* a cell's report: success */
+    __asm__ volatile("jmp *%0" : : "r"(stub->idle));
     __builtin_unreachable();
+}
+
+static void
+run_stub(const struct cell_plan *plan, int report)
+{
+    cell_fail(report, CELL_STAGE_STUB, skeleton_run_stub(plan->arg));
 }
 
 static bool
@@ -78,12 +78,10 @@ clock_ns(clockid_t clock)
     return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
 }
 
-static int
-highest_fd(const struct image *im)
+int
+skeleton_highest(const struct image *im)
 {
-    int highest = im->nfds > 0 ? im->fds[im->nfds - 1].fd : 0;
-
-    return highest;
+    return im->nfds > 0 ? im->fds[im->nfds - 1].fd : 0;
 }
 
 int
@@ -216,7 +214,7 @@ make_stub(struct clone *c, const struct cell_conf *conf, const struct image *im,
     struct refusals *why)
 {
     int64_t margin = conf->clock_margin_ms ? conf->clock_margin_ms : MARGIN_MS;
-    struct stub_args args = { .number = skeleton_number(highest_fd(im)),
+    struct skeleton_stub args = { .number = skeleton_number(skeleton_highest(im)),
         .idle = batch_idle(&c->batch) };
     struct cell_plan plan = { .conf = conf,
         .own_clocks = true,
@@ -283,21 +281,34 @@ int
 skeleton_new(struct clone *c, const struct cell_conf *conf, const struct image *im,
     struct refusals *why)
 {
-    char path[64];
-    int ret;
+    int ret = batch_map(&c->batch, image_leaves_free, (void *)(uintptr_t)im);
 
-    ret = batch_map(&c->batch, image_leaves_free, (void *)(uintptr_t)im);
     if (ret == 0)
         ret = make_stub(c, conf, im, why);
     if (ret == 0)
         ret = batch_seize(&c->batch, c->pid);
     if (ret == 0)
-        ret = clear_space(c, im);
-    if (ret == 0)
-        ret = drop_bounding(c, im->process.cap_bounding);
+        ret = skeleton_clear(c, im, why);
+    return ret == 0 ? skeleton_settle(c, im) : ret;
+}
+
+int
+skeleton_clear(struct clone *c, const struct image *im, struct refusals *why)
+{
+    int ret = clear_space(c, im);
+
     if (ret == -EOPNOTSUPP)
         refuse(why, 0, -1, "run the same kernel on all nodes",
             "the vdso of this host's kernel is laid out differently");
+    return ret;
+}
+
+int
+skeleton_settle(struct clone *c, const struct image *im)
+{
+    char path[64];
+    int ret = drop_bounding(c, im->process.cap_bounding);
+
     if (ret < 0)
         return ret;
     c->threads[0].tid = c->pid;

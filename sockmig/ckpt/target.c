@@ -156,6 +156,13 @@ inspect(struct target *t, struct refusals *why)
 int
 target_attach(pid_t pid, struct target **out, struct refusals *why)
 {
+    return target_attach_among(pid, NULL, out, why);
+}
+
+int
+target_attach_among(
+    pid_t pid, const struct trace_kin *kin, struct target **out, struct refusals *why)
+{
     struct target *t = calloc(1, sizeof *t);
     int ret, one;
 
@@ -163,6 +170,7 @@ target_attach(pid_t pid, struct target **out, struct refusals *why)
     if (!t)
         return -ENOMEM;
     t->pid = pid;
+    t->trace.kin = kin;
     t->maps.fd = t->memory.uffd = t->memory.mem_fd = t->memory.pagemap_fd = -1;
     t->process.status_fd = t->process.timers_fd = t->trace.signal_fd = -1;
     t->descriptors.pidfd = t->descriptors.dir_fd = -1;
@@ -374,6 +382,8 @@ target_checkpoint(struct target *t, const struct target_request *req, struct ima
         req->marked(req->arg);
     if (ret == 0)
         ret = take_memory(t, im, pages, timing, why);
+    if (ret == -ENOSPC && req->in_parts && !t->memory.failed)
+        ret = 0;
     FAULT_POINT("checkpoint-pages");
     since(&at);
     if (ret < 0 || !req->stay_stopped)
@@ -383,6 +393,24 @@ target_checkpoint(struct target *t, const struct target_request *req, struct ima
     if (ret == 0 && !req->stay_stopped)
         keep_house(t, im);
     return ret == -ENOENT ? -ESRCH : ret;
+}
+
+int
+target_stop(struct target *t, unsigned limit_ms)
+{
+    return t->trace.ended ? -ESRCH : trace_stop(&t->trace, (int64_t)limit_ms * 1000);
+}
+
+bool
+target_job_stopped(const struct target *t)
+{
+    return t->trace.nthreads > 0 && t->trace.threads[0].job_stop;
+}
+
+int
+target_rest(struct target *t, struct pages *pages)
+{
+    return memory_read(&t->memory, pages);
 }
 
 void

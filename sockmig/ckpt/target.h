@@ -23,6 +23,7 @@
 #include <sys/types.h>
 
 struct target;
+struct trace_kin;
 
 /* target_attach - seize all threads of @pid (as the engine sees it) and prepare its
  * memory for tracking.  The process runs on.
@@ -31,6 +32,10 @@ struct target;
  *
  * 0 and *out; -EOPNOTSUPP: refused, see @why; -ESRCH: gone; other -errno. */
 int target_attach(pid_t pid, struct target **out, struct refusals *why);
+
+/* target_attach_among - the same of one of several that are taken together. */
+int target_attach_among(
+    pid_t pid, const struct trace_kin *kin, struct target **out, struct refusals *why);
 
 /* target_detach - let the process go, undo what attach left in it; NULL is legal. */
 void target_detach(struct target *t);
@@ -56,8 +61,9 @@ struct target_request {
     /* called with all threads stopped, before anything is read: the mark */
     void (*mark)(void *arg);
     void *arg;
-    unsigned stop_limit_ms;    /* give up stopping after this long: -EAGAIN */
-    bool stay_stopped;         /* leave it stopped (handover); target_resume() later */
+    unsigned stop_limit_ms; /* give up stopping after this long: -EAGAIN */
+    bool stay_stopped;      /* leave it stopped (handover); target_resume() later */
+    bool in_parts; /* pages that do not fit are left for target_rest() (stay_stopped) */
     void (*marked)(void *arg); /* sockets have been read: packets may move again.  After
                                   mark() always, whatever came of it; NULL: none */
 };
@@ -73,6 +79,17 @@ struct target_request {
 int target_checkpoint(struct target *t, const struct target_request *req,
     struct image *im, struct pages *pages, struct parcels *parcels,
     struct target_timing *timing, struct refusals *why);
+
+/* target_stop - stop it ahead of target_checkpoint(), so that several processes are
+ * caught at one instant.  0; -EAGAIN: not within @limit_ms, it runs on; -ESRCH. */
+int target_stop(struct target *t, unsigned limit_ms);
+
+/* target_job_stopped - it stood still by itself (SIGSTOP, SIGTSTP). */
+bool target_job_stopped(const struct target *t);
+
+/* target_rest - after a checkpoint in parts: more of its pages, into the emptied
+ * @pages. 0: these were the last; -ENOSPC: call again; -ESRCH. */
+int target_rest(struct target *t, struct pages *pages);
 
 /* target_forget - the next call reports every page and every queue again. */
 void target_forget(struct target *t);

@@ -37,6 +37,11 @@ enum tcp_look { TCP_LOOK_SAME, TCP_LOOK_DUMPED, TCP_LOOK_DEAD, TCP_LOOK_ERROR };
 enum tcp_look tcp_dump(int sock, int fd, uint64_t inode, struct tcp_watch *watch,
     struct image_tcp *entry, struct parcels *parcels);
 
+/* tcp_secret - what @sock has that TCP_REPAIR cannot carry over: kernel TLS, keys of
+ * TCP-AO or MD5 signatures.  @diag: NETLINK_SOCK_DIAG socket of its network namespace;
+ * -1: MD5 keys are not looked for.  NULL: nothing; else a static text. */
+const char *tcp_secret(int sock, int diag);
+
 /* tcp_restore - make the connection in the caller's network namespace, still in repair
  * mode: no packet leaves before tcp_release().
  *
@@ -63,5 +68,9 @@ int tcp_resend(int sock, const struct image_tcp *entry, const uint8_t *outq, int
  * that was killed there left to the kernel.  The fence must be shut: resets are sent.
  * 0 or -errno. */
 int tcp_purge(void);
+
+/* tcp_purge_waits - destroy what is in TIME-WAIT at local @port (network order): a
+ * listener that was there before could not be bound again beside it. */
+int tcp_purge_waits(uint16_t port);
 
 #endif

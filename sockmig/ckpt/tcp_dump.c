@@ -209,6 +209,17 @@ take(int sock, int fd, struct image_tcp *e, struct parcels *parcels, bool *full)
     return ok;
 }
 
+volatile struct repair_note *repair_note;
+
+static void
+note(int fd, int reuse_addr)
+{
+    if (!repair_note)
+        return;
+    repair_note->reuse_addr = reuse_addr;
+    repair_note->fd = fd;
+}
+
 static enum tcp_look
 dump(int sock, int fd, struct image_tcp *e, struct parcels *parcels)
 {
@@ -216,8 +227,11 @@ dump(int sock, int fd, struct image_tcp *e, struct parcels *parcels)
 
     e->sndbuf = repair_get(sock, SOL_SOCKET, SO_SNDBUF);
     e->rcvbuf = repair_get(sock, SOL_SOCKET, SO_RCVBUF);
-    if (repair_set(sock, SOL_TCP, TCP_REPAIR, TCP_REPAIR_ON) < 0)
+    note(fd, e->reuse_addr);
+    if (repair_set(sock, SOL_TCP, TCP_REPAIR, TCP_REPAIR_ON) < 0) {
+        note(-1, 0);
         return TCP_LOOK_ERROR;
+    }
     repair_set(sock, SOL_TCP, TCP_REPAIR_QUEUE, TCP_RECV_QUEUE);
     for (unsigned i = 0; i < TRIES && !done && !full; i++)
         done = take(sock, fd, e, parcels, &full);
@@ -225,6 +239,7 @@ dump(int sock, int fd, struct image_tcp *e, struct parcels *parcels)
     repair_set(sock, SOL_TCP, TCP_REPAIR, TCP_REPAIR_OFF_NO_WP);
     if (e->reuse_addr > 0) /* entering repair mode cleared it */
         repair_set(sock, SOL_SOCKET, SO_REUSEADDR, 1);
+    note(-1, 0);
     return done ? TCP_LOOK_DUMPED : TCP_LOOK_ERROR;
 }
 

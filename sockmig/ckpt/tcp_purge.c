@@ -23,7 +23,13 @@
 #ifndef SOCK_DESTROY
 #define SOCK_DESTROY 21
 #endif
+#define STATE_TIME_WAIT 6
 #define STATE_LISTEN 10
+
+struct wanted {
+    uint32_t states;
+    uint16_t port; /* local, network order; 0: any */
+};
 
 struct request {
     struct nlmsghdr head;
@@ -31,7 +37,8 @@ struct request {
 };
 
 static int
-ask(int sock, uint16_t type, uint16_t flags, int family, const struct inet_diag_msg *of)
+ask(int sock, uint16_t type, uint16_t flags, int family, const struct wanted *wanted,
+    const struct inet_diag_msg *of)
 {
     struct request r = {
         .head = { .nlmsg_len = sizeof r,
@@ -39,7 +46,8 @@ ask(int sock, uint16_t type, uint16_t flags, int family, const struct inet_diag_
             .nlmsg_flags = NLM_F_REQUEST | flags },
         .body = { .sdiag_family = (uint8_t)family,
             .sdiag_protocol = IPPROTO_TCP,
-            .idiag_states = ~(1u << STATE_LISTEN) },
+            .idiag_states = wanted->states,
+            .id.idiag_sport = wanted->port },
     };
 
     if (of)
@@ -49,7 +57,8 @@ ask(int sock, uint16_t type, uint16_t flags, int family, const struct inet_diag_
 
 /* Every message of one datagram; *more is cleared by the last of the list. */
 static int
-destroy_each(int killer, uint8_t *text, size_t size, bool *more)
+destroy_each(
+    int killer, const struct wanted *wanted, uint8_t *text, size_t size, bool *more)
 {
     struct nlmsghdr *m = (struct nlmsghdr *)text;
     uint8_t answer[512];
@@ -62,7 +71,9 @@ destroy_each(int killer, uint8_t *text, size_t size, bool *more)
             *more = false;
             return 0;
         }
-        ret = ask(killer, SOCK_DESTROY, NLM_F_ACK, d->idiag_family, d);
+        if (wanted->port && d->id.idiag_sport != wanted->port)
+            continue;
+        ret = ask(killer, SOCK_DESTROY, NLM_F_ACK, d->idiag_family, wanted, d);
         if (ret == 0) /* it may have ended by itself meanwhile */
             recv(killer, answer, sizeof answer, 0);
     }
@@ -70,32 +81,44 @@ destroy_each(int killer, uint8_t *text, size_t size, bool *more)
 }
 
 static int
-purge_family(int lister, int killer, int family)
+purge_family(int lister, int killer, int family, const struct wanted *wanted)
 {
     _Alignas(struct nlmsghdr) uint8_t text[32768];
     bool more = true;
-    int ret = ask(lister, SOCK_DIAG_BY_FAMILY, NLM_F_DUMP, family, NULL);
+    int ret = ask(lister, SOCK_DIAG_BY_FAMILY, NLM_F_DUMP, family, wanted, NULL);
 
     while (ret == 0 && more) {
         ssize_t n = recv(lister, text, sizeof text, 0);
 
-        ret = n < 0 ? -errno : destroy_each(killer, text, (size_t)n, &more);
+        ret = n < 0 ? -errno : destroy_each(killer, wanted, text, (size_t)n, &more);
     }
     return ret;
 }
 
-int
-tcp_purge(void)
+static int
+purge(const struct wanted *wanted)
 {
     int lister = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_SOCK_DIAG);
     int killer = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_SOCK_DIAG);
     int ret = lister < 0 || killer < 0 ? -errno : 0;
 
     if (ret == 0)
-        ret = purge_family(lister, killer, AF_INET);
+        ret = purge_family(lister, killer, AF_INET, wanted);
     if (ret == 0)
-        ret = purge_family(lister, killer, AF_INET6);
+        ret = purge_family(lister, killer, AF_INET6, wanted);
     fd_close(lister);
     fd_close(killer);
     return ret;
+}
+
+int
+tcp_purge(void)
+{
+    return purge(&(struct wanted){ .states = ~(1u << STATE_LISTEN) });
+}
+
+int
+tcp_purge_waits(uint16_t port)
+{
+    return purge(&(struct wanted){ .states = 1u << STATE_TIME_WAIT, .port = port });
 }

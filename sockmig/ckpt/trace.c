@@ -247,7 +247,7 @@ trace_open(struct trace *t, pid_t pid)
     void *map;
     int ret;
 
-    *t = (struct trace){ .pid = pid, .signal_fd = -1, .status = -1 };
+    *t = (struct trace){ .pid = pid, .kin = t->kin, .signal_fd = -1, .status = -1 };
     map = mmap(NULL, TRACE_MAX_THREADS * sizeof *t->threads, PROT_READ | PROT_WRITE,
         MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (map == MAP_FAILED)

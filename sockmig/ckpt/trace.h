@@ -47,8 +47,15 @@ struct trace_child {
     struct image_child image;
 };
 
+/* Processes that are taken together: what they share among themselves is not lost. */
+struct trace_kin {
+    const pid_t *pids; /* borrowed */
+    unsigned n;
+};
+
 struct trace {
     pid_t pid;
+    const struct trace_kin *kin;  /* borrowed; NULL: it is taken alone */
     struct trace_thread *threads; /* owned mapping */
     unsigned nthreads;
     struct trace_child children[IMAGE_MAX_CHILDREN];
@@ -59,9 +66,9 @@ struct trace {
     int status; /* of wait(2) once ended; -1: unknown */
 };
 
-/* trace_open - seize all threads of @pid; they run on.  Blocks SIGCHLD in the calling
- * thread; it should be blocked in all others too, or stops are answered up to 2 ms
- * later.
+/* trace_open - seize all threads of @pid; they run on.  @t: zero but for .kin.  Blocks
+ * SIGCHLD in the calling thread; it should be blocked in all others too, or stops are
+ * answered up to 2 ms later.
  *
  * 0; -ESRCH: gone; -EBUSY: traced by another; -EPERM; other -errno. */
 int trace_open(struct trace *t, pid_t pid);

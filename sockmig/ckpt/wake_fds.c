@@ -299,7 +299,7 @@ fetch_all(struct wake *w)
 
         if (f->dup_of >= 0)
             continue;
-        if (f->kind == IMAGE_FD_EPOLL)
+        if (f->kind == IMAGE_FD_EPOLL && w->c->opened[i] < 0)
             batch_add(
                 b, "epoll_create1", SYS_epoll_create1, EPOLL_CLOEXEC, 0, 0, 0, 0, 0);
         else
@@ -362,8 +362,8 @@ watch_all(struct wake *w)
         const struct image_fd *set = image_fd_find(w->im, item->epfd);
         struct epoll_event event = { .events = item->events, .data.u64 = item->data };
 
-        if (set && set->dup_of >= 0)
-            continue; /* the same set under another number */
+        if (set && (set->dup_of >= 0 || w->c->opened[set - w->im->fds] >= 0))
+            continue; /* the same set under another number, or another process's */
         batch_add(b, "epoll_ctl", SYS_epoll_ctl, (uint64_t)item->epfd, EPOLL_CTL_ADD,
             (uint64_t)item->fd, batch_put(b, &event, sizeof event), 0, 0);
     }

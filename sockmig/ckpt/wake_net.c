@@ -113,6 +113,12 @@ bind_patiently(int sock, const struct image_fd *f)
             return 0;
         if (errno != EADDRINUSE || tries == PORT_WAIT_MS * 10)
             return -errno;
+        if (tries == 0) { /* the port is at the same place for both families */
+            struct sockaddr_in at;
+
+            memcpy(&at, f->u.listen.address, sizeof at);
+            tcp_purge_waits(at.sin_port);
+        }
         nanosleep(&tick, NULL);
     }
 }
@@ -154,7 +160,7 @@ wake_listeners(struct wake *w, const char **what)
 
         if ((f->kind != IMAGE_FD_TCP_LISTEN && f->kind != IMAGE_FD_TCP_BOUND &&
                 f->kind != IMAGE_FD_TCP_FRESH) ||
-            f->dup_of >= 0)
+            f->dup_of >= 0 || w->c->opened[i] >= 0)
             continue;
         ret = make_listener(f, &w->c->opened[i]);
         if (ret < 0)
@@ -297,7 +303,7 @@ each_socket(struct wake *w, int (*connected)(struct wake *w, uint32_t i), bool p
     for (uint32_t i = 0; i < w->im->nfds && ret == 0; i++) {
         const struct image_fd *f = &w->im->fds[i];
 
-        if (f->dup_of >= 0)
+        if (f->dup_of >= 0 || (plain && w->c->opened[i] >= 0))
             continue;
         if (f->kind == IMAGE_FD_TCP)
             ret = connected(w, i);

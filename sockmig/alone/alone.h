@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * alone.h - the commands of sockmig(8): each takes its own arguments and returns what
+ * the program exits with. */
+#ifndef BSC_ALONE_H
+#define BSC_ALONE_H
+
+#include "sockmig/refusal.h"
+
+#include <stdbool.h>
+
+struct jv;
+
+enum {
+    ALONE_DONE = 0,
+    ALONE_FAILED = 1,
+    ALONE_USAGE = 2,
+    ALONE_NOBODY = 3, /* no such process, or it may not be looked at */
+    ALONE_REFUSED = 4 /* something in it cannot be moved */
+};
+
+int alone_inspect(int argc, char **argv);
+int alone_dump(int argc, char **argv);
+int alone_restore(int argc, char **argv);
+int alone_show(int argc, char **argv);
+
+/* alone_error - one line to standard error.  alone_usage: how @command is called. */
+void alone_error(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+int alone_usage(const char *command);
+
+/* alone_refusals - each with its process, descriptor and cure, to standard error. */
+void alone_refusals(const struct refusals *why);
+
+/* alone_pid - the argument as a process id; 0: it is none. */
+int alone_pid(const char *text);
+
+/* alone_print - @taken as JSON on standard output. */
+void alone_print(struct jv *taken);
+
+#endif

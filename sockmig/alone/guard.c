@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "sockmig/alone/guard.h"
+
+#include "lib/fd.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <signal.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+/* What tcp_dump() would have done next. */
+static void
+leave_repair(const struct guard_page *page)
+{
+    int pidfd = (int)syscall(SYS_pidfd_open, page->pid, 0), sock = -1;
+
+    if (pidfd >= 0)
+        sock = (int)syscall(SYS_pidfd_getfd, pidfd, page->note.fd, 0);
+    if (sock >= 0) {
+        repair_set(sock, SOL_TCP, TCP_REPAIR_QUEUE, TCP_NO_QUEUE);
+        repair_set(sock, SOL_TCP, TCP_REPAIR, TCP_REPAIR_OFF_NO_WP);
+        if (page->note.reuse_addr > 0)
+            repair_set(sock, SOL_SOCKET, SO_REUSEADDR, 1);
+    }
+    fd_close(sock);
+    fd_close(pidfd);
+}
+
+static void
+undo(struct guard_page *page, int netns)
+{
+    char error[SILENCE_ERROR];
+
+    for (unsigned i = 0; page->final && i < page->npids; i++)
+        kill(page->pids[i], SIGKILL);
+    if (page->final)
+        return;
+    if (page->note.fd >= 0)
+        leave_repair(page);
+    if (page->silent && (netns < 0 || setns(netns, CLONE_NEWNET) == 0))
+        silence_off(&page->silence, error);
+}
+
+static void
+watch(struct guard_page *page, int life, int netns)
+{
+    char word = 0;
+    ssize_t n;
+
+    do
+        n = read(life, &word, 1);
+    while (n < 0 && errno == EINTR);
+    if (n != 1) /* it did not end well */
+        undo(page, netns);
+}
+
+int
+guard_start(struct guard *g, int netns, int folder, const char *temporary)
+{
+    int ends[2] = { -1, -1 };
+    void *page = mmap(NULL, sizeof *g->page, PROT_READ | PROT_WRITE,
+        MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+    *g = (struct guard){ .page = page == MAP_FAILED ? NULL : page, .life = -1 };
+    if (!g->page || pipe2(ends, O_CLOEXEC) < 0)
+        return -errno;
+    g->page->note.fd = -1;
+    g->pid = fork();
+    if (g->pid == 0) {
+        setsid(); /* what ends sockmig's terminal or group does not end it */
+        close(ends[1]);
+        watch(g->page, ends[0], netns);
+        unlinkat(folder, temporary, 0); /* is under its name, or not whole */
+        _exit(0);
+    }
+    fd_close(ends[0]);
+    if (g->pid < 0) {
+        fd_close(ends[1]);
+        return -errno;
+    }
+    g->life = ends[1];
+    repair_note = &g->page->note;
+    return 0;
+}
+
+void
+guard_end(struct guard *g)
+{
+    repair_note = NULL;
+    if (g->life >= 0) {
+        fd_write_all(g->life, "", 1);
+        fd_close(g->life);
+        waitpid(g->pid, NULL, 0);
+    }
+    if (g->page)
+        munmap(g->page, sizeof *g->page);
+    *g = (struct guard){ .life = -1 };
+}

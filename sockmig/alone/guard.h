@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * guard.h - a process that undoes what a killed dump leaves in its target.
+ *
+ * When sockmig is killed the kernel lets its targets run on.  Two things would do them
+ * harm then: packet rules that nobody takes away, and a socket in repair mode.  The
+ * guard is a copy of sockmig in a session of its own that waits for its end. */
+#ifndef BSC_GUARD_H
+#define BSC_GUARD_H
+
+#include "sockmig/alone/silence.h"
+#include "sockmig/alone/tree.h"
+#include "sockmig/ckpt/repair.h"
+
+#include <sys/types.h>
+
+struct guard_page {       /* shared with the guard */
+    volatile bool silent; /* the rules of .silence are loaded, or about to be */
+    volatile bool final; /* the image is whole: what is left of .pids is to be killed */
+    volatile pid_t pid;  /* whose sockets are looked at */
+    unsigned npids;
+    pid_t pids[TREE_MAX];
+    volatile struct repair_note note;
+    struct silence silence;
+};
+
+struct guard {
+    struct guard_page *page; /* owned mapping */
+    int life;                /* owned: its end is what the guard waits for */
+    pid_t pid;
+};
+
+/* guard_start - @netns: where the rules are loaded (-1: here); borrowed.  @temporary,
+ * in
+ * @folder: a file to be taken away.  0 or -errno.
+ * guard_end - all is undone, or is meant to stay. */
+int guard_start(struct guard *g, int netns, int folder, const char *temporary);
+void guard_end(struct guard *g);
+
+#endif

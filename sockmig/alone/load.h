@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * load.h - an image file in memory: its processes decoded and checked, its pages still
+ * in the file. */
+#ifndef BSC_LOAD_H
+#define BSC_LOAD_H
+
+#include "sockmig/alone/imgfile.h"
+#include "sockmig/core/image.h"
+#include "sockmig/pages.h"
+
+struct loaded {
+    struct imgfile_in file;
+    struct imgfile_head head;
+    struct imgfile_tree tree;
+    struct imgfile_member *members; /* owned; tree.count of them */
+    struct image *images;           /* owned; .nthreads 0: a zombie */
+    struct imgfile_link *links;     /* owned */
+    size_t nlinks;
+};
+
+/* load - the image at @path (imgfile_open()).  0, or -errno with @error; load_free() in
+ * any case. */
+int load(struct loaded *l, const char *path, char error[IMGFILE_ERROR]);
+void load_free(struct loaded *l);
+
+/* load_place - in the list, of the process whose records have @number; -1: it had ended
+ * when all stood still. */
+int load_place(const struct loaded *l, uint32_t number);
+
+/* load_pages - the runs of a PAGES record, cut to what @im has mapped.  @out: its
+ * arrays are borrowed from the record and *@runs (owned, grown as needed, *@max of
+ * them). False: the record is malformed. */
+bool load_pages(const struct imgfile_item *item, const struct image *im,
+    struct page_run **runs, size_t *max, struct pages *out);
+
+#endif

@@ -1,0 +1,373 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "sockmig/alone/stubs.h"
+
+#include "lib/fd.h"
+#include "sockmig/alone/stubs_parts.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/sched.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/ptrace.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+static bool
+all_leave_free(uint64_t start, uint64_t end, void *arg)
+{
+    const struct stubs *s = arg;
+
+    for (unsigned k = 0; k < s->n; k++)
+        for (uint32_t i = 0; s->plans[k].im && i < s->plans[k].im->nvmas; i++)
+            if (s->plans[k].im->vmas[i].start < end &&
+                start < s->plans[k].im->vmas[i].end)
+                return false;
+    return true;
+}
+
+static int
+say(struct stubs *s, unsigned i, const char *failed, int ret)
+{
+    if (ret == 0 || ret == -EOPNOTSUPP)
+        return ret;
+    if (ret == -EEXIST)
+        refuse(s->why, s->plans[i].info.pid, -1,
+            "end that process (or let its parent wait for it), or restore in another "
+            "pid namespace",
+            "process or thread id is in use here");
+    else
+        refuse(s->why, s->plans[i].info.pid, -1, "see the system's log", "%s: %s",
+            failed ? failed : "process", strerror(-ret));
+    return ret;
+}
+
+/* ---- the root */
+
+/* The last thing that the stub does before it is one is to close all descriptors: only
+ * then may it be stopped. */
+static void
+await_stub(int report)
+{
+    char byte;
+
+    while (read(report, &byte, 1) < 0 && errno == EINTR)
+        ;
+}
+
+static pid_t
+fork_root(struct stubs *s)
+{
+    pid_t want = s->plans[0].info.pid;
+    struct skeleton_stub stub = {
+        .pidfd = s->pidfd, .number = s->number, .idle = batch_idle(&s->batch)
+    };
+    struct clone_args args = {
+        .exit_signal = SIGCHLD, .set_tid = (uint64_t)(uintptr_t)&want, .set_tid_size = 1
+    };
+    int ends[2];
+    long pid;
+
+    if (pipe2(ends, O_CLOEXEC) < 0)
+        return -errno;
+    pid = syscall(SYS_clone3, &args, sizeof args);
+    if (pid == 0) {
+        setsid();
+        _exit(skeleton_run_stub(&stub));
+    }
+    if (pid < 0)
+        pid = -errno;
+    fd_close(ends[1]);
+    if (pid > 0)
+        await_stub(ends[0]);
+    fd_close(ends[0]);
+    return (pid_t)pid;
+}
+
+static struct clone *
+allocate(struct stubs *s, int netns, pid_t pid)
+{
+    struct clone *c = clone_allocate(netns);
+
+    if (!c)
+        return NULL;
+    c->pid = pid;
+    c->batch = s->batch;
+    c->parent_fd = s->number;
+    return c;
+}
+
+static int
+make_root(struct stubs *s, int netns)
+{
+    pid_t pid = fork_root(s);
+    int ret;
+
+    if (pid < 0)
+        return say(s, 0, "clone3", pid);
+    ret = batch_seize(&s->batch, pid);
+    if (ret == 0 && !(s->clones[0] = allocate(s, netns, pid)))
+        ret = -ENOMEM;
+    if (ret < 0) {
+        kill(pid, SIGKILL);
+        waitpid(pid, NULL, __WALL);
+        return say(s, 0, "stub", ret);
+    }
+    return skeleton_clear(s->clones[0], s->plans[0].im, s->why);
+}
+
+/* ---- its descendants */
+
+/* Is @child to be made before its parent leaves for a session of its own? */
+static bool
+is_older(const struct stubs *s, const struct imgfile_member *child)
+{
+    const struct imgfile_member *parent = &s->plans[child->parent].info;
+
+    return child->parent > 0 && parent->sid == parent->pid &&
+           child->sid != parent->sid && child->sid != child->pid;
+}
+
+static void
+add_child(struct stubs *s, struct clone *parent, unsigned k)
+{
+    const struct imgfile_member *m = &s->plans[k].info;
+    struct clone_args args = { .exit_signal = (uint64_t)m->exit_signal,
+        .set_tid_size = 1 };
+
+    args.set_tid = batch_put(&parent->batch, &m->pid, sizeof m->pid);
+    batch_add(&parent->batch, "make a child", SYS_clone3,
+        batch_put(&parent->batch, &args, sizeof args), sizeof args, 0, 0, 0, 0);
+}
+
+/* The children of process @i, in two rows around its setsid(). */
+static int
+make_children(struct stubs *s, unsigned i, int netns)
+{
+    struct clone *c = s->clones[i];
+    const struct imgfile_member *own = &s->plans[i].info;
+    unsigned order[TREE_MAX], n = 0;
+    int ret;
+
+    c->batch.nborn = 0;
+    for (int late = 0; late < 2; late++) {
+        if (late && i > 0 && own->sid == own->pid)
+            batch_add(&c->batch, "setsid", SYS_setsid, 0, 0, 0, 0, 0, 0);
+        for (unsigned k = 1; k < s->n; k++)
+            if (s->plans[k].info.parent == (int)i &&
+                is_older(s, &s->plans[k].info) == !late) {
+                add_child(s, c, k);
+                order[n++] = k;
+            }
+    }
+    if (n > BATCH_BORN)
+        return say(s, i, "more than 640 children", -E2BIG);
+    ret = batch_run(&c->batch, c->pid);
+    for (unsigned b = 0; b < c->batch.nborn && b < n; b++) {
+        s->clones[order[b]] = allocate(s, netns, c->batch.born[b]);
+        if (!s->clones[order[b]])
+            ret = -ENOMEM;
+    }
+    return say(s, i, c->batch.failed, ret);
+}
+
+static int
+make_descendants(struct stubs *s, int netns)
+{
+    bool done[TREE_MAX] = { false }, any = true;
+    int ret = 0;
+
+    while (any && ret == 0) {
+        any = false;
+        for (unsigned i = 0; i < s->n && ret == 0; i++) {
+            if (done[i] || !s->clones[i])
+                continue;
+            done[i] = any = true;
+            if (i > 0 && s->plans[i].im)
+                ret = skeleton_clear(s->clones[i], s->plans[i].im, s->why);
+            if (ret == 0 && s->plans[i].im)
+                ret = make_children(s, i, netns);
+        }
+    }
+    for (unsigned i = 0; i < s->n && ret == 0; i++)
+        if (!s->clones[i])
+            ret = say(s, i, "its parent is not in the image", -EPROTO);
+    return ret;
+}
+
+/* ---- process groups */
+
+static bool
+is_member(const struct stubs *s, int32_t pid)
+{
+    for (unsigned i = 0; i < s->n; i++)
+        if (s->plans[i].info.pid == pid)
+            return true;
+    return false;
+}
+
+/* A group whose leader is outside becomes the root's. */
+static int
+join_group(struct stubs *s, unsigned i, bool leaders)
+{
+    const struct imgfile_member *m = &s->plans[i].info;
+    int32_t group = is_member(s, m->pgid) ? m->pgid : s->plans[0].info.pid;
+    struct clone *c = s->clones[i];
+
+    if (i == 0 || m->sid == m->pid || (group == m->pid) != leaders)
+        return 0;
+    batch_add(&c->batch, "setpgid", SYS_setpgid, 0, (uint64_t)group, 0, 0, 0, 0);
+    return say(s, i, "setpgid", batch_run(&c->batch, c->pid));
+}
+
+/* ---- those that have ended */
+
+static int
+end_by_signal(pid_t pid, int sig)
+{
+    uint64_t none = 0;
+    struct {
+        uint64_t soft, hard;
+    } no_core = { 0, 0 };
+    int status, ret = 0;
+
+    syscall(SYS_prlimit64, pid, 4 /* RLIMIT_CORE */, &no_core, NULL);
+    if (ptrace(PTRACE_SETSIGMASK, pid, 8, &none) < 0 || kill(pid, sig) < 0 ||
+        ptrace(PTRACE_CONT, pid, 0, 0) < 0)
+        return -errno;
+    while (ret == 0 && (status = batch_wait_stop(pid)) >= 0)
+        if (ptrace(PTRACE_CONT, pid, 0,
+                (void *)(long)(status >> 16 ? 0 : WSTOPSIG(status))) < 0)
+            ret = -errno;
+    return ret;
+}
+
+static int
+end_zombie(struct stubs *s, unsigned i)
+{
+    struct clone *c = s->clones[i];
+    int status = s->plans[i].info.status, ret;
+
+    if (WIFSIGNALED(status)) {
+        ret = end_by_signal(c->pid, WTERMSIG(status));
+    } else {
+        batch_add(&c->batch, "exit", SYS_exit_group, (uint64_t)WEXITSTATUS(status), 0,
+            0, 0, 0, 0);
+        ret = batch_run(&c->batch, c->pid);
+        if (ret == -ESRCH)
+            ret = 0;
+    }
+    stub_free(c);
+    s->clones[i] = NULL;
+    return say(s, i, "zombie", ret);
+}
+
+/* ---- all together */
+
+int
+stubs_new(struct stubs *s, const struct stub_plan *plans, unsigned n, int netns,
+    struct refusals *why)
+{
+    int ret;
+
+    *s = (struct stubs){ .plans = plans, .n = n, .pidfd = -1, .why = why };
+    s->clones = calloc(n, sizeof(struct clone *));
+    s->wakes = calloc(n, sizeof *s->wakes);
+    if (!s->clones || !s->wakes)
+        return -ENOMEM;
+    for (unsigned i = 0; i < n; i++)
+        if (plans[i].im && skeleton_number(skeleton_highest(plans[i].im)) > s->number)
+            s->number = skeleton_number(skeleton_highest(plans[i].im));
+    s->pidfd = (int)syscall(SYS_pidfd_open, getpid(), 0);
+    ret = s->pidfd < 0 ? -errno : batch_map(&s->batch, all_leave_free, s);
+    if (ret < 0)
+        return say(s, 0, "room for the stubs", ret);
+    ret = make_root(s, netns);
+    if (ret == 0)
+        ret = make_descendants(s, netns);
+    for (int leaders = 1; leaders >= 0; leaders--)
+        for (unsigned i = 0; i < n && ret == 0; i++)
+            ret = join_group(s, i, leaders);
+    for (unsigned i = 0; i < n && ret == 0; i++)
+        if (!plans[i].im)
+            ret = end_zombie(s, i);
+    return ret;
+}
+
+int
+stubs_fill(struct stubs *s)
+{
+    int ret = 0;
+
+    for (unsigned i = 0; i < s->n && ret == 0; i++) {
+        struct clone *c = s->clones[i];
+        const struct image *im = s->plans[i].im;
+
+        if (!c)
+            continue;
+        ret = skeleton_settle(c, im);
+        if (ret == 0)
+            ret = clone_check_stub(c, im, s->why);
+        if (ret == 0)
+            ret = skeleton_layout(c, im);
+        ret = say(s, i, c->batch.failed, ret);
+    }
+    if (ret == 0)
+        ret = stubs_share_memory(s);
+    for (unsigned i = 0; i < s->n && ret == 0; i++)
+        if (s->clones[i])
+            ret = say(
+                s, i, "make a thread", skeleton_threads(s->clones[i], s->plans[i].im));
+    return ret;
+}
+
+int
+stubs_pages(struct stubs *s, uint32_t process, const struct pages *pages)
+{
+    struct clone *c = process < s->n ? s->clones[process] : NULL;
+
+    return c ? say(s, process, "memory", content_pages(c, s->plans[process].im, pages))
+             : -EBADMSG;
+}
+
+int
+stubs_queues(struct stubs *s, uint32_t process, const struct parcels *parcels)
+{
+    struct clone *c = process < s->n ? s->clones[process] : NULL;
+
+    return c ? content_queues(c, parcels) : -EBADMSG;
+}
+
+/* Its mapping for calls is the root's and stays. */
+void
+stub_free(struct clone *c)
+{
+    if (c)
+        c->batch.base = NULL;
+    clone_free(c);
+}
+
+void
+stubs_free(struct stubs *s)
+{
+    for (unsigned i = s->n; s->clones && i-- > 0;) {
+        struct clone *c = s->clones[i];
+
+        if (c && c->pid > 0) { /* not let go */
+            kill(c->pid, SIGKILL);
+            for (unsigned k = c->nthreads; k-- > 0;)
+                waitpid(c->threads[k].tid, NULL, __WALL);
+            if (c->nthreads == 0)
+                waitpid(c->pid, NULL, __WALL);
+        }
+        stub_free(c);
+    }
+    free(s->clones);
+    free(s->wakes);
+    fd_close(s->pidfd);
+    batch_unmap(&s->batch);
+    s->clones = NULL;
+    s->n = 0;
+}

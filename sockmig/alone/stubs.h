@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * stubs.h - the skeletons of a tree of processes: made with their ids, sessions and
+ * groups in the caller's namespaces, filled, and woken together.
+ *
+ * They are this program's descendants, seized with EXITKILL: if it ends before
+ * stubs_wake() has let them go, nothing of them is left. */
+#ifndef BSC_STUBS_H
+#define BSC_STUBS_H
+
+#include "sockmig/alone/imgfile.h"
+#include "sockmig/ckpt/clone_parts.h"
+
+struct stub_plan { /* of one process; borrowed */
+    struct imgfile_member info;
+    const struct image *im; /* NULL: a zombie */
+};
+
+struct stubs {
+    const struct stub_plan *plans; /* borrowed */
+    unsigned n;
+    const struct imgfile_link *links; /* borrowed; set between new and wake */
+    size_t nlinks;
+    struct clone *
+        *clones;        /* owned, and what they point to; NULL: not yet, or a zombie */
+    struct batch batch; /* the root's, whose mapping all have */
+    int pidfd;          /* owned: of this program */
+    int number;         /* where stubs keep it */
+    struct wake *wakes; /* owned; during stubs_wake() */
+    struct refusals *why;
+};
+
+/* stubs_new - all processes, empty.  Clocks: set up by the caller.
+ * 0; -EOPNOTSUPP or another -errno with @why; stubs_free() in any case. */
+int stubs_new(struct stubs *s, const struct stub_plan *plans, unsigned n, int netns,
+    struct refusals *why);
+
+/* stubs_fill - their mappings and threads.  stubs_pages, stubs_queues: content. */
+int stubs_fill(struct stubs *s);
+int stubs_pages(struct stubs *s, uint32_t process, const struct pages *pages);
+int stubs_queues(struct stubs *s, uint32_t process, const struct parcels *parcels);
+
+struct stub_wake {
+    uint32_t age_ms;
+    int tun, raw; /* as in struct clone_wake_request */
+    bool alone;
+    /* once all sockets are there, before anything runs; NULL: nothing to do */
+    int (*sockets_ready)(void *arg);
+    void *arg;
+};
+
+/* stubs_wake - make them the processes and let them run.  0 or -errno; *lost: number
+ * of connections that could not be made again. */
+int stubs_wake(struct stubs *s, const struct stub_wake *request, unsigned *lost);
+void stubs_free(struct stubs *s);
+
+#endif

@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * stubs_parts.h - what the files of stubs.h share. */
+#ifndef BSC_STUBS_PARTS_H
+#define BSC_STUBS_PARTS_H
+
+#include "sockmig/alone/stubs.h"
+#include "sockmig/alone/tree.h"
+
+void stub_free(struct clone *c);
+
+/* stubs_share_memory - shared anonymous memory that several mappings have: one object.
+ * stubs_pipes - all pipes of the tree, filled.  stubs_borrow - what @process shares
+ * with others, as far as they have it open.  stubs_keep_sets - epoll sets of @process
+ * that others have too, once it has made them.  0 or -errno. */
+int stubs_share_memory(struct stubs *s);
+int stubs_pipes(struct stubs *s);
+int stubs_borrow(struct stubs *s, unsigned process);
+int stubs_keep_sets(struct stubs *s, unsigned process);
+
+#endif

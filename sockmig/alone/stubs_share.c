@@ -1,0 +1,266 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * stubs_share.c - what the processes of a tree have in common: shared memory, open
+ * files, pipes. */
+#include "sockmig/alone/stubs_parts.h"
+
+#include "lib/fd.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+/* ---- shared memory */
+
+struct piece {           /* a mapping of an object */
+    uint64_t inode, end; /* end: in the object */
+    unsigned process;
+    uint32_t vma;
+};
+
+static int
+by_object(const void *a, const void *b)
+{
+    const struct piece *p = a, *q = b;
+
+    return p->inode < q->inode ? -1 : p->inode > q->inode;
+}
+
+static size_t
+list_pieces(const struct stubs *s, struct piece *out)
+{
+    size_t n = 0;
+
+    for (unsigned k = 0; k < s->n; k++)
+        for (uint32_t i = 0; s->plans[k].im && i < s->plans[k].im->nvmas; i++) {
+            const struct image_vma *v = &s->plans[k].im->vmas[i];
+
+            if (v->kind != IMAGE_VMA_SHARED_ANON)
+                continue;
+            if (out)
+                out[n] = (struct piece){ v->inode, v->offset + v->end - v->start, k,
+                    i };
+            n++;
+        }
+    return n;
+}
+
+/* An object as mmap() makes it, of which there is a descriptor, too. */
+static int
+open_object(uint64_t size)
+{
+    void *p = mmap(NULL, size, PROT_READ | PROT_WRITE,
+        MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    char path[96];
+    int fd;
+
+    if (p == MAP_FAILED)
+        return -errno;
+    snprintf(path, sizeof path, "/proc/self/map_files/%lx-%lx", (unsigned long)p,
+        (unsigned long)p + (unsigned long)size);
+    fd = open(path, O_RDWR | O_CLOEXEC);
+    if (fd < 0)
+        fd = -errno;
+    munmap(p, size);
+    return fd;
+}
+
+/* The stub has no descriptors below its engine's: what it fetches is descriptor 0. */
+static int
+map_object(struct stubs *s, const struct piece *p, int fd)
+{
+    const struct image_vma *v = &s->plans[p->process].im->vmas[p->vma];
+    struct batch *b = &s->clones[p->process]->batch;
+
+    batch_add(b, "pidfd_getfd", SYS_pidfd_getfd, (uint64_t)s->number, (uint64_t)fd, 0,
+        0, 0, 0);
+    batch_add(b, "map shared memory", SYS_mmap, v->start, v->end - v->start,
+        v->prot == 0 ? 0 : v->prot | PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, 0,
+        v->offset);
+    batch_add(b, "close", SYS_close, 0, 0, 0, 0, 0, 0);
+    return batch_run(b, s->clones[p->process]->pid);
+}
+
+static int
+share_object(struct stubs *s, const struct piece *pieces, size_t n)
+{
+    uint64_t size = 0;
+    int fd, ret = 0;
+
+    for (size_t i = 0; i < n; i++)
+        size = pieces[i].end > size ? pieces[i].end : size;
+    fd = open_object(size);
+    if (fd < 0)
+        return fd;
+    for (size_t i = 0; i < n && ret == 0; i++)
+        ret = map_object(s, &pieces[i], fd);
+    fd_close(fd);
+    return ret;
+}
+
+int
+stubs_share_memory(struct stubs *s)
+{
+    size_t n = list_pieces(s, NULL), end;
+    struct piece *all = n > 0 ? calloc(n, sizeof *all) : NULL;
+    int ret = 0;
+
+    if (n > 0 && !all)
+        return -ENOMEM;
+    list_pieces(s, all);
+    if (n > 0)
+        qsort(all, n, sizeof *all, by_object);
+    for (size_t i = 0; i < n && ret == 0; i = end) {
+        for (end = i + 1; end < n && all[end].inode == all[i].inode;)
+            end++;
+        if (end > i + 1) /* one mapping is right as it is */
+            ret = share_object(s, all + i, end - i);
+    }
+    if (ret < 0)
+        refuse(s->why, s->plans[0].info.pid, -1, "run it as root", "shared memory: %s",
+            strerror(-ret));
+    free(all);
+    return ret;
+}
+
+/* ---- open files */
+
+static int32_t
+index_of(const struct image *im, int fd)
+{
+    const struct image_fd *f = image_fd_find(im, fd);
+
+    return f && f->dup_of >= 0 ? index_of(im, f->dup_of)
+                               : (f ? (int32_t)(f - im->fds) : -1);
+}
+
+/* What another process has open by now. */
+int
+stubs_borrow(struct stubs *s, unsigned process)
+{
+    for (size_t i = 0; i < s->nlinks; i++) {
+        const struct imgfile_link *l = &s->links[i];
+        int32_t to, from;
+
+        if (l->process != process || l->of_process >= s->n || !s->clones[process] ||
+            !s->clones[l->of_process])
+            continue;
+        to = index_of(s->plans[process].im, l->fd);
+        from = index_of(s->plans[l->of_process].im, l->of_fd);
+        if (to < 0 || from < 0 || s->clones[process]->opened[to] >= 0 ||
+            s->clones[l->of_process]->opened[from] < 0)
+            continue;
+        s->clones[process]->opened[to] = fcntl(
+            s->clones[l->of_process]->opened[from], F_DUPFD_CLOEXEC, 0);
+        if (s->clones[process]->opened[to] < 0)
+            return -errno;
+    }
+    return 0;
+}
+
+/* ---- epoll sets that several have */
+
+int
+stubs_keep_sets(struct stubs *s, unsigned process)
+{
+    int pidfd = -1, ret = 0;
+
+    for (size_t i = 0; i < s->nlinks && ret == 0; i++) {
+        const struct imgfile_link *l = &s->links[i];
+        struct clone *c = s->clones[process];
+        int32_t at;
+
+        if (l->of_process != process || !c)
+            continue;
+        at = index_of(s->plans[process].im, l->of_fd);
+        if (at < 0 || s->plans[process].im->fds[at].kind != IMAGE_FD_EPOLL ||
+            c->opened[at] >= 0)
+            continue;
+        if (pidfd < 0)
+            pidfd = (int)syscall(SYS_pidfd_open, c->pid, 0);
+        c->opened[at] = (int)syscall(
+            SYS_pidfd_getfd, pidfd, s->plans[process].im->fds[at].fd, 0);
+        ret = c->opened[at] < 0 ? -errno : 0;
+    }
+    fd_close(pidfd);
+    return ret;
+}
+
+/* ---- pipes between processes */
+
+static bool
+is_pipe(const struct image_fd *f)
+{
+    return f->dup_of < 0 &&
+           (f->kind == IMAGE_FD_PIPE_READ || f->kind == IMAGE_FD_PIPE_WRITE);
+}
+
+static int
+fill(const struct clone *c, const struct image_fd *f, int end)
+{
+    const struct clone_queue *q = &c->queues[f->fd];
+
+    if (f->u.pipe.capacity > 0 && fcntl(end, F_SETPIPE_SZ, (int)f->u.pipe.capacity) < 0)
+        return -errno;
+    if (f->u.pipe.queued == 0)
+        return 0;
+    if (q->size != f->u.pipe.queued)
+        return -EBADMSG;
+    return write(end, q->bytes, q->size) == (ssize_t)q->size ? 0 : -ENOSPC;
+}
+
+/* Every end of pipe @inode in the whole tree gets a duplicate of @ends, which are
+ * filled once, from the first reader. */
+static int
+hand_out(struct stubs *s, uint64_t inode, const int ends[2])
+{
+    bool filled = false;
+    int ret = 0;
+
+    for (unsigned k = 0; k < s->n; k++)
+        for (uint32_t i = 0; s->clones[k] && i < s->plans[k].im->nfds && ret == 0;
+             i++) {
+            const struct image_fd *f = &s->plans[k].im->fds[i];
+            int side = f->kind == IMAGE_FD_PIPE_WRITE;
+
+            if (!is_pipe(f) || f->inode != inode)
+                continue;
+            if (!side && !filled) {
+                ret = fill(s->clones[k], f, ends[1]);
+                filled = true;
+            }
+            s->clones[k]->opened[i] = fcntl(ends[side], F_DUPFD_CLOEXEC, 0);
+            if (ret == 0 && s->clones[k]->opened[i] < 0)
+                ret = -errno;
+            /* one end, one set of flags */
+            fcntl(ends[side], F_SETFL, (int)f->flags & (O_NONBLOCK | O_DIRECT));
+        }
+    return ret;
+}
+
+int
+stubs_pipes(struct stubs *s)
+{
+    int ret = 0;
+
+    for (unsigned k = 0; k < s->n; k++)
+        for (uint32_t i = 0; s->clones[k] && i < s->plans[k].im->nfds && ret == 0;
+             i++) {
+            const struct image_fd *f = &s->plans[k].im->fds[i];
+            int ends[2];
+
+            if (!is_pipe(f) || s->clones[k]->opened[i] >= 0)
+                continue;
+            if (pipe2(ends, O_CLOEXEC) < 0)
+                return -errno;
+            ret = hand_out(s, f->inode, ends);
+            fd_close(ends[0]);
+            fd_close(ends[1]);
+        }
+    return ret;
+}

@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * stubs_wake.c - the steps of wake.c for a whole tree: each for all processes before
+ * the next, so that what they share is there and nobody runs before all can. */
+#include "sockmig/alone/stubs_parts.h"
+
+#include "lib/fault.h"
+#include "lib/fd.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <string.h>
+
+static const struct {
+    const char *name;
+    int (*run)(struct wake *w, const char **what);
+} sockets[] = {
+    { "listeners", wake_listeners },
+    { "connections", wake_sockets },
+}, state[] = {
+    { "protections", wake_protections },
+    { "process", wake_process }, /* opens the executable: before there are descriptors */
+    { "descriptors", wake_descriptors },
+    { "limits", wake_limits },
+    { "threads", wake_threads },
+    { "registers", wake_registers },
+};
+
+#define COUNT(a) (sizeof(a) / sizeof((a)[0]))
+
+static int
+tell(struct stubs *s, unsigned i, const char *step, const char *what, int ret)
+{
+    if (ret < 0)
+        refuse(s->why, s->plans[i].info.pid, -1, "see what this host lacks for it",
+            "cannot be restored at %s (%s): %s", step, what ? what : "",
+            strerror(-ret));
+    return ret;
+}
+
+static int
+make_sockets(struct stubs *s)
+{
+    const char *what = "";
+    int ret = 0;
+
+    for (unsigned k = 0; k < COUNT(sockets); k++)
+        for (unsigned i = 0; i < s->n && ret == 0; i++) {
+            if (!s->clones[i])
+                continue;
+            ret = stubs_borrow(s, i);
+            if (ret == 0)
+                ret = sockets[k].run(&s->wakes[i], &what);
+            tell(s, i, sockets[k].name, what, ret);
+        }
+    return ret;
+}
+
+static int
+make_state(struct stubs *s, unsigned i)
+{
+    const char *what = "";
+    int ret = stubs_borrow(s, i);
+
+    for (unsigned k = 0; k < COUNT(state) && ret == 0; k++) {
+        FAULT_POINT("restore-%s", state[k].name);
+        ret = state[k].run(&s->wakes[i], &what);
+        tell(s, i, state[k].name, what, ret);
+    }
+    return ret == 0 ? stubs_keep_sets(s, i) : ret;
+}
+
+static void
+close_ours(struct stubs *s)
+{
+    for (unsigned i = 0; i < s->n; i++)
+        for (unsigned k = 0; s->clones[i] && k < s->plans[i].im->nfds; k++) {
+            fd_close(s->clones[i]->opened[k]);
+            s->clones[i]->opened[k] = -1;
+        }
+}
+
+static int
+let_go(struct stubs *s, unsigned i)
+{
+    const char *what = "";
+    int ret;
+
+    if (s->plans[i].info.flags & IMGFILE_JOB_STOPPED)
+        kill(s->clones[i]->pid, SIGSTOP);
+    ret = wake_detach(&s->wakes[i], &what);
+    if (ret == 0)
+        s->clones[i]->pid = 0;
+    return tell(s, i, "release", what, ret);
+}
+
+/* Sockets are made by the first process that has them; the others borrow. */
+int
+stubs_wake(struct stubs *s, const struct stub_wake *request, unsigned *lost)
+{
+    int ret;
+
+    for (unsigned i = 0; i < s->n; i++)
+        s->wakes[i] = (struct wake){ .c = s->clones[i],
+            .im = s->plans[i].im,
+            .age_ms = request->age_ms,
+            .tun = request->tun,
+            .raw = request->raw,
+            .alone = request->alone,
+            .why = s->why };
+    ret = make_sockets(s);
+    if (ret == 0)
+        ret = stubs_pipes(s);
+    FAULT_POINT("restore-sockets");
+    for (unsigned i = 0; i < s->n && ret == 0; i++)
+        if (s->clones[i])
+            ret = make_state(s, i);
+    if (ret == 0 && request->sockets_ready)
+        ret = request->sockets_ready(request->arg);
+    for (unsigned i = 0; i < s->n && ret == 0; i++)
+        if (s->clones[i])
+            wake_resend(&s->wakes[i]);
+    if (ret == 0)
+        close_ours(s);
+    for (unsigned i = s->n; i-- > 0 && ret == 0;)
+        if (s->clones[i])
+            ret = let_go(s, i);
+    *lost = 0;
+    for (unsigned i = 0; i < s->n; i++)
+        *lost += s->wakes[i].lost;
+    return ret;
+}

@@ -1,0 +1,363 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "sockmig/alone/tree.h"
+
+#include "lib/fd.h"
+#include "lib/loop.h"
+#include "sockmig/ckpt/proctext.h"
+#include "sockmig/image_alloc.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define TEXT_SIZE 16384
+#define EXIT_SIGNAL_FIELD 38 /* of /proc/PID/stat, proc_pid_stat(5) */
+#define EXIT_CODE_FIELD 52
+
+/* The last number of a line like "NSpgid:\t7\t3". */
+static int
+last_number(const char *status, const char *name)
+{
+    const char *at = proctext_field(status, name);
+    uint64_t v = 0;
+
+    while (at && number_at(&at, 10, &v))
+        at += strspn(at, " \t");
+    return (int)v;
+}
+
+static long
+stat_field(const char *stat, int field)
+{
+    const char *at = strrchr(stat, ')');
+
+    for (int i = 2; at && i < field; i++)
+        at = strchr(at + 1, ' ');
+    return at ? strtol(at + 1, NULL, 10) : 0;
+}
+
+bool
+tree_describe(pid_t pid, struct imgfile_member *info)
+{
+    char path[64], text[TEXT_SIZE];
+    const char *at;
+
+    snprintf(path, sizeof path, "/proc/%d/status", (int)pid);
+    if (file_read(path, text, sizeof text) < 0)
+        return false;
+    info->pid = last_number(text, "NSpid:");
+    info->pgid = last_number(text, "NSpgid:");
+    info->sid = last_number(text, "NSsid:");
+    at = proctext_field(text, "State:");
+    info->flags = at && (*at == 'Z' || *at == 'X') ? IMGFILE_ZOMBIE : 0;
+    if (at && *at == 'T')
+        info->flags |= IMGFILE_JOB_STOPPED;
+    at = proctext_field(text, "Name:");
+    memset(info->name, 0, sizeof info->name);
+    if (at)
+        memcpy(info->name, at, strcspn(at, "\n") < 15 ? strcspn(at, "\n") : 15);
+    snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
+    if (file_read(path, text, sizeof text) < 0)
+        return false;
+    info->exit_signal = (int32_t)stat_field(text, EXIT_SIGNAL_FIELD);
+    info->status = (int32_t)stat_field(text, EXIT_CODE_FIELD);
+    return info->pid > 0;
+}
+
+static int
+find(const struct tree *t, pid_t pid)
+{
+    for (unsigned i = 0; i < t->n; i++)
+        if (t->pids[i] == pid)
+            return (int)i;
+    return -1;
+}
+
+static int
+add(struct tree *t, pid_t pid, int parent)
+{
+    struct tree_member m = { .pid = pid, .info = { .parent = parent } };
+
+    if (t->n == TREE_MAX)
+        return -E2BIG;
+    if (!tree_describe(pid, &m.info))
+        return parent < 0 ? -ESRCH : 0;
+    m.info.parent = parent;
+    m.info.number = t->next++;
+    t->members[t->n] = m;
+    t->pids[t->n++] = pid;
+    t->kin.n = t->n;
+    return 0;
+}
+
+/* Children of one thread, that are not known yet. */
+static int
+add_children_of(struct tree *t, unsigned parent, const char *tid)
+{
+    char path[96], text[TEXT_SIZE], *at = text, *end;
+    int ret = 0;
+
+    snprintf(
+        path, sizeof path, "/proc/%d/task/%.16s/children", (int)t->pids[parent], tid);
+    if (file_read(path, text, sizeof text) < 0)
+        return 0; /* the thread is gone */
+    for (long pid = strtol(at, &end, 10); end != at && ret == 0;
+         pid = strtol(at, &end, 10)) {
+        at = end;
+        if (find(t, (pid_t)pid) < 0 && pid != getpid()) /* who looks is no part */
+            ret = add(t, (pid_t)pid, (int)parent);
+    }
+    return ret;
+}
+
+static int
+add_children(struct tree *t, unsigned parent)
+{
+    char path[64];
+    struct dirent *e;
+    DIR *dir;
+    int ret = 0;
+
+    snprintf(path, sizeof path, "/proc/%d/task", (int)t->pids[parent]);
+    dir = opendir(path);
+    while (dir && ret == 0 && (e = readdir(dir)) != NULL)
+        if (e->d_name[0] != '.')
+            ret = add_children_of(t, parent, e->d_name);
+    if (dir)
+        closedir(dir);
+    return ret;
+}
+
+int
+tree_find(struct tree *t, pid_t root)
+{
+    int ret;
+
+    memset(t, 0, sizeof *t);
+    t->kin.pids = t->pids;
+    t->members = calloc(TREE_MAX, sizeof *t->members);
+    if (!t->members)
+        return -ENOMEM;
+    ret = add(t, root, -1);
+    for (unsigned i = 0; i < t->n && ret == 0; i++)
+        ret = add_children(t, i);
+    return ret;
+}
+
+static void
+join(struct refusals *all, const struct refusals *one)
+{
+    for (unsigned i = 0; i < one->n; i++)
+        if (i < REFUSALS_MAX)
+            refuse(
+                all, one->v[i].pid, one->v[i].fd, one->v[i].cure, "%s", one->v[i].what);
+        else
+            all->n++;
+}
+
+static bool
+is_alive(pid_t pid)
+{
+    struct imgfile_member info;
+
+    return tree_describe(pid, &info) && !(info.flags & IMGFILE_ZOMBIE);
+}
+
+/* One that was just forked by one that we trace is ours by itself, until its parent's
+ * target has let it go: it cannot be attached before. */
+static int
+attach_patiently(struct tree *t, unsigned i, struct refusals *own)
+{
+    struct tree_member *m = &t->members[i];
+    int ret = target_attach_among(m->pid, &t->kin, &m->target, own);
+
+    for (unsigned tries = 0; ret == -ESRCH && tries < 200 && is_alive(m->pid);
+         tries++) {
+        tree_serve(t, 500);
+        ret = target_attach_among(m->pid, &t->kin, &m->target, own);
+    }
+    return ret;
+}
+
+/* 0; -ESRCH: it has ended, as far as this goes. */
+static int
+attach_one(struct tree *t, unsigned i, struct refusals *why)
+{
+    struct tree_member *m = &t->members[i];
+    struct refusals own;
+    int ret;
+
+    if (m->target || (m->info.flags & IMGFILE_ZOMBIE))
+        return 0;
+    ret = attach_patiently(t, i, &own);
+    if (ret == 0)
+        ret = image_alloc(&m->image);
+    if (ret == -EOPNOTSUPP)
+        join(why, &own);
+    if (ret == -ESRCH && tree_describe(m->pid, &m->info) &&
+        (m->info.flags & IMGFILE_ZOMBIE))
+        ret = 0;
+    return ret;
+}
+
+int
+tree_attach(struct tree *t, struct refusals *why)
+{
+    int ret = 0;
+
+    for (unsigned i = 0; i < t->n; i++) {
+        int one = attach_one(t, i, why);
+
+        if (one == -EOPNOTSUPP) /* name what the others have, too */
+            ret = one;
+        else if (one < 0 && (one != -ESRCH || i == 0))
+            return one;
+    }
+    return ret;
+}
+
+static void
+forget(struct tree *t, unsigned i)
+{
+    target_detach(t->members[i].target);
+    image_release(&t->members[i].image);
+    t->n--;
+    for (unsigned k = i; k < t->n; k++) {
+        t->members[k] = t->members[k + 1];
+        t->pids[k] = t->pids[k + 1];
+    }
+    for (unsigned k = 0; k < t->n; k++)
+        if (t->members[k].info.parent > (int)i)
+            t->members[k].info.parent--;
+    t->kin.n = t->n;
+}
+
+static pid_t
+parent_of(pid_t pid)
+{
+    char path[64], text[TEXT_SIZE];
+
+    snprintf(path, sizeof path, "/proc/%d/status", (int)pid);
+    if (file_read(path, text, sizeof text) < 0)
+        return 0;
+    return (pid_t)proctext_number(text, "PPid:", 10, 0);
+}
+
+/* Those whose parent ended are somebody else's children now, or our own root's. */
+static void
+forget_strangers(struct tree *t)
+{
+    for (unsigned i = t->n; i-- > 1;) {
+        int parent = find(t, parent_of(t->pids[i]));
+
+        if (parent < 0)
+            forget(t, i);
+        else
+            t->members[i].info.parent = parent;
+    }
+}
+
+static int
+stop_one(struct tree *t, unsigned i, unsigned limit_ms, struct refusals *why)
+{
+    struct tree_member *m = &t->members[i];
+    int ret = attach_one(t, i, why);
+
+    if (ret == 0 && m->target)
+        ret = target_stop(m->target, limit_ms);
+    if (ret == -ESRCH && i > 0) {
+        target_detach(m->target);
+        m->target = NULL;
+        ret = 0; /* a zombie, or gone: seen below */
+    }
+    if (ret == 0)
+        ret = add_children(t, i);
+    return ret;
+}
+
+static void
+describe_all(struct tree *t)
+{
+    for (unsigned i = t->n; i-- > 0;) {
+        struct imgfile_member *info = &t->members[i].info;
+        int parent = info->parent;
+
+        if (!tree_describe(t->pids[i], info)) {
+            forget(t, i);
+            continue;
+        }
+        info->parent = parent;
+        if (t->members[i].target && target_job_stopped(t->members[i].target))
+            info->flags |= IMGFILE_JOB_STOPPED;
+    }
+}
+
+static bool
+has_sid(const struct tree *t, int32_t sid)
+{
+    for (unsigned i = 0; i < t->n; i++)
+        if (t->members[i].info.pid == sid)
+            return true;
+    return false;
+}
+
+int
+tree_stop(struct tree *t, unsigned limit_ms, struct refusals *why)
+{
+    int ret = 0;
+
+    for (unsigned i = 0; i < t->n && ret == 0; i++)
+        ret = stop_one(t, i, limit_ms, why);
+    if (ret < 0) {
+        tree_resume(t);
+        return ret;
+    }
+    forget_strangers(t);
+    describe_all(t);
+    for (unsigned i = 0; i < t->n; i++)
+        if (!has_sid(t, t->members[i].info.sid))
+            t->members[i].info.flags |= IMGFILE_NEW_SESSION;
+    return t->n > 0 ? 0 : -ESRCH;
+}
+
+void
+tree_resume(struct tree *t)
+{
+    for (unsigned i = t->n; i-- > 0;)
+        if (t->members[i].target)
+            target_resume(t->members[i].target);
+}
+
+void
+tree_serve(struct tree *t, int64_t us)
+{
+    struct mono until = mono_add_us(mono_clock(), us);
+
+    do
+        for (unsigned i = 0; i < t->n; i++)
+            if (t->members[i].target)
+                target_serve(t->members[i].target, mono_add_us(mono_clock(), 200), -1);
+    while (mono_before(mono_clock(), until));
+}
+
+void
+tree_close(struct tree *t)
+{
+    for (unsigned i = t->n; t->members && i-- > 0;) {
+        target_detach(t->members[i].target);
+        image_release(&t->members[i].image);
+    }
+    free(t->members);
+    t->members = NULL;
+    t->n = 0;
+}
+
+int
+tree_pid(const struct tree *t, unsigned i)
+{
+    return t->members[i].info.pid;
+}

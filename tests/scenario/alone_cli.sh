@@ -1,0 +1,75 @@
+#!/bin/bash
+# alone_cli.sh - sockmig: usage, exit codes, inspect with everything that is refused, show,
+# images that are not whole.
+. "$top_srcdir/tests/scenario/alone_common.sh"
+bad=0
+
+# expect CODE TEXT ARGUMENT...
+expect()
+{
+    local code=$1 text=$2 got
+    shift 2
+    "$sockmig" "$@" > out 2> err < /dev/null
+    got=$?
+    [ $got = "$code" ] || { echo "FAIL: sockmig $*: exit $got, not $code: $(cat err)"; bad=1; }
+    cat out err | grep -qF -- "$text" ||
+        { echo "FAIL: sockmig $*: no \"$text\": $(cat out err)"; bad=1; }
+}
+
+echo "- usage"
+expect 2 "Usage: sockmig"
+expect 2 "Usage: sockmig" bogus
+expect 0 "Usage: sockmig" --help
+for c in inspect dump restore show; do
+    expect 2 "usage: sockmig $c" $c
+    expect 2 "usage: sockmig $c" $c --bogus
+    expect 0 "Usage: sockmig $c" $c --help
+done
+expect 2 "usage: sockmig inspect" inspect 0x1
+expect 3 "No such process" inspect 4000000
+expect 3 "No such process" dump 4000000 image
+expect 1 "No such file" restore nowhere
+expect 1 "no image of sockmig" show /bin/true
+
+echo "- what is refused is named, with its cure"
+/usr/bin/python3 "$top_srcdir/tests/scenario/alone_odd.py" > odd.out 2> odd.err < /dev/null &
+odd=$!
+await "the odd process" grep -q ready odd.out
+expect 4 "cannot be moved" inspect $odd
+for word in $(grep -v ready odd.out); do
+    grep -q "^refused: process $odd.*$word" out ||
+        { echo "FAIL: inspect: no word of $word"; cat out; bad=1; }
+done
+expect 4 '"movable": false' inspect $odd --json
+/usr/bin/python3 -c 'import json, sys
+r = json.load(open("out"))["refusals"]
+assert all(x["pid"] and x["what"] and x["cure"] for x in r) and len(r) >= 6, r' || bad=1
+expect 4 "cure:" dump $odd image
+[ ! -e image/image ] || { echo "FAIL: a refused dump left an image"; bad=1; }
+[ "$(ls -A image)" = "" ] || { echo "FAIL: left: $(ls -A image)"; bad=1; }
+kill -0 $odd || { echo "FAIL: the refused process is gone"; bad=1; }
+kill $odd
+
+echo "- an image that is not whole"
+setsid /usr/bin/python3 -c 'import time
+while True: time.sleep(0.01)' < /dev/null > sleeper.out 2>&1 &
+sleeper=$!
+await "a process that sleeps" grep -q "sleep\|python3" /proc/$sleeper/cmdline
+sleep 0.2
+expect 0 "can be moved" inspect $sleeper
+expect 0 "they run on" dump $sleeper image --keep-running
+kill -0 $sleeper || { echo "FAIL: --keep-running ended it"; bad=1; }
+expect 0 "python3" show image
+expect 0 '"version": 1' show image --json
+expect 1 "id is in use here" restore image
+kill $sleeper
+wait $sleeper
+head -c 5000 image/image > cut
+expect 1 "truncated" restore cut
+/usr/bin/python3 -c 'b = bytearray(open("image/image", "rb").read()); b[len(b) // 2] ^= 4
+open("flipped", "wb").write(b)'
+expect 1 "changed" restore flipped
+expect 0 "1 process" restore image
+kill $sleeper || { echo "FAIL: it was not restored"; bad=1; }
+[ $bad = 0 ] && echo PASS
+exit $bad

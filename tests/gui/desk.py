@@ -68,7 +68,7 @@ class Desk:
         self.procs.append(p)
         return p
 
-    def wait(self, what, name, seconds=10.0):
+    def wait(self, what, name, seconds=20.0):
         end = time.time() + seconds
         while True:
             try:
@@ -122,7 +122,7 @@ class Console:
         argv = list(prefix) + [program or os.environ.get("GUI_CONSOLE", TOP + "/gui/bascule-console")] + list(args)
         self.proc = desk.start(argv, env=dict(desk.env, **(env or {})), stderr=self.log,
                                stdout=self.log)
-        self.app = desk.wait(self.find_app, "the console on the accessibility bus", 15)
+        self.app = desk.wait(self.find_app, "the console on the accessibility bus", 60)
 
     def find_app(self):
         assert self.proc.poll() is None, "the console ended: " + self.output()
@@ -160,15 +160,15 @@ class Console:
                 continue
             return n
 
-    def find(self, name=None, role=None, contains=None, seconds=10, **kw):
+    def find(self, name=None, role=None, contains=None, seconds=20, **kw):
         return self.desk.wait(lambda: self.look(name, role, contains, **kw),
                               "%s %s %s" % (role or "thing", name or "", contains or ""), seconds)
 
-    def gone(self, name=None, role=None, contains=None, seconds=10):
+    def gone(self, name=None, role=None, contains=None, seconds=20):
         self.desk.wait(lambda: not self.look(name, role, contains),
                        "the end of %s %s" % (name or "", contains or ""), seconds)
 
-    def press(self, name, role="push button", seconds=10):
+    def press(self, name, role="push button", seconds=20):
         b = self.find(name, role, seconds=seconds)
         self.desk.wait(lambda: b.get_state_set().contains(Atspi.StateType.SENSITIVE),
                        name + " to be sensitive", seconds)

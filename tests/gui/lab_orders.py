@@ -48,7 +48,7 @@ def acknowledge(c):
 
 
 def choose(c, table, row):
-    t = c.find(table, "table") if c.look(table, "table") else c.find(table, "tree table")
+    t = d.wait(lambda: c.look(table, "table") or c.look(table, "tree table"), table, 20)
     d.wait(lambda: t.get_table_iface().get_n_rows() > row, "rows of " + table)
     t.get_table_iface().add_row_selection(row)
 
@@ -109,7 +109,8 @@ def orders(c):
 
 def asked(c):
     """Address of the node that the console asks."""
-    return [x for x in c.texts() if x.startswith("as n")][0].split("(")[1].rstrip(")")
+    said = d.wait(lambda: [x for x in c.texts() if x.startswith("as n")], "who is asked", 20)
+    return said[0].split("(")[1].rstrip(")")
 
 
 def frames(kind):

@@ -63,6 +63,17 @@ healthy(const struct cluster *c, uint64_t nodes, enum health at_worst)
     return nodes;
 }
 
+/* no_worse - of @nodes those that are well, or as bad as where @s is now: when all are
+ * degraded, the load of the whole cluster for instance, order is kept all the same. */
+static uint64_t
+no_worse(const struct planning *p, const struct service *s, uint64_t nodes)
+{
+    enum health here = p->m->cluster.health[s->r.active];
+
+    return healthy(
+        &p->m->cluster, nodes, here > HEALTH_UNKNOWN ? here : HEALTH_UNKNOWN);
+}
+
 /* The rules: where this one would send a service, or 0. */
 
 static unsigned
@@ -113,7 +124,7 @@ placement(const struct planning *p, struct service *s)
     uint64_t nodes = targets(p, s, WHY_PLACEMENT), here = node_bit(s->r.active);
     uint64_t near = earlier(p, s, s->p.together), away = earlier(p, s, s->p.apart);
 
-    nodes = healthy(&p->m->cluster, nodes, HEALTH_UNKNOWN);
+    nodes = no_worse(p, s, nodes);
     if (s->p.never & here)
         return place_best(s, &p->m->cluster, nodes, true);
     if (away & here)
@@ -126,9 +137,7 @@ placement(const struct planning *p, struct service *s)
 static unsigned
 failback(const struct planning *p, struct service *s)
 {
-    uint64_t nodes = healthy(
-                         &p->m->cluster, targets(p, s, WHY_FAILBACK), HEALTH_UNKNOWN) &
-                     ~s->outlook.away;
+    uint64_t nodes = no_worse(p, s, targets(p, s, WHY_FAILBACK)) & ~s->outlook.away;
     uint64_t near = s->outlook.near;
 
     if (!s->p.failback || s->p.balance || !(nodes & node_bit(s->p.preferred)) ||

@@ -509,9 +509,10 @@ static const struct feature rows[] = {
     { "packet socket", "packet socket", FEATURE_ALONE, set_up_packet, NULL, NULL },
     { "multipath TCP", "multipath", FEATURE_ALONE, set_up_mptcp, NULL, NULL },
     { "SCTP", "internet socket", FEATURE_ALONE, set_up_sctp, NULL, NULL },
-    { "vsock", "unknown family", FEATURE_ALONE, set_up_vsock, NULL, NULL },
-    { "kernel cryptography (AF_ALG)", "unknown family", FEATURE_ALONE, set_up_alg, NULL,
+    { "vsock", "socket to a virtual machine (vsock)", FEATURE_ALONE, set_up_vsock, NULL,
         NULL },
+    { "kernel cryptography (AF_ALG)", "socket of the kernel's cryptography",
+        FEATURE_ALONE, set_up_alg, NULL, NULL },
     { "listener with a socket filter", "filter", FEATURE_ALONE, set_up_filter, NULL,
         NULL },
 };

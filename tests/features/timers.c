@@ -127,7 +127,6 @@ static const char *
 check_alarm(void)
 {
     struct itimerval t;
-    sig_atomic_t from;
 
     WANT(getitimer(ITIMER_REAL, &t) == 0);
     WANT(t.it_value.tv_sec > 900 && t.it_value.tv_sec <= 1000);

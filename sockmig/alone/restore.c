@@ -11,6 +11,7 @@
 #include "lib/fd.h"
 #include "lib/loop.h"
 #include "sockmig/ckpt/repair.h"
+#include "sockmig/ckpt/tcp.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -144,6 +145,10 @@ be_silent(struct restore *r)
             silence_add(&r->silence, r->plans[i].im);
     if (r->silence.n == 0)
         return 0;
+    /* A dump that was killed late left closing connections in the way; the rules that
+     * it left as well keep their resets here. */
+    for (unsigned i = 0; r->image.head.silence[0] && i < r->silence.n; i++)
+        tcp_purge_orphans(r->silence.ends[i].port);
     return silence_on(&r->silence, r->image.head.silence[0] != '\0', r->error);
 }
 

@@ -73,4 +73,8 @@ int tcp_purge(void);
  * listener that was there before could not be bound again beside it. */
 int tcp_purge_waits(uint16_t port);
 
+/* tcp_purge_orphans - destroy what a process that was killed left behind at local @port
+ * (network order): its connections could not be made again beside it. */
+int tcp_purge_orphans(uint16_t port);
+
 #endif

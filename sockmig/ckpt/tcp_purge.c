@@ -26,9 +26,12 @@
 #define STATE_TIME_WAIT 6
 #define STATE_LISTEN 10
 
+#define STATE_ESTABLISHED 1
+
 struct wanted {
     uint32_t states;
-    uint16_t port; /* local, network order; 0: any */
+    uint16_t port;     /* local, network order; 0: any */
+    bool orphans_only; /* no process has it any more */
 };
 
 struct request {
@@ -71,7 +74,8 @@ destroy_each(
             *more = false;
             return 0;
         }
-        if (wanted->port && d->id.idiag_sport != wanted->port)
+        if ((wanted->port && d->id.idiag_sport != wanted->port) ||
+            (wanted->orphans_only && d->idiag_inode != 0))
             continue;
         ret = ask(killer, SOCK_DESTROY, NLM_F_ACK, d->idiag_family, wanted, d);
         if (ret == 0) /* it may have ended by itself meanwhile */
@@ -121,4 +125,13 @@ int
 tcp_purge_waits(uint16_t port)
 {
     return purge(&(struct wanted){ .states = 1u << STATE_TIME_WAIT, .port = port });
+}
+
+int
+tcp_purge_orphans(uint16_t port)
+{
+    const uint32_t others = 1u << STATE_LISTEN | 1u << STATE_ESTABLISHED;
+
+    return purge(
+        &(struct wanted){ .states = ~others, .port = port, .orphans_only = true });
 }

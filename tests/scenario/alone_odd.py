@@ -48,7 +48,7 @@ has("BPF", lambda: libc.syscall(321, 0, struct.pack("IIIII", 1, 4, 4, 4, 0).ljus
 has("performance", lambda: libc.syscall(298, struct.pack("IIQ", 1, 112, 1).ljust(112, b"\0"), 0, -1, -1, 0))
 has("secret", lambda: libc.syscall(447, 0))
 has("userfaultfd", lambda: libc.syscall(323, 1))
-has("device", lambda: open("/dev/full", "w"))
+has("device", lambda: open("/dev/net/tun", "w"))
 has("hugetlb", lambda: mmap.mmap(-1, 2 << 20, flags=mmap.MAP_SHARED | mmap.MAP_ANONYMOUS | 0x40000))
 print("ready", flush=True)
 time.sleep(60)

@@ -39,6 +39,8 @@ service "store" {
   preferred = "n1"
   checkpoint-interval = 1000
 }
+# A disk is filled here: that is no reason to move the service in the middle of a check.
+reading "disk" { weight = 0 }
 """
 
 SEND = r"""

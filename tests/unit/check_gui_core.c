@@ -132,17 +132,23 @@ END_TEST
 
 static struct model model;
 static struct view view;
+static void *storage_of_model[N_CLUSTER_TABLES + N_NODE_TABLES];
 
+/* All tests may run in one process, each with a model of its own. */
 static void
 no_model(void)
 {
+    void **kept = storage_of_model;
+
+    for (size_t i = 0; i < sizeof storage_of_model / sizeof *storage_of_model; i++)
+        free(storage_of_model[i]);
     memset(&model, 0, sizeof model);
     for (int i = 0; i < (int)N_CLUSTER_TABLES; i++)
-        new_table(&model.cluster[i], &objects_cluster[i]);
+        *kept++ = new_table(&model.cluster[i], &objects_cluster[i]);
     model.primary = 0;
     model.agents[0].state = AGENT_LIVE;
     for (int i = 0; i < (int)N_NODE_TABLES; i++)
-        new_table(&model.agents[0].tables[i], &objects_node[i]);
+        *kept++ = new_table(&model.agents[0].tables[i], &objects_node[i]);
 }
 
 static const struct {

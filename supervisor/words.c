@@ -134,8 +134,8 @@ words_forecast(const struct conf *conf, const struct service *s,
 {
     static const char *const texts[PLACE_NRULES] = {
         [PLACE_ONLY] = "no other standby can take it now",
-        [PLACE_RESORT] = "the others are drained, in maintenance, or it failed there "
-                         "too often",
+        [PLACE_RESORT] = ("the others are drained, in maintenance, or it failed there "
+                          "too often"),
         [PLACE_HEALTH] = "its health is better than that of the others",
         [PLACE_APART] = "the others run a service that it is to be apart from",
         [PLACE_TOGETHER] = "a service that it is to be together with runs there",

@@ -49,7 +49,7 @@ scenario() {
 }
 
 cleanup() {
-    for i in 1 2 3; do
+    for i in 1 2 3 hub; do
         ip netns pids "${run}_$i" 2>/dev/null | xargs -r kill -9 2>/dev/null
     done
     for i in 1 2 3 hub; do ip netns del "${run}_$i" 2>/dev/null; done

@@ -2,6 +2,7 @@
 #include "lib/cmdline.h"
 
 #include <getopt.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -61,4 +62,14 @@ cmdline_read(int argc, char **argv, struct cmdline *c)
         take(c, letter);
     if (optind < argc)
         refuse(c);
+}
+
+void
+cmdline_error(const char *program, const char *fmt, va_list ap)
+{
+    char text[1200];
+
+    vsnprintf(text, sizeof text, fmt, ap);
+    fflush(stdout); /* in the order in which it was said */
+    fprintf(stderr, "%s: %s\n", program, text);
 }

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  *
  * cmdline.h - the command line of a daemon: what all of them take, and texts of its
- * own. */
+ * own; and how a command says what is wrong. */
 #ifndef BSC_CMDLINE_H
 #define BSC_CMDLINE_H
 
 #include "lib/log.h"
+
+#include <stdarg.h>
 
 struct cmdline_text { /* --NAME TEXT */
     const char *name;
@@ -25,5 +27,9 @@ struct cmdline {
  * named.  Ends the program after --help and --version with status 0, and with 2 and
  * the usage if there is anything that it does not take. */
 void cmdline_read(int argc, char **argv, struct cmdline *c);
+
+/* cmdline_error - "PROGRAM: TEXT" of a command, after what it has printed so far. */
+void cmdline_error(const char *program, const char *fmt, va_list ap)
+    __attribute__((format(printf, 2, 0)));
 
 #endif

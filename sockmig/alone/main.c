@@ -3,6 +3,7 @@
  * main.c - sockmig: the engine alone, without a cluster; see sockmig(8). */
 #include "sockmig/alone/alone.h"
 
+#include "lib/cmdline.h"
 #include "lib/jv.h"
 #include "lib/log.h"
 
@@ -47,14 +48,11 @@ print_help(FILE *to)
 void
 alone_error(const char *fmt, ...)
 {
-    char text[1200];
     va_list ap;
 
     va_start(ap, fmt);
-    vsnprintf(text, sizeof text, fmt, ap);
+    cmdline_error("sockmig", fmt, ap);
     va_end(ap);
-    fflush(stdout);
-    fprintf(stderr, "sockmig: %s\n", text);
 }
 
 int
@@ -119,6 +117,9 @@ main(int argc, char **argv)
         }
         return commands[i].run(argc - 1, argv + 1);
     }
-    print_help(stderr);
+    if (argc >= 2)
+        alone_error("there is no command \"%s\" (see sockmig --help)", argv[1]);
+    else
+        print_help(stderr);
     return ALONE_USAGE;
 }

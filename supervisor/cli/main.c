@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  *
  * main.c - bascule, the operator's command line; see bascule(8). */
+#include "lib/cmdline.h"
 #include "lib/ctl.h"
 #include "lib/log.h"
 #include "supervisor/cli/cli.h"
@@ -49,14 +50,11 @@ static const char help[] =
 void
 cli_error(const char *fmt, ...)
 {
-    char text[1200];
     va_list ap;
 
     va_start(ap, fmt);
-    vsnprintf(text, sizeof text, fmt, ap);
+    cmdline_error("bascule", fmt, ap);
     va_end(ap);
-    fflush(stdout);
-    fprintf(stderr, "bascule: %s\n", text);
 }
 
 int

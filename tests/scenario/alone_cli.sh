@@ -18,7 +18,7 @@ expect()
 
 echo "- usage"
 expect 2 "Usage: sockmig"
-expect 2 "Usage: sockmig" bogus
+expect 2 'there is no command "bogus"' bogus
 expect 0 "Usage: sockmig" --help
 for c in inspect dump restore show; do
     expect 2 "usage: sockmig $c" $c

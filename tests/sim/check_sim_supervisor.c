@@ -18,6 +18,60 @@
 
 static struct sim s;
 
+/* One blow; a and b are nodes drawn at random.  16 and 17: an order as well. */
+static void
+strike(uint64_t which, unsigned a, unsigned b)
+{
+    switch (which) {
+    case 0:
+        sim_crash(&s, a);
+        break;
+    case 1:
+    case 2:
+    case 3:
+        sim_boot(&s, a);
+        sim_super_start(&s, b);
+        break;
+    case 4:
+        sim_super_crash(&s, a);
+        break;
+    case 5:
+        if (sim_random(&s, 2))
+            sim_engine_crash(&s, a);
+        else
+            sim_disconnect(&s, sim_serving(&s) ? sim_serving(&s) : a);
+        break;
+    case 6:
+        sim_service_fail(&s, sim_serving(&s) ? sim_serving(&s) : a);
+        break;
+    case 7:
+        sim_hang(&s, a, true);
+        break;
+    case 8:
+    case 9:
+        sim_hang(&s, a, false);
+        break;
+    case 10:
+        sim_cut(&s, node_bit(a));
+        break;
+    case 11:
+    case 12:
+        sim_cut(&s, 0);
+        break;
+    case 13:
+    case 14:
+        sim_switchover(&s, a, b);
+        break;
+    case 16:
+    case 17:
+        sim_order(&s, a, 1 + (enum order_what)sim_random(&s, WHAT_N - 1),
+            sim_random(&s, 3) ? b : 0, (uint32_t)sim_random(&s, 2));
+        break;
+    default:
+        s.node[a].engine.refuse = true;
+    }
+}
+
 static void
 storm(uint64_t seed, unsigned nodes, unsigned rounds, const struct sim_mutant *mutant,
     bool fencing)
@@ -36,54 +90,7 @@ storm(uint64_t seed, unsigned nodes, unsigned rounds, const struct sim_mutant *m
         unsigned a = 1 + (unsigned)sim_random(&s, nodes);
         unsigned b = 1 + (unsigned)sim_random(&s, nodes);
 
-        switch (sim_random(&s, mutant ? 16 : 18)) {
-        case 0:
-            sim_crash(&s, a);
-            break;
-        case 1:
-        case 2:
-        case 3:
-            sim_boot(&s, a);
-            sim_super_start(&s, b);
-            break;
-        case 4:
-            sim_super_crash(&s, a);
-            break;
-        case 5:
-            if (sim_random(&s, 2))
-                sim_engine_crash(&s, a);
-            else
-                sim_disconnect(&s, sim_serving(&s) ? sim_serving(&s) : a);
-            break;
-        case 6:
-            sim_service_fail(&s, sim_serving(&s) ? sim_serving(&s) : a);
-            break;
-        case 7:
-            sim_hang(&s, a, true);
-            break;
-        case 8:
-        case 9:
-            sim_hang(&s, a, false);
-            break;
-        case 10:
-            sim_cut(&s, node_bit(a));
-            break;
-        case 11:
-        case 12:
-            sim_cut(&s, 0);
-            break;
-        case 13:
-        case 14:
-            sim_switchover(&s, a, b);
-            break;
-        case 16:
-        case 17:
-            sim_order(&s, a, 1 + (enum order_what)sim_random(&s, WHAT_N - 1),
-                sim_random(&s, 3) ? b : 0, (uint32_t)sim_random(&s, 2));
-            break;
-        default:
-            s.node[a].engine.refuse = true;
-        }
+        strike(sim_random(&s, mutant ? 16 : 18), a, b);
         sim_run_ms(&s, (int64_t)sim_random(&s, sim_random(&s, 3) ? 80 : 900));
     }
 }

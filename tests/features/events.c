@@ -2,6 +2,7 @@
  *
  * events.c - epoll, eventfd, timerfd, signalfd, inotify. */
 #include "tests/features/features.h"
+#include "tests/features/wait.h"
 
 #include <fcntl.h>
 #include <pthread.h>
@@ -18,15 +19,6 @@
 #include <sys/timerfd.h>
 #include <time.h>
 #include <unistd.h>
-
-static void
-nap(long ms)
-{
-    struct timespec t = { ms / 1000, ms % 1000 * 1000000 };
-
-    while (nanosleep(&t, &t) < 0 && errno == EINTR)
-        ;
-}
 
 static int count, semaphore;
 static uint64_t counted;

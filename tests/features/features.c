@@ -4,12 +4,13 @@
 #include <stdio.h>
 #include <string.h>
 
-extern const struct feature_area area_threads, area_signals, area_timers, area_process,
-    area_memory, area_files, area_pipes, area_events, area_sockets, area_unix,
-    area_foreign;
+extern const struct feature_area area_threads, area_attributes, area_signals,
+    area_timers, area_process, area_memory, area_files, area_pipes, area_events,
+    area_sockets, area_unix, area_foreign;
 
 const struct feature_area *const feature_areas[] = {
     &area_threads,
+    &area_attributes,
     &area_signals,
     &area_timers,
     &area_process,

@@ -2,6 +2,7 @@
  *
  * signals.c - actions, pending signals. */
 #include "tests/features/features.h"
+#include "tests/features/wait.h"
 
 #include <fcntl.h>
 #include <pthread.h>
@@ -13,15 +14,6 @@
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
-
-static void
-nap(long ms)
-{
-    struct timespec t = { ms / 1000, ms % 1000 * 1000000 };
-
-    while (nanosleep(&t, &t) < 0 && errno == EINTR)
-        ;
-}
 
 static volatile sig_atomic_t caught;
 

@@ -2,6 +2,7 @@
  *
  * timers.c - timers and clocks. */
 #include "tests/features/features.h"
+#include "tests/features/wait.h"
 
 #include <pthread.h>
 #include <signal.h>
@@ -12,17 +13,8 @@
 #include <time.h>
 #include <unistd.h>
 
-static void
-nap(long ms)
-{
-    struct timespec t = { ms / 1000, ms % 1000 * 1000000 };
-
-    while (nanosleep(&t, &t) < 0 && errno == EINTR)
-        ;
-}
-
 static bool
-grows(volatile sig_atomic_t *v)
+ticks_grow(volatile sig_atomic_t *v)
 {
     sig_atomic_t from = *v;
 
@@ -68,7 +60,7 @@ itimer_goes_on(int which, int signo)
     WANT(getitimer((enum __itimer_which)which, &t) == 0);
     WANT(t.it_interval.tv_usec >= 7000 && t.it_interval.tv_usec < 12000);
     if (which == ITIMER_REAL) {
-        WANT(grows(&ticks[signo]));
+        WANT(ticks_grow(&ticks[signo]));
         return NULL;
     }
     from = ticks[signo]; /* those that count processor time have to be given some */
@@ -161,7 +153,7 @@ set_up_periodic(void)
 static const char *
 check_periodic(void)
 {
-    WANT(grows(&ticks[SIGRTMIN + 8]) && values_wrong == 0);
+    WANT(ticks_grow(&ticks[SIGRTMIN + 8]) && values_wrong == 0);
     WANT(timer_getoverrun(periodic) >= 0);
     return NULL;
 }
@@ -210,7 +202,7 @@ set_up_of_thread(void)
 static const char *
 check_of_thread(void)
 {
-    WANT(grows(&ticks[SIGRTMIN + 10]));
+    WANT(ticks_grow(&ticks[SIGRTMIN + 10]));
     return NULL;
 }
 

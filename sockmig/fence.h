@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  *
- * fence.h - frames pass a device only before a deadline, enforced by the kernel.
+ * fence.h - frames pass a device only before a deadline, enforced by the kernel; what
+ * is forwarded out of it passes only with the mark of a verdict (sockmig/nfq.h).
  *
  * A BPF program on both sides (tc ingress and egress) of a device compares
  * CLOCK_BOOTTIME with a deadline in a mapped array.  The programs stay attached when

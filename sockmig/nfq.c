@@ -4,6 +4,7 @@
 #include "sockmig/nfq.h"
 
 #include "lib/fd.h"
+#include "sockmig/bpf/fence_mark.h"
 #include "sockmig/gatens.h"
 
 #include <arpa/inet.h>
@@ -254,6 +255,7 @@ nfq_read(struct nfq *q, void (*cb)(const struct nfq_packet *pkt, void *arg), voi
     return error ? error : packets;
 }
 
+/* What is accepted gets the mark without which the fence lets nothing of a cell out. */
 static int
 verdict(struct nfq *q, uint16_t type, uint32_t what, uint32_t id)
 {
@@ -262,6 +264,8 @@ verdict(struct nfq *q, uint16_t type, uint32_t what, uint32_t id)
     struct nlmsghdr *nlh = request(q, buf, type);
 
     mnl_attr_put(nlh, NFQA_VERDICT_HDR, sizeof head, &head);
+    if (what == NF_ACCEPT)
+        mnl_attr_put_u32(nlh, NFQA_MARK, htonl(FENCE_MARK));
     return mnl_socket_sendto(q->nl, nlh, nlh->nlmsg_len) < 0 ? -errno : 0;
 }
 

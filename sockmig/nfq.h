@@ -38,7 +38,8 @@ struct nfq_packet {
 int nfq_read(
     struct nfq *q, void (*cb)(const struct nfq_packet *pkt, void *arg), void *arg);
 
-/* nfq_accept_upto - let all held packets with id up to @id go (one system call).
+/* nfq_accept_upto - let all held packets with id up to @id go, marked with FENCE_MARK
+ * (one system call).
  * nfq_drop - drop one.  0 or -errno. */
 int nfq_accept_upto(struct nfq *q, uint32_t id);
 int nfq_drop(struct nfq *q, uint32_t id);

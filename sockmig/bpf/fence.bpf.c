@@ -1,11 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  *
- * fence.bpf.c - the fence on a gate's uplink: past the deadline no frame passes.
+ * fence.bpf.c - the fence on a gate's uplink: past the deadline no frame passes, and of
+ * the cell's packets only those that a verdict let go.
  *
  * The uplink belongs to one service, so nothing is parsed: IP, ARP, neighbour
  * discovery and MLD are all in or all out.  The engine moves the deadline with a store
  * into the mapped array; when the engine dies or hangs, the deadline passes without
- * it.  See sockmig/fence.h. */
+ * it.  When it dies, the kernel takes the namespace apart and its rules first: until
+ * the devices follow, what the dying sockets send is routed past the queue, and only
+ * the missing mark tells.  See sockmig/fence.h. */
+#include "sockmig/bpf/fence_mark.h"
+
 #include <linux/bpf.h>
 #include <linux/pkt_cls.h>
 
@@ -27,12 +32,12 @@ struct {
 } fence_frames SEC(".maps");
 
 static __always_inline int
-judge(__u32 direction)
+judge(__u32 direction, int allowed)
 {
     __u32 zero = 0, row = direction;
     volatile __u64 *deadline = bpf_map_lookup_elem(&fence_deadline, &zero);
     __u64 *count;
-    int open = deadline && bpf_ktime_get_boot_ns() < *deadline;
+    int open = allowed && deadline && bpf_ktime_get_boot_ns() < *deadline;
 
     if (!open)
         row += 2;
@@ -47,15 +52,15 @@ int
 fence_in(struct __sk_buff *skb)
 {
     (void)skb;
-    return judge(0);
+    return judge(0, 1);
 }
 
 SEC("tc")
 int
 fence_out(struct __sk_buff *skb)
 {
-    (void)skb;
-    return judge(1);
+    /* The gate's own frames came in nowhere: ARP, discovery, announcements. */
+    return judge(1, skb->ingress_ifindex == 0 || skb->mark == FENCE_MARK);
 }
 
 char fence_license[] SEC("license") = "GPL";

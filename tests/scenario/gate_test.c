@@ -316,6 +316,25 @@ no_listener(struct lan *lan)
     check(lan_asked(lan, LAN_V4, WAIT_MS), "a new listener takes up the work");
 }
 
+/* As the kernel does when it takes a dead engine's namespace apart: the rules go before
+ * the devices do, and the lease has not run out. */
+static void
+rules_gone(struct lan *lan)
+{
+    struct lan_node *node = &lan->nodes[0];
+
+    check(lan_asked(lan, LAN_V4, WAIT_MS), "the gate is open");
+    forget(lan);
+    check(lan_shell(gate_netns(node->gate),
+              "iptables -w -t raw -F && ip6tables -w -t raw -F") == 0,
+        "the gate's rules are gone");
+    for (uint32_t i = 1; i <= 6; i++)
+        lan_say(lan, 0, i % 2 ? LAN_V4 : LAN_V6, i);
+    settle(lan);
+    check(lan->data == 0 && node->packets == 0,
+        "without its rules nothing of the cell passes either");
+}
+
 static void
 hops(struct lan *lan)
 {
@@ -469,6 +488,7 @@ main(void)
     hops(&lan);
     hosts(&lan);
     path_mtu(&lan);
+    rules_gone(&lan);
     killed(&lan);
     lan_ungate(&lan, 0);
     lan_ungate(&lan, 1);

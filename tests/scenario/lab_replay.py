@@ -92,12 +92,26 @@ class ReplayLab(Lab):
         self.wait("an active node", lambda: (lambda s: s and s["active"])(self.service()))
         return self.service()["active"]
 
-    def takeover(self, kind, talk, cold=False):
-        """One takeover; (the new active node, its engine's status, report, what was wrong)."""
+    def switchover(self, tries):
+        """Ordered until it is carried out: where packets are lost it may be refused, with a
+        reason.  Where the service ran before."""
+        for left in reversed(range(tries)):
+            active = self.wait_protected(2)
+            try:
+                self.exec(active, "bascule", "switchover", "talk")
+                return active
+            except Failure as e:
+                if not left:
+                    raise
+                print("  again, since %s" % str(e).splitlines()[-1], flush=True)
+
+    def takeover(self, kind, talk, cold=False, tries=1):
+        """One takeover; (the new active node, its engine's status, report, what was wrong).
+        @tries: of a switchover."""
         active = self.wait_active() if cold else self.wait_protected(2)
         talk.answered()
         if kind == "switchover":
-            self.exec(active, "bascule", "switchover", "talk")
+            active = self.switchover(tries)
         elif kind == "engine":
             self.exec(active, "kill", "-KILL", self.engine_pid(active))
         else:
@@ -272,7 +286,7 @@ def lossy(lab):
         lab.fault("loss", host, "10")
     talk = Talk(lab, "steady:6:" + V4, "births:2:" + V4)
     for kind in ("engine", "switchover"):
-        _, _, report, _ = lab.takeover(kind, talk)
+        _, _, report, _ = lab.takeover(kind, talk, tries=10)
         sound(report)
     talk.stop()
     lab.fault("heal", "all")

@@ -50,8 +50,8 @@ beats_refresh(struct engine *e)
     jv_set_str(ev, "service", e->service->name);
     jv_set_int(ev, "epoch", (int64_t)e->role.own);
     jv_set_bool(ev, "held", held);
-    engine_event(e, ev);
     engine_changed(e);
+    engine_say(e, ev);
 }
 
 static void

@@ -22,9 +22,23 @@
 #define HOLD_OPEN_MS 200 /* a takeover that does not come within it will not come */
 #define HOLD_MS 50       /* output is held about this long at most: buffers */
 
-void
-engine_event(struct engine *e, struct jv *taken)
+static void
+send_status(struct engine *e)
 {
+    struct jv *ev = jv_object();
+
+    jv_set_str(ev, "event", "status");
+    jv_set(ev, "status", status_object(e));
+    ctl_send(e->ctl, ev);
+    e->status_sent = mono_clock();
+    e->status_due = false;
+}
+
+void
+engine_say(struct engine *e, struct jv *taken)
+{
+    if (e->status_due)
+        send_status(e);
     ctl_send(e->ctl, taken);
 }
 
@@ -50,8 +64,8 @@ engine_note(struct engine *e, const char *kind, const char *severity, const char
     jv_set_str(ev, "kind", kind);
     jv_set_str(ev, "severity", severity);
     jv_set_str(ev, "text", text);
-    engine_event(e, ev);
     engine_changed(e);
+    engine_say(e, ev);
 }
 
 void
@@ -73,18 +87,6 @@ void
 engine_changed(struct engine *e)
 {
     e->status_due = true;
-}
-
-static void
-send_status(struct engine *e)
-{
-    struct jv *ev = jv_object();
-
-    jv_set_str(ev, "event", "status");
-    jv_set(ev, "status", status_object(e));
-    engine_event(e, ev);
-    e->status_sent = mono_clock();
-    e->status_due = false;
 }
 
 void
@@ -158,7 +160,8 @@ on_ctl(struct ctl_conn *conn, const struct jv *msg, void *arg)
 
     (void)conn;
     orders_take(e, msg);
-    send_status(e);
+    if (e->status_due)
+        send_status(e);
 }
 
 static void

@@ -146,7 +146,10 @@ struct engine {
 int engine_main(const struct conf *conf, const char *service, int ctl_fd);
 
 /* What the other files offer to each other. */
-void engine_event(struct engine *e, struct jv *taken);
+/* engine_say - an event or an answer to sockmigd.  The status goes first if it changed:
+ * what sockmigd answers from it is then never older than what it passed on, or the
+ * supervisor would unlearn what it was told. */
+void engine_say(struct engine *e, struct jv *taken);
 
 /* engine_journal - for the supervisor's journal, and the log.  @severity: error, warn
  * or info; @kind: one word. */

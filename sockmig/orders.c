@@ -347,5 +347,5 @@ orders_died(struct engine *e)
     jv_set_str(ev, "service", e->service->name);
     jv_set_int(ev, "epoch", (int64_t)e->role.own);
     jv_set_str(ev, "reason", e->last_error);
-    engine_event(e, ev);
+    engine_say(e, ev);
 }

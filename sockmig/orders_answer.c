@@ -13,7 +13,8 @@ order_answer(struct engine *e, int64_t id, struct jv *fields)
 
     jv_set_int(a, "id", id);
     jv_set_bool(a, "ok", true);
-    ctl_send(e->ctl, a);
+    engine_changed(e);
+    engine_say(e, a);
 }
 
 void
@@ -26,7 +27,8 @@ order_answer_no(struct engine *e, int64_t id, bool stale, const char *text)
     if (stale)
         jv_set_bool(a, "stale", true);
     jv_set_str(a, "error", text);
-    ctl_send(e->ctl, a);
+    engine_changed(e);
+    engine_say(e, a);
 }
 
 void
@@ -46,8 +48,8 @@ order_done(struct engine *e, enum role_state state, struct jv *fields)
 {
     order_state(e, state, role_order_name(e->order.order));
     e->order.running = false;
-    order_answer(e, e->order.id, fields);
     engine_release(e); /* what waited for it to run */
+    order_answer(e, e->order.id, fields);
 }
 
 void

@@ -199,8 +199,8 @@ protection_event(struct engine *e, const char *event)
     jv_set_str(ev, "service", e->service->name);
     jv_set_int(ev, "epoch", (int64_t)e->role.own);
     jv_set(ev, "refusals", status_refusals(&e->refusals));
-    engine_event(e, ev);
     engine_changed(e);
+    engine_say(e, ev);
 }
 
 static bool
@@ -241,6 +241,7 @@ on_clone(struct engine *e, const struct note *n)
     const struct refusals *why = n->p;
 
     e->clone_ready = n->a == 0;
+    engine_changed(e);
     if (n->a == 0)
         return;
     if (why && why->n)

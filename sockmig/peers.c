@@ -31,25 +31,26 @@ peer_state_name(enum peer_state state)
 static void
 peer_is(struct peer *p, enum peer_state state)
 {
+    const enum peer_state was = p->state;
     struct engine *e = p->engine;
     struct jv *ev;
 
-    if (p->state == state)
+    if (was == state)
         return;
     log_debug("service %s: standby %s: %s -> %s", e->service->name, p->node->name,
         peer_state_name(p->state), peer_state_name(state));
-    if (strcmp(peer_state_name(p->state), peer_state_name(state)) != 0 &&
-        state != PEER_CONNECTING && !(p->state < PEER_SEEDING && state == PEER_DOWN)) {
-        ev = jv_object();
-        jv_set_str(ev, "event", "standby");
-        jv_set_str(ev, "service", e->service->name);
-        jv_set_int(ev, "epoch", (int64_t)e->role.own);
-        jv_set_str(ev, "node", p->node->name);
-        jv_set_str(ev, "state", peer_state_name(state));
-        engine_event(e, ev);
-    }
     p->state = state;
     engine_changed(e);
+    if (strcmp(peer_state_name(was), peer_state_name(state)) == 0 ||
+        state == PEER_CONNECTING || (was < PEER_SEEDING && state == PEER_DOWN))
+        return;
+    ev = jv_object();
+    jv_set_str(ev, "event", "standby");
+    jv_set_str(ev, "service", e->service->name);
+    jv_set_int(ev, "epoch", (int64_t)e->role.own);
+    jv_set_str(ev, "node", p->node->name);
+    jv_set_str(ev, "state", peer_state_name(state));
+    engine_say(e, ev);
 }
 
 /* The stream to @p is over; the shipper is told if it had one. */

@@ -93,3 +93,76 @@ class Gates(threading.Thread):
         self.ending = True
         self.join()
         return self.two
+
+
+class Standings(threading.Thread):
+    """Looks whether a node's `status` is ever older than an event that it sent before:
+    a supervisor that reads it would unlearn what the event said, for good."""
+
+    PATIENCE_S = 1  # a status may be newer than the event: that comes at once
+
+    def __init__(self, name, node):
+        super().__init__(daemon=True)
+        self.name, self.node, self.told, self.open = name, node, {}, {}
+        self.events, self.old, self.ending = 0, [], False
+        self.start()
+
+    def take_event(self, msg, sock):
+        who = (msg["service"], msg["epoch"], msg["node"])
+        self.told[who] = msg["state"]
+        if self.open.get(who, ("",))[0] == msg["state"]:
+            del self.open[who]
+        self.events += 1
+        sock.sendall(b'{"op":"status","id":2}\n')
+
+    def take_status(self, msg):
+        for s in msg["services"]:
+            for b in s.get("standbys", []):
+                who = (s["name"], s["reign"], b["node"])
+                is_now = b["state"].replace("connecting", "down")  # no event tells these apart
+                if self.told.get(who, is_now) == is_now:
+                    self.open.pop(who, None)
+                else:
+                    self.open.setdefault(who, (is_now, time.monotonic()))
+
+    def judge(self):
+        for who, (state, since) in list(self.open.items()):
+            if time.monotonic() - since > self.PATIENCE_S:
+                self.old.append("%s: %s is %s, and was told to be %s" % (
+                    self.node, who, state, self.told[who]))
+                del self.open[who]
+
+    def listen(self, sock):
+        rest = b""
+        sock.settimeout(0.2)
+        sock.connect(inside(self.name, self.node, "/run/bascule/sockmigd.sock"))
+        sock.sendall(b'{"op":"events","id":1}\n')
+        while not self.ending:
+            self.judge()
+            try:
+                part = sock.recv(1 << 16)
+            except TimeoutError:
+                continue
+            if not part:
+                return
+            *lines, rest = (rest + part).split(b"\n")
+            for msg in map(json.loads, lines):
+                if msg.get("event") == "standby":
+                    self.take_event(msg, sock)
+                elif msg.get("id") == 2:
+                    self.take_status(msg)
+
+    def run(self):
+        while not self.ending:
+            self.open.clear()
+            try:
+                with socket.socket(socket.AF_UNIX) as sock:
+                    self.listen(sock)
+            except OSError:
+                time.sleep(0.2)  # its sockmigd is not there now
+
+    def end(self):
+        self.ending = True
+        self.join()
+        old, self.old = self.old, []
+        return old

@@ -19,7 +19,7 @@ import sys
 import time
 
 from labrun import BASCULE, Client, Failure, Lab, need_root
-from labwatch import ROOT, Gates, Link, inside
+from labwatch import ROOT, Gates, Link, Standings, inside
 
 FAULT = "/run/bascule/fault"
 REACH_S = 15
@@ -39,6 +39,7 @@ class Walk:
         self.name, self.connections = name, connections
         self.links = {n: Link(name, n, "basculed") for n in self.lab.nodes}
         self.gates = Gates(name, self.lab.nodes)
+        self.standings = [Standings(name, n) for n in self.lab.nodes]
         self.client = None
         self.bad = []
 
@@ -211,6 +212,12 @@ class Walk:
             self.bad.append(("end", "", ["%d lost writes" % end["lost_writes"]]))
             print("BAD: %d acknowledged writes are lost" % end["lost_writes"])
 
+    def end_watch(self):
+        """Once it has ended, to end it again changes nothing."""
+        self.gates.end()
+        self.bad += [("status", "", ["older than an event: " + old])
+                     for s in self.standings for old in s.end()]
+
     def journals(self):
         for node in self.lab.nodes:
             print("---- %s" % node)
@@ -262,6 +269,7 @@ def main():
         if any(fnmatch.fnmatch("slow-seed", p.split(":")[0]) for p in o.points.split(",")):
             walk.slow_seed()
         walk.end_client()
+        walk.end_watch()
         ok = not walk.bad and n > 0
     except Failure as e:
         print("FAIL: %s" % e)
@@ -269,11 +277,12 @@ def main():
             walk.journals()
     finally:
         if walk:
-            walk.gates.end()
+            walk.end_watch()
             if ok or not o.keep:
                 walk.lab.down()
-    print("%d points, %d bad, %d looks at the gates" % (
-        n, len(walk.bad) if walk else 0, walk.gates.looks if walk else 0))
+    print("%d points, %d bad, %d looks at the gates, %d events of standbys" % (
+        n, len(walk.bad) if walk else 0, walk.gates.looks if walk else 0,
+        sum(s.events for s in walk.standings) if walk else 0))
     for name, action, why in walk.bad if walk else []:
         print("BAD %s %s: %s" % (name, action, "; ".join(why)))
     return 0 if ok else 1

@@ -171,13 +171,28 @@ may_send(const struct rmcast_tx *tx, uint64_t end)
     return true;
 }
 
+/* A short datagram waits until what left before it is stable: stable is in order, so it
+ * could not be so earlier, and what comes meanwhile goes with it.  One that is alone is
+ * never delayed; many at a time share datagrams, acknowledgements and verdicts.
+ * Source: RFC 896, with the log in the place of a connection. */
+static bool
+must_fill(const struct rmcast_tx *tx)
+{
+    if (tx->sent >= tx->flushed)
+        return true; /* nobody is in a hurry */
+    for (unsigned i = 0; i < RMCAST_MAX_NODES; i++)
+        if ((tx->set & tx->present & BIT(i)) && tx->members[i].acked < tx->sent)
+            return true;
+    return false;
+}
+
 static bool
 send_new(struct rmcast_tx *tx, struct mono now, struct rmcast_out *out)
 {
     uint64_t end = tx->sent + tx->options.payload;
 
-    if (end > tx->head && tx->sent >= tx->flushed)
-        return false; /* a datagram is filled first */
+    if (end > tx->head && must_fill(tx))
+        return false;
     rmcast_at_most(&end, tx->head);
     if (end == tx->sent || !may_send(tx, end))
         return false;

@@ -225,19 +225,24 @@ pay(struct rmcast_tx *tx, struct rmcast_member *m, struct mono now)
         rmcast_owe(tx, m, now);
 }
 
+/* What was trimmed at the receiver by other means counts as had there, also before it
+ * was sent. */
 void
 rmcast_tx_acked(
     struct rmcast_tx *tx, unsigned node, const struct rmcast_ack *ack, struct mono now)
 {
     struct rmcast_member *m = &tx->members[node];
+    uint64_t have = ack->have;
 
     assert(node < RMCAST_MAX_NODES);
     if (!(tx->present & BIT(node)) || ack->echo > tx->counter ||
-        (ack->have > tx->sent && ack->have > m->acked)) {
+        (have > tx->head && have > m->acked)) {
         tx->stats.nonsense++;
         return;
     }
-    if (ack->have < m->acked || ack->echo < m->echo) {
+    if (have > m->acked && have > tx->sent)
+        have = tx->sent > m->acked ? tx->sent : m->acked;
+    if (have < m->acked || ack->echo < m->echo) {
         tx->stats.outdated++;
         return;
     }
@@ -246,8 +251,8 @@ rmcast_tx_acked(
         measure(m, ack->stamp, now);
     m->echo = ack->echo;
     m->limit = ack->limit;
-    if (ack->have > m->acked) {
-        m->acked = ack->have;
+    if (have > m->acked) {
+        m->acked = have;
         m->backoff = 0;
         m->armed = false;
         rmcast_arm(tx, m, now);

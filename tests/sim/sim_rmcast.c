@@ -419,6 +419,7 @@ sim_rmcast_heal(struct sim_rmcast *s)
     s->calm = true;
     rmcast_tx_set(&s->tx, 0, s->now);
     check(s);
+    heed_notes(s); /* who was left behind by the last act is seeded anew as well */
     for (unsigned i = 0; i < s->nodes; i++)
         if (!s->standby[i].alive || !(s->tx.present >> i & 1) || s->tx.members[i].lost)
             join(s, i);

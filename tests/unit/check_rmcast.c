@@ -86,8 +86,59 @@ START_TEST(datagrams_are_filled)
     ck_assert_uint_eq(send_all(1, o), 1);
     ck_assert_msg(o[0].size == 100 && o[0].to == 6, "a full one leaves by itself");
     rmcast_tx_flush(&tx);
-    ck_assert_uint_eq(send_all(2, o), 1);
-    ck_assert_msg(o[0].size == 50, "a short one at a flush");
+    ck_assert_msg(send_all(2, o) == 0, "a short one waits while another is under way");
+    ack(1, 100, 3);
+    append(10);
+    ck_assert_msg(send_all(4, o) == 0, "to anyone of the set");
+    ack(2, 100, 5);
+    rmcast_tx_flush(&tx);
+    ck_assert_uint_eq(send_all(6, o), 1);
+    ck_assert_msg(o[0].size == 60, "and takes along what came meanwhile");
+    ack(1, 160, 7);
+    ack(2, 160, 7);
+    append(20);
+    ck_assert_msg(send_all(8, o) == 0, "nobody is in a hurry");
+    rmcast_tx_flush(&tx);
+    ck_assert_msg(send_all(9, o) == 1 && o[0].size == 20, "alone, at a flush");
+}
+END_TEST
+
+START_TEST(what_nobody_waits_for_delays_nothing)
+{
+    struct rmcast_out o[20];
+
+    fresh();
+    append(100);
+    send_all(1, o);
+    rmcast_tx_set(&tx, 0, us(2));
+    append(50);
+    rmcast_tx_flush(&tx);
+    ck_assert_msg(send_all(3, o) == 1 && o[0].size == 50, "no set");
+    rmcast_tx_set(&tx, 6, us(4));
+    rmcast_tx_leave(&tx, 1);
+    ack(2, 150, 5);
+    append(50);
+    rmcast_tx_flush(&tx);
+    ck_assert_msg(send_all(6, o) == 1, "one of the set that is not here");
+}
+END_TEST
+
+/* A receiver that trimmed what a checkpoint covers has no need of it. */
+START_TEST(what_is_trimmed_there_counts)
+{
+    struct rmcast_out o[20];
+
+    fresh();
+    append(100);
+    send_all(1, o);
+    append(50);
+    rmcast_tx_flush(&tx);
+    ack(1, 150, 2);
+    ack(2, 150, 2);
+    ck_assert_msg(tx.members[1].acked == 100 && tx.stats.nonsense == 0, "so far sent");
+    ck_assert_msg(send_all(3, o) == 1 && o[0].size == 50, "and it goes on");
+    ack(1, 150, 4);
+    ck_assert_msg(tx.members[1].acked == 150, "now it counts whole");
 }
 END_TEST
 
@@ -358,6 +409,8 @@ main(void)
     int failed;
 
     tcase_add_test(tc, datagrams_are_filled);
+    tcase_add_test(tc, what_nobody_waits_for_delays_nothing);
+    tcase_add_test(tc, what_is_trimmed_there_counts);
     tcase_add_test(tc, stable_waits_for_the_set);
     tcase_add_test(tc, no_room_is_refused);
     tcase_add_test(tc, believes_only_what_was_sent);

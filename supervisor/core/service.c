@@ -215,6 +215,16 @@ by_active(const struct delivery *d)
     return d->msg->from == d->s->r.active && d->msg->r.epoch == d->s->r.epoch;
 }
 
+/* ... to one who can take it over at once. */
+static bool
+to_successor(const struct delivery *d)
+{
+    enum peer_mode mode;
+
+    return by_active(d) && d->s->order.order && d->msg->node && cluster_quorate(d->c) &&
+           elect_mode(d->s, d->c, d->msg->node, &mode) && mode == MODE_TAKEOVER;
+}
+
 static bool
 changes_set(const struct delivery *d)
 {
@@ -349,7 +359,7 @@ note_shut(struct delivery *d)
 }
 
 static void
-hand_over(struct delivery *d)
+note_handed(struct delivery *d)
 {
     struct service *s = d->s;
 
@@ -357,9 +367,29 @@ hand_over(struct delivery *d)
     s->r.shut = true;
     s->r.kept = s->r.active;
     s->r.to = s->order.order ? d->msg->node : 0;
-    changed(d);
     journal(s, JOURNAL_HANDOVER, s->r.to, d->out);
     switchover_step(&s->order, STEP_TAKEOVER, s->index, d->out);
+}
+
+static void
+hand_over(struct delivery *d)
+{
+    note_handed(d);
+    changed(d);
+}
+
+/* What the active hands over stands still, its gates are shut: there is no lease to
+ * wait for, and so no vote to ask for.  The agreed order makes the successor the only
+ * one; as after any claim, a majority has to know before it may serve. */
+static void
+hand_on(struct delivery *d)
+{
+    struct service *s = d->s;
+
+    note_handed(d);
+    s->r.floor++;
+    s->claim = (struct claim){ s->r.floor, s->r.to, MODE_TAKEOVER };
+    establish(d);
 }
 
 static void
@@ -463,6 +493,7 @@ static const struct {
     { SERVICE_ACTIVE,  PEER_STEADY,     by_active,   forgive,      SERVICE_ACTIVE },
     { SERVICE_ACTIVE,  PEER_STEP,       of_order,    begin_order,  SERVICE_ACTIVE },
     { SERVICE_ACTIVE,  PEER_ORDER_DONE, of_order,    end_order,    SERVICE_ACTIVE },
+    { SERVICE_ACTIVE,  PEER_HANDOVER,   to_successor, hand_on,     SERVICE_TAKING },
     { SERVICE_ACTIVE,  PEER_HANDOVER,   by_active,   hand_over,    SERVICE_DOWN },
     { SERVICE_ACTIVE,  PEER_FAILED,     by_active,   fall,         SERVICE_DOWN },
 

@@ -6,7 +6,8 @@
  * nothing on its own: who speaks and what is ordered is drive.c's.  Promises:
  *
  *   - at most one node is ever .active of an epoch: a TAKING needs the votes of a
- *     majority, and a node votes once for an epoch;
+ *     majority, and a node votes once for an epoch; or it is a HANDOVER, by who was
+ *     active and serves no more, and a majority has it before the successor serves;
  *   - .set names only nodes whose clone has everything that was ever released,
  *     unless .doubt is set;
  *   - .floor and (.epoch, .version) never go back on a member that persists them.

@@ -459,7 +459,6 @@ START_TEST(switchover_to_another_node)
     end_story(500, "order node 2 epoch 1 set 0\n"
                    "order handover 1\n"
                    "handover node 2 epoch 1 set c\n"
-                   "claim node 2 epoch 2 set c\n"
                    "taking node 2 epoch 2 set c\n"
                    "active node 2 epoch 2 set 0\n"
                    "order-done node 2 epoch 2 set 0\n"
@@ -476,7 +475,6 @@ START_TEST(the_target_refuses)
     end_story(700, "order node 2 epoch 1 set 0\n"
                    "order handover 1\n"
                    "handover node 2 epoch 1 set c\n"
-                   "claim node 2 epoch 2 set c\n"
                    "taking node 2 epoch 2 set c\n"
                    "failed node 2 epoch 2 set 8\n"
                    "claim node 1 epoch 3 set 8\n"
@@ -491,23 +489,28 @@ START_TEST(the_target_refuses)
 }
 END_TEST
 
+/* Between TAKING and ACTIVE: it may have served, so neither the stopped process nor a
+ * clone may go on. */
 START_TEST(the_target_crashes)
 {
     begin_story(1);
     sim_switchover(&s, 1, 2);
-    sim_run_ms(&s, 5); /* the handover has begun */
+    sim_run_ms(&s, 5); /* it is taking */
     sim_crash(&s, 2);
-    end_story(1500, "order node 2 epoch 1 set 0\n"
+    end_story(4500, "order node 2 epoch 1 set 0\n"
                     "order handover 1\n"
                     "handover node 2 epoch 1 set c\n"
+                    "taking node 2 epoch 2 set c\n"
                     "node-left 2\n"
-                    "claim node 1 epoch 2 set c\n"
-                    "taking node 1 epoch 2 set c\n"
-                    "order resume 2\n"
-                    "active node 1 epoch 2 set 0\n"
-                    "order-failed node 2 epoch 2 set 0\n"
-                    "order set 2\n"
-                    "set node 1 epoch 2 set 8\n");
+                    "claim node 1 epoch 3 set c\n"
+                    "context-lost node 1 epoch 2 set c\n"
+                    "taking node 1 epoch 3 set 0\n"
+                    "order stop 3\n"
+                    "order start 3\n"
+                    "active node 1 epoch 3 set 0\n"
+                    "order-failed node 2 epoch 3 set 0\n"
+                    "order set 3\n"
+                    "set node 1 epoch 3 set 8\n");
 }
 END_TEST
 

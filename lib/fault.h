@@ -7,7 +7,9 @@
  * process that comes to that point removes the file, and then
  *   kill   is killed there, as by a crash of the program;
  *   hang   is stopped there, all of its threads;
- *   crash  takes its node with it: cables out, everything killed. */
+ *   crash  takes its node with it: cables out, everything killed;
+ *   overflow, leak  does what the sanitizers must report, to see that they do;
+ *   leaks  looks for leaks, as it would at its end (nothing without the sanitizers). */
 #ifndef BSC_FAULT_H
 #define BSC_FAULT_H
 
@@ -24,6 +26,7 @@ extern const struct fault_name fault_names[];
 extern const size_t fault_nnames;
 
 bool fault_known(const char *name);
+bool fault_action_known(const char *name);
 bool fault_built_in(void); /* the programs of this build have the points */
 
 #ifdef BSC_FAULT_POINTS

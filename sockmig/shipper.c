@@ -125,7 +125,8 @@ keep(struct kept *k, const uint8_t *data, uint32_t size)
             log_fatal("shipper: out of memory");
         k->cap = size;
     }
-    memcpy(k->data, data, size);
+    if (size > 0) /* empty from the start: there is no memory yet */
+        memcpy(k->data, data, size);
     k->size = size;
 }
 

@@ -243,6 +243,16 @@ connect_all(struct client *c, const char *address, unsigned port)
     return true;
 }
 
+static void
+release(struct client *c)
+{
+    for (unsigned i = 0; c->conns && i < c->n; i++) {
+        free(c->conns[i].in);
+        free(c->conns[i].out);
+    }
+    free(c->conns);
+}
+
 /* ---- reports ---- */
 
 static uint64_t
@@ -453,6 +463,7 @@ main(int argc, char **argv)
 {
     struct client c = { .seed = 88172645463325252u, .think_us = 5000 };
     struct epoll_event orders = { .events = EPOLLIN, .data.u32 = UINT32_MAX };
+    int code = 3;
     uint64_t lost;
 
     if (argc < 4 || atoi(argv[3]) < 1 || atoi(argv[3]) > MAX_CONNECTIONS) {
@@ -467,7 +478,7 @@ main(int argc, char **argv)
     c.conns = calloc(c.n, sizeof *c.conns);
     c.epoll = epoll_create1(EPOLL_CLOEXEC);
     if (!c.conns || c.epoll < 0 || !connect_all(&c, argv[1], (unsigned)atoi(argv[2])))
-        return 3;
+        goto out;
     epoll_ctl(c.epoll, EPOLL_CTL_ADD, STDIN_FILENO, &orders);
     mark(&c, "start");
     report(&c, false, 0); /* connected */
@@ -478,5 +489,8 @@ main(int argc, char **argv)
     c.wrong_before = 0;
     c.broken_before = 0;
     report(&c, true, lost);
-    return broken(&c) || wrong(&c) || lost;
+    code = broken(&c) || wrong(&c) || lost;
+out:
+    release(&c);
+    return code;
 }

@@ -21,19 +21,36 @@
 
 static char start_dir[4096]; /* the caller's: entering a mount namespace leaves it */
 
+struct home { /* what is left and come back to */
+    int pid, mount;
+};
+
 /* By the process, in one call; the mount namespace last of what it changes here. */
 static int
-enter(const struct lab_host *host)
+enter(const struct lab_host *host, struct home *home)
 {
     int fd = pidfd_open(host->pid, 0), ret = 0;
 
-    if (fd < 0)
-        return -errno;
-    if (setns(fd, CLONE_NEWNET | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWPID |
+    home->pid = open("/proc/self/ns/pid", O_RDONLY | O_CLOEXEC);
+    home->mount = open("/proc/self/ns/mnt", O_RDONLY | O_CLOEXEC);
+    if (fd < 0 || home->pid < 0 || home->mount < 0 ||
+        setns(fd, CLONE_NEWNET | CLONE_NEWUTS | CLONE_NEWIPC | CLONE_NEWPID |
                       CLONE_NEWNS) < 0)
         ret = -errno;
     fd_close(fd);
     return ret;
+}
+
+/* Only the command stays there.  This process would have no /proc/self, and its
+ * helpers a number that means nothing here: what looks for leaks at its end would wait
+ * for one for ever. */
+static void
+leave(const struct home *home)
+{
+    if (setns(home->pid, CLONE_NEWPID) < 0 || setns(home->mount, CLONE_NEWNS) < 0)
+        cli_error("cannot come back: %s", strerror(errno));
+    fd_close(home->pid);
+    fd_close(home->mount);
 }
 
 static void __attribute__((noreturn)) become(char **command)
@@ -72,14 +89,36 @@ can_enter(const struct lab *lab, const struct lab_host *host, const char *name)
     return CLI_OK;
 }
 
+/* When it is in the host's group of processes. */
+static void __attribute__((noreturn)) run_there(const int go[2], char **command)
+{
+    char word;
+
+    signal(SIGINT, SIG_DFL);
+    signal(SIGQUIT, SIG_DFL);
+    fd_close(go[1]);
+    if (read(go[0], &word, 1) != 1)
+        _exit(126);
+    become(command);
+}
+
+static int
+wait_for(pid_t pid)
+{
+    int status;
+
+    while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
+        ;
+    return WIFSIGNALED(status) ? 128 + WTERMSIG(status) : WEXITSTATUS(status);
+}
+
 int
 lab_exec_cmd(struct lab *lab, const char *name, char **command)
 {
     const struct lab_host *host = lab_host(lab, name);
-    int status, code = can_enter(lab, host, name);
+    int status, code = can_enter(lab, host, name), go[2], group;
+    struct home home;
     pid_t pid;
-    char word;
-    int go[2], group;
 
     if (code != CLI_OK)
         return code;
@@ -88,31 +127,23 @@ lab_exec_cmd(struct lab *lab, const char *name, char **command)
     if (!getcwd(start_dir, sizeof start_dir))
         strcpy(start_dir, "/");
     group = lab_group_open(lab, host); /* it stops and dies with the host */
-    if (pipe2(go, O_CLOEXEC) < 0 || enter(host) < 0) {
+    if (pipe2(go, O_CLOEXEC) < 0 || enter(host, &home) < 0) {
         cli_error("%s cannot be entered: %s", name, strerror(errno));
         return CLI_FAILED;
     }
     pid = fork();
-    if (pid == 0) {
-        signal(SIGINT, SIG_DFL);
-        signal(SIGQUIT, SIG_DFL);
-        fd_close(go[1]);
-        if (read(go[0], &word, 1) != 1)
-            _exit(126);
-        become(command);
-    }
+    if (pid == 0)
+        run_there(go, command);
     if (pid < 0) {
         cli_error("%s: %s", name, strerror(errno));
         return CLI_FAILED;
     }
+    leave(&home);
     lab_group_join(group, pid);
     code = CLI_OK;
     fd_close(go[0]);
     if (write(go[1], "g", 1) != 1)
         code = CLI_FAILED;
-    while (waitpid(pid, &status, 0) < 0 && errno == EINTR)
-        ;
-    if (WIFSIGNALED(status))
-        return 128 + WTERMSIG(status);
-    return code == CLI_OK ? WEXITSTATUS(status) : code;
+    status = wait_for(pid);
+    return code == CLI_OK || status >= 128 ? status : code;
 }

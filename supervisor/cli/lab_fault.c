@@ -137,9 +137,9 @@ arm(struct lab *lab, struct lab_host *node, char **args)
     int ret;
 
     (void)lab;
-    if (!args[0] || (strcmp(action, "kill") != 0 && strcmp(action, "hang") != 0 &&
-                        strcmp(action, "crash") != 0))
-        return cli_usage("lab fault arm NODE POINT [kill|hang|crash]");
+    if (!args[0] || !fault_action_known(action))
+        return cli_usage(
+            "lab fault arm NODE POINT [kill|hang|crash|overflow|leak|leaks]");
     if (!fault_built_in()) {
         cli_error("this build has no fault points: configure --enable-fault-points");
         return CLI_FAILED;
@@ -222,7 +222,8 @@ lab_fault_usage(int argc, char **argv)
     if (argc < 2 || f == NFAULTS || argc > faults[f].words)
         return cli_usage("lab fault crash|hang|heal|restart NODE, cut NODE "
                          "[outside|cluster|all|NODE], loss NODE|client PERCENT, "
-                         "kill NODE PROGRAM, arm NODE POINT [kill|hang|crash]");
+                         "kill NODE PROGRAM, arm NODE POINT "
+                         "[kill|hang|crash|overflow|leak|leaks]");
     return CLI_OK;
 }
 

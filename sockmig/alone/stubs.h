@@ -35,8 +35,11 @@ struct stubs {
 int stubs_new(struct stubs *s, const struct stub_plan *plans, unsigned n, int netns,
     struct refusals *why);
 
-/* stubs_fill - their mappings and threads.  stubs_pages, stubs_queues: content. */
+/* stubs_fill - their mappings and threads.  stubs_pages, stubs_queues: content.
+ * stubs_renew - mappings and threads as the plans' images have them now; content that
+ * is where it was stays.  The processes themselves must be the same. */
 int stubs_fill(struct stubs *s);
+int stubs_renew(struct stubs *s);
 int stubs_pages(struct stubs *s, uint32_t process, const struct pages *pages);
 int stubs_queues(struct stubs *s, uint32_t process, const struct parcels *parcels);
 

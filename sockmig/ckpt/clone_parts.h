@@ -77,6 +77,9 @@ int skeleton_run_stub(const struct skeleton_stub *stub);
 int skeleton_layout(struct clone *c, const struct image *im);
 int skeleton_threads(struct clone *c, const struct image *im);
 
+/* skeleton_same_backing - does a page keep its content if mapping @a becomes @b? */
+bool skeleton_same_backing(const struct image_vma *a, const struct image_vma *b);
+
 /* skeleton_drop_bounding - add the calls by which a thread of the stub gets to
  * @bounding from what all have. */
 void skeleton_drop_bounding(struct clone *c, uint64_t bounding);

@@ -35,14 +35,22 @@ undo(struct guard_page *page, int netns)
 {
     char error[SILENCE_ERROR];
 
+    if (page->final && page->go_size > 0) /* it was decided: the other end shall know */
+        fd_write_all(page->go_fd, page->go, page->go_size);
     for (unsigned i = 0; page->final && i < page->npids; i++)
         kill(page->pids[i], SIGKILL);
     if (page->final)
         return;
     if (page->note.fd >= 0)
         leave_repair(page);
-    if (page->silent && (netns < 0 || setns(netns, CLONE_NEWNET) == 0))
+    if (netns >= 0 && setns(netns, CLONE_NEWNET) < 0)
+        return;
+    for (unsigned i = 0; i < page->nvips; i++)
+        vip_add(&page->vips[i]);
+    if (page->silent)
         silence_off(&page->silence, error);
+    for (unsigned i = 0; i < page->nvips; i++)
+        vip_announce(&page->vips[i]);
 }
 
 static void

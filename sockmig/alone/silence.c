@@ -44,8 +44,8 @@ covers(const struct silence_end *a, const struct silence_end *b)
            (a->any || (!b->any && !memcmp(a->address, b->address, 16)));
 }
 
-static bool
-is_covered(const struct silence *s, const struct silence_end *e)
+bool
+silence_keeps(const struct silence *s, const struct silence_end *e)
 {
     for (unsigned i = 0; i < s->n; i++)
         if (covers(&s->ends[i], e))
@@ -93,7 +93,7 @@ add_address(struct silence *s, const uint8_t *sockaddr)
     unsigned n = ends_of(sockaddr, e);
 
     for (unsigned i = 0; i < n; i++) {
-        if (is_covered(s, &e[i]))
+        if (silence_keeps(s, &e[i]))
             continue;
         if (s->n == SILENCE_MAX)
             s->overflow = true;
@@ -120,7 +120,7 @@ silence_covers(const struct silence *s, const struct image *im)
         unsigned n = ends_of(im->tcps[i].local, e);
 
         for (unsigned k = 0; k < n; k++)
-            if (!is_covered(s, &e[k]))
+            if (!silence_keeps(s, &e[k]))
                 return false;
     }
     return true;

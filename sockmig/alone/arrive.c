@@ -235,6 +235,7 @@ tell(struct arrival *a, const struct imgfile_item *item)
         return answer(a, CHANNEL_RUNS, NULL, 0);
     if (runs < 0)
         return runs;
+    silence_clear(page->order.silence);
     /* what a killed one has left of it */
     for (unsigned i = 0; i < page->order.naddresses; i++) {
         char ignored[VIP_ERROR];

@@ -18,7 +18,7 @@ arrive_order(struct arrival *a, const struct imgfile_item *item)
     if (item->size != sizeof *o || a->page->ordered)
         return -EPROTO;
     memcpy(o, item->data, sizeof *o);
-    o->cell[sizeof o->cell - 1] = '\0';
+    o->silence[SILENCE_NAME - 1] = o->cell[sizeof o->cell - 1] = '\0';
     if (o->version != DECISION_VERSION || o->naddresses > CHANNEL_ADDRESSES)
         return arrive_fail(
             a, -EPROTO, "another version of sockmig: use the same on both hosts");

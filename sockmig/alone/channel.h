@@ -49,7 +49,8 @@ struct channel_order {
     uint8_t id[16]; /* of this move; nobody else has it */
     uint32_t version, naddresses;
     struct channel_address addresses[CHANNEL_ADDRESSES]; /* that move with them */
-    char cell[64]; /* name; "": they are in no cell */
+    char silence[32]; /* name of the packet rules, on both hosts */
+    char cell[64];    /* name; "": they are in no cell */
 };
 
 struct channel_result {

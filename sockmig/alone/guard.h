@@ -20,6 +20,7 @@
 struct guard_page {          /* shared with the guard */
     volatile unsigned nvips; /* these were taken away, and are to come back */
     struct vip vips[CHANNEL_ADDRESSES];
+    volatile bool moves;     /* .final is not for an image, whose rules stay */
     volatile size_t go_size; /* with .final: the word that is to be sent before */
     uint8_t go[CHANNEL_WORD];
     int go_fd;

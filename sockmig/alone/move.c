@@ -37,6 +37,8 @@ order(struct mover *m)
 {
     struct channel_order *o = &m->order;
 
+    seal_random(o->id, sizeof o->id);
+    memcpy(o->silence, m->take.head.silence, sizeof o->silence);
     return mover_put(
         m, (enum imgfile_type)CHANNEL_ORDER, 0, &(struct iovec){ o, sizeof *o }, 1);
 }

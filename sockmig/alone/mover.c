@@ -385,6 +385,7 @@ mover_go(struct mover *m)
     for (unsigned i = 0; i < t->n; i++)
         if (t->members[i].target)
             trace_exit_kill(t->pids[i], true);
+    page->moves = true;
     page->final = true;
     FAULT_POINT("move-final");
     /* if it fails we do not know what has arrived: that is asked then */

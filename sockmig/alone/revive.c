@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "sockmig/alone/revive.h"
 
-#include "lib/fault.h"
 #include "lib/fd.h"
 #include "sockmig/alone/injector.h"
 #include "sockmig/alone/tree.h"
@@ -85,15 +84,32 @@ plan(struct revive *r, const struct loaded *l)
     return 0;
 }
 
+/* Many a program looks at /proc/self now and then: that is here when the process is. */
+static bool
+comes_with_it(const struct image *im, const struct refusal *refusal)
+{
+    const struct image_fd *f = image_fd_find(im, refusal->fd);
+    char own[32];
+
+    snprintf(own, sizeof own, "/proc/%d/", im->process.pid);
+    return f && f->kind == IMAGE_FD_FILE && !strncmp(f->u.file.path, own, strlen(own));
+}
+
 static int
 check_host(struct revive *r)
 {
-    int ret = 0;
+    for (uint64_t i = 0; i < r->image->tree.count; i++) {
+        const struct image *im = r->plans[i].im;
+        struct refusals why = { .n = 0 };
 
-    for (uint64_t i = 0; i < r->image->tree.count; i++)
-        if (r->plans[i].im && clone_check_host(r->plans[i].im, &r->why) < 0)
-            ret = -EOPNOTSUPP;
-    return ret;
+        if (!im || clone_check_host(im, &why) == 0)
+            continue;
+        for (unsigned k = 0; k < why.n && k < REFUSALS_MAX; k++)
+            if (!comes_with_it(im, &why.v[k]))
+                refuse(&r->why, why.v[k].pid, why.v[k].fd, why.v[k].cure, "%s",
+                    why.v[k].what);
+    }
+    return r->why.n > 0 ? -EOPNOTSUPP : 0;
 }
 
 /* The clocks go on.  On the host and boot that the image comes from they do so by
@@ -268,13 +284,20 @@ revive_renew(struct revive *r, const struct loaded *l)
 /* ---- the end */
 
 static int
+decide(void *arg)
+{
+    struct revive *r = arg;
+
+    return r->before ? r->before(r->arg) : 0;
+}
+
+static int
 sockets_ready(void *arg)
 {
     struct revive *r = arg;
-    int ret = r->before ? r->before(r->arg) : 0;
+    int ret = 0;
 
-    FAULT_POINT("revive-decided");
-    if (ret == 0 && r->has_begun) {
+    if (r->has_begun) {
         ret = silence_off(&r->silence, r->error);
         r->has_begun = ret < 0;
     }
@@ -286,6 +309,7 @@ revive_wake(struct revive *r)
 {
     struct stub_wake request = { .alone = r->alone,
         .age_ms = (uint32_t)(r->age_ns / 1000000),
+        .decide = decide,
         .sockets_ready = sockets_ready,
         .arg = r };
 

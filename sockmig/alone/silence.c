@@ -339,3 +339,14 @@ silence_off(struct silence *s, char *error)
 {
     return on_both(s, false, false, error);
 }
+
+void
+silence_clear(const char *name)
+{
+    struct silence s = { .n = 0 };
+    char ignored[SILENCE_ERROR];
+
+    snprintf(s.chain, sizeof s.chain, "%s", name);
+    take_away(&s, AF_INET, ignored);
+    take_away(&s, AF_INET6, ignored);
+}

@@ -47,8 +47,9 @@ struct stub_wake {
     uint32_t age_ms;
     int tun, raw; /* as in struct clone_wake_request */
     bool alone;
-    /* once all sockets are there, before anything runs; NULL: nothing to do */
-    int (*sockets_ready)(void *arg);
+    /* Before anything runs; NULL: nothing to do.  decide: all is there, and if it is
+     * given up, no peer notices.  sockets_ready: the connections are alive. */
+    int (*decide)(void *arg), (*sockets_ready)(void *arg);
     void *arg;
 };
 

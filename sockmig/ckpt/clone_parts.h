@@ -52,6 +52,8 @@ struct wake {
     uint32_t age_ms;
     int tun, raw;
     bool alone;
+    bool hold; /* connections stay in repair mode until wake_release(): silent if closed
+                */
     unsigned lost;
     struct refusals *why;
 };
@@ -98,6 +100,7 @@ int content_queues(struct clone *c, const struct parcels *parcels);
 /* Steps of a takeover.  0 or -errno, *what says at what it failed. */
 int wake_listeners(struct wake *w, const char **what);
 int wake_sockets(struct wake *w, const char **what);
+int wake_release(struct wake *w, const char **what);
 int wake_protections(struct wake *w, const char **what);
 int wake_unix(struct wake *w, const char **what);
 int wake_descriptors(struct wake *w, const char **what);

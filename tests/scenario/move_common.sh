@@ -29,8 +29,10 @@ segment()
     ip -6 address add fd79::100/64 dev c0 nodad
     head -c 64 /dev/urandom > secret
     chmod 600 secret
-    ip netns exec b unshare -m -p -f --kill-child --mount-proc sh -c \
-        'mount -t tmpfs none /run; mkdir -p /run/bascule; echo up > b.up; exec sleep infinity' &
+    # its first process waits for whatever is left to it
+    ip netns exec b unshare -m -p -f --kill-child --mount-proc bash -c \
+        'mount -t tmpfs none /run; mkdir -p /run/bascule; echo up > b.up
+         while :; do sleep 1000 & wait; done' &
     await "host b" test -s b.up
     b_init=$(pgrep -P $! | head -1)
     echo 4000 > /proc/sys/kernel/ns_last_pid
@@ -44,7 +46,8 @@ on_b()
 
 receiver()
 {
-    on_b "$sockmig" receive --device c0 --secret "$dir/secret" "$@" > receive.out 2> receive.err &
+    on_b sh -c "echo \$\$ > '$dir/receiver.pid'; exec '$sockmig' receive --device c0 \
+        --secret '$dir/secret' $*" > receive.out 2>> receive.err &
     receiver=$!
     await "receiver" sh -c "ip netns exec b ss -Hltn sport = :4780 | grep -q ."
 }

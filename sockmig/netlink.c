@@ -211,9 +211,9 @@ netlink_delete(struct netlink *nl, const char *name)
     return ret == -ENODEV ? 0 : ret;
 }
 
-int
-netlink_address(
-    struct netlink *nl, int index, const struct netlink_ip *ip, bool on_link)
+static int
+change_address(struct netlink *nl, int index, const struct netlink_ip *ip, bool on_link,
+    bool remove)
 {
     struct rtnl_addr *addr = rtnl_addr_alloc();
     struct nl_addr *local = address_of(ip);
@@ -229,11 +229,27 @@ netlink_address(
         rtnl_addr_set_scope(addr, RT_SCOPE_LINK);
     if (ip->family == AF_INET6)
         rtnl_addr_set_flags(addr, IFA_F_NODAD);
-    ret = to_errno(rtnl_addr_add(nl->sock, addr, NLM_F_CREATE | NLM_F_EXCL));
+    if (remove)
+        ret = to_errno(rtnl_addr_delete(nl->sock, addr, 0));
+    else
+        ret = to_errno(rtnl_addr_add(nl->sock, addr, NLM_F_CREATE | NLM_F_EXCL));
 out:
     nl_addr_put(local);
     rtnl_addr_put(addr);
     return ret;
+}
+
+int
+netlink_address(
+    struct netlink *nl, int index, const struct netlink_ip *ip, bool on_link)
+{
+    return change_address(nl, index, ip, on_link, false);
+}
+
+int
+netlink_address_remove(struct netlink *nl, int index, const struct netlink_ip *ip)
+{
+    return change_address(nl, index, ip, false, true);
 }
 
 /* The way a route leaves.  Moves the new next hop into @route. */

@@ -58,6 +58,9 @@ int netlink_delete(struct netlink *nl, const char *name);
 int netlink_address(
     struct netlink *nl, int index, const struct netlink_ip *ip, bool on_link);
 
+/* netlink_address_remove - its prefix must be the one that it was added with. */
+int netlink_address_remove(struct netlink *nl, int index, const struct netlink_ip *ip);
+
 struct netlink_route { /* borrowed for the call */
     struct netlink_ip to;
     const struct netlink_ip *via, *source; /* NULL: none */

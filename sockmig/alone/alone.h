@@ -11,6 +11,8 @@
 
 struct jv;
 
+#define ALONE_SECRET BSC_SYSCONFDIR "/bascule/secret"
+
 enum {
     ALONE_DONE = 0,
     ALONE_FAILED = 1,
@@ -22,6 +24,8 @@ enum {
 int alone_inspect(int argc, char **argv);
 int alone_dump(int argc, char **argv);
 int alone_restore(int argc, char **argv);
+int alone_move(int argc, char **argv);
+int alone_receive(int argc, char **argv);
 int alone_show(int argc, char **argv);
 
 /* alone_error - one line to standard error.  alone_usage: how @command is called. */

@@ -2,15 +2,19 @@
 #include "sockmig/alone/guard.h"
 
 #include "lib/fd.h"
+#include "sockmig/ckpt/tcp.h"
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <sched.h>
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#define GONE_MS 5000
 
 /* What tcp_dump() would have done next. */
 static void
@@ -30,19 +34,52 @@ leave_repair(const struct guard_page *page)
     fd_close(pidfd);
 }
 
+/* What they leave of connections says nothing: the rules are still there. */
+static void
+forget(struct guard_page *page, int netns)
+{
+    char error[SILENCE_ERROR];
+
+    if (!page->silent || (netns >= 0 && setns(netns, CLONE_NEWNET) < 0))
+        return;
+    for (unsigned i = 0; i < page->silence.n; i++)
+        tcp_purge_orphans(page->silence.ends[i].port);
+    silence_off(&page->silence, error);
+}
+
+static void
+finish(struct guard_page *page, int netns)
+{
+    struct pollfd gone = { .events = POLLIN };
+
+    if (page->go_size > 0) /* it was decided: the other end shall know */
+        fd_write_all(page->go_fd, page->go, page->go_size);
+    for (unsigned i = 0; i < page->npids; i++) {
+        gone.fd = (int)syscall(SYS_pidfd_open, page->pids[i], 0);
+        kill(page->pids[i], SIGKILL);
+        if (gone.fd >= 0)
+            poll(&gone, 1, GONE_MS);
+        fd_close(gone.fd);
+    }
+    if (page->moves)
+        forget(page, netns);
+}
+
 static void
 undo(struct guard_page *page, int netns)
 {
     char error[SILENCE_ERROR];
 
-    for (unsigned i = 0; page->final && i < page->npids; i++)
-        kill(page->pids[i], SIGKILL);
-    if (page->final)
-        return;
     if (page->note.fd >= 0)
         leave_repair(page);
-    if (page->silent && (netns < 0 || setns(netns, CLONE_NEWNET) == 0))
+    if (netns >= 0 && setns(netns, CLONE_NEWNET) < 0)
+        return;
+    for (unsigned i = 0; i < page->nvips; i++)
+        vip_add(&page->vips[i]);
+    if (page->silent)
         silence_off(&page->silence, error);
+    for (unsigned i = 0; i < page->nvips; i++)
+        vip_announce(&page->vips[i]);
 }
 
 static void
@@ -54,7 +91,9 @@ watch(struct guard_page *page, int life, int netns)
     do
         n = read(life, &word, 1);
     while (n < 0 && errno == EINTR);
-    if (n != 1) /* it did not end well */
+    if (n != 1 && page->final)
+        finish(page, netns);
+    else if (n != 1) /* it did not end well */
         undo(page, netns);
 }
 

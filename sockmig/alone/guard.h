@@ -2,19 +2,28 @@
  *
  * guard.h - a process that undoes what a killed dump leaves in its target.
  *
- * When sockmig is killed the kernel lets its targets run on.  Two things would do them
- * harm then: packet rules that nobody takes away, and a socket in repair mode.  The
- * guard is a copy of sockmig in a session of its own that waits for its end. */
+ * When sockmig is killed the kernel lets its targets run on.  Some things would do them
+ * harm then: packet rules that nobody takes away, a socket in repair mode, an address
+ * that is gone.  The guard is a copy of sockmig in a session of its own that waits for
+ * its end. */
 #ifndef BSC_GUARD_H
 #define BSC_GUARD_H
 
+#include "sockmig/alone/channel.h"
 #include "sockmig/alone/silence.h"
 #include "sockmig/alone/tree.h"
+#include "sockmig/alone/vip.h"
 #include "sockmig/ckpt/repair.h"
 
 #include <sys/types.h>
 
-struct guard_page {       /* shared with the guard */
+struct guard_page {          /* shared with the guard */
+    volatile unsigned nvips; /* these were taken away, and are to come back */
+    struct vip vips[CHANNEL_ADDRESSES];
+    volatile bool moves;     /* .final is not for an image, whose rules stay */
+    volatile size_t go_size; /* with .final: the word that is to be sent before */
+    uint8_t go[CHANNEL_WORD];
+    int go_fd;
     volatile bool silent; /* the rules of .silence are loaded, or about to be */
     volatile bool final; /* the image is whole: what is left of .pids is to be killed */
     volatile pid_t pid;  /* whose sockets are looked at */

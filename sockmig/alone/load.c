@@ -95,12 +95,14 @@ take_links(struct loaded *l, const struct imgfile_item *r, char *error)
     return l->links ? 0 : -ENOMEM;
 }
 
-static int
-take(struct loaded *l, const struct imgfile_item *r, char *error)
+int
+load_add(struct loaded *l, const struct imgfile_item *r, char error[IMGFILE_ERROR])
 {
     switch (r->type) {
     case IMGFILE_HEAD:
-        memcpy(&l->head, r->data, sizeof l->head); /* its size was checked */
+        if (r->size != sizeof l->head)
+            return bad(error, "head");
+        memcpy(&l->head, r->data, sizeof l->head);
         l->head.silence[sizeof l->head.silence - 1] = '\0';
         l->head.boot[sizeof l->head.boot - 1] = '\0';
         l->head.host[sizeof l->head.host - 1] = '\0';
@@ -119,6 +121,17 @@ take(struct loaded *l, const struct imgfile_item *r, char *error)
 }
 
 int
+load_whole(const struct loaded *l, char error[IMGFILE_ERROR])
+{
+    if (!l->members)
+        return bad(error, "no list of processes");
+    for (uint64_t i = 0; i < l->tree.count; i++)
+        if (l->images[i].nthreads == 0 && !(l->members[i].flags & IMGFILE_ZOMBIE))
+            return bad(error, "a process is missing");
+    return 0;
+}
+
+int
 load(struct loaded *l, const char *path, char error[IMGFILE_ERROR])
 {
     struct imgfile_item r;
@@ -129,12 +142,9 @@ load(struct loaded *l, const char *path, char error[IMGFILE_ERROR])
     error[0] = '\0';
     ret = imgfile_open(&l->file, path, error);
     while (ret == 0 && imgfile_next(&l->file, &at, &r))
-        ret = take(l, &r, error);
-    if (ret == 0 && !l->members)
-        ret = bad(error, "no list of processes");
-    for (uint64_t i = 0; ret == 0 && i < l->tree.count; i++)
-        if (l->images[i].nthreads == 0 && !(l->members[i].flags & IMGFILE_ZOMBIE))
-            ret = bad(error, "a process is missing");
+        ret = load_add(l, &r, error);
+    if (ret == 0)
+        ret = load_whole(l, error);
     if (ret < 0 && !error[0])
         snprintf(error, IMGFILE_ERROR, "%s", strerror(-ret));
     return ret;

@@ -24,6 +24,12 @@ struct loaded {
 int load(struct loaded *l, const char *path, char error[IMGFILE_ERROR]);
 void load_free(struct loaded *l);
 
+/* load_add - the same for an image that comes record by record: @l is zeroed first.
+ * load_whole - is it all there?  As above. */
+int load_add(
+    struct loaded *l, const struct imgfile_item *item, char error[IMGFILE_ERROR]);
+int load_whole(const struct loaded *l, char error[IMGFILE_ERROR]);
+
 /* load_place - in the list, of the process whose records have @number; -1: it had ended
  * when all stood still. */
 int load_place(const struct loaded *l, uint32_t number);

@@ -23,6 +23,13 @@ static const struct command {
         "take an image of a process and its descendants, and end them" },
     { "restore", alone_restore, "restore DIR [--reset-connections]",
         "let the processes of an image run again, here" },
+    { "move", alone_move,
+        "move PID HOST[:PORT] [--address ADDRESS]... [--secret FILE] [--limit-ms N]",
+        "a running process and its descendants, with their connections, to HOST" },
+    { "receive", alone_receive,
+        "receive [--device DEVICE] [--secret FILE] [--listen ADDRESS] [--port N] "
+        "[--once]",
+        "wait for what sockmig move brings here" },
     { "show", alone_show, "show IMAGE [--json]", "what is in an image" },
 };
 

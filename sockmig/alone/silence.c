@@ -44,8 +44,8 @@ covers(const struct silence_end *a, const struct silence_end *b)
            (a->any || (!b->any && !memcmp(a->address, b->address, 16)));
 }
 
-static bool
-is_covered(const struct silence *s, const struct silence_end *e)
+bool
+silence_keeps(const struct silence *s, const struct silence_end *e)
 {
     for (unsigned i = 0; i < s->n; i++)
         if (covers(&s->ends[i], e))
@@ -93,7 +93,7 @@ add_address(struct silence *s, const uint8_t *sockaddr)
     unsigned n = ends_of(sockaddr, e);
 
     for (unsigned i = 0; i < n; i++) {
-        if (is_covered(s, &e[i]))
+        if (silence_keeps(s, &e[i]))
             continue;
         if (s->n == SILENCE_MAX)
             s->overflow = true;
@@ -120,7 +120,7 @@ silence_covers(const struct silence *s, const struct image *im)
         unsigned n = ends_of(im->tcps[i].local, e);
 
         for (unsigned k = 0; k < n; k++)
-            if (!is_covered(s, &e[k]))
+            if (!silence_keeps(s, &e[k]))
                 return false;
     }
     return true;
@@ -338,4 +338,15 @@ int
 silence_off(struct silence *s, char *error)
 {
     return on_both(s, false, false, error);
+}
+
+void
+silence_clear(const char *name)
+{
+    struct silence s = { .n = 0 };
+    char ignored[SILENCE_ERROR];
+
+    snprintf(s.chain, sizeof s.chain, "%s", name);
+    take_away(&s, AF_INET, ignored);
+    take_away(&s, AF_INET6, ignored);
 }

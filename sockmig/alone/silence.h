@@ -50,7 +50,12 @@ int silence_sockets(struct silence *s, pid_t pid);
 int silence_on(struct silence *s, bool again, char *error);
 int silence_off(struct silence *s, char *error);
 
-/* silence_covers - is every socket of @im silent? */
+/* silence_clear - take away rules that a killed one may have left under @name. */
+void silence_clear(const char *name);
+
+/* silence_covers - is every socket of @im silent?
+ * silence_keeps - is a packet for this end dropped? */
 bool silence_covers(const struct silence *s, const struct image *im);
+bool silence_keeps(const struct silence *s, const struct silence_end *e);
 
 #endif

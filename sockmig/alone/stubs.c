@@ -323,6 +323,38 @@ stubs_fill(struct stubs *s)
     return ret;
 }
 
+static bool
+leaves_free(const struct clone *c, const struct image *im)
+{
+    uint64_t start = (uint64_t)(uintptr_t)c->batch.base;
+
+    for (uint32_t i = 0; i < im->nvmas; i++)
+        if (im->vmas[i].start < start + c->batch.size && start < im->vmas[i].end)
+            return false;
+    return true;
+}
+
+int
+stubs_renew(struct stubs *s)
+{
+    int ret = 0;
+
+    for (unsigned i = 0; i < s->n && ret == 0; i++) {
+        struct clone *c = s->clones[i];
+        const struct image *im = s->plans[i].im;
+
+        if (!c)
+            continue;
+        if (!leaves_free(c, im)) /* it grew to where the calls are made */
+            return say(s, i, "room for the stubs", -EBUSY);
+        ret = skeleton_layout(c, im);
+        if (ret == 0)
+            ret = skeleton_threads(c, im);
+        ret = say(s, i, c->batch.failed, ret);
+    }
+    return ret;
+}
+
 int
 stubs_pages(struct stubs *s, uint32_t process, const struct pages *pages)
 {

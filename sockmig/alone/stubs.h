@@ -35,8 +35,11 @@ struct stubs {
 int stubs_new(struct stubs *s, const struct stub_plan *plans, unsigned n, int netns,
     struct refusals *why);
 
-/* stubs_fill - their mappings and threads.  stubs_pages, stubs_queues: content. */
+/* stubs_fill - their mappings and threads.  stubs_pages, stubs_queues: content.
+ * stubs_renew - mappings and threads as the plans' images have them now; content that
+ * is where it was stays.  The processes themselves must be the same. */
 int stubs_fill(struct stubs *s);
+int stubs_renew(struct stubs *s);
 int stubs_pages(struct stubs *s, uint32_t process, const struct pages *pages);
 int stubs_queues(struct stubs *s, uint32_t process, const struct parcels *parcels);
 
@@ -44,8 +47,9 @@ struct stub_wake {
     uint32_t age_ms;
     int tun, raw; /* as in struct clone_wake_request */
     bool alone;
-    /* once all sockets are there, before anything runs; NULL: nothing to do */
-    int (*sockets_ready)(void *arg);
+    /* Before anything runs; NULL: nothing to do.  decide: all is there, and if it is
+     * given up, no peer notices.  sockets_ready: the connections are alive. */
+    int (*decide)(void *arg), (*sockets_ready)(void *arg);
     void *arg;
 };
 

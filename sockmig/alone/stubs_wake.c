@@ -70,6 +70,19 @@ make_state(struct stubs *s, unsigned i)
     return ret == 0 ? stubs_keep_sets(s, i) : ret;
 }
 
+/* From here on a connection that is closed ends. */
+static int
+release_sockets(struct stubs *s)
+{
+    const char *what = "";
+    int ret = 0;
+
+    for (unsigned i = 0; i < s->n && ret == 0; i++)
+        if (s->clones[i])
+            ret = tell(s, i, "connections", what, wake_release(&s->wakes[i], &what));
+    return ret;
+}
+
 static void
 close_ours(struct stubs *s)
 {
@@ -107,6 +120,7 @@ stubs_wake(struct stubs *s, const struct stub_wake *request, unsigned *lost)
             .tun = request->tun,
             .raw = request->raw,
             .alone = request->alone,
+            .hold = true,
             .why = s->why };
     ret = make_sockets(s);
     if (ret == 0)
@@ -115,6 +129,11 @@ stubs_wake(struct stubs *s, const struct stub_wake *request, unsigned *lost)
     for (unsigned i = 0; i < s->n && ret == 0; i++)
         if (s->clones[i])
             ret = make_state(s, i);
+    if (ret == 0 && request->decide)
+        ret = request->decide(request->arg);
+    FAULT_POINT("restore-decided");
+    if (ret == 0)
+        ret = release_sockets(s);
     if (ret == 0 && request->sockets_ready)
         ret = request->sockets_ready(request->arg);
     for (unsigned i = 0; i < s->n && ret == 0; i++)

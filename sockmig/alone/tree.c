@@ -361,3 +361,13 @@ tree_pid(const struct tree *t, unsigned i)
 {
     return t->members[i].info.pid;
 }
+
+bool
+tree_is_same(const struct imgfile_member *a, const struct imgfile_member *b)
+{
+    uint32_t flags = IMGFILE_ZOMBIE | IMGFILE_NEW_SESSION;
+
+    return a->pid == b->pid && a->pgid == b->pgid && a->sid == b->sid &&
+           a->parent == b->parent && a->number == b->number &&
+           a->exit_signal == b->exit_signal && (a->flags & flags) == (b->flags & flags);
+}

@@ -51,6 +51,9 @@ void tree_close(struct tree *t);
 /* tree_describe - fill in what /proc tells of @pid; false: it is gone. */
 bool tree_describe(pid_t pid, struct imgfile_member *info);
 
+/* tree_is_same - are both the same process, in the same place of its tree? */
+bool tree_is_same(const struct imgfile_member *a, const struct imgfile_member *b);
+
 /* tree_pid - the process of number @i in the innermost pid namespace, for messages. */
 int tree_pid(const struct tree *t, unsigned i);
 

@@ -52,6 +52,8 @@ struct wake {
     uint32_t age_ms;
     int tun, raw;
     bool alone;
+    bool hold; /* connections stay in repair mode until wake_release(): silent if closed
+                */
     unsigned lost;
     struct refusals *why;
 };
@@ -77,6 +79,9 @@ int skeleton_run_stub(const struct skeleton_stub *stub);
 int skeleton_layout(struct clone *c, const struct image *im);
 int skeleton_threads(struct clone *c, const struct image *im);
 
+/* skeleton_same_backing - does a page keep its content if mapping @a becomes @b? */
+bool skeleton_same_backing(const struct image_vma *a, const struct image_vma *b);
+
 /* skeleton_drop_bounding - add the calls by which a thread of the stub gets to
  * @bounding from what all have. */
 void skeleton_drop_bounding(struct clone *c, uint64_t bounding);
@@ -95,6 +100,7 @@ int content_queues(struct clone *c, const struct parcels *parcels);
 /* Steps of a takeover.  0 or -errno, *what says at what it failed. */
 int wake_listeners(struct wake *w, const char **what);
 int wake_sockets(struct wake *w, const char **what);
+int wake_release(struct wake *w, const char **what);
 int wake_protections(struct wake *w, const char **what);
 int wake_unix(struct wake *w, const char **what);
 int wake_descriptors(struct wake *w, const char **what);

@@ -53,8 +53,8 @@ skeleton_prot(const struct image_vma *v)
     return v->prot | PROT_READ | PROT_WRITE;
 }
 
-static bool
-is_same_backing(const struct image_vma *a, const struct image_vma *b)
+bool
+skeleton_same_backing(const struct image_vma *a, const struct image_vma *b)
 {
     if (a->kind != b->kind ||
         (a->flags & IMAGE_VMA_GROWSDOWN) != (b->flags & IMAGE_VMA_GROWSDOWN))
@@ -177,7 +177,7 @@ extend(const struct clone *c, const struct image_vma *v, unsigned i)
     while (c->edges[++i] < v->end) {
         const struct image_vma *old = vma_at(c->vmas, c->nvmas, c->edges[i]);
 
-        if (old && is_same_backing(old, v))
+        if (old && skeleton_same_backing(old, v))
             break;
     }
     return i;
@@ -207,7 +207,7 @@ skeleton_layout(struct clone *c, const struct image *im)
         next = i + 1;
         if ((!old && !now) || is_kernel_made(old) || is_kernel_made(now))
             continue;
-        if (old && now && is_same_backing(old, now)) {
+        if (old && now && skeleton_same_backing(old, now)) {
             change_piece(&c->batch, old, now, start, c->edges[next]);
         } else if (now) {
             next = extend(c, now, i);

@@ -384,3 +384,11 @@ trace_wait_stop(struct trace *t, struct trace_thread *th)
             return 0;
     }
 }
+
+int
+trace_exit_kill(pid_t pid, bool on)
+{
+    long options = on ? PTRACE_O_EXITKILL : OPTIONS;
+
+    return ptrace(PTRACE_SETOPTIONS, pid, 0, options) < 0 ? -errno : 0;
+}

@@ -92,4 +92,8 @@ int trace_wait_stop(struct trace *t, struct trace_thread *th);
 /* trace_children - forget those that have been waited for. */
 void trace_children(struct trace *t);
 
+/* trace_exit_kill - stopped process @pid is killed if its tracer ends from now on, and
+ * nothing else of it is reported; or all is as before.  0 or -errno. */
+int trace_exit_kill(pid_t pid, bool on);
+
 #endif

@@ -183,6 +183,24 @@ dead_socket(int family)
     return sock;
 }
 
+/* A connection that cannot go on.  The process may have its socket already. */
+static void
+bury(struct wake *w, const struct image_tcp *t, uint32_t i)
+{
+    const struct sockaddr nobody = { .sa_family = AF_UNSPEC };
+    int sock = w->c->opened[i];
+
+    if (w->hold) {
+        connect(sock, &nobody, sizeof nobody);
+        repair_set(sock, SOL_TCP, TCP_REPAIR, TCP_REPAIR_OFF_NO_WP);
+        repair_get(sock, SOL_SOCKET, SO_ERROR); /* which clears it */
+        shutdown(sock, SHUT_RDWR);
+        return;
+    }
+    fd_close(sock);
+    w->c->opened[i] = dead_socket(t->family);
+}
+
 static void
 lose(struct wake *w, const struct image_fd *f, const char *step, int err)
 {
@@ -243,8 +261,7 @@ release_one(struct wake *w, uint32_t i)
         ret = tcp_release(w->c->opened[i], t, q->bytes + t->inq, w->tun, &step);
         if (ret < 0) {
             lose(w, f, step, ret);
-            fd_close(w->c->opened[i]);
-            w->c->opened[i] = dead_socket(t->family);
+            bury(w, t, i);
         }
     }
     return w->c->opened[i] < 0 ? -EMFILE : set_flags(w->c->opened[i], f->flags);
@@ -325,6 +342,18 @@ wake_sockets(struct wake *w, const char **what)
     *what = "sockets";
     if (ret == 0)
         ret = each_socket(w, restore_one, true);
+    if (ret == 0 && !w->hold)
+        ret = each_socket(w, release_one, false);
+    back = net_leave(before);
+    return ret < 0 ? ret : back;
+}
+
+int
+wake_release(struct wake *w, const char **what)
+{
+    int before = -1, ret = net_enter(w->c, &before), back;
+
+    *what = "sockets";
     if (ret == 0)
         ret = each_socket(w, release_one, false);
     back = net_leave(before);

@@ -3,7 +3,7 @@
 # connections, and nothing of the dump is left; killed at the last one, the image is whole.
 . "$top_srcdir/tests/scenario/alone_common.sh"
 command -v redis-server > /dev/null || { echo "skipped: needs redis-server"; exit 77; }
-grep -q dump-silence "$sockmig" || { echo "skipped: built without fault points"; exit 77; }
+grep -q dump-ahead "$sockmig" || { echo "skipped: built without fault points"; exit 77; }
 cable
 mkdir -p /run/bascule
 setsid redis-server --port 6379 --bind 10.79.0.1 fd79::1 --protected-mode no --save '' \
@@ -21,7 +21,7 @@ moved()
     [ "$(cat client.count)" -gt $(($1 + 100)) ]
 }
 
-for point in dump-ahead dump-silence dump-checkpoint checkpoint-sockets checkpoint-pages; do
+for point in dump-ahead take-silence take-checkpoint checkpoint-sockets checkpoint-pages; do
     echo "$point kill" > /run/bascule/fault
     "$sockmig" dump $pid image > dump.out 2>&1
     code=$?
@@ -34,10 +34,10 @@ for point in dump-ahead dump-silence dump-checkpoint checkpoint-sockets checkpoi
     kill -0 $client || fail "$point: the clients noticed: $(cat client.out client.err)"
 done
 
-for point in dump-committed dump-kill; do
+for point in dump-committed take-kill; do
     echo "$point kill" > /run/bascule/fault
     "$sockmig" dump $pid image > dump.out 2>&1
-    if [ $point = dump-kill ]; then
+    if [ $point = take-kill ]; then
         await "the end of redis" test ! -e /proc/$pid
         [ -n "$(rules)" ] || fail "$point: nothing keeps the connections silent"
         "$sockmig" restore image > restore.out 2> restore.err || fail "$point: restore"

@@ -1,0 +1,468 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "sockmig/alone/mover.h"
+
+#include "lib/fault.h"
+#include "lib/fd.h"
+#include "lib/loop.h"
+#include "sockmig/alone/alone.h"
+#include "sockmig/alone/decision.h"
+#include "sockmig/ckpt/clone_parts.h"
+#include "sockmig/seed.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define LIMIT_MS 5000
+#define PART_PAGES 4096u
+#define ASK_MS 5000 /* for an answer, when the connection is lost */
+
+struct mover *
+mover_new(void)
+{
+    struct mover *m = calloc(1, sizeof *m);
+
+    if (!m)
+        return NULL;
+    m->limit_ms = LIMIT_MS;
+    m->channel.fd = m->catcher.fd = -1;
+    m->take.guard.life = m->take.netns = -1;
+    m->take.put = mover_put;
+    m->take.arg = m;
+    m->order.version = DECISION_VERSION;
+    return m;
+}
+
+void
+mover_free(struct mover *m)
+{
+    take_free(&m->take);
+    channel_close(&m->channel);
+    catcher_close(&m->catcher);
+    for (unsigned i = 0; i < m->nshapes; i++)
+        free(m->shapes[i].vmas);
+    free(m->shapes);
+    free(m);
+}
+
+/* ---- items and answers */
+
+static void
+serve(void *arg)
+{
+    struct mover *m = arg;
+
+    if (!m->still && m->attached)
+        tree_serve(&m->take.tree, 0);
+}
+
+int
+mover_put(void *arg, enum imgfile_type type, uint32_t process,
+    const struct iovec *parts, unsigned n)
+{
+    struct mover *m = arg;
+    int ret = channel_put(&m->channel, (unsigned)type, process, parts, n, serve, m);
+
+    if (ret < 0 && channel_ready(&m->channel, 0)) /* it may have said why */
+        return mover_await(m, CHANNEL_NWORDS, 1);
+    if (ret < 0)
+        snprintf(m->take.error, sizeof m->take.error, "connection to %s: %s", m->host,
+            strerror(-ret));
+    return ret;
+}
+
+int
+mover_word(struct mover *m, enum channel_word word)
+{
+    return mover_put(m, (enum imgfile_type)word, 0, NULL, 0);
+}
+
+static int
+its_reason(struct mover *m, const struct imgfile_item *item)
+{
+    const char *at = (const char *)item->data, *end = at + item->size;
+
+    while (at < end) {
+        const char *line = memchr(at, '\n', (size_t)(end - at));
+        int n = (int)((line ? line : end) - at);
+
+        snprintf(m->take.error, sizeof m->take.error, "%.100s: %.*s", m->host,
+            n < 150 ? n : 150, at);
+        at += n + 1;
+        if (at < end)
+            alone_error("%s", m->take.error);
+    }
+    return -EREMOTEIO;
+}
+
+static int
+lost(struct mover *m, int ret)
+{
+    const char *what = strerror(-ret);
+
+    if (m->channel.next_in == 0 && (ret == -ECONNRESET || ret == -EBADMSG))
+        what =
+            "it ended the connection: the secret must be the same on both hosts, and "
+            "the sockmig, too";
+    if (ret == -ETIMEDOUT)
+        what = "no answer in time";
+    snprintf(m->take.error, sizeof m->take.error, "%s: %s", m->host, what);
+    return ret;
+}
+
+int
+mover_await(struct mover *m, enum channel_word word, unsigned limit_ms)
+{
+    struct mono until = mono_add_ms(mono_clock(), limit_ms);
+    struct imgfile_item item;
+    int ret;
+
+    while (!channel_ready(&m->channel, m->still ? 1 : 0)) {
+        if (m->channel.failed < 0)
+            return lost(m, m->channel.failed);
+        if (mono_before(until, mono_clock()))
+            return lost(m, -ETIMEDOUT);
+        serve(m);
+    }
+    ret = channel_get(&m->channel, &item, limit_ms);
+    if (ret < 0)
+        return lost(m, ret);
+    if ((unsigned)item.type == CHANNEL_FAILED)
+        return its_reason(m, &item);
+    if ((unsigned)item.type != word)
+        return lost(m, -EPROTO);
+    if (word == CHANNEL_RUNS && item.size == sizeof m->result)
+        memcpy(&m->result, item.data, sizeof m->result);
+    return 0;
+}
+
+/* ---- addresses */
+
+int
+mover_find_addresses(struct mover *m)
+{
+    int home = take_enter(&m->take), ret = 0;
+
+    if (home < 0)
+        return home;
+    for (unsigned i = 0; i < m->nvips && ret == 0; i++) {
+        struct channel_address *a = &m->order.addresses[i];
+
+        ret = vip_find(&m->vips[i], m->take.error);
+        a->family = (uint32_t)m->vips[i].family;
+        a->bits = m->vips[i].bits;
+        memcpy(a->bytes, m->vips[i].bytes, sizeof a->bytes);
+    }
+    m->order.naddresses = m->nvips;
+    take_leave(&m->take, home);
+    return ret;
+}
+
+int
+mover_addresses_away(struct mover *m)
+{
+    struct guard_page *page = m->take.guard.page;
+    int home = take_enter(&m->take), ret = 0;
+
+    if (home < 0)
+        return home;
+    for (unsigned i = 0; i < m->nvips && ret == 0; i++) {
+        page->vips[i] = m->vips[i];
+        page->nvips = i + 1;
+        ret = vip_remove(&m->vips[i]);
+        if (ret < 0)
+            snprintf(m->take.error, sizeof m->take.error,
+                "%s cannot be taken from %s: %s", vip_text(&m->vips[i]),
+                m->vips[i].device, strerror(-ret));
+    }
+    take_leave(&m->take, home);
+    return ret;
+}
+
+void
+mover_addresses_back(struct mover *m)
+{
+    struct guard_page *page = m->take.guard.page;
+    int home = take_enter(&m->take);
+
+    if (home < 0)
+        return;
+    for (unsigned i = 0; i < page->nvips; i++) {
+        int ret = vip_add(&m->vips[i]);
+
+        if (ret < 0)
+            alone_error("%s does not come back to %s: %s", vip_text(&m->vips[i]),
+                m->vips[i].device, strerror(-ret));
+        else
+            vip_announce(&m->vips[i]);
+    }
+    page->nvips = 0;
+    take_leave(&m->take, home);
+}
+
+/* ---- what the other end has */
+
+int
+mover_remember(struct mover *m)
+{
+    const struct tree *t = &m->take.tree;
+
+    m->shapes = calloc(t->n, sizeof *m->shapes);
+    if (!m->shapes)
+        return -ENOMEM;
+    m->nshapes = t->n;
+    for (unsigned i = 0; i < t->n; i++) {
+        const struct image *im = &t->members[i].image;
+        struct mover_shape *s = &m->shapes[i];
+
+        s->info = t->members[i].info;
+        if (!t->members[i].target)
+            continue;
+        s->vmas = calloc(im->nvmas + 1, sizeof *s->vmas);
+        if (!s->vmas)
+            return -ENOMEM;
+        memcpy(s->vmas, im->vmas, im->nvmas * sizeof *s->vmas);
+        s->nvmas = im->nvmas;
+    }
+    return 0;
+}
+
+void
+mover_forget(struct mover *m)
+{
+    for (unsigned i = 0; i < m->nshapes; i++)
+        free(m->shapes[i].vmas);
+    free(m->shapes);
+    m->shapes = NULL;
+    m->nshapes = 0;
+    for (unsigned i = 0; i < m->take.tree.n; i++)
+        if (m->take.tree.members[i].target)
+            target_forget(m->take.tree.members[i].target);
+}
+
+bool
+mover_is_same(const struct mover *m)
+{
+    const struct tree *t = &m->take.tree;
+
+    if (t->n != m->nshapes)
+        return false;
+    for (unsigned i = 0; i < t->n; i++)
+        if (!tree_is_same(&t->members[i].info, &m->shapes[i].info))
+            return false;
+    return true;
+}
+
+struct pieces {
+    struct image_vma *v; /* owned */
+    size_t n, max;
+};
+
+static bool
+add_piece(struct pieces *p, const struct image_vma *v, uint64_t start, uint64_t end)
+{
+    if (start >= end)
+        return true;
+    if (p->n == p->max) {
+        size_t more = p->max ? 2 * p->max : 64;
+        struct image_vma *grown = realloc(p->v, more * sizeof *grown);
+
+        if (!grown)
+            return false;
+        p->v = grown;
+        p->max = more;
+    }
+    p->v[p->n] = *v;
+    p->v[p->n].start = start;
+    p->v[p->n++].end = end;
+    return true;
+}
+
+/* What of @v is made anew at the other end.  Shared memory: -EAGAIN, since there may be
+ * more of it than is mapped. */
+static int
+find_new(struct pieces *p, const struct mover_shape *s, const struct image_vma *v)
+{
+    uint64_t at = v->start;
+
+    if (v->kind >= IMAGE_VMA_VDSO)
+        return 0;
+    for (uint32_t i = 0; i < s->nvmas && s->vmas[i].start < v->end; i++) {
+        const struct image_vma *old = &s->vmas[i];
+
+        if (old->end <= at || !skeleton_same_backing(old, v))
+            continue;
+        if (!add_piece(p, v, at, old->start))
+            return -ENOMEM;
+        at = old->end;
+    }
+    if (at < v->end && v->kind == IMAGE_VMA_SHARED_ANON)
+        return -EAGAIN;
+    return add_piece(p, v, at, v->end) ? 0 : -ENOMEM;
+}
+
+static int
+put_pieces(struct mover *m, unsigned i, struct pieces *p)
+{
+    struct image only = { .vmas = p->v, .nvmas = (uint32_t)p->n };
+    struct seed seed = { 0 };
+    int more = 1, ret = seed_begin(&seed, m->take.tree.pids[i], &only);
+
+    while (ret == 0 && more == 1) {
+        more = seed_next(&seed, &m->take.pages, PART_PAGES);
+        ret = more < 0 ? more : take_pages(&m->take, i);
+    }
+    seed_end(&seed);
+    return ret;
+}
+
+/* Pages that were sent ahead for a mapping that it does not have were lost there. */
+int
+mover_put_new(struct mover *m)
+{
+    int ret = 0;
+
+    for (unsigned i = 0; i < m->nshapes && ret == 0; i++) {
+        const struct image *im = &m->take.tree.members[i].image;
+        struct pieces p = { 0 };
+
+        if (!m->take.tree.members[i].target)
+            continue;
+        for (uint32_t k = 0; k < im->nvmas && ret == 0; k++)
+            ret = find_new(&p, &m->shapes[i], &im->vmas[k]);
+        if (ret == 0 && p.n > 0)
+            ret = put_pieces(m, i, &p);
+        free(p.v);
+    }
+    return ret;
+}
+
+/* ---- packets */
+
+int
+mover_catch(struct mover *m)
+{
+    int home = take_enter(&m->take), ret;
+
+    if (home < 0)
+        return home;
+    ret = catcher_open(&m->catcher);
+    take_leave(&m->take, home);
+    return ret;
+}
+
+int
+mover_forward(struct mover *m)
+{
+    const struct silence *s = &m->take.guard.page->silence;
+    size_t n;
+    int ret = 0;
+
+    while (ret == 0 && (n = catcher_next(&m->catcher, s)) > 0)
+        ret = mover_put(m, (enum imgfile_type)CHANNEL_HELD, 0,
+            &(struct iovec){ m->catcher.packet, n }, 1);
+    return ret;
+}
+
+/* ---- the decision is the other end's */
+
+int
+mover_go(struct mover *m)
+{
+    struct guard_page *page = m->take.guard.page;
+    const struct tree *t = &m->take.tree;
+    int ret = channel_drain(&m->channel, serve, m);
+
+    if (ret < 0)
+        return ret;
+    page->go_fd = m->channel.fd;
+    page->go_size = channel_prepare(&m->channel, CHANNEL_GO, page->go);
+    memcpy(page->pids, t->pids, t->n * sizeof t->pids[0]);
+    page->npids = t->n;
+    for (unsigned i = 0; i < t->n; i++)
+        if (t->members[i].target)
+            trace_exit_kill(t->pids[i], true);
+    page->moves = true;
+    page->final = true;
+    FAULT_POINT("move-final");
+    /* if it fails we do not know what has arrived: that is asked then */
+    fd_write_all(m->channel.fd, page->go, page->go_size);
+    page->go_size = 0;
+    return 0;
+}
+
+static void
+run_on(struct mover *m)
+{
+    m->take.guard.page->final = false;
+    for (unsigned i = 0; i < m->take.tree.n; i++)
+        if (m->take.tree.members[i].target)
+            trace_exit_kill(m->take.tree.pids[i], false);
+}
+
+/* The connection is lost; whoever listens there knows, or decides now. */
+static int
+ask(struct mover *m)
+{
+    struct channel c;
+    struct imgfile_item item;
+    char error[SILENCE_ERROR];
+    int ret = channel_connect(
+        &c, m->host, &m->secret, m->vips, m->nvips, error, sizeof error);
+
+    m->result.connections = m->take.connections;
+    if (ret == 0)
+        ret = channel_say(&c, CHANNEL_ASK, &m->order, sizeof m->order);
+    if (ret == 0)
+        ret = channel_get(&c, &item, ASK_MS);
+    if (ret == 0 && (unsigned)item.type == CHANNEL_FAILED)
+        ret = its_reason(m, &item);
+    else if (ret == 0 && (unsigned)item.type != CHANNEL_RUNS)
+        ret = -EPROTO;
+    channel_close(&c);
+    return ret;
+}
+
+static int
+ask_until_answered(struct mover *m)
+{
+    bool told = false;
+
+    for (;;) {
+        int ret = ask(m);
+
+        if (ret == 0 || ret == -EREMOTEIO)
+            return ret;
+        if (!told)
+            alone_error(
+                "the connection to %s is lost, and it may have taken them over: "
+                "they stand still here until \"sockmig receive\" there answers; "
+                "end this program to end them here",
+                m->host);
+        told = true;
+        sleep(1);
+    }
+}
+
+int
+mover_result(struct mover *m)
+{
+    int ret = 0;
+
+    while (ret == 0 && !channel_ready(&m->channel, 0)) {
+        struct pollfd p[2] = { { .fd = m->channel.fd, .events = POLLIN },
+            { .fd = m->catcher.fd, .events = POLLIN } };
+
+        poll(p, 2, 100);
+        ret = mover_forward(m);
+    }
+    ret = mover_await(m, CHANNEL_RUNS, 0);
+    if (ret < 0 && ret != -EREMOTEIO)
+        ret = ask_until_answered(m);
+    if (ret < 0)
+        run_on(m);
+    return ret;
+}

@@ -107,6 +107,18 @@ report(struct engine *e, const struct conf_service *cs, const struct jv *j)
     return !ev.report.busy && !ev.report.absent;
 }
 
+/* Until an order that begins something is answered, a status may be of before it: to
+ * the core the service would have ended. */
+static bool
+is_beginning(const struct engine *e, unsigned service)
+{
+    for (unsigned i = 0; i < MAX_ORDERS; i++)
+        if (e->asked[i].id && e->asked[i].service == service &&
+            e->asked[i].op <= ENGINE_RESUME)
+            return true;
+    return false;
+}
+
 static void
 take_status(struct engine *e, const struct jv *msg)
 {
@@ -121,7 +133,8 @@ take_status(struct engine *e, const struct jv *msg)
     if (e->wanted) {
         e->wanted = false;
         for (unsigned i = 0; i < e->conf->nservices; i++) /* NULL: it has nothing */
-            e->wanted |= !report(e, &e->conf->services[i], engine_status(e, i));
+            e->wanted |= is_beginning(e, i) ||
+                         !report(e, &e->conf->services[i], engine_status(e, i));
     }
     e->handler.changed(e->handler.arg);
 }
@@ -179,6 +192,8 @@ take_answer(struct engine *e, const struct jv *msg, int64_t id)
         e->asked[i].id = 0;
         give_answer(e, &a, jv_bool(msg, "ok", false), age_ms < 0 ? -1 : age_ms * 1000,
             jv_str(msg, "error", "no reason given"));
+        if (e->wanted)
+            read_status(e);
         return;
     }
 }

@@ -3,45 +3,39 @@
 # at work and with every snmpd standing still, in turn in one lab.
 set -u
 . "$top_srcdir/tests/scenario/lab_common.sh"
-cat > "$dir/conf" << 'C'
-service "a" {
-  addresses = { "10.77.1.100/24" }
-  device = "eth0"
-  command = { "redis-server", "--port", "6379", "--save", "", "--protected-mode", "no" }
-  user = "redis"
-  checkpoint-interval = 500
-  checkpoint-spacing = 50
-}
-C
+redis_service a 10.77.1.100 > "$dir/conf"
 lab_up 3
-snmpds() { # SIGNAL, in each node's own pid namespace
-    for n in n1 n2 n3; do
-        on $n sh -c "for p in /proc/[0-9]*; do [ \"\$(cat \$p/comm)\" = snmpd ] && kill -$1 \${p#/proc/}; done" 2> /dev/null
-    done
+
+# The first row of each kind after row $last, in ms after $begin.
+times() {
+    on "$survivor" bascule journal -n 60 --json | $py -c "
+import json, sys
+rows = [r for r in map(json.loads, sys.stdin) if r['serial'] > $last]
+print(*[min([r['time_ms'] for r in rows if r['kind'] == k] or [0]) - $begin
+        for k in ('node-left', 'claim', 'active')])"
 }
+
 for round in $(seq "${1:-3}"); do
     for how in CONT STOP; do
         protected
         snmpds $how
-        from=$(active a)
-        for survivor in n1 n2 n3; do [ $survivor != "$from" ] && break; done
+        survivor=$(other "$(active a)")
         last=$(on "$survivor" bascule journal -n 1 --json | sed -n 's/.*"serial": *\([0-9]*\).*/\1/p')
         begin=$(date +%s%3N)
-        $lab fault --name "$name" crash "$from" || fail "crash"
-        over() { [ "$(active a "$survivor")" != "$from" ] && [ "$(active a "$survivor")" != None ]; }
-        wait_for 20 over || fail "not taken over"
-        on "$survivor" bascule journal -n 60 --json | $py -c "
-import json, sys
-text = sys.stdin.read()
-try: rows = json.loads(text)
-except ValueError: rows = [json.loads(l) for l in text.splitlines() if l.strip()]
-rows = rows['rows'] if isinstance(rows, dict) else rows
-rows = [r for r in rows if r['serial'] > $last]
-first = lambda *k: min([r['time_ms'] for r in rows if r['kind'] in k] or [0]) - $begin
-print('snmpd %s: lost after %d ms, claimed after %d ms, active after %d ms' %
-      ('stands still' if '$how' == 'STOP' else 'is at work  ', first('node-left'), first('claim'), first('active')))"
-        snmpds CONT
+        crash a
+        read -r left claim active < <(times)
+        echo "$how $left $claim $active" >> "$dir/times"
+        echo "snmpds $how: lost after $left ms, claimed after $claim ms, active after $active ms"
         $lab fault --name "$name" restart "$from" || fail "restart"
+        [ $how = CONT ] || snmpds CONT
     done
 done
+$py - "$dir/times" << 'P'
+import statistics, sys
+rows = [l.split() for l in open(sys.argv[1])]
+for how, words in (("CONT", "with SNMP at work"), ("STOP", "with every snmpd standing still")):
+    of = [list(map(int, r[1:])) for r in rows if r[0] == how]
+    print("%s, median of %d: lost after %d ms, claimed after %d ms, active after %d ms" % (
+        (words, len(of)) + tuple(statistics.median(c) for c in zip(*of))))
+P
 pass

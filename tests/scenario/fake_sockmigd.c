@@ -4,7 +4,8 @@
  *
  * It speaks the protocol and keeps the state of one service, but runs nothing: after
  * `start` and `takeover` it says that the other nodes are ready one after the other.
- * Every order is printed on standard output, one line each.
+ * Every order is printed on standard output, one line each.  A `start` takes a while, in
+ * which its status is the old one, and something older is said to have failed.
  *
  *   fake_sockmigd SOCKET NODE SERVICE OTHER...
  *
@@ -19,6 +20,7 @@
 #include <string.h>
 
 #define READY_MS 100
+#define START_MS 100
 
 struct fake {
     struct loop *loop;
@@ -31,6 +33,9 @@ struct fake {
     int64_t epoch, reign; /* newest seen; of what it does now */
     struct jv *set;       /* owned */
     bool clone, refuse;
+    struct loop_timer *late;
+    struct ctl_conn *late_to; /* borrowed; NULL: nobody waits */
+    struct jv *start;         /* owned: asked by .late_to */
 };
 
 static struct jv *
@@ -170,9 +175,8 @@ order(struct fake *f, const char *op, const struct jv *msg, struct jv *answer)
 }
 
 static void
-message_cb(struct ctl_conn *conn, const struct jv *msg, void *arg)
+obey_and_answer(struct fake *f, struct ctl_conn *conn, const struct jv *msg)
 {
-    struct fake *f = arg;
     const char *op = jv_str(msg, "op", "");
     struct jv *answer = jv_object();
 
@@ -185,6 +189,52 @@ message_cb(struct ctl_conn *conn, const struct jv *msg, void *arg)
     else
         order(f, op, msg, answer);
     ctl_send(conn, answer);
+}
+
+static void
+late_cb(struct loop_timer *timer, void *arg)
+{
+    struct fake *f = arg;
+
+    (void)timer;
+    if (f->late_to)
+        obey_and_answer(f, f->late_to, f->start);
+    f->late_to = NULL;
+}
+
+static void
+start_late(struct fake *f, struct ctl_conn *conn, const struct jv *msg)
+{
+    struct jv *old = event(f, "failed"); /* makes the supervisor read the status */
+
+    jv_set_int(old, "epoch", jv_int(msg, "epoch", 0) - 1);
+    jv_set_str(old, "reason", "what was there before ended");
+    ctl_broadcast(f->server, old);
+    jv_free(old);
+    jv_free(f->start);
+    f->start = jv_copy(msg);
+    f->late_to = conn;
+    loop_timer_in_ms(f->late, START_MS);
+}
+
+static void
+message_cb(struct ctl_conn *conn, const struct jv *msg, void *arg)
+{
+    struct fake *f = arg;
+
+    if (!strcmp(jv_str(msg, "op", ""), "start"))
+        start_late(f, conn, msg);
+    else
+        obey_and_answer(f, conn, msg);
+}
+
+static void
+closed_cb(struct ctl_conn *conn, void *arg)
+{
+    struct fake *f = arg;
+
+    if (conn == f->late_to)
+        f->late_to = NULL;
 }
 
 static void
@@ -212,7 +262,7 @@ int
 main(int argc, char **argv)
 {
     struct fake f = { .role = "none", .state = "idle" };
-    struct ctl_handler handler = { message_cb, NULL, &f };
+    struct ctl_handler handler = { message_cb, closed_cb, &f };
 
     if (argc < 4)
         return 2;
@@ -223,6 +273,7 @@ main(int argc, char **argv)
     f.others = argv + 4;
     f.nothers = (unsigned)argc - 4;
     f.ready = loop_timer_new(f.loop, ready_cb, &f);
+    f.late = loop_timer_new(f.loop, late_cb, &f);
     if (ctl_listen(f.loop, argv[1], 0666, (gid_t)-1, handler, &f.server) < 0)
         log_fatal("cannot listen on %s", argv[1]);
     loop_signal_new(f.loop, SIGUSR1, end_cb, &f);

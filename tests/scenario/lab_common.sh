@@ -1,12 +1,19 @@
 # lab_common.sh - for scenarios with a real lab; $dir holds the conf.
 #
 #   lab_up NODES         returns when all services are protected
+#   redis_service NAME ADDRESS [MORE]   a part of the conf; MORE are further settings
 #   bascule NODE ...     the command on that node
 #   on HOST COMMAND...
 #   value NODE EXPR      a python expression over its status: s, by[SERVICE]
 #   is NODE EXPR VALUE;  active SERVICE;  protected (waits);  journal NODE PATTERN
 #   client_begin ADDRESS, client_alive    one redis connection that must not break
+#   other NODE           another one;  snmpds SIGNAL  to each node's snmpd
+#   crash SERVICE        its node crashes, waits until another one has it; sets $from, $survivor
 #   wait_for SECONDS CMD...
+[ "$(id -u)" = 0 ] || { echo "skipped: not root"; exit 77; }
+for p in corosync snmpd redis-server ebtables; do
+    PATH=$PATH:/usr/sbin command -v $p > /dev/null || { echo "skipped: no $p"; exit 77; }
+done
 name="o$$"
 lab="$top_builddir/supervisor/cli/bascule lab"
 py=/usr/bin/python3
@@ -54,6 +61,20 @@ bascule() {
     on "$host" bascule "$@"
 }
 
+redis_service() {
+    cat << C
+service "$1" {
+  addresses = { "$2/24" }
+  device = "eth0"
+  command = { "redis-server", "--port", "6379", "--save", "", "--protected-mode", "no" }
+  user = "redis"
+  checkpoint-interval = 500
+  checkpoint-spacing = 50
+  ${3-}
+}
+C
+}
+
 lab_up() {
     $lab up --name "$name" --nodes "$1" --timeout 60 "$dir/conf" > "$dir/up" 2>&1 ||
         fail "lab up: $(cat "$dir/up")"
@@ -85,6 +106,30 @@ for v in json.loads(s.makefile().readline())['services']:
     if v['name'] == '$2':
         print(v['pid'])")
     on "$1" kill -KILL "$pid"
+}
+
+other() {
+    [ "$1" = n1 ] && echo n2 || echo n1
+}
+
+# A node's own: others cannot be seen from there.
+snmpds() {
+    for n in n1 n2 n3; do
+        on $n pkill "-$1" -x snmpd || fail "no snmpd on $n"
+    done
+}
+
+taken_over() {
+    local now
+    now=$(active "$1" "$survivor")
+    [ -n "$now" ] && [ "$now" != "$from" ] && [ "$now" != None ]
+}
+
+crash() {
+    from=$(active "$1")
+    survivor=$(other "$from")
+    $lab fault --name "$name" crash "$from" || fail "crash"
+    wait_for 20 taken_over "$1" || fail "$1 is not taken over"
 }
 
 client_begin() {

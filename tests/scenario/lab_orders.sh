@@ -2,32 +2,12 @@
 # lab_orders.sh - orders other than a switchover, with real engines: drain and resume,
 # maintenance, freeze, interval, checkpoint, acknowledgement, and who gave them.
 set -u
-[ "$(id -u)" = 0 ] || { echo "skipped: not root"; exit 77; }
-for p in corosync snmpd redis-server ebtables; do
-    PATH=$PATH:/usr/sbin command -v $p > /dev/null || { echo "skipped: no $p"; exit 77; }
-done
 . "$top_srcdir/tests/scenario/lab_common.sh"
 
-cat > "$dir/conf" << 'C'
-service "a" {
-  addresses = { "10.77.1.100/24" }
-  device = "eth0"
-  command = { "redis-server", "--port", "6379", "--save", "", "--protected-mode", "no" }
-  user = "redis"
-  checkpoint-interval = 500
-  checkpoint-spacing = 50
-  fail-limit = 2
-  hold-off = 4
-}
-service "b" {
-  addresses = { "10.77.1.101/24" }
-  device = "eth0"
-  command = { "redis-server", "--port", "6379", "--save", "", "--protected-mode", "no" }
-  user = "redis"
-  checkpoint-interval = 500
-  checkpoint-spacing = 50
-}
-C
+{
+    redis_service a 10.77.1.100 "fail-limit = 2 hold-off = 4"
+    redis_service b 10.77.1.101
+} > "$dir/conf"
 lab_up 3
 
 echo "- drain: both services leave, one after the other, and a client stays connected"

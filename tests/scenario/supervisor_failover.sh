@@ -6,6 +6,7 @@ scenario "three supervisors: start, failover, and back"
 start_all
 wait_for 15 is 1 "v['active']" n1 || fail "the service does not start on the lowest node"
 wait_for 10 is 2 "sorted(v['set'])" "['n2', 'n3']" || fail "the standbys do not get into the set"
+is 1 "v['epoch']" 1 || fail "a status from before the start was taken for its end"
 is 1 "v['state']" protected || fail "it is not called protected"
 told_all() { for i in 2 3; do grep -q "follow epoch 1" "$dir/n$i/double.log" || return 1; done; }
 wait_for 5 told_all || fail "the standbys were not told to follow"

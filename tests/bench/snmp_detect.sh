@@ -27,7 +27,6 @@ for round in $(seq "${1:-3}"); do
         echo "$how $left $claim $active" >> "$dir/times"
         echo "snmpds $how: lost after $left ms, claimed after $claim ms, active after $active ms"
         $lab fault --name "$name" restart "$from" || fail "restart"
-        [ $how = CONT ] || snmpds CONT
     done
 done
 $py - "$dir/times" << 'P'

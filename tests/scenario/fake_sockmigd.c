@@ -4,8 +4,8 @@
  *
  * It speaks the protocol and keeps the state of one service, but runs nothing: after
  * `start` and `takeover` it says that the other nodes are ready one after the other.
- * Every order is printed on standard output, one line each.  A `start` takes a while, in
- * which its status is the old one, and something older is said to have failed.
+ * Every order is printed on standard output, one line each.  A `start` takes a while,
+ * in which its status is the old one, and something older is said to have failed.
  *
  *   fake_sockmigd SOCKET NODE SERVICE OTHER...
  *

@@ -19,8 +19,10 @@ static const uint16_t node_period[N_NODE_TABLES] = {
     [ON_PHASES] = 5000, [ON_LINKS] = 10000, [ON_SENSORS] = 15000, [ON_PROBES] = 10000,
     [ON_CONNECTIONS] = 15000,
 };
-/* What the first picture needs comes first, then by period. */
-static const uint8_t first[] = { OF_CLUSTER, OF_NODES, OF_SERVICES, OF_STANDBYS };
+/* What the first picture needs comes first, then what tells how an order goes on, then
+ * by period. */
+static const uint8_t first[] = { OF_CLUSTER, OF_NODES, OF_SERVICES, OF_STANDBYS,
+    OF_ORDER, OF_ORDERS };
 /* clang-format on */
 
 static bool
@@ -66,7 +68,7 @@ plan_init(struct plan *p, int slot)
 {
     memset(p, 0, sizeof *p);
     p->slot = slot;
-    p->asked = -1;
+    p->asked = p->last = -1;
     p->lane[0].item = p->lane[1].item = -1;
     p->budget = BUDGET_MOST;
     for (int i = 0; i < (int)PLAN_ITEMS; i++)
@@ -108,6 +110,24 @@ rank(int item)
     return 10 + period(item);
 }
 
+/* When it should have been asked for at the latest.  The least comes next: however slow
+ * the agent is and however often the first are due again, each gets its turn. */
+static int64_t
+deadline(const struct plan *p, int item)
+{
+    return p->item[item].due_ms + (rank(item) < 10 ? 0 : period(item));
+}
+
+static bool
+before(const struct plan *p, int a, int b)
+{
+    if ((a == OF_CLUSTER || b == OF_CLUSTER) && p->last != OF_CLUSTER)
+        return a == OF_CLUSTER; /* small, and tells of changes: every other turn */
+    if (deadline(p, a) != deadline(p, b))
+        return deadline(p, a) < deadline(p, b);
+    return rank(a) < rank(b);
+}
+
 static int
 most_urgent(const struct plan *p, int lane, int64_t now_ms, int64_t *wait_ms)
 {
@@ -122,7 +142,7 @@ most_urgent(const struct plan *p, int lane, int64_t now_ms, int64_t *wait_ms)
         if (it->due_ms > now_ms) {
             if (it->due_ms - now_ms < *wait_ms)
                 *wait_ms = it->due_ms - now_ms;
-        } else if (best < 0 || rank(i) < rank(best)) {
+        } else if (best < 0 || before(p, i, best)) {
             best = i;
         }
     }
@@ -138,6 +158,8 @@ start_walk(
 
     memset(w, 0, sizeof *w);
     w->item = item;
+    if (lane == 0)
+        p->last = item;
     for (uint8_t c = 0; def->columns[c] && w->count < PLAN_COLUMNS; c++)
         if (def->columns[c] != '-')
             w->column[w->count++] = (uint8_t)(def->first + c);

@@ -52,6 +52,7 @@ struct plan {
     int slot;
     bool primary; /* also asks for the tables of the cluster */
     int asked;    /* the lane of the request under way; -1: none */
+    int last;     /* the item that was begun last in lane 0; -1 */
     double budget;
     int64_t budget_ms; /* when @budget was right */
     struct plan_item item[PLAN_ITEMS];

@@ -302,6 +302,30 @@ START_TEST(plan_reads_all_rows)
 }
 END_TEST
 
+/* All that may change is due again before the agent has answered one request. */
+START_TEST(plan_lets_everything_have_its_turn)
+{
+    static struct plan_answer out[512];
+    struct plan_request r;
+    static struct plan p;
+    int64_t wait;
+
+    no_model();
+    plan_init(&p, 0);
+    p.primary = true;
+    for (int64_t now = 1; now < 180000; now += 200) {
+        plan_hurry(&p, now);
+        for (int i = 0; now > 60000 && i < (int)PLAN_ITEMS; i++)
+            ck_assert_msg(!p.item[i].wanted || now - p.item[i].due_ms < 30000,
+                "%d is due since %d ms", i, (int)(now - p.item[i].due_ms));
+        if (now > 60000)
+            ck_assert_int_lt(now - p.item[OF_ORDER].due_ms, 10000);
+        if (plan_next(&p, &model, now, &r, &wait, NULL))
+            plan_take(&p, &model, now, out, answer_nodes(&r, 10, out), NULL);
+    }
+}
+END_TEST
+
 /* It would be asked the same for ever. */
 START_TEST(plan_survives_an_agent_that_stands_still)
 {
@@ -397,6 +421,7 @@ main(void)
     tcase_add_test(c, nobody_answers);
     tcase_add_loop_test(c, cards_do_not_overlap, 1, 65);
     tcase_add_test(c, plan_reads_all_rows);
+    tcase_add_test(c, plan_lets_everything_have_its_turn);
     tcase_add_test(c, plan_survives_an_agent_that_stands_still);
     tcase_add_test(c, probe);
     tcase_add_test(c, series_remembers);

@@ -20,10 +20,21 @@ side_size(const struct table_def *def)
     return def->max * (width(def) * sizeof(struct cell) + def->text);
 }
 
+/* Of the places where a row is looked for by its index: at most half are taken. */
+static uint32_t
+places(const struct table_def *def)
+{
+    uint32_t n = 8;
+
+    while (n < 2 * def->max)
+        n *= 2;
+    return n;
+}
+
 size_t
 table_storage(const struct table_def *def)
 {
-    return 2 * side_size(def);
+    return 2 * ((side_size(def) + 7) / 8 * 8) + places(def) * sizeof(uint32_t);
 }
 
 void
@@ -38,9 +49,12 @@ table_init(struct table *t, const struct table_def *def, void *storage)
     for (int i = 0; i < 2; i++) {
         t->side[i].cells = (struct cell *)(void *)at;
         t->side[i].pool = at + def->max * width(def) * sizeof(struct cell);
-        at += side_size(def);
+        at += (side_size(def) + 7) / 8 * 8;
     }
+    t->place = (uint32_t *)(void *)at;
 }
+
+static void note_place(struct table *t, uint32_t row);
 
 void
 table_begin(struct table *t, bool keep)
@@ -50,12 +64,15 @@ table_begin(struct table *t, bool keep)
     to->rows = 0;
     to->used = 0;
     t->dropped = 0;
+    memset(t->place, 0, places(t->def) * sizeof *t->place);
     if (!keep)
         return;
     memcpy(to->cells, from->cells, from->rows * width(t->def) * sizeof *to->cells);
     memcpy(to->pool, from->pool, from->used);
     to->rows = from->rows;
     to->used = from->used;
+    for (uint32_t i = 0; i < to->rows; i++)
+        note_place(t, i);
 }
 
 /* Whole text of the side fits: a cell without room is none. */
@@ -184,27 +201,62 @@ read_index(struct table *t, struct cell *cells, const uint32_t *oid, size_t n)
     return at == n;
 }
 
-/* A walk comes row by row and in order, so the newest rows are looked at first; how
- * often that is wrong does not matter, a table that is filled column by column is
- * small. */
+static uint64_t
+hash(const struct table *t, const struct cell *index)
+{
+    const char *pool = t->side[1].pool;
+    uint64_t h = 14695981039346656037u; /* FNV-1a */
+
+    for (int i = 0; i < t->nindex; i++) {
+        if (index[i].kind != CELL_TEXT) {
+            h = (h ^ (uint64_t)index[i].number) * 1099511628211u;
+            continue;
+        }
+        for (uint32_t k = 0; k < index[i].size; k++)
+            h = (h ^ (unsigned char)pool[index[i].number + k]) * 1099511628211u;
+        h = (h ^ 256) * 1099511628211u;
+    }
+    return h ^ h >> 32;
+}
+
+/* place_of - where the row with this index is noted, or the free place for it. */
+static uint32_t *
+place_of(const struct table *t, const struct cell *index)
+{
+    const struct table_side *s = &t->side[1];
+    uint32_t mask = places(t->def) - 1, at = (uint32_t)hash(t, index) & mask;
+
+    while (t->place[at] &&
+           !same_row(t, s->cells + (t->place[at] - 1) * width(t->def), index))
+        at = (at + 1) & mask;
+    return &t->place[at];
+}
+
+static void
+note_place(struct table *t, uint32_t row)
+{
+    *place_of(t, t->side[1].cells + row * width(t->def)) = row + 1;
+}
+
 static struct cell *
 row_for(struct table *t, const struct cell *index, size_t text_before)
 {
     struct table_side *s = &t->side[1];
+    uint32_t *place = place_of(t, index);
     size_t w = width(t->def);
     struct cell *row;
 
-    for (uint32_t i = s->rows, looked = 0; i-- > 0 && looked < 256; looked++)
-        if (same_row(t, s->cells + i * w, index)) {
-            s->used = text_before; /* the index has its text already */
-            return s->cells + i * w;
-        }
+    if (*place) {
+        s->used = text_before; /* the index has its text already */
+        return s->cells + (*place - 1) * w;
+    }
     if (s->rows == t->def->max) {
         s->used = text_before;
         t->dropped++;
         return NULL;
     }
     row = s->cells + s->rows++ * w;
+    *place = s->rows;
     memset(row, 0, w * sizeof *row);
     memcpy(row, index, t->nindex * sizeof *row);
     return row;

@@ -50,6 +50,7 @@ struct table {
     uint32_t dropped;          /* rows without room, in the last walk */
     bool known;                /* was committed, and its source is there */
     struct table_side side[2]; /* [0] is read, [1] is filled */
+    uint32_t *place;           /* by index: row of [1] + 1, or 0 */
 };
 
 /* A value as it came. */

@@ -198,14 +198,14 @@ show_service(BscDetail *self, const struct view *v, const struct model *m, int a
 }
 
 static char *
-of_total(int64_t free_kib, int64_t total_kib)
+of_total(int64_t free_mib, int64_t total_mib)
 {
     g_autofree char *a = NULL, *b = NULL;
 
-    if (free_kib == NOT_KNOWN || total_kib == NOT_KNOWN)
+    if (free_mib == NOT_KNOWN || total_mib == NOT_KNOWN)
         return words_count(NOT_KNOWN);
-    a = words_kib(free_kib);
-    b = words_kib(total_kib);
+    a = words_mib(free_mib);
+    b = words_mib(total_mib);
     return g_strdup_printf(_("%s free of %s"), a, b);
 }
 

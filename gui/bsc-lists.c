@@ -119,7 +119,7 @@ node_cell(unsigned row, int column, void *arg)
         return n->load == NOT_KNOWN ? words_count(NOT_KNOWN)
                                     : g_strdup_printf("%.1f %%", (double)n->load / 10);
     case 6:
-        return words_kib(n->memory_free);
+        return words_mib(n->memory_free);
     case 7:
         return g_strdup(
             n->drain > DRAIN_NO ? words_drain(n->drain) : words_truth(n->maintenance));

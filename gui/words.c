@@ -223,6 +223,12 @@ words_kib(int64_t kib)
     return words_bytes(kib > INT64_MAX / 1024 ? NOT_KNOWN : kib < 0 ? kib : kib * 1024);
 }
 
+char *
+words_mib(int64_t mib)
+{
+    return words_kib(mib > INT64_MAX / 1024 ? NOT_KNOWN : mib < 0 ? mib : mib * 1024);
+}
+
 static char *
 format_time(int64_t ms, const char *format)
 {

@@ -35,6 +35,7 @@ char *words_ms(int64_t ms);
 char *words_us(int64_t us);
 char *words_bytes(int64_t bytes);
 char *words_kib(int64_t kib);
+char *words_mib(int64_t mib);
 char *words_time(int64_t ms_since_1970);  /* local, to the millisecond */
 char *words_clock(int64_t ms_since_1970); /* time of day only */
 char *words_lag(int64_t checkpoints);

@@ -43,7 +43,7 @@ enum view_overall {
 
 struct view_node {
     int64_t id, state, health, answers, maintenance, frozen, drain, load, score;
-    int64_t memory_total, memory_free, disk_total, disk_free, processors; /* KiB */
+    int64_t memory_total, memory_free, disk_total, disk_free, processors; /* MiB */
     char name[VIEW_NAME], reason[VIEW_TEXT], version[VIEW_NAME], down[VIEW_NAME];
     int agent;          /* slot, or -1: it is not asked itself */
     int active, clones; /* services that run here; standbys here */

@@ -66,7 +66,7 @@ class Run:
         self.table(-1, "nodes", rows)
 
     def node_self(self, slot, name_):
-        self.table(slot, "node", [("0", {1: name_, 2: "0.1", 3: 1, 8: 8, 9: 16000000,
+        self.table(slot, "node", [("0", {1: name_, 2: "0.1", 3: 1, 8: 8, 9: 16000,
                                          10: 9000000 + slot * 100000, 11: 50000000, 12: 30000000})])
 
     def service(self, svc, state, active, epoch, blackout=0, conns=12, step="", order=0, policy=1,

@@ -96,6 +96,10 @@ class Walk:
             arm(active)
             self.kill_engine(active)
             return active
+        if when == "election":  # by the candidate that goes first, of those that are alike
+            arm(others[0])
+            self.kill_engine(active)
+            return others[0]
         where = {"handover": active, "hold": others[0], "takeover": others[0],
                  "follow": others[1], "resume": active}[when]
         arm(where)

@@ -34,6 +34,7 @@ scenario() {
     for p in corosync python3 unshare nsenter ip; do
         command -v $p >/dev/null || skip "needs $p"
     done
+    sweep
     run=super_$$
     dir=$(mktemp -d /tmp/super_test.XXXXXX)
     chmod 755 "$dir"
@@ -46,6 +47,16 @@ scenario() {
     chmod 600 "$dir/secret"
     write_conf
     for i in 1 2 3; do make_host $i; done
+}
+
+# What a test that was killed has left: corosync goes on in real time for ever.
+sweep() {
+    ip netns list | sed -n 's/^\(super_\([0-9]*\)_[0-9a-z]*\).*/\1 \2/p' |
+        while read -r ns owner; do
+            [ -d "/proc/$owner" ] && continue
+            ip netns pids "$ns" 2>/dev/null | xargs -r kill -9 2>/dev/null
+            ip netns del "$ns" 2>/dev/null
+        done
 }
 
 cleanup() {

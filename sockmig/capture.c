@@ -83,6 +83,22 @@ serves(const struct engine *e)
            !alone_and_stopped(e);
 }
 
+/* Output waits, and not only for a checkpoint that is on its way. */
+static bool
+uncovered(const struct engine *e)
+{
+    const struct capture *c = &e->capture;
+
+    return c->out.count > 0 && c->policy == CONF_COMMIT && e->commit.set != 0 &&
+           !commit_covers(&e->commit, c->last_out);
+}
+
+static bool
+is_log_short(const struct engine *e)
+{
+    return logs(e) && mcast_room(e->capture.mcast) < e->capture.log_bytes / 2;
+}
+
 static void
 release_out(struct engine *e)
 {
@@ -97,7 +113,7 @@ release_out(struct engine *e)
         nfq_accept_upto(c->out_queue, batch.last_id);
         c->released += batch.count;
     }
-    if (c->out.count > 0 && c->policy == CONF_COMMIT && e->commit.set != 0)
+    if (uncovered(e))
         tracer_want(e->tracer);
 }
 
@@ -172,7 +188,7 @@ capture_go(struct engine *e)
     if (!logs(e))
         return;
     mcast_flush(e->capture.mcast);
-    if (mcast_room(e->capture.mcast) < e->capture.log_bytes / 2)
+    if (is_log_short(e))
         tracer_want(e->tracer); /* only a checkpoint makes room */
 }
 
@@ -320,6 +336,10 @@ capture_taken(struct engine *e, uint64_t number, uint32_t mark, enum conf_policy
     c->positions[number % COMMIT_WINDOW] = mcast_head(c->mcast);
     if (policy == c->wanted && c->wanted_from == 0)
         c->wanted_from = number;
+    /* What was read while it was being taken wanted one, and it may cover that. */
+    if (!uncovered(e) && !is_log_short(e) && c->wanted_from != 0 &&
+        (!e->checkpoint_order || number >= e->checkpoint_number))
+        tracer_unwant(e->tracer);
 }
 
 void

@@ -156,6 +156,12 @@ tracer_want(struct tracer *t)
 }
 
 void
+tracer_unwant(struct tracer *t)
+{
+    atomic_store(&t->wanted, false);
+}
+
+void
 tracer_stable(struct tracer *t, uint64_t number)
 {
     atomic_store(&t->stable, number);

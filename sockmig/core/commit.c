@@ -73,6 +73,13 @@ commit_release(struct commit *c, uint32_t *mark)
 }
 
 bool
+commit_covers(const struct commit *c, uint32_t id)
+{
+    return c->taken > 0 &&
+           (int32_t)(id - c->window[c->taken % COMMIT_WINDOW].mark) <= 0;
+}
+
+bool
 commit_waiting_since(const struct commit *c, struct mono *since)
 {
     if (c->stable == c->taken)

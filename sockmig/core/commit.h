@@ -53,6 +53,10 @@ bool commit_covered(const struct commit *c, uint32_t set, uint64_t released);
  * before it. */
 bool commit_release(struct commit *c, uint32_t *mark);
 
+/* commit_covers - whether the newest checkpoint taken, stable or not, has all output up
+ * to packet @id: another one would not let it leave any sooner. */
+bool commit_covers(const struct commit *c, uint32_t id);
+
 /* commit_waiting_since - when the oldest checkpoint that is not stable was taken;
  * false if there is none. */
 bool commit_waiting_since(const struct commit *c, struct mono *since);

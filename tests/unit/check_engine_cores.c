@@ -162,6 +162,22 @@ START_TEST(commit_window_fills)
 }
 END_TEST
 
+START_TEST(commit_covers_up_to_its_newest_mark)
+{
+    struct commit c;
+
+    commit_init(&c);
+    ck_assert_msg(!commit_covers(&c, 0), "none was taken");
+    commit_set(&c, 2);
+    commit_taken(&c, 1, UINT32_MAX - 1, ms(1));
+    ck_assert_msg(commit_covers(&c, UINT32_MAX - 1), "on its way is enough");
+    ck_assert(!commit_covers(&c, UINT32_MAX));
+    commit_taken(&c, 2, 3, ms(2)); /* the kernel's ids begin again at 0 */
+    ck_assert(commit_covers(&c, UINT32_MAX) && commit_covers(&c, 3));
+    ck_assert(!commit_covers(&c, 4));
+}
+END_TEST
+
 START_TEST(pace_rules)
 {
     struct pace p = {
@@ -306,6 +322,7 @@ main(void)
     tcase_add_test(tc, commit_believes_only_what_was_taken);
     tcase_add_test(tc, commit_set_decides);
     tcase_add_test(tc, commit_window_fills);
+    tcase_add_test(tc, commit_covers_up_to_its_newest_mark);
     tcase_add_test(tc, pace_rules);
     tcase_add_loop_test(tc, role_rows, 0, sizeof rows / sizeof rows[0]);
     tcase_add_test(tc, role_names);

@@ -279,8 +279,10 @@ cell_make(const struct cell_plan *plan, pid_t *init, pid_t *pid, char *error)
         *pid = first_child(*init);
         ret = *pid > 0 ? 0 : -ESRCH;
         if (ret < 0)
-            snprintf(error, CELL_ERROR_LEN, "%s: ended at once: see %s",
-                plan->conf->name, plan->conf->log ? plan->conf->log : "its log");
+            /* as engine.c says it of one that was seen to end */
+            snprintf(error, CELL_ERROR_LEN,
+                "the service's process ended by itself, at once; see %s",
+                plan->conf->log ? plan->conf->log : "its log");
     }
     if (ret < 0) {
         cell_kill(*init);

@@ -114,6 +114,10 @@ main(int argc, char **argv)
         print_help(stdout);
         return ALONE_DONE;
     }
+    if (argc == 2 && !strcmp(argv[1], "--version")) {
+        puts("sockmig " VERSION);
+        return ALONE_DONE;
+    }
     for (size_t i = 0; argc >= 2 && i < NCOMMANDS; i++) {
         if (strcmp(argv[1], commands[i].name) != 0)
             continue;

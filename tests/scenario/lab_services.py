@@ -81,7 +81,12 @@ def no_such_command(lab):
 
 
 def dies_at_once(lab):
+    before = lab.named("store")["epoch"]
     says(lab, "dies", ["ended by itself", "/var/log/bascule/dies.log"], ("failed", "taking-over"))
+    # It is tried again and again, on other nodes too, and says so each time.
+    lab.wait("it is tried again", lambda: lab.named("dies").get("epoch", 0) >= 4, 40)
+    says(lab, "dies", ["ended by itself", "/var/log/bascule/dies.log"], ("failed", "taking-over"))
+    need(lab.named("store")["epoch"] == before, "the other service was moved by it")
 
 
 def cannot_be_protected(lab):
@@ -124,8 +129,7 @@ def other_build(lab):
 
 
 # A lab each: more engines than these are too much for two processors.
-LABS = [(no_such_command, cannot_be_protected)]
-BY_NAME = [(dies_at_once, other_build)]  # only when asked for: not reliable yet
+LABS = [(no_such_command, cannot_be_protected), (dies_at_once, other_build)]
 
 
 def conf_of(checks, folder):
@@ -171,7 +175,7 @@ def main():
     for to, what in (("server", "odd_server"), ("server2", "odd_server2")):
         shutil.copy(os.path.join(BUILD, "tests/scenario", what), os.path.join(folder, to))
     bad = 0
-    for checks in LABS + (BY_NAME if o.checks else []):
+    for checks in LABS:
         checks = [c for c in checks if not o.checks or c.__name__ in o.checks]
         bad += one_lab(o.name, checks, folder) if checks else 0
     shutil.rmtree(folder)

@@ -62,6 +62,7 @@ struct readings { /* numbers that are not known are MIB_NONE */
     struct {
         uint32_t n;
         struct link_row v[READ_LINKS];
+        int64_t lost; /* devices of services that are down or missing */
     } link;
     struct {
         uint32_t n, nsets;
@@ -102,8 +103,10 @@ extern const struct driver driver_load, driver_cpu, driver_memory, driver_pressu
 enum liveness driver_corosync(void);
 
 /* driver_interface - LINK_UP, LINK_DOWN or LINK_MISSING; LINK_UNKNOWN if it cannot be
- * asked.  Does not wait. */
-enum link_state driver_interface(const char *device);
+ * asked.  A bridge is down too when no port leads out of the node.  Does not wait.
+ *
+ * @sys  where sysfs is */
+enum link_state driver_interface(const char *sys, const char *device);
 
 /* driver_link_fd - a descriptor that is readable when an interface changes; what is
  * read from it means nothing.  -1: none. */

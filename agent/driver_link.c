@@ -169,6 +169,23 @@ read_all(struct readings *r, const struct driver_context *ctx, struct nl_cache *
     }
 }
 
+static int64_t
+count_lost(const struct driver_context *ctx)
+{
+    const struct conf_service *services = ctx->conf->services;
+    int64_t lost = 0;
+
+    for (unsigned i = 0; i < ctx->conf->nservices; i++) {
+        enum link_state state = driver_interface(ctx->sys, services[i].device);
+        unsigned k = 0;
+
+        while (strcmp(services[k].device, services[i].device) != 0)
+            k++;
+        lost += k == i && (state == LINK_DOWN || state == LINK_MISSING);
+    }
+    return lost;
+}
+
 static enum watch_result
 read_link(struct readings *r, const struct driver_context *ctx, char *text)
 {
@@ -183,11 +200,18 @@ read_link(struct readings *r, const struct driver_context *ctx, char *text)
         read_all(r, ctx, cache);
     nl_cache_free(cache);
     nl_socket_free(sock);
+    r->link.lost = count_lost(ctx);
     if (ret == 0)
         return WATCH_READ;
     snapshot_text(text, SNAP_TEXT, nl_geterror(ret));
     return WATCH_ERROR;
 }
 
-const struct driver driver_link = { "link", { 1000, 2000, 1, 1 }, false, true,
-    read_link, NULL };
+static void
+facts(const struct readings *r, struct health_facts *f)
+{
+    f->reading[HEALTH_INTERFACE] = r->link.lost;
+}
+
+const struct driver driver_link = { "link", { 1000, 2000, 1, 1 }, true, true, read_link,
+    facts };

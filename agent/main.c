@@ -90,25 +90,20 @@ show_program(struct snapshot *s, const char *name, enum liveness state, int64_t 
     row->age_ms = age_ms;
 }
 
-static int64_t
+static void
 show_interfaces(struct agent *a, struct snapshot *s)
 {
-    int64_t bad = 0;
-
     for (unsigned i = 0; i < a->conf->nservices; i++) {
-        struct interface_row *row = snapshot_named(
-            s, SNAP_INTERFACE, a->conf->services[i].device);
+        const char *device = a->conf->services[i].device;
+        struct interface_row *row = snapshot_named(s, SNAP_INTERFACE, device);
 
         if (!row)
             continue;
-        if (!row->row.known) {
-            row->state = driver_interface(a->conf->services[i].device);
-            bad += row->state == LINK_DOWN || row->state == LINK_MISSING;
-        }
+        if (!row->row.known)
+            row->state = driver_interface(a->options->sys, device);
         row->row.known = true;
         row->services++;
     }
-    return bad;
 }
 
 static void
@@ -122,8 +117,8 @@ show_node(struct agent *a, struct snapshot *s)
     snapshot_text(row->name, sizeof row->name, a->name);
     snapshot_text(row->version, sizeof row->version, VERSION);
     readers_show(s, a->now);
+    show_interfaces(a, s);
     health_unknown(&f);
-    f.reading[HEALTH_INTERFACE] = show_interfaces(a, s);
     f.reading[HEALTH_SOCKMIGD] = fails(feed_state(a->sockmigd));
     f.reading[HEALTH_BASCULED] = fails(feed_state(a->basculed));
     f.reading[HEALTH_COROSYNC] = fails(a->corosync);

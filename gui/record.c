@@ -238,6 +238,17 @@ unescape(char *out, size_t size, const char *in)
     return n;
 }
 
+/* A table of connections has a million of them: strtoul() takes most of the time. */
+static uint32_t
+number(const char **at)
+{
+    uint32_t n = 0;
+
+    for (; g_ascii_isdigit(**at); (*at)++)
+        n = n * 10 + (uint32_t)(**at - '0');
+    return n;
+}
+
 static void
 apply_object(struct table *t, const char *line)
 {
@@ -245,14 +256,14 @@ apply_object(struct table *t, const char *line)
     struct table_value value = { .kind = line[0] };
     uint32_t oid[TABLE_OID];
     size_t n = 0;
-    char *at = (char *)line + 1;
+    const char *at = line + 1;
 
-    do {
-        if (n < TABLE_OID)
-            oid[n++] = (uint32_t)strtoul(at + 1, &at, 10);
-        else
+    while (*at && (n == 0 || *at == '.')) {
+        if (n == TABLE_OID)
             return;
-    } while (*at == '.');
+        at++;
+        oid[n++] = number(&at);
+    }
     if (*at == ' ')
         at++;
     if (value.kind == 's') {

@@ -1,6 +1,8 @@
 #!/usr/bin/python3
 # play_runs.py - recorded runs in the real console: what is shown and told, everything by
 # keyboard alone, odd data, exports.  No lab; a few seconds.
+#
+#   play_runs.py [TEST...]
 import json, os, re, shutil, subprocess, sys
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
@@ -213,6 +215,8 @@ def connect(d):
 
 with desk.Desk() as d:
     for test in (small, export, failover, french, odd, phrase, connect):
+        if sys.argv[1:] and test.__name__ not in sys.argv[1:]:
+            continue
         try:
             test(d)
             print("ok: " + test.__name__)

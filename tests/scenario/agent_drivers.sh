@@ -6,6 +6,7 @@
 agent_scenario "drivers: readings, events, an alarm, one that hangs"
 chip=$dir/sys/class/hwmon/hwmon0
 mkdir -p "$chip"
+ln -s /sys/class/net "$dir/sys/class/net"
 echo board >"$chip/name"
 echo "CPU" >"$chip/temp1_label"
 echo 45000 >"$chip/temp1_input"
@@ -48,6 +49,23 @@ ip -n "$ns" link set up1 up
 wait_for 3 value 1 $node.12.1.4.$(name up0) "INTEGER: 1" || fail "the carrier is not back"
 [ "$(get bascule-poller 1 $node.12.1.16.$(name up0) | sed 's/.*: //')" -ge $((before + 2)) ] ||
     fail "the changes are not counted"
+
+# The device is a bridge, as on a real host: a service's gate keeps it running when no
+# cable is left.
+link() { ip -n "$ns" link "$@" || fail "ip link $*"; }
+link set up0 down
+link set up0 name cable
+link add up0 type bridge
+link add bsc0000000a type veth peer name gate
+for port in cable bsc0000000a; do link set $port master up0; done
+for l in up0 cable bsc0000000a gate; do link set $l up; done
+wait_for 5 value 1 $node.3.1.2.$(name up0) "INTEGER: 1" || fail "the bridge is not up"
+link set up1 down
+wait_for 3 value 1 $node.3.1.2.$(name up0) "INTEGER: 2" || fail "a bridge that leads nowhere is called up"
+lost() { value 1 $node.8.1.4.$(name link) "STRING: \"devices of services down or missing: $1\""; }
+wait_for 3 lost 2 || fail "and does not count" # the other one is missing anyway
+link set up1 up
+wait_for 5 lost 1 || fail "the cable is not back"
 
 # Processes of a service: what the engine says runs here is looked at.
 sleep 1000 &

@@ -11,11 +11,11 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #define QUIET_MS 60000      /* of the other side */
@@ -210,6 +210,7 @@ go(struct arrival *a)
     }
     a->page->silent = false;
     arrive_announce(a);
+    a->woken = mono_clock();
     FAULT_POINT("arrive-runs");
     result.connections = a->revive.connections;
     result.lost = a->revive.lost;
@@ -267,27 +268,32 @@ take(struct arrival *a, const struct imgfile_item *item)
     }
 }
 
-/* Until the other side has ended the connection: what came to the old place. */
+/* A neighbour may miss an announcement, or ignore one that comes within 1 s of the last
+ * change of its entry: what it sends to the old place meanwhile is brought here. */
 static void
-inject(struct arrival *a)
+settle(struct arrival *a)
 {
-    struct imgfile_item item;
+    static const unsigned at_ms[] = { 100, 1100, 2100 };
+    bool open = true;
+    unsigned told = 0;
 
-    while (channel_get(&a->channel, &item, LINGER_MS) == 0)
-        if ((unsigned)item.type == CHANNEL_HELD && a->revive.tun >= 0 &&
-            item.size > 0 && write(a->revive.tun, item.data, item.size) < 0)
-            log_debug("a packet was not taken: %s", strerror(errno));
-}
+    while (open || (told < 3 && a->page->nvips > 0)) {
+        int64_t ms = mono_us_between(a->woken, mono_clock()) / 1000;
+        struct imgfile_item item;
 
-/* Linux ignores what comes within 1 s of the last change of an entry. */
-static void
-announce_again(const struct arrival *a)
-{
-    static const struct timespec after[] = { { 0, 100000000 }, { 1, 0 }, { 1, 0 } };
-
-    for (unsigned i = 0; i < 3 && a->page->nvips > 0; i++) {
-        nanosleep(&after[i], NULL);
-        arrive_announce(a);
+        if (told < 3 && ms >= at_ms[told]) {
+            arrive_announce(a);
+            told++;
+        } else if (!open) {
+            poll(NULL, 0, 50);
+        } else if (channel_ready(&a->channel, 50)) {
+            open = channel_get(&a->channel, &item, LINGER_MS) == 0;
+            if (open && (unsigned)item.type == CHANNEL_HELD && item.size > 0 &&
+                write(a->revive.tun, item.data, item.size) < 0)
+                log_debug("a packet was not taken: %s", strerror(errno));
+        } else if (ms > LINGER_MS) {
+            open = false;
+        }
     }
 }
 
@@ -343,8 +349,7 @@ arrive(int fd, const struct arrive_conf *conf, struct arrive_page *page)
         log_warn("connection refused: %s",
             ret == -EBADMSG ? "another secret" : strerror(-ret));
     if (a->runs) {
-        inject(a);
-        announce_again(a);
+        settle(a);
         end(a);
     }
     ret = a->runs;

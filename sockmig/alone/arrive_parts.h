@@ -24,7 +24,7 @@ struct arrival {
     struct revive_room room;
     struct vip vips[CHANNEL_ADDRESSES];
     struct mono taken; /* when the last list came */
-    struct mono go;
+    struct mono go, woken;
     bool built, ready, runs;
     char error[ARRIVE_TEXT];
 };

@@ -18,7 +18,8 @@
 
 #define LIMIT_MS 5000
 #define PART_PAGES 4096u
-#define ASK_MS 5000 /* for an answer, when the connection is lost */
+#define LINGER_MS 2500 /* longer than it announces itself there */
+#define ASK_MS 5000    /* for an answer, when the connection is lost */
 
 struct mover *
 mover_new(void)
@@ -365,6 +366,18 @@ mover_forward(struct mover *m)
         ret = mover_put(m, (enum imgfile_type)CHANNEL_HELD, 0,
             &(struct iovec){ m->catcher.packet, n }, 1);
     return ret;
+}
+
+void
+mover_linger(struct mover *m)
+{
+    struct mono until = mono_add_ms(mono_clock(), LINGER_MS);
+    struct pollfd p = { .fd = m->catcher.fd, .events = POLLIN };
+
+    m->still = true; /* there is nobody left to be served */
+    while (m->nvips > 0 && mono_before(mono_clock(), until) && mover_forward(m) == 0)
+        poll(&p, 1, 100);
+    channel_drain(&m->channel, serve, m);
 }
 
 /* ---- the decision is the other end's */

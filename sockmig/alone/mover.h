@@ -69,6 +69,9 @@ void mover_forget(struct mover *m);
 int mover_catch(struct mover *m);
 int mover_forward(struct mover *m);
 
+/* mover_linger - the same for as long as a neighbour may look for them here. */
+void mover_linger(struct mover *m);
+
 /* mover_go - the other end may have them: nothing of them may run here until it has
  * answered.  mover_result - its answer: 0, they run there; -EREMOTEIO: they do not. */
 int mover_go(struct mover *m);

@@ -97,7 +97,6 @@ def one_move(sockmig, folder, source, target, address, pid):
     said = subprocess.run(source + [sockmig, "move", str(pid), address, "--secret",
                                     folder + "/secret", "--address", ADDRESS],
                           stdout=subprocess.PIPE, text=True, check=True).stdout
-    time.sleep(0.5)  # the probe's next answers
     receiver.wait()
     return (float(re.search(r"still for ([\d.]+) ms", said).group(1)),
             int(re.search(r"with (\d+) kB", said).group(1)))
@@ -127,6 +126,7 @@ def measure(args, folder):
         probe.stdin.flush()
         idle = float(probe.stdout.readline())
         still, left = one_move(sockmig, folder, source, target, address, redis.pid)
+        redis.poll()  # its first incarnation was a child of this program
         probe.stdin.write("\n")
         probe.stdin.flush()
         gap = float(probe.stdout.readline())

@@ -137,6 +137,8 @@ share_silence(struct arrival *a)
     a->page->silent = a->revive.has_begun;
 }
 
+static void go_on_inside(struct arrival *a);
+
 static int
 build(struct arrival *a)
 {
@@ -144,6 +146,8 @@ build(struct arrival *a)
 
     if (ret == 0)
         ret = arrive_check(a);
+    if (ret == 0 && a->page->order.cell[0] && !a->inside)
+        return arrive_enter(a, go_on_inside);
     if (ret < 0)
         return ret;
     a->revive.age_ns = MARGIN_NS;
@@ -182,7 +186,7 @@ decide(void *arg)
     struct arrival *a = arg;
     int runs = decision_make(a->page->order.id, true);
 
-    a->runs = runs == 1;
+    a->runs = a->page->runs = runs == 1;
     return runs == 1 ? 0 : runs == 0 ? -ECANCELED : runs;
 }
 
@@ -205,7 +209,7 @@ go(struct arrival *a)
     if (ret < 0) {
         if (a->runs)
             decision_revoke(a->page->order.id);
-        a->runs = false;
+        a->runs = a->page->runs = false;
         return ret;
     }
     a->page->silent = false;
@@ -323,22 +327,12 @@ give_up(struct arrival *a, int ret)
     answer(a, CHANNEL_FAILED, a->error, strlen(a->error));
 }
 
-bool
-arrive(int fd, const struct arrive_conf *conf, struct arrive_page *page)
+static void
+serve(struct arrival *a, int ret)
 {
-    struct arrival *a = calloc(1, sizeof *a);
     struct imgfile_item item;
-    int ret;
 
-    if (!a)
-        return false;
-    a->page = page;
-    a->conf = conf;
-    a->now = &a->images[0];
-    revive_init(&a->revive);
-    ret = channel_accept(&a->channel, fd, conf->secret);
-    page->out = a->channel.out;
-    while (ret == 0 && !a->runs) {
+    while (ret == 0 && !a->runs && !a->left) {
         ret = channel_get(&a->channel, &item, QUIET_MS);
         if (ret == 0)
             ret = take(a, &item);
@@ -352,10 +346,33 @@ arrive(int fd, const struct arrive_conf *conf, struct arrive_page *page)
         settle(a);
         end(a);
     }
-    ret = a->runs;
+}
+
+static void
+go_on_inside(struct arrival *a)
+{
+    a->inside = true;
+    serve(a, build(a));
+}
+
+bool
+arrive(int fd, const struct arrive_conf *conf, struct arrive_page *page)
+{
+    struct arrival *a = calloc(1, sizeof *a);
+    int ret;
+
+    if (!a)
+        return false;
+    a->page = page;
+    a->conf = conf;
+    a->now = &a->images[0];
+    revive_init(&a->revive);
+    ret = channel_accept(&a->channel, fd, conf->secret);
+    page->out = a->channel.out;
+    serve(a, ret);
     channel_close(&a->channel);
     free(a);
-    return ret;
+    return page->runs;
 }
 
 void

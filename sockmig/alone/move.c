@@ -221,6 +221,8 @@ work(struct mover *m, pid_t root)
 
     if (ret == 0)
         ret = mover_find_addresses(m);
+    if (ret == 0)
+        mover_find_cell(m);
     for (int i = 0; ret == 0; i++) {
         ret = once(m);
         if (ret != -EAGAIN || i == TRIES - 1)

@@ -56,6 +56,10 @@ int mover_find_addresses(struct mover *m);
 int mover_addresses_away(struct mover *m);
 void mover_addresses_back(struct mover *m);
 
+/* mover_find_cell - are they in namespaces of their own?  Then in such at the other
+ * end, too. */
+void mover_find_cell(struct mover *m);
+
 /* mover_remember - processes and mappings, as the other end has them from now on.
  * mover_is_same - are these the same processes?  mover_put_new: what is in mappings
  * that it does not have.  mover_forget: all of that, and every page is new again. */

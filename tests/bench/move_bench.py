@@ -77,7 +77,8 @@ def segment(folder):
     sh("head -c 64 /dev/urandom > %s/secret; chmod 600 %s/secret" % (folder, folder))
     host = subprocess.Popen(
         ["ip", "netns", "exec", "b", "unshare", "-m", "-p", "-f", "--kill-child",
-         "--mount-proc", "sh", "-c", "mount -t tmpfs none /run; touch %s/b; exec sleep inf" % folder])
+         "--mount-proc", "bash", "-c", "mount -t tmpfs none /run; touch %s/b; "
+         "while :; do sleep 1000 & wait; done" % folder])
     while not os.path.exists(folder + "/b"):
         time.sleep(0.01)
     sh("echo 4000 > /proc/sys/kernel/ns_last_pid")

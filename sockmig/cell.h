@@ -5,12 +5,14 @@
  *
  * The reaper is never checkpointed and exists on every node; when it is killed, the
  * kernel kills everything in the cell.  It also dies with the engine thread that
- * started it (PR_SET_PDEATHSIG): a service never runs without its engine. */
+ * started it (PR_SET_PDEATHSIG), unless it is told to stay: a service never runs
+ * without its engine. */
 #ifndef BSC_CELL_H
 #define BSC_CELL_H
 
 #include "lib/core/mono.h"
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/types.h>
 
@@ -22,6 +24,7 @@ struct cell_conf {        /* borrowed for the calls */
     gid_t gid;
     const gid_t *groups;
     unsigned ngroups;
+    bool stays; /* its processes live on without the thread that started them */
     const char *directory, *log; /* log: stdout and stderr are appended there */
 
     /* Of a clone only: its monotonic and boot time clocks run ahead of the image's by

@@ -100,7 +100,8 @@ reaper(const struct cell_plan *plan, int report)
     char *page;
     long pid;
 
-    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (!plan->conf->stays)
+        prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (sethostname(plan->conf->name, strlen(plan->conf->name)) < 0 ||
         mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
         mount("proc", "/proc", "proc", MS_NOSUID | MS_NODEV | MS_NOEXEC, NULL) < 0)

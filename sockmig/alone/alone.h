@@ -25,6 +25,7 @@ int alone_inspect(int argc, char **argv);
 int alone_dump(int argc, char **argv);
 int alone_restore(int argc, char **argv);
 int alone_move(int argc, char **argv);
+int alone_run(int argc, char **argv);
 int alone_receive(int argc, char **argv);
 int alone_show(int argc, char **argv);
 

@@ -11,11 +11,11 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #define QUIET_MS 60000      /* of the other side */
@@ -137,6 +137,8 @@ share_silence(struct arrival *a)
     a->page->silent = a->revive.has_begun;
 }
 
+static void go_on_inside(struct arrival *a);
+
 static int
 build(struct arrival *a)
 {
@@ -144,6 +146,8 @@ build(struct arrival *a)
 
     if (ret == 0)
         ret = arrive_check(a);
+    if (ret == 0 && a->page->order.cell[0] && !a->inside)
+        return arrive_enter(a, go_on_inside);
     if (ret < 0)
         return ret;
     a->revive.age_ns = MARGIN_NS;
@@ -182,7 +186,7 @@ decide(void *arg)
     struct arrival *a = arg;
     int runs = decision_make(a->page->order.id, true);
 
-    a->runs = runs == 1;
+    a->runs = a->page->runs = runs == 1;
     return runs == 1 ? 0 : runs == 0 ? -ECANCELED : runs;
 }
 
@@ -205,11 +209,12 @@ go(struct arrival *a)
     if (ret < 0) {
         if (a->runs)
             decision_revoke(a->page->order.id);
-        a->runs = false;
+        a->runs = a->page->runs = false;
         return ret;
     }
     a->page->silent = false;
     arrive_announce(a);
+    a->woken = mono_clock();
     FAULT_POINT("arrive-runs");
     result.connections = a->revive.connections;
     result.lost = a->revive.lost;
@@ -267,27 +272,32 @@ take(struct arrival *a, const struct imgfile_item *item)
     }
 }
 
-/* Until the other side has ended the connection: what came to the old place. */
+/* A neighbour may miss an announcement, or ignore one that comes within 1 s of the last
+ * change of its entry: what it sends to the old place meanwhile is brought here. */
 static void
-inject(struct arrival *a)
+settle(struct arrival *a)
 {
-    struct imgfile_item item;
+    static const unsigned at_ms[] = { 100, 1100, 2100 };
+    bool open = true;
+    unsigned told = 0;
 
-    while (channel_get(&a->channel, &item, LINGER_MS) == 0)
-        if ((unsigned)item.type == CHANNEL_HELD && a->revive.tun >= 0 &&
-            item.size > 0 && write(a->revive.tun, item.data, item.size) < 0)
-            log_debug("a packet was not taken: %s", strerror(errno));
-}
+    while (open || (told < 3 && a->page->nvips > 0)) {
+        int64_t ms = mono_us_between(a->woken, mono_clock()) / 1000;
+        struct imgfile_item item;
 
-/* Linux ignores what comes within 1 s of the last change of an entry. */
-static void
-announce_again(const struct arrival *a)
-{
-    static const struct timespec after[] = { { 0, 100000000 }, { 1, 0 }, { 1, 0 } };
-
-    for (unsigned i = 0; i < 3 && a->page->nvips > 0; i++) {
-        nanosleep(&after[i], NULL);
-        arrive_announce(a);
+        if (told < 3 && ms >= at_ms[told]) {
+            arrive_announce(a);
+            told++;
+        } else if (!open) {
+            poll(NULL, 0, 50);
+        } else if (channel_ready(&a->channel, 50)) {
+            open = channel_get(&a->channel, &item, LINGER_MS) == 0;
+            if (open && (unsigned)item.type == CHANNEL_HELD && item.size > 0 &&
+                write(a->revive.tun, item.data, item.size) < 0)
+                log_debug("a packet was not taken: %s", strerror(errno));
+        } else if (ms > LINGER_MS) {
+            open = false;
+        }
     }
 }
 
@@ -317,22 +327,12 @@ give_up(struct arrival *a, int ret)
     answer(a, CHANNEL_FAILED, a->error, strlen(a->error));
 }
 
-bool
-arrive(int fd, const struct arrive_conf *conf, struct arrive_page *page)
+static void
+serve(struct arrival *a, int ret)
 {
-    struct arrival *a = calloc(1, sizeof *a);
     struct imgfile_item item;
-    int ret;
 
-    if (!a)
-        return false;
-    a->page = page;
-    a->conf = conf;
-    a->now = &a->images[0];
-    revive_init(&a->revive);
-    ret = channel_accept(&a->channel, fd, conf->secret);
-    page->out = a->channel.out;
-    while (ret == 0 && !a->runs) {
+    while (ret == 0 && !a->runs && !a->left) {
         ret = channel_get(&a->channel, &item, QUIET_MS);
         if (ret == 0)
             ret = take(a, &item);
@@ -343,14 +343,36 @@ arrive(int fd, const struct arrive_conf *conf, struct arrive_page *page)
         log_warn("connection refused: %s",
             ret == -EBADMSG ? "another secret" : strerror(-ret));
     if (a->runs) {
-        inject(a);
-        announce_again(a);
+        settle(a);
         end(a);
     }
-    ret = a->runs;
+}
+
+static void
+go_on_inside(struct arrival *a)
+{
+    a->inside = true;
+    serve(a, build(a));
+}
+
+bool
+arrive(int fd, const struct arrive_conf *conf, struct arrive_page *page)
+{
+    struct arrival *a = calloc(1, sizeof *a);
+    int ret;
+
+    if (!a)
+        return false;
+    a->page = page;
+    a->conf = conf;
+    a->now = &a->images[0];
+    revive_init(&a->revive);
+    ret = channel_accept(&a->channel, fd, conf->secret);
+    page->out = a->channel.out;
+    serve(a, ret);
     channel_close(&a->channel);
     free(a);
-    return ret;
+    return page->runs;
 }
 
 void

@@ -18,7 +18,7 @@
 #include "sockmig/alone/vip.h"
 
 struct arrive_page { /* shared with the listener */
-    volatile bool ordered, answered;
+    volatile bool ordered, answered, runs;
     struct channel_order order;
     struct seal_key out; /* to answer instead of the worker */
     volatile uint64_t next_out;

@@ -24,8 +24,9 @@ struct arrival {
     struct revive_room room;
     struct vip vips[CHANNEL_ADDRESSES];
     struct mono taken; /* when the last list came */
-    struct mono go;
+    struct mono go, woken;
     bool built, ready, runs;
+    bool inside, left; /* this is the worker in the cell; or that has the rest */
     char error[ARRIVE_TEXT];
 };
 
@@ -38,6 +39,10 @@ int arrive_fail(struct arrival *a, int ret, const char *fmt, ...)
  * 0 or -errno with .error. */
 int arrive_order(struct arrival *a, const struct imgfile_item *item);
 int arrive_check(struct arrival *a);
+
+/* arrive_enter - make the cell of the order; @run goes on in it, and this process waits
+ * for its end.  0, or -errno with .error. */
+int arrive_enter(struct arrival *a, void (*run)(struct arrival *a));
 
 /* arrive_add - the addresses that come along.  arrive_announce: once; arrive_remove:
  * all that were added. */

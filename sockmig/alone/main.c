@@ -23,6 +23,10 @@ static const struct command {
         "take an image of a process and its descendants, and end them" },
     { "restore", alone_restore, "restore DIR [--reset-connections]",
         "let the processes of an image run again, here" },
+    { "run", alone_run,
+        "run [--address ADDRESS/BITS --device DEVICE]... [--name NAME] [--log FILE] "
+        "[--directory DIR] COMMAND [ARGUMENT...]",
+        "start a command in a cell, with process ids that are free anywhere" },
     { "move", alone_move,
         "move PID HOST[:PORT] [--address ADDRESS]... [--secret FILE] [--limit-ms N]",
         "a running process and its descendants, with their connections, to HOST" },

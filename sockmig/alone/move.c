@@ -152,8 +152,8 @@ hand_over(struct mover *m)
     }
     FAULT_POINT("move-runs");
     take_kill(&m->take);
-    take_speak(&m->take);
     mover_forward(m); /* what came to the old place until now */
+    take_speak(&m->take);
     return 0;
 }
 
@@ -221,6 +221,8 @@ work(struct mover *m, pid_t root)
 
     if (ret == 0)
         ret = mover_find_addresses(m);
+    if (ret == 0)
+        mover_find_cell(m);
     for (int i = 0; ret == 0; i++) {
         ret = once(m);
         if (ret != -EAGAIN || i == TRIES - 1)
@@ -244,6 +246,7 @@ tell(const struct mover *m)
         (unsigned long long)(t->memory >> 20), m->host);
     printf("stood still for %.1f ms, with %llu kB of memory left to send\n",
         (double)m->still_us / 1000, (unsigned long long)(m->last_bytes >> 10));
+    fflush(stdout);
 }
 
 static bool
@@ -303,10 +306,12 @@ alone_move(int argc, char **argv)
     ret = ALONE_FAILED;
     if (m->host) {
         ret = work(m, root);
-        if (ret == 0)
+        if (ret == 0) {
             tell(m);
-        else
+            mover_linger(m);
+        } else {
             ret = take_failed(&m->take, ret, root, "not moved, it runs on here");
+        }
     }
     mover_free(m);
     return ret;

@@ -56,6 +56,10 @@ int mover_find_addresses(struct mover *m);
 int mover_addresses_away(struct mover *m);
 void mover_addresses_back(struct mover *m);
 
+/* mover_find_cell - are they in namespaces of their own?  Then in such at the other
+ * end, too. */
+void mover_find_cell(struct mover *m);
+
 /* mover_remember - processes and mappings, as the other end has them from now on.
  * mover_is_same - are these the same processes?  mover_put_new: what is in mappings
  * that it does not have.  mover_forget: all of that, and every page is new again. */
@@ -68,6 +72,9 @@ void mover_forget(struct mover *m);
  * mover_forward - send what came.  0 or -errno. */
 int mover_catch(struct mover *m);
 int mover_forward(struct mover *m);
+
+/* mover_linger - the same for as long as a neighbour may look for them here. */
+void mover_linger(struct mover *m);
 
 /* mover_go - the other end may have them: nothing of them may run here until it has
  * answered.  mover_result - its answer: 0, they run there; -EREMOTEIO: they do not. */

@@ -77,7 +77,8 @@ def segment(folder):
     sh("head -c 64 /dev/urandom > %s/secret; chmod 600 %s/secret" % (folder, folder))
     host = subprocess.Popen(
         ["ip", "netns", "exec", "b", "unshare", "-m", "-p", "-f", "--kill-child",
-         "--mount-proc", "sh", "-c", "mount -t tmpfs none /run; touch %s/b; exec sleep inf" % folder])
+         "--mount-proc", "bash", "-c", "mount -t tmpfs none /run; touch %s/b; "
+         "while :; do sleep 1000 & wait; done" % folder])
     while not os.path.exists(folder + "/b"):
         time.sleep(0.01)
     sh("echo 4000 > /proc/sys/kernel/ns_last_pid")
@@ -97,7 +98,6 @@ def one_move(sockmig, folder, source, target, address, pid):
     said = subprocess.run(source + [sockmig, "move", str(pid), address, "--secret",
                                     folder + "/secret", "--address", ADDRESS],
                           stdout=subprocess.PIPE, text=True, check=True).stdout
-    time.sleep(0.5)  # the probe's next answers
     receiver.wait()
     return (float(re.search(r"still for ([\d.]+) ms", said).group(1)),
             int(re.search(r"with (\d+) kB", said).group(1)))
@@ -127,6 +127,7 @@ def measure(args, folder):
         probe.stdin.flush()
         idle = float(probe.stdout.readline())
         still, left = one_move(sockmig, folder, source, target, address, redis.pid)
+        redis.poll()  # its first incarnation was a child of this program
         probe.stdin.write("\n")
         probe.stdin.flush()
         gap = float(probe.stdout.readline())

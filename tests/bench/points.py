@@ -96,10 +96,11 @@ class Walk:
             arm(active)
             self.kill_engine(active)
             return active
-        if when == "election":  # by the candidate that goes first, of those that are alike
-            arm(others[0])
+        if when == "election":  # whoever goes first, and only that one
+            for n in others:
+                arm(n)
             self.kill_engine(active)
-            return others[0]
+            return self.first_reached(others)
         where = {"handover": active, "hold": others[0], "takeover": others[0],
                  "follow": others[1], "resume": active}[when]
         arm(where)
@@ -108,6 +109,16 @@ class Walk:
         self.order = (active, "bascule", "switchover", "redis", others[0])
         self.started = self.say(*self.order)
         return where
+
+    def first_reached(self, nodes):
+        end = time.monotonic() + REACH_S
+        while time.monotonic() < end:
+            for node in nodes:
+                if not os.path.exists(inside(self.name, node, FAULT)):
+                    self.disarm()
+                    return node
+            time.sleep(0.01)
+        return nodes[0]
 
     def reached(self, node):
         path, end = inside(self.name, node, FAULT), time.monotonic() + REACH_S

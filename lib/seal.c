@@ -38,8 +38,9 @@ seal_secret_read(const char *path, struct seal_secret *out, char *error)
 
     need_sodium();
     if (fd < 0 || fstat(fd, &st) < 0) {
-        snprintf(error, SEAL_ERROR_LEN, "%s: %s; make it with: head -c 64 /dev/urandom",
-            path, strerror(errno));
+        snprintf(error, SEAL_ERROR_LEN,
+            "%s: %s; make it: (umask 077; head -c 64 /dev/urandom > %s)", path,
+            strerror(errno), path);
         goto out;
     }
     if (!S_ISREG(st.st_mode) || (st.st_mode & 077)) {

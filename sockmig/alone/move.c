@@ -250,27 +250,19 @@ tell(const struct mover *m)
 }
 
 static bool
-add_address(struct mover *m, const char *text)
-{
-    if (m->nvips == CHANNEL_ADDRESSES || !vip_parse(text, false, &m->vips[m->nvips]))
-        return false;
-    m->nvips++;
-    return true;
-}
-
-static bool
 options(struct mover *m, int argc, char **argv)
 {
     static const struct option known[] = { { "address", required_argument, NULL, 'a' },
         { "secret", required_argument, NULL, 's' },
         { "limit-ms", required_argument, NULL, 'l' }, { NULL, 0, NULL, 0 } };
     const char *secret = ALONE_SECRET;
-    char error[SEAL_ERROR_LEN];
+    char error[SEAL_ERROR_LEN], wrong[VIP_ERROR];
     int c;
 
     while ((c = getopt_long(argc, argv, "", known, NULL)) >= 0) {
-        if (c == 'a' && !add_address(m, optarg)) {
-            alone_error("%s: not an address (%u at most)", optarg, CHANNEL_ADDRESSES);
+        if (c == 'a' &&
+            !vip_add_to(m->vips, &m->nvips, CHANNEL_ADDRESSES, optarg, false, wrong)) {
+            alone_error("%s", wrong);
             return false;
         }
         if (c == 's')

@@ -26,17 +26,6 @@ struct run {
 };
 
 static bool
-add_address(struct run *r, const char *text)
-{
-    if (r->nvips == CHANNEL_ADDRESSES || !vip_parse(text, true, &r->vips[r->nvips])) {
-        alone_error("%s: not an address (%u at most)", text, CHANNEL_ADDRESSES);
-        return false;
-    }
-    r->nvips++;
-    return true;
-}
-
-static bool
 options(struct run *r, int argc, char **argv)
 {
     static const struct option known[] = { { "address", required_argument, NULL, 'a' },
@@ -44,11 +33,15 @@ options(struct run *r, int argc, char **argv)
         { "name", required_argument, NULL, 'n' },
         { "log", required_argument, NULL, 'l' },
         { "directory", required_argument, NULL, 'w' }, { NULL, 0, NULL, 0 } };
+    char error[VIP_ERROR];
     int c;
 
     while ((c = getopt_long(argc, argv, "+", known, NULL)) >= 0) {
-        if (c == 'a' && !add_address(r, optarg))
+        if (c == 'a' &&
+            !vip_add_to(r->vips, &r->nvips, CHANNEL_ADDRESSES, optarg, true, error)) {
+            alone_error("%s", error);
             return false;
+        }
         if (c == 'd')
             r->device = optarg;
         if (c == 'n')

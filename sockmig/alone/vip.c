@@ -48,6 +48,22 @@ vip_parse(const char *text, bool host_bits, struct vip *out)
     return true;
 }
 
+bool
+vip_add_to(struct vip *list, unsigned *n, unsigned max, const char *text,
+    bool host_bits, char *error)
+{
+    if (*n == max)
+        snprintf(error, VIP_ERROR, "%.80s: %u addresses are the most", text, max);
+    else if (!vip_parse(text, host_bits, &list[*n]))
+        snprintf(error, VIP_ERROR,
+            "%.80s: not an address: write 192.0.2.7 or 2001:db8::7, with /24 or the "
+            "like for its prefix",
+            text);
+    else
+        return ++*n > 0;
+    return false;
+}
+
 const char *
 vip_text(const struct vip *v)
 {

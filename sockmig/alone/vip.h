@@ -24,6 +24,11 @@ struct vip {
  * 0, or @host_bits: all of them. */
 bool vip_parse(const char *text, bool host_bits, struct vip *out);
 
+/* vip_add_to - parse one more for @list, which has *n of at most @max.  False: @error
+ * (VIP_ERROR bytes) says what is allowed. */
+bool vip_add_to(struct vip *list, unsigned *n, unsigned max, const char *text,
+    bool host_bits, char *error);
+
 /* vip_of - of a socket's address (an IPv4 one inside IPv6 is IPv4).  False: not IP. */
 struct sockaddr;
 bool vip_of(const struct sockaddr *a, struct vip *out);

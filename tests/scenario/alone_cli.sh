@@ -17,11 +17,13 @@ expect()
 }
 
 echo "- usage"
+(umask 077; head -c 64 /dev/urandom > secret)
+many=
 expect 2 "Usage: sockmig"
 expect 2 'there is no command "bogus"' bogus
 expect 0 "Usage: sockmig" --help
-for c in inspect dump restore show; do
-    expect 2 "usage: sockmig $c" $c
+for c in inspect run dump restore move receive show; do
+    [ $c = receive ] || expect 2 "usage: sockmig $c" $c # that one needs nothing
     expect 2 "usage: sockmig $c" $c --bogus
     expect 0 "Usage: sockmig $c" $c --help
 done
@@ -30,6 +32,12 @@ expect 3 "No such process" inspect 4000000
 expect 3 "No such process" dump 4000000 image
 expect 1 "No such file" restore nowhere
 expect 1 "no image of sockmig" show /bin/true
+expect 2 "write 192.0.2.7" move 4000000 host --address bogus
+expect 2 "write 192.0.2.7" run --device lo --address 192.0.2.7/33 true
+for i in $(seq 17); do many+=" --address 192.0.2.$i"; done
+expect 2 "16 addresses are the most" move 4000000 host $many
+expect 1 "urandom > nowhere/secret)" move 4000000 host --secret nowhere/secret
+expect 1 "no such network device" receive --device nowhere --secret secret
 
 echo "- what is refused is named, with its cure"
 /usr/bin/python3 "$top_srcdir/tests/scenario/alone_odd.py" > odd.out 2> odd.err < /dev/null &

@@ -29,7 +29,8 @@ arrive_order(struct arrival *a, const struct imgfile_item *item)
         *v = (struct vip){ .family = (int)o->addresses[i].family,
             .bits = o->addresses[i].bits };
         memcpy(v->bytes, o->addresses[i].bytes, sizeof v->bytes);
-        if ((v->family != AF_INET && v->family != AF_INET6) || v->bits > 128)
+        if ((v->family != AF_INET || v->bits > 32) &&
+            (v->family != AF_INET6 || v->bits > 128))
             return -EPROTO;
         if (!a->conf->device)
             return arrive_fail(a, -ENODEV,

@@ -296,24 +296,39 @@ stubs_new(struct stubs *s, const struct stub_plan *plans, unsigned n, int netns,
     return ret;
 }
 
-int
-stubs_fill(struct stubs *s)
+/* Each stub that stands for a process; no zombies. */
+static int
+each(struct stubs *s,
+    int (*step)(struct stubs *s, struct clone *c, const struct image *im))
 {
     int ret = 0;
 
     for (unsigned i = 0; i < s->n && ret == 0; i++) {
         struct clone *c = s->clones[i];
-        const struct image *im = s->plans[i].im;
 
         if (!c)
             continue;
-        ret = skeleton_settle(c, im);
-        if (ret == 0)
-            ret = clone_check_stub(c, im, s->why);
-        if (ret == 0)
-            ret = skeleton_layout(c, im);
+        ret = step(s, c, s->plans[i].im);
         ret = say(s, i, c->batch.failed, ret);
     }
+    return ret;
+}
+
+static int
+fill(struct stubs *s, struct clone *c, const struct image *im)
+{
+    int ret = skeleton_settle(c, im);
+
+    if (ret == 0)
+        ret = clone_check_stub(c, im, s->why);
+    return ret == 0 ? skeleton_layout(c, im) : ret;
+}
+
+int
+stubs_fill(struct stubs *s)
+{
+    int ret = each(s, fill);
+
     if (ret == 0)
         ret = stubs_share_memory(s);
     for (unsigned i = 0; i < s->n && ret == 0; i++)
@@ -334,25 +349,24 @@ leaves_free(const struct clone *c, const struct image *im)
     return true;
 }
 
+static int
+renew(struct stubs *s, struct clone *c, const struct image *im)
+{
+    int ret;
+
+    (void)s;
+    if (!leaves_free(c, im)) { /* it grew to where the calls are made */
+        c->batch.failed = "room for the stubs";
+        return -EBUSY;
+    }
+    ret = skeleton_layout(c, im);
+    return ret == 0 ? skeleton_threads(c, im) : ret;
+}
+
 int
 stubs_renew(struct stubs *s)
 {
-    int ret = 0;
-
-    for (unsigned i = 0; i < s->n && ret == 0; i++) {
-        struct clone *c = s->clones[i];
-        const struct image *im = s->plans[i].im;
-
-        if (!c)
-            continue;
-        if (!leaves_free(c, im)) /* it grew to where the calls are made */
-            return say(s, i, "room for the stubs", -EBUSY);
-        ret = skeleton_layout(c, im);
-        if (ret == 0)
-            ret = skeleton_threads(c, im);
-        ret = say(s, i, c->batch.failed, ret);
-    }
-    return ret;
+    return each(s, renew);
 }
 
 int

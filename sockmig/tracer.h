@@ -54,7 +54,9 @@ void tracer_stats(struct tracer *t, struct tracer_stats *out);
 /* tracer_want - output waits: a checkpoint is wanted as soon as allowed.  Any thread,
  * no system call if one is wanted already. */
 void tracer_want(struct tracer *t);
-void tracer_unwant(struct tracer *t); /* none is, after all; the thread that wants */
+
+/* tracer_unwant - one that was taken meanwhile is enough.  The thread that wants. */
+void tracer_unwant(struct tracer *t);
 
 /* tracer_stable - checkpoints up to @number are stable: more may be taken. */
 void tracer_stable(struct tracer *t, uint64_t number);

@@ -316,6 +316,16 @@ shut_is_guessed(struct member *m, struct effects *out)
 }
 
 static void
+handed_too_early(struct member *m, struct member_event *ev)
+{
+    struct conduct *own = &m->services[0].own;
+
+    (void)ev;
+    if (own->busy && own->op == ENGINE_HANDOVER)
+        own->handed = own->op_epoch;
+}
+
+static void
 forgets_records(struct member *m, struct effects *out)
 {
     (void)m;
@@ -395,6 +405,7 @@ static const struct sim_mutant mutants[] = {
     { "served before a majority knows", served_unconfirmed, NULL },
     { "quorum ignored", quorum_ignored, NULL },
     { "gates called shut that may be open", NULL, shut_is_guessed },
+    { "handed over before the engine has stopped", handed_too_early, NULL },
     { "records are not durable", NULL, forgets_records },
     { "a restarted supervisor thinks it never ordered", restart_forgets, NULL },
     { "the journal is written after the act", NULL, journal_after },

@@ -20,6 +20,7 @@
 #include <sys/mman.h>
 
 #define ATTACH_STOP_US 2000000
+#define AHEAD_STOP_US 20000
 #define HOUSEKEEPING_MS 1000
 #define FLAGS_EVERY 10 /* times of housekeeping */
 #define TEXT_SIZE (1u << 20)
@@ -235,18 +236,33 @@ target_pid(const struct target *t)
     return t->pid;
 }
 
+/* Stopped for it: of mappings that were read while it runs, some are others by now, and
+ * one that is registered in part is two to the kernel, which then refuses to mremap()
+ * it: EFAULT. */
+static int
+map_ahead(struct target *t)
+{
+    struct refusals why = { 0 };
+    int ret = trace_stop(&t->trace, AHEAD_STOP_US);
+
+    if (ret == -EAGAIN)
+        return 0; /* the next round, or the checkpoint, tracks what is new */
+    if (ret < 0)
+        return ret;
+    ret = maps_read(&t->maps, &t->precopy, &why);
+    if (ret == 0)
+        memory_register(&t->memory, &t->precopy, t->inject.scratch, &why);
+    trace_resume(&t->trace);
+    return ret == -EOPNOTSUPP ? 0 : ret; /* the checkpoint will name it */
+}
+
 int
 target_precopy(struct target *t, struct pages *pages)
 {
-    struct refusals why = { 0 };
     int ret;
 
     if (t->memory.nfound == 0) { /* else finish the last round first */
-        ret = maps_read(&t->maps, &t->precopy, &why);
-        if (ret == -EOPNOTSUPP) /* the checkpoint will name it */
-            ret = 0;
-        if (ret == 0)
-            memory_register(&t->memory, &t->precopy, t->inject.scratch, &why);
+        ret = map_ahead(t);
         if (ret == 0)
             ret = memory_scan(&t->memory, &t->precopy, true);
         if (ret < 0)

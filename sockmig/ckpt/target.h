@@ -48,7 +48,8 @@ int target_exit_status(
 pid_t target_pid(const struct target *t);
 
 /* target_precopy - copy the pages written since the last round while the process runs
- * (all, the first time).  For a first checkpoint with a short pause.
+ * (all, the first time); it stands still only while its mappings are read.  For a first
+ * checkpoint with a short pause.
  * 0, -ENOSPC @pages is too small (what was found is kept: call again), -ESRCH.
  * @pages NULL: only begin to track, for who reads the memory himself. */
 int target_precopy(struct target *t, struct pages *pages);

@@ -191,8 +191,12 @@ app_lives(const struct app *app, struct app_state *st)
 {
     int status;
 
-    (void)app;
-    return waitpid(st->pid, &status, WNOHANG) == 0;
+    if (waitpid(st->pid, &status, WNOHANG) == 0)
+        return true;
+    fprintf(stderr, "%s ended with %s %d\n", app->name,
+        WIFSIGNALED(status) ? "signal" : "status",
+        WIFSIGNALED(status) ? WTERMSIG(status) : WEXITSTATUS(status));
+    return false;
 }
 
 /* It must get on from where it was, within 10 s, and have found no error. */

@@ -16,24 +16,6 @@
 
 #define GONE_MS 5000
 
-/* What tcp_dump() would have done next. */
-static void
-leave_repair(const struct guard_page *page)
-{
-    int pidfd = (int)syscall(SYS_pidfd_open, page->pid, 0), sock = -1;
-
-    if (pidfd >= 0)
-        sock = (int)syscall(SYS_pidfd_getfd, pidfd, page->note.fd, 0);
-    if (sock >= 0) {
-        repair_set(sock, SOL_TCP, TCP_REPAIR_QUEUE, TCP_NO_QUEUE);
-        repair_set(sock, SOL_TCP, TCP_REPAIR, TCP_REPAIR_OFF_NO_WP);
-        if (page->note.reuse_addr > 0)
-            repair_set(sock, SOL_SOCKET, SO_REUSEADDR, 1);
-    }
-    fd_close(sock);
-    fd_close(pidfd);
-}
-
 /* What they leave of connections says nothing: the rules are still there. */
 static void
 forget(struct guard_page *page, int netns)
@@ -70,8 +52,7 @@ undo(struct guard_page *page, int netns)
 {
     char error[SILENCE_ERROR];
 
-    if (page->note.fd >= 0)
-        leave_repair(page);
+    repair_leave(page->pid, &page->note);
     if (netns >= 0 && setns(netns, CLONE_NEWNET) < 0)
         return;
     for (unsigned i = 0; i < page->nvips; i++)

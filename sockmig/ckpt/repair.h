@@ -14,6 +14,7 @@
 #include <netinet/in.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
+#include <sys/types.h>
 
 #ifndef SO_BUF_LOCK
 #define SO_BUF_LOCK 72
@@ -79,6 +80,10 @@ struct repair_note {
     int reuse_addr;
 };
 extern volatile struct repair_note *repair_note; /* borrowed; NULL: nobody watches */
+
+/* repair_leave - what the dump that was killed would have done next with the socket of
+ * process @pid that @note names; nothing if it names none, or @pid is gone. */
+void repair_leave(pid_t pid, const volatile struct repair_note *note);
 
 /* One restore in the making. */
 struct repair {

@@ -11,10 +11,13 @@
  * receive queue stays selected but for the two calls that need the other one. */
 #include "sockmig/ckpt/tcp.h"
 
+#include "lib/fd.h"
 #include "sockmig/ckpt/repair.h"
 
 #include <string.h>
+#include <sys/syscall.h>
 #include <time.h>
+#include <unistd.h>
 
 #define TRIES 20
 #define YOUNG                                                                          \
@@ -220,6 +223,28 @@ note(int fd, int reuse_addr)
     repair_note->fd = fd;
 }
 
+static void
+leave(int sock, int reuse_addr)
+{
+    repair_set(sock, SOL_TCP, TCP_REPAIR_QUEUE, TCP_NO_QUEUE);
+    repair_set(sock, SOL_TCP, TCP_REPAIR, TCP_REPAIR_OFF_NO_WP);
+    if (reuse_addr > 0) /* entering repair mode cleared it */
+        repair_set(sock, SOL_SOCKET, SO_REUSEADDR, 1);
+}
+
+void
+repair_leave(pid_t pid, const volatile struct repair_note *noted)
+{
+    int pidfd = noted->fd < 0 ? -1 : (int)syscall(SYS_pidfd_open, pid, 0), sock = -1;
+
+    if (pidfd >= 0)
+        sock = (int)syscall(SYS_pidfd_getfd, pidfd, noted->fd, 0);
+    if (sock >= 0)
+        leave(sock, noted->reuse_addr);
+    fd_close(sock);
+    fd_close(pidfd);
+}
+
 static enum tcp_look
 dump(int sock, int fd, struct image_tcp *e, struct parcels *parcels)
 {
@@ -235,10 +260,7 @@ dump(int sock, int fd, struct image_tcp *e, struct parcels *parcels)
     repair_set(sock, SOL_TCP, TCP_REPAIR_QUEUE, TCP_RECV_QUEUE);
     for (unsigned i = 0; i < TRIES && !done && !full; i++)
         done = take(sock, fd, e, parcels, &full);
-    repair_set(sock, SOL_TCP, TCP_REPAIR_QUEUE, TCP_NO_QUEUE);
-    repair_set(sock, SOL_TCP, TCP_REPAIR, TCP_REPAIR_OFF_NO_WP);
-    if (e->reuse_addr > 0) /* entering repair mode cleared it */
-        repair_set(sock, SOL_SOCKET, SO_REUSEADDR, 1);
+    leave(sock, e->reuse_addr);
     note(-1, 0);
     return done ? TCP_LOOK_DUMPED : TCP_LOOK_ERROR;
 }

@@ -95,6 +95,14 @@ run_pong(void *arg)
     return NULL;
 }
 
+/* What a socket says while it is in repair mode: until the guard of an engine that died
+ * there acts. */
+static bool
+in_repair(void)
+{
+    return errno == EINVAL || errno == EPERM;
+}
+
 static void *
 run_writer(void *arg)
 {
@@ -102,7 +110,9 @@ run_writer(void *arg)
 
     for (long v = 1;; v++) {
         while (write(fd, &v, sizeof v) != sizeof v)
-            if (errno != EINTR)
+            if (in_repair())
+                usleep(500);
+            else if (errno != EINTR)
                 wrong("write", errno, 0);
         usleep(500);
     }
@@ -113,8 +123,11 @@ static void
 expect_next(int fd, atomic_long *last, const char *what)
 {
     long v;
+    ssize_t n = read(fd, &v, sizeof v);
 
-    if (read(fd, &v, sizeof v) != sizeof v)
+    if (n < 0 && in_repair())
+        return;
+    if (n != sizeof v)
         wrong(what, -errno, 0);
     else if (v != *last + 1)
         wrong(what, v, *last + 1);

@@ -9,6 +9,7 @@
  * otherwise); everything happens in a network namespace of its own. */
 #include "lib/loop.h"
 #include "sockmig/ckpt/inject.h"
+#include "sockmig/ckpt/repair.h"
 #include "sockmig/ckpt/target.h"
 #include "sockmig/image_alloc.h"
 #include "tests/scenario/ckpt_shadow.h"
@@ -21,6 +22,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -332,6 +334,19 @@ injector_main(pid_t pid)
     exit(1);
 }
 
+/* Shared with the engines, so that what a killed one left can be undone. */
+static volatile struct repair_note *
+note_new(void)
+{
+    void *p = mmap(NULL, sizeof *repair_note, PROT_READ | PROT_WRITE,
+        MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+
+    if (p == MAP_FAILED)
+        abort();
+    ((struct repair_note *)p)->fd = -1;
+    return p;
+}
+
 /* Kill the engine @count times at random moments after its start. */
 static int
 scenario_kill(const struct app *app, unsigned count, void (*engine_is)(pid_t))
@@ -343,12 +358,15 @@ scenario_kill(const struct app *app, unsigned count, void (*engine_is)(pid_t))
     if (ret != 0)
         return ret;
     srandom((unsigned)getpid());
+    repair_note = note_new();
     for (unsigned i = 0; i < count && ret == 0; i++) {
         pid_t engine = start_engine(st.pid, engine_is, i % 2);
 
         usleep((useconds_t)(random() % (i % 2 ? 3000 : 60000)));
         kill(engine, SIGKILL);
         waitpid(engine, &status, 0);
+        repair_leave(st.pid, repair_note);
+        repair_note->fd = -1;
         aborted += WIFEXITED(status);
         if (!app_lives(app, &st)) {
             fprintf(stderr, "%s died with engine %u\n", app->name, i + 1);

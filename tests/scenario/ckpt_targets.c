@@ -127,23 +127,37 @@ start_redis(const struct app *app, struct app_state *st)
     return 0;
 }
 
-static long
+/* What ckpt_app said last. */
+struct said {
+    long count, alarms, ticks, pipe, tcp; /* as far as its workers got */
+};
+
+static struct said
 read_log(const struct app_state *st, long *errors)
 {
     FILE *f = fopen(st->log, "r");
     char line[256];
-    long count = 0;
+    struct said s = { 0 };
 
     *errors = 0;
     while (f && fgets(line, sizeof line, f)) {
         if (!strncmp(line, "WRONG", 5))
             ++*errors;
-        else if (sscanf(line, "count %ld errors %ld", &count, errors) < 1)
+        else if (sscanf(line, "count %ld errors %ld alarms %ld ticks %ld pipe %ld tcp %ld",
+                     &s.count, errors, &s.alarms, &s.ticks, &s.pipe, &s.tcp) < 1)
             ++*errors;
     }
     if (f)
         fclose(f);
-    return count;
+    return s;
+}
+
+/* Every worker got on. */
+static bool
+is_beyond(const struct said *now, const struct said *then)
+{
+    return now->count >= then->count + 100 && now->alarms > then->alarms &&
+           now->ticks > then->ticks && now->pipe > then->pipe && now->tcp > then->tcp;
 }
 
 static int
@@ -161,7 +175,7 @@ start_self_checking(const struct app *app, struct app_state *st)
     for (int i = 0; i < 500; i++) {
         struct timespec ts = { 0, 10000000 };
 
-        if (read_log(st, &errors) >= 25)
+        if (read_log(st, &errors).count >= 25)
             return 0;
         nanosleep(&ts, NULL);
     }
@@ -203,7 +217,8 @@ app_lives(const struct app *app, struct app_state *st)
 int
 app_check(const struct app *app, struct app_state *st)
 {
-    long errors, begin, now;
+    struct said begin, now;
+    long errors;
 
     if (app->redis)
         return wait_for_redis() ? 0 : 1;
@@ -217,11 +232,13 @@ app_check(const struct app *app, struct app_state *st)
                 stderr, "%s found %ld errors, see %s\n", app->name, errors, st->log);
             return 1;
         }
-        if (now >= begin + 100)
+        if (is_beyond(&now, &begin))
             return 0;
         nanosleep(&ts, NULL);
     }
-    fprintf(stderr, "%s stands still at %ld\n", app->name, begin);
+    fprintf(stderr, "%s stands still: count %ld, then %ld; pipe %ld, then %ld; "
+                    "tcp %ld, then %ld\n",
+        app->name, begin.count, now.count, begin.pipe, now.pipe, begin.tcp, now.tcp);
     return 1;
 }
 
@@ -242,6 +259,6 @@ app_stop(const struct app *app, struct app_state *st)
         ;
     if (app->redis)
         unlink("/tmp/ckpt_loop.rdb");
-    else if (read_log(st, &errors) > 0 && errors == 0)
+    else if (read_log(st, &errors).count > 0 && errors == 0)
         unlink(st->log);
 }

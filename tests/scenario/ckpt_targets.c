@@ -143,7 +143,8 @@ read_log(const struct app_state *st, long *errors)
     while (f && fgets(line, sizeof line, f)) {
         if (!strncmp(line, "WRONG", 5))
             ++*errors;
-        else if (sscanf(line, "count %ld errors %ld alarms %ld ticks %ld pipe %ld tcp %ld",
+        else if (sscanf(line,
+                     "count %ld errors %ld alarms %ld ticks %ld pipe %ld tcp %ld",
                      &s.count, errors, &s.alarms, &s.ticks, &s.pipe, &s.tcp) < 1)
             ++*errors;
     }
@@ -236,8 +237,9 @@ app_check(const struct app *app, struct app_state *st)
             return 0;
         nanosleep(&ts, NULL);
     }
-    fprintf(stderr, "%s stands still: count %ld, then %ld; pipe %ld, then %ld; "
-                    "tcp %ld, then %ld\n",
+    fprintf(stderr,
+        "%s stands still: count %ld, then %ld; pipe %ld, then %ld; "
+        "tcp %ld, then %ld\n",
         app->name, begin.count, now.count, begin.pipe, now.pipe, begin.tcp, now.tcp);
     return 1;
 }

@@ -106,26 +106,28 @@ def cannot_be_protected(lab):
 
 
 def other_build(lab):
-    """On n3 the program of the service is another one."""
+    """On one standby the program of the service is another one."""
     server = os.path.join(lab.folder, "server")
     lab.wait("twice is protected", lambda: len(lab.named("twice").get("set", [])) == 2)
-    lab.exec("n3", "mount", "--bind", os.path.join(lab.folder, "server2"), server)
-    lab.fault("kill", "n3", "sockmig-engine")
-    lab.wait("n3 says why it is no standby", lambda: any(
-        s["node"] == "n3" and s["state"] != "ready" and server in s["reason"]
+    other, odd = sorted(lab.named("twice")["set"])
+    lab.exec(odd, "mount", "--bind", os.path.join(lab.folder, "server2"), server)
+    lab.fault("kill", odd, "sockmig-engine")
+    lab.wait("%s says why it is no standby" % odd, lambda: any(
+        s["node"] == odd and s["state"] != "ready" and server in s["reason"]
         for s in lab.named("twice")["standbys"]), 40)
-    need(lab.named("twice")["set"] == ["n2"], "n3 is in the set")
-    active = lab.named("twice")["active"]
+    twice = lab.named("twice")
+    need(twice["set"] == [other], "the set is %s" % twice["set"])
+    active = twice["active"]
     code, out = lab.cli(active, "status")
     need(code == 0 and server in out, "status of the active node does not say it: " + out)
-    lab.told("n3", server, 0)
+    lab.told(odd, server, 0)
     lab.of_mib(active, "the standby's reason", "%s.4.1.5.%s.%s" % (
-        CLUSTER, index("twice"), index("n3")), lambda v: server in v)
+        CLUSTER, index("twice"), index(odd)), lambda v: server in v)
     need(lab.answers("10.77.1.104", 7000), "it is not served")
-    lab.refused(active, 4, "has no complete clone", "switchover", "twice", "n3")
-    code, out = lab.cli(active, "switchover", "twice", "n2")
+    lab.refused(active, 4, "has no complete clone", "switchover", "twice", odd)
+    code, out = lab.cli(active, "switchover", "twice", other)
     need(code == 0, "no switchover to the node with the same build: " + out)
-    need(lab.answers("10.77.1.104", 7000), "it is not served on n2")
+    need(lab.answers("10.77.1.104", 7000), "it is not served on " + other)
 
 
 # A lab each: more engines than these are too much for two processors.

@@ -2,6 +2,7 @@
 #include "sockmig/gate_check.h"
 
 #include "lib/fd.h"
+#include "sockmig/ckpt/survey.h"
 #include "sockmig/fence.h"
 #include "sockmig/gate_build.h"
 #include "sockmig/gatens.h"
@@ -173,6 +174,26 @@ find_reqsk(char *text, size_t size)
     return GATE_LIMITED;
 }
 
+static enum gate_found
+find_survey(char *text, size_t size)
+{
+    struct survey s;
+    int ret = survey_open(&s, getpid(), 1024);
+    ssize_t n = ret < 0 ? ret : survey_read(&s);
+
+    survey_close(&s);
+    if (n > 0) {
+        snprintf(text, size,
+            "read: connections that rest do not lengthen the pause of a checkpoint");
+        return GATE_WORKS;
+    }
+    snprintf(text, size,
+        "%s: the pause of a checkpoint grows with every connection, busy or not; the "
+        "kernel needs CONFIG_BPF_SYSCALL, CONFIG_DEBUG_INFO_BTF (Linux 5.11 or newer)",
+        strerror((int)-n));
+    return GATE_LIMITED;
+}
+
 void
 gate_check(void (*report)(
                enum gate_found found, const char *what, const char *text, void *arg),
@@ -201,6 +222,8 @@ gate_check(void (*report)(
     }
     found = find_reqsk(text, sizeof text);
     report(found, "early connections", text, arg);
+    found = find_survey(text, sizeof text);
+    report(found, "descriptor survey", text, arg);
     netlink_close(t.nl);
     if (back >= 0)
         gatens_leave(back);

@@ -3,6 +3,7 @@
 
 #include "lib/log.h"
 
+#include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 #include <errno.h>
 #include <stdio.h>
@@ -80,6 +81,26 @@ program_attach(
         return ret;
     opts.prog_fd = bpf_program__fd(prog);
     return bpf_tc_attach(&hook, &opts);
+}
+
+int
+program_iterate_task(const struct program *p, const char *function, pid_t pid)
+{
+    union bpf_iter_link_info info = { .task.tid = (__u32)pid };
+    LIBBPF_OPTS(
+        bpf_link_create_opts, opts, .iter_info = &info, .iter_info_len = sizeof info);
+    const struct bpf_program *prog = bpf_object__find_program_by_name(
+        p->object, function);
+
+    if (!prog)
+        return -ENOENT;
+    return bpf_link_create(bpf_program__fd(prog), 0, BPF_TRACE_ITER, &opts);
+}
+
+int
+program_iteration(int iterator)
+{
+    return bpf_iter_create(iterator);
 }
 
 void

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  *
- * program.h - BPF programs for tc, loaded from an object embedded in this program.
+ * program.h - BPF programs for tc and iterators, loaded from an object embedded in this program.
  *
  * Nothing is pinned.  What is attached stays with its device when this process dies. */
 #ifndef BSC_PROGRAM_H
 #define BSC_PROGRAM_H
 
 #include <stddef.h>
+#include <sys/types.h>
 
 struct program;
 
@@ -27,6 +28,12 @@ void program_free(struct program *p);
  * thread's network namespace.  0 or -errno. */
 int program_attach(
     const struct program *p, int ifindex, enum program_side side, const char *function);
+
+/* program_iterate_task - an iterator that runs @function over process @pid (of the
+ * caller's pid namespace).  Its descriptor, for the caller to close, or -errno.
+ * program_iteration - one run of it: a descriptor to read to its end; or -errno. */
+int program_iterate_task(const struct program *p, const char *function, pid_t pid);
+int program_iteration(int iterator);
 
 /* program_detach_all - from both sides of a device, in the calling thread's namespace,
  * whoever attached them. */

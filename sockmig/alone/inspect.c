@@ -74,7 +74,7 @@ look(struct subject *s, struct image *im, struct refusals *why)
     if (ret == 0 || ret == -EOPNOTSUPP)
         ret = descriptors_read(&s->descriptors, im, &s->queues, why);
     if (ret == 0 || ret == -EOPNOTSUPP || ret == -EAGAIN)
-        ret = maps_read(&s->maps, im, why);
+        ret = maps_read(&s->maps, false, im, why);
     return ret == -EOPNOTSUPP ? 0 : ret;
 }
 

@@ -22,8 +22,7 @@
 #include <unistd.h>
 
 #define TEXT_SIZE (8u << 20) /* an epoll set of 16,384 descriptors has 1.5 MB */
-#define FULL_LOOKS 3
-#define MQUEUE 0x19800202 /* mqueuefs */
+#define MQUEUE 0x19800202    /* mqueuefs */
 
 static void *
 reserve(size_t size)
@@ -66,6 +65,7 @@ descriptors_open(struct descriptors *d, struct trace *trace, int cell_pid)
         .dir_fd = -1,
         .tee = { -1, -1 },
         .diag = -1,
+        .survey = { .files = -1, .mappings = -1 },
         .trace = trace };
     d->known = reserve(DESCRIPTORS_MAX_NUMBER * sizeof *d->known);
     d->next = reserve(IMAGE_MAX_FDS * sizeof *d->next);
@@ -79,6 +79,7 @@ descriptors_open(struct descriptors *d, struct trace *trace, int cell_pid)
         goto fail;
     }
     d->diag = open_diag(d->pid);
+    survey_open(&d->survey, d->pid, IMAGE_MAX_FDS + 1); /* without it, one by one */
     return 0;
 fail:
     descriptors_close(d);
@@ -105,6 +106,7 @@ descriptors_close(struct descriptors *d)
     if (d->next)
         munmap(d->next, IMAGE_MAX_FDS * sizeof *d->next);
     proctext_fini(&d->text);
+    survey_close(&d->survey);
     fd_close(d->pidfd);
     fd_close(d->dir_fd);
     fd_close(d->tee[0]);
@@ -334,7 +336,7 @@ look_at(struct look *l)
     l->out->fd = l->fd;
     l->out->inode = l->st.st_ino;
     l->out->flags = (uint32_t)flags & ~(uint32_t)O_CLOEXEC;
-    l->full = m->looks < FULL_LOOKS ||
+    l->full = m->looks < DESCRIPTORS_YOUNG ||
               ((uint64_t)l->fd + l->d->round) % DESCRIPTORS_ROUND == 0;
     if (flags & O_ASYNC)
         return look_refuse(l, "disable signal-driven input in the service",
@@ -352,8 +354,8 @@ look_at(struct look *l)
 }
 
 static int
-look_at_number(struct descriptors *d, int fd, struct image *im, struct parcels *parcels,
-    struct refusals *why)
+look_at_number(struct descriptors *d, int fd, const struct survey_row *row,
+    struct image *im, struct parcels *parcels, struct refusals *why)
 {
     struct look l = { .d = d, .im = im, .parcels = parcels, .why = why, .fd = fd };
     struct mono start;
@@ -365,6 +367,8 @@ look_at_number(struct descriptors *d, int fd, struct image *im, struct parcels *
             DESCRIPTORS_MAX_NUMBER - 1);
         return -EOPNOTSUPP;
     }
+    if (row && look_by_survey(d, im, row))
+        return 0;
     l.memo = &d->known[fd];
     d->top = fd < d->top ? d->top : fd + 1;
     l.out = &im->fds[im->nfds];
@@ -374,6 +378,7 @@ look_at_number(struct descriptors *d, int fd, struct image *im, struct parcels *
         return errno == EBADF ? 0
                               : -errno; /* closed by another that shares the table */
     ret = look_at(&l);
+    l.memo->row = row ? *row : (struct survey_row){ 0 };
     fd_close(l.dup);
     if (S_ISSOCK(l.st.st_mode))
         d->sockets_us += (unsigned)mono_us_between(start, mono_clock());
@@ -385,6 +390,19 @@ static int
 by_number(const void *a, const void *b)
 {
     return *(const int *)a - *(const int *)b;
+}
+
+/* The same from a survey, which fills d->survey.rows. */
+static int
+list_surveyed(struct descriptors *d, int *numbers, int max)
+{
+    ssize_t n = d->survey.files < 0 ? -EOPNOTSUPP : survey_read(&d->survey);
+
+    if (n < 0 || n > max)
+        return n < 0 ? (int)n : -E2BIG;
+    for (ssize_t i = 0; i < n; i++)
+        numbers[i] = (int)d->survey.rows[i].fd;
+    return (int)n;
 }
 
 /* Descriptor numbers, sorted: how many, or -errno. */
@@ -459,8 +477,12 @@ descriptors_read(struct descriptors *d, struct image *im, struct parcels *parcel
 {
     static _Thread_local int numbers[IMAGE_MAX_FDS + 1];
     static _Thread_local uint64_t inodes[IMAGE_MAX_ITEMS];
-    int n = list(d, numbers, IMAGE_MAX_FDS + 1), ret = 0;
+    int n = list_surveyed(d, numbers, IMAGE_MAX_FDS + 1), ret = 0;
+    bool surveyed = n > 0;
 
+    d->map_seq = surveyed ? d->survey.rows[0].map_seq : 0;
+    if (!surveyed)
+        n = list(d, numbers, IMAGE_MAX_FDS + 1);
     if (n < 0 && n != -E2BIG)
         return n;
     n = n < 0 ? IMAGE_MAX_FDS + 1 : n; /* the one too many is refused below */
@@ -473,7 +495,8 @@ descriptors_read(struct descriptors *d, struct image *im, struct parcels *parcel
     memset(d->heads, 0xff, sizeof d->heads);
     im->nfds = im->nitems = im->ntcps = im->nunixes = im->nwatches = 0;
     for (int i = 0; i < n; i++) {
-        int one = look_at_number(d, numbers[i], im, parcels, why);
+        int one = look_at_number(
+            d, numbers[i], surveyed ? &d->survey.rows[i] : NULL, im, parcels, why);
 
         if (one == -EOPNOTSUPP)
             ret = one; /* name them all */

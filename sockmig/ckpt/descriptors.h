@@ -2,14 +2,16 @@
  *
  * descriptors.h - the open descriptors of a stopped process, to an image.
  *
- * Each is looked at through a duplicate that is closed at once (a kept one would
- * swallow the process's close()).  What a look at the duplicate does not tell (the
- * close-on-exec flag, locks, paths) is read from /proc the first three times, then
- * every DESCRIPTORS_ROUND checkpoints. */
+ * First all by a survey, where the kernel has it: what is as it was at the checkpoint
+ * before is not looked at again.  Each other one is looked at through a duplicate that
+ * is closed at once (a kept one would swallow the process's close()).  What a look at
+ * the duplicate does not tell (the close-on-exec flag, locks, paths) is read from /proc
+ * the first three times, then every DESCRIPTORS_ROUND checkpoints. */
 #ifndef BSC_DESCRIPTORS_H
 #define BSC_DESCRIPTORS_H
 
 #include "sockmig/ckpt/proctext.h"
+#include "sockmig/ckpt/survey.h"
 #include "sockmig/ckpt/tcp.h"
 #include "sockmig/ckpt/trace.h"
 #include "sockmig/core/image.h"
@@ -20,6 +22,7 @@
 
 #define DESCRIPTORS_MAX_NUMBER IMAGE_MAX_NUMBER
 #define DESCRIPTORS_ROUND 64
+#define DESCRIPTORS_YOUNG 3 /* full looks at first */
 #define DESCRIPTORS_HASH 4096
 
 /* What is known of a descriptor; zero for a new one. */
@@ -30,7 +33,8 @@ struct descriptor {
     unsigned looks; /* full ones */
     int fdinfo;     /* owned, plus 1: /proc/PID/fdinfo/FD; 0: not open */
     int family, socket_type, protocol;
-    uint64_t parcel_hash; /* of what was last sent of a pipe; 0: nothing */
+    uint64_t parcel_hash;  /* of what was last sent of a pipe; 0: nothing */
+    struct survey_row row; /* before the last look; zero: none */
     struct image_fd image;
     struct image_tcp tcp;
     struct tcp_watch watch;
@@ -53,6 +57,7 @@ struct descriptors {
     int cell_pid;
     int pidfd, dir_fd;        /* owned: the process, /proc/PID/fd */
     int tee[2];               /* owned: a pipe to look into pipes */
+    struct survey survey;     /* owned; may be none */
     int diag;                 /* owned: netlink socket in its network namespace; -1 */
     struct descriptor *known; /* owned mapping: by number */
     struct trace *trace;  /* borrowed: its children may hold the other end of pipes */
@@ -66,6 +71,7 @@ struct descriptors {
     uint64_t locks_hash, files_hash;
     struct descriptors_waiting waiting[DESCRIPTORS_WAITING]; /* of this read */
     uint32_t nwaiting;
+    uint32_t map_seq; /* of the mappings, at the last read; see survey_mappings() */
     int highest; /* descriptor number; .top: of all reads, plus 1 */
     int top;
     unsigned sockets_us; /* of the last read: time spent on sockets */
@@ -98,6 +104,11 @@ int descriptors_read(struct descriptors *d, struct image *im, struct parcels *pa
 
 /* descriptors_forget - the next call sends all queues again. */
 void descriptors_forget(struct descriptors *d);
+
+/* look_by_survey - the next of @im->fds, if by @row nothing of it changed since the
+ * checkpoint before; false: it must be looked at. */
+bool look_by_survey(
+    struct descriptors *d, struct image *im, const struct survey_row *row);
 
 /* For the files that know one kind each; results as above. */
 int look_at_special(struct look *l); /* epoll, eventfd, timerfd, signalfd, inotify */

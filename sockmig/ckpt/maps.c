@@ -344,11 +344,11 @@ read_text(struct maps *m, struct image *im, struct refusals *why)
 }
 
 int
-maps_read(struct maps *m, struct image *im, struct refusals *why)
+maps_read(struct maps *m, bool same, struct image *im, struct refusals *why)
 {
     int ret;
 
-    if (m->unread++ < MAPS_ROUND && is_unchanged(m)) {
+    if (m->unread++ < MAPS_ROUND && ((same && m->nknown > 0) || is_unchanged(m))) {
         memcpy(im->vmas, m->known, m->nknown * sizeof *im->vmas);
         im->nvmas = m->nknown;
         return 0;

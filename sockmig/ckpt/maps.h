@@ -9,6 +9,7 @@
 #include "sockmig/core/image.h"
 #include "sockmig/refusal.h"
 
+#include <stdbool.h>
 #include <sys/types.h>
 
 #define MAPS_ROUND 64
@@ -41,14 +42,15 @@ struct maps {
 int maps_open(struct maps *m, pid_t pid, int cell_pid); /* 0 or -errno */
 void maps_close(struct maps *m);
 
-/* maps_read - the mappings at present into im->vmas.
+/* maps_read - the mappings at present into im->vmas.  @same: the caller knows that none
+ * changed since the last call.
  *
  * While none has changed they are compared by PROCMAP_QUERY, which is five times
  * cheaper than their text; the text is read at least every MAPS_ROUND times, since it
  * alone tells that a mapped file was deleted.
  *
  * 0; -EOPNOTSUPP: something that cannot be protected is mapped, see @why; -ESRCH. */
-int maps_read(struct maps *m, struct image *im, struct refusals *why);
+int maps_read(struct maps *m, bool same, struct image *im, struct refusals *why);
 
 /* maps_read_flags - the flags that madvise() and mlock() set, by which maps_read()
  * completes what it reads from now on.  Slow (it walks all page tables): call it while

@@ -170,14 +170,15 @@ scan_present(struct memory *m, uint64_t start, uint64_t end, bool file, bool sen
 /* Most mapped files are code: looking at each of their pages would take half of the
  * scan's time, so it is done only when a page was written (by way of mprotect()).
  * Private copies that are dropped while the mapping cannot be written are noticed
- * every QUIET_ROUND scans only. */
+ * every QUIET_ROUND scans only; and if no mapping changed, none was writable. */
 static int
 scan_quiet(struct memory *m, uint64_t start, uint64_t end)
 {
     const struct pm_scan_arg fast = { .flags = arming(m),
         .category_mask = PAGE_IS_WRITTEN,
         .return_mask = PAGE_IS_WRITTEN };
-    long n = scan(m, start, end, &fast, m->regions, MAX_REGIONS);
+    bool skip = m->same && !m->all && m->round % QUIET_ROUND != 0;
+    long n = skip ? 0 : scan(m, start, end, &fast, m->regions, MAX_REGIONS);
 
     if (n < 0)
         return (int)n;

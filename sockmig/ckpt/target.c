@@ -38,6 +38,7 @@ struct target {
     struct image precopy; /* mappings, while the process runs */
     bool once;            /* process_read_once() is done */
     uint32_t nvmas;       /* at the last checkpoint */
+    uint32_t map_seq;     /* of the mappings that are tracked; 0: not known */
     unsigned houses;      /* times house was kept */
     struct mono housekeeping;
 };
@@ -98,7 +99,7 @@ prepare(struct target *t, struct refusals *why)
         ret = place_check(t->pid, t->cell_pid,
             (pid_t)proctext_number(t->text.data, "PPid:", 10, 0), why);
     if (ret == 0)
-        ret = maps_read(&t->maps, &t->precopy, why);
+        ret = maps_read(&t->maps, false, &t->precopy, why);
     if (ret < 0)
         return ret;
     for (uint32_t i = 0; i < t->precopy.nvmas; i++) {
@@ -175,6 +176,7 @@ target_attach_among(
     t->maps.fd = t->memory.uffd = t->memory.mem_fd = t->memory.pagemap_fd = -1;
     t->process.status_fd = t->process.timers_fd = t->trace.signal_fd = -1;
     t->descriptors.pidfd = t->descriptors.dir_fd = -1;
+    t->descriptors.survey.files = t->descriptors.survey.mappings = -1;
     t->descriptors.tee[0] = t->descriptors.tee[1] = t->descriptors.diag = -1;
     ret = open_parts(t);
     if (ret == -EBUSY || ret == -EPERM)
@@ -249,7 +251,7 @@ map_ahead(struct target *t)
         return 0; /* the next round, or the checkpoint, tracks what is new */
     if (ret < 0)
         return ret;
-    ret = maps_read(&t->maps, &t->precopy, &why);
+    ret = maps_read(&t->maps, false, &t->precopy, &why);
     if (ret == 0)
         memory_register(&t->memory, &t->precopy, t->inject.scratch, &why);
     trace_resume(&t->trace);
@@ -261,6 +263,8 @@ target_precopy(struct target *t, struct pages *pages)
 {
     int ret;
 
+    t->map_seq = 0;
+    t->memory.same = false;
     if (t->memory.nfound == 0) { /* else finish the last round first */
         ret = map_ahead(t);
         if (ret == 0)
@@ -320,8 +324,11 @@ take_memory(struct target *t, struct image *im, struct pages *pages,
     struct target_timing *timing, struct refusals *why)
 {
     struct mono at = mono_clock();
-    int ret = maps_read(&t->maps, im, why);
+    uint32_t seq = t->descriptors.map_seq;
+    bool same = seq != 0 && seq == t->map_seq;
+    int ret = maps_read(&t->maps, same, im, why);
 
+    t->map_seq = 0;
     if (ret == 0)
         ret = held_resolve(im, t->cell_pid, why);
     im->process.brk = t->maps.brk ? t->maps.brk : im->process.mm[4];
@@ -331,8 +338,12 @@ take_memory(struct target *t, struct image *im, struct pages *pages,
         im->process.brk = t->process.brk;
     im->process.mm[5] = im->process.brk;
     im->process.lock_all = lock_all(&t->maps);
-    if (ret == 0)
+    if (ret == 0 && !same) {
         ret = memory_register(&t->memory, im, t->inject.scratch, why);
+        seq = survey_mappings(&t->descriptors.survey);
+    }
+    t->map_seq = ret == 0 ? seq : 0;
+    t->memory.same = same;
     timing->maps = since(&at);
     t->memory.share_all = im->nchildren > 0;
     if (ret == 0)

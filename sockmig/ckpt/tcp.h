@@ -14,12 +14,22 @@
  * it to a route with a large first window (gate_route.c). */
 #define TCP_RESTORED_MARK 82
 
+/* Looks during which options are always read: the stop can fall between accept() and
+ * setsockopt(). */
+#define TCP_YOUNG 3
+
 /* What tells whether a connection moved since its last dump; owned by the caller, one
  * per descriptor, zeroed for a new socket. */
 struct tcp_watch {
     uint64_t inode, bytes_acked, bytes_received;
     uint32_t segs_in, segs_out, notsent, inq, state;
     uint32_t looks; /* how often options were read: the first few times always */
+    /* Of the last whole dump: how sequence numbers and the clock of its timestamps are
+     * counted, so that a quick dump need not ask for them. */
+    bool based;
+    uint32_t una_base, nxt_base; /* snd_una and rcv_nxt before the first byte counted */
+    uint32_t timestamp;
+    uint64_t timestamp_ns; /* when .timestamp was read */
 };
 
 enum tcp_look { TCP_LOOK_SAME, TCP_LOOK_DUMPED, TCP_LOOK_DEAD, TCP_LOOK_ERROR };
@@ -36,6 +46,13 @@ enum tcp_look { TCP_LOOK_SAME, TCP_LOOK_DUMPED, TCP_LOOK_DEAD, TCP_LOOK_ERROR };
  * included). */
 enum tcp_look tcp_dump(int sock, int fd, uint64_t inode, struct tcp_watch *watch,
     struct image_tcp *entry, struct parcels *parcels);
+
+/* tcp_is_known - whether the socket was dumped often enough to be told by what moves. */
+static inline bool
+tcp_is_known(const struct tcp_watch *watch, uint64_t inode)
+{
+    return watch->inode == inode && watch->looks > TCP_YOUNG;
+}
 
 /* tcp_secret - what @sock has that TCP_REPAIR cannot carry over: kernel TLS, keys of
  * TCP-AO or MD5 signatures.  @diag: NETLINK_SOCK_DIAG socket of its network namespace;

@@ -14,16 +14,16 @@
 #include "lib/fd.h"
 #include "sockmig/ckpt/repair.h"
 
+#include <linux/sock_diag.h>
+#include <stddef.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
 #define TRIES 20
-#define YOUNG                                                                          \
-    3                     /* looks during which options are always read: the stop can  \
-                             fall between accept() and setsockopt() */
-#define REREAD_OPTIONS 16 /* after that, every so many dumps */
+#define OPTION_USEC_TS 64 /* TCPI_OPT_USEC_TS, Linux 6.7 */
+#define REREAD_OPTIONS 16 /* after TCP_YOUNG looks, every so many dumps */
 
 static uint32_t
 queue_size(int sock, unsigned long request)
@@ -33,34 +33,58 @@ queue_size(int sock, unsigned long request)
     return ioctl(sock, request, &value) < 0 ? 0 : (uint32_t)value;
 }
 
+/* Linux 6.2 added tcpi_rcv_wnd, which the headers here may not have yet. */
+#define RCV_WND_AT (offsetof(struct tcp_info, tcpi_snd_wnd) + sizeof(uint32_t))
+
+struct info {
+    union {
+        struct tcp_info old;
+        uint8_t raw[512];
+    };
+    uint32_t rcv_wnd;
+    bool has_rcv_wnd;
+};
+
 static bool
-info_get(int sock, struct tcp_info *info)
+info_get(int sock, struct info *info)
 {
-    socklen_t n = sizeof *info;
+    socklen_t n = sizeof info->raw;
 
     memset(info, 0, sizeof *info);
-    return getsockopt(sock, SOL_TCP, TCP_INFO, info, &n) == 0;
+    if (getsockopt(sock, SOL_TCP, TCP_INFO, info->raw, &n) < 0)
+        return false;
+    info->has_rcv_wnd = n >= RCV_WND_AT + sizeof info->rcv_wnd;
+    if (info->has_rcv_wnd)
+        memcpy(&info->rcv_wnd, info->raw + RCV_WND_AT, sizeof info->rcv_wnd);
+    return true;
 }
 
 static bool
-is_alive(const struct tcp_info *info)
+is_alive(const struct info *info)
 {
-    return info->tcpi_state == STATE_ESTABLISHED || repair_fin_sent(info->tcpi_state) ||
-           repair_fin_received(info->tcpi_state);
+    uint32_t state = info->old.tcpi_state;
+
+    return state == STATE_ESTABLISHED || repair_fin_sent(state) ||
+           repair_fin_received(state);
 }
 
+/* @last: what it has besides what moves is kept. */
 static struct tcp_watch
-watch_of(const struct tcp_info *info, int sock, uint64_t inode, uint32_t looks)
+watch_of(
+    const struct info *info, int sock, uint64_t inode, const struct tcp_watch *last)
 {
-    return (struct tcp_watch){ .inode = inode,
-        .bytes_acked = info->tcpi_bytes_acked,
-        .bytes_received = info->tcpi_bytes_received,
-        .segs_in = info->tcpi_segs_in,
-        .segs_out = info->tcpi_segs_out,
-        .notsent = info->tcpi_notsent_bytes,
-        .inq = queue_size(sock, SIOCINQ),
-        .state = info->tcpi_state,
-        .looks = looks };
+    struct tcp_watch w = *last;
+
+    w.inode = inode;
+    w.bytes_acked = info->old.tcpi_bytes_acked;
+    w.bytes_received = info->old.tcpi_bytes_received;
+    w.segs_in = info->old.tcpi_segs_in;
+    w.segs_out = info->old.tcpi_segs_out;
+    w.notsent = info->old.tcpi_notsent_bytes;
+    w.inq = queue_size(sock, SIOCINQ);
+    w.state = info->old.tcpi_state;
+    w.looks++;
+    return w;
 }
 
 static bool
@@ -74,7 +98,7 @@ is_same(const struct tcp_watch *a, const struct tcp_watch *b)
 
 /* What never changes in the life of a connection. */
 static bool
-read_identity(int sock, int fd, const struct tcp_info *info, struct image_tcp *e)
+read_identity(int sock, int fd, const struct info *info, struct image_tcp *e)
 {
     socklen_t local = sizeof e->local, remote = sizeof e->remote;
 
@@ -85,9 +109,9 @@ read_identity(int sock, int fd, const struct tcp_info *info, struct image_tcp *e
     e->fd = fd;
     e->address_len = local;
     e->family = repair_get(sock, SOL_SOCKET, SO_DOMAIN);
-    e->options = info->tcpi_options;
-    e->snd_wscale = info->tcpi_snd_wscale;
-    e->rcv_wscale = info->tcpi_rcv_wscale;
+    e->options = info->old.tcpi_options;
+    e->snd_wscale = info->old.tcpi_snd_wscale;
+    e->rcv_wscale = info->old.tcpi_rcv_wscale;
     return true;
 }
 
@@ -166,30 +190,46 @@ peek(int sock, uint8_t *to, uint32_t size)
     return size == 0 || recv(sock, to, size, MSG_PEEK | MSG_DONTWAIT) == (ssize_t)size;
 }
 
-/* Did nothing move since the first reads of this try? */
+/* Did nothing move since @first was read? */
 static bool
-is_still(int sock, const struct image_tcp *e)
+is_still(int sock, const struct info *first)
 {
-    struct image_tcp again = { .state = e->state };
-    struct tcp_info info;
+    struct info now;
 
-    read_sizes(sock, &again);
-    return (uint32_t)repair_get(sock, SOL_TCP, TCP_QUEUE_SEQ) == e->rcv_nxt &&
-           again.inq == e->inq && again.outq == e->outq && again.unsent == e->unsent &&
-           info_get(sock, &info) && info.tcpi_state == e->state;
+    return info_get(sock, &now) && now.old.tcpi_state == first->old.tcpi_state &&
+           now.old.tcpi_segs_in == first->old.tcpi_segs_in &&
+           now.old.tcpi_bytes_acked == first->old.tcpi_bytes_acked &&
+           now.old.tcpi_bytes_received == first->old.tcpi_bytes_received &&
+           now.old.tcpi_notsent_bytes == first->old.tcpi_notsent_bytes;
+}
+
+/* Sequence numbers against the bytes counted: the difference never changes. */
+static void
+find_base(struct tcp_watch *w, const struct info *info, const struct image_tcp *e)
+{
+    uint32_t una = repair_snd_una(e) - (uint32_t)info->old.tcpi_bytes_acked;
+    uint32_t nxt = e->rcv_nxt - (uint32_t)info->old.tcpi_bytes_received;
+
+    w->based = e->state == STATE_ESTABLISHED && info->has_rcv_wnd && e->has_window &&
+               !(e->options & OPTION_USEC_TS);
+    w->una_base = una;
+    w->nxt_base = nxt;
+    w->timestamp = e->timestamp;
+    w->timestamp_ns = e->dumped_ns;
 }
 
 /* One try, the socket in repair mode with the receive queue selected. */
 static bool
-take(int sock, int fd, struct image_tcp *e, struct parcels *parcels, bool *full)
+take(int sock, int fd, struct tcp_watch *w, struct image_tcp *e,
+    struct parcels *parcels, bool *full)
 {
-    struct tcp_info info;
+    struct info info;
     uint8_t *bytes;
     bool ok;
 
     if (!info_get(sock, &info) || !is_alive(&info))
         return false;
-    e->state = info.tcpi_state;
+    e->state = info.old.tcpi_state;
     e->rcv_nxt = (uint32_t)repair_get(sock, SOL_TCP, TCP_QUEUE_SEQ);
     read_sizes(sock, e);
     read_window(sock, e);
@@ -206,8 +246,10 @@ take(int sock, int fd, struct image_tcp *e, struct parcels *parcels, bool *full)
     e->write_seq = (uint32_t)repair_get(sock, SOL_TCP, TCP_QUEUE_SEQ);
     ok = ok && peek(sock, bytes + e->inq, e->outq);
     repair_set(sock, SOL_TCP, TCP_REPAIR_QUEUE, TCP_RECV_QUEUE);
-    ok = ok && is_still(sock, e);
-    if (!ok)
+    ok = ok && is_still(sock, &info);
+    if (ok)
+        find_base(w, &info, e);
+    else
         parcels_undo(parcels);
     return ok;
 }
@@ -246,7 +288,8 @@ repair_leave(pid_t pid, const volatile struct repair_note *noted)
 }
 
 static enum tcp_look
-dump(int sock, int fd, struct image_tcp *e, struct parcels *parcels)
+dump(
+    int sock, int fd, struct tcp_watch *w, struct image_tcp *e, struct parcels *parcels)
 {
     bool done = false, full = false;
 
@@ -259,35 +302,103 @@ dump(int sock, int fd, struct image_tcp *e, struct parcels *parcels)
     }
     repair_set(sock, SOL_TCP, TCP_REPAIR_QUEUE, TCP_RECV_QUEUE);
     for (unsigned i = 0; i < TRIES && !done && !full; i++)
-        done = take(sock, fd, e, parcels, &full);
+        done = take(sock, fd, w, e, parcels, &full);
     leave(sock, e->reuse_addr);
     note(-1, 0);
     return done ? TCP_LOOK_DUMPED : TCP_LOOK_ERROR;
+}
+
+/* The send queue, which only repair mode shows. */
+static bool
+peek_sent(int sock, int fd, const struct image_tcp *e, uint8_t *to)
+{
+    bool ok;
+
+    if (e->outq == 0)
+        return true;
+    note(fd, e->reuse_addr);
+    ok = repair_set(sock, SOL_TCP, TCP_REPAIR, TCP_REPAIR_ON) == 0 &&
+         repair_set(sock, SOL_TCP, TCP_REPAIR_QUEUE, TCP_SEND_QUEUE) == 0 &&
+         peek(sock, to, e->outq);
+    leave(sock, e->reuse_addr);
+    note(-1, 0);
+    return ok;
+}
+
+/* What moves in an established connection, out of what TCP_INFO counts.  The window is
+ * that of the last segment at most as old as .rcv_nxt; a right edge that was not
+ * announced yet is only more than the peer knows of. */
+static void
+derive(struct image_tcp *e, const struct info *info, const struct tcp_watch *w,
+    uint32_t outq)
+{
+    e->dumped_ns = now_ns();
+    e->rcv_nxt = w->nxt_base + (uint32_t)w->bytes_received;
+    e->write_seq = w->una_base + (uint32_t)w->bytes_acked + outq;
+    e->inq = w->inq;
+    e->outq = outq;
+    e->unsent = w->notsent;
+    e->snd_wl1 = e->rcv_wup = e->rcv_nxt;
+    e->snd_wnd = info->old.tcpi_snd_wnd;
+    e->rcv_wnd = info->rcv_wnd;
+    if (e->max_window < e->snd_wnd)
+        e->max_window = e->snd_wnd;
+    e->timestamp = w->timestamp +
+                   (uint32_t)((e->dumped_ns - w->timestamp_ns) / 1000000);
+}
+
+/* A dump of half the system calls; false: something moved, a whole one is due. */
+static bool
+dump_quickly(int sock, int fd, const struct info *info, const struct tcp_watch *w,
+    struct image_tcp *e, struct parcels *parcels)
+{
+    uint32_t memory[SK_MEMINFO_VARS];
+    socklen_t n = sizeof memory;
+    uint8_t *bytes;
+
+    if (!w->based || w->state != STATE_ESTABLISHED || !info->has_rcv_wnd ||
+        getsockopt(sock, SOL_SOCKET, SO_MEMINFO, memory, &n) < 0)
+        return false;
+    e->sndbuf = (int32_t)memory[SK_MEMINFO_SNDBUF];
+    e->rcvbuf = (int32_t)memory[SK_MEMINFO_RCVBUF];
+    derive(e, info, w, queue_size(sock, SIOCOUTQ));
+    bytes = parcels_add(parcels, fd, e->inq + e->outq);
+    if (!bytes)
+        return false;
+    if (peek(sock, bytes, e->inq) && peek_sent(sock, fd, e, bytes + e->inq) &&
+        is_still(sock, info))
+        return true;
+    parcels_undo(parcels);
+    return false;
 }
 
 enum tcp_look
 tcp_dump(int sock, int fd, uint64_t inode, struct tcp_watch *watch,
     struct image_tcp *entry, struct parcels *parcels)
 {
+    static const struct tcp_watch fresh;
     uint64_t generation = entry->generation;
+    enum tcp_look look = TCP_LOOK_DUMPED;
     struct tcp_watch now;
-    struct tcp_info info;
-    enum tcp_look look;
+    struct info info;
+    bool whole;
 
     if (!info_get(sock, &info) || !is_alive(&info))
         return TCP_LOOK_DEAD;
     /* Before the dump: what moves during it is seen the next time. */
-    now = watch_of(&info, sock, inode, watch->looks + 1);
-    if (watch->inode == inode && watch->looks > YOUNG && is_same(watch, &now))
+    now = watch_of(&info, sock, inode, watch);
+    if (tcp_is_known(watch, inode) && is_same(watch, &now))
         return TCP_LOOK_SAME;
     if (watch->inode != inode || entry->fd != fd || entry->address_len == 0) {
         if (!read_identity(sock, fd, &info, entry))
             return TCP_LOOK_DEAD;
-        now.looks = 1;
+        now = watch_of(&info, sock, inode, &fresh);
     }
-    if (now.looks <= YOUNG || now.looks % REREAD_OPTIONS == 0)
+    whole = now.looks <= TCP_YOUNG || now.looks % REREAD_OPTIONS == 0;
+    if (whole)
         read_options(sock, entry);
-    look = dump(sock, fd, entry, parcels);
+    if (whole || !dump_quickly(sock, fd, &info, &now, entry, parcels))
+        look = dump(sock, fd, &now, entry, parcels);
     if (look == TCP_LOOK_ERROR && info_get(sock, &info) && !is_alive(&info))
         look = TCP_LOOK_DEAD; /* a reset came in meanwhile */
     entry->generation = generation + 1;

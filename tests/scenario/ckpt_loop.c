@@ -5,11 +5,15 @@
  *
  *     ckpt_loop [SCENARIO [CHECKPOINTS or KILLS [INTERVAL_MS]]]
  *
+ * kill-APP, heal-APP: the engine dies, at any moment, amid an injected call; each-APP:
+ * every descriptor is looked at, as on a kernel without the survey.
+ *
  * Without arguments all scenarios run, as "make check" wants it.  Needs root (77
  * otherwise); everything happens in a network namespace of its own. */
 #include "lib/loop.h"
 #include "sockmig/ckpt/inject.h"
 #include "sockmig/ckpt/repair.h"
+#include "sockmig/ckpt/survey.h"
 #include "sockmig/ckpt/target.h"
 #include "sockmig/image_alloc.h"
 #include "tests/scenario/ckpt_shadow.h"
@@ -385,12 +389,14 @@ static int
 run_one(const char *name, unsigned count, unsigned interval_ms)
 {
     bool kill_it = !strncmp(name, "kill-", 5), heal_it = !strncmp(name, "heal-", 5);
-    const struct app *app = app_find(kill_it || heal_it ? name + 5 : name);
+    bool each = !strncmp(name, "each-", 5);
+    const struct app *app = app_find(kill_it || heal_it || each ? name + 5 : name);
 
     if (!app) {
         fprintf(stderr, "no scenario %s\n", name);
         return 2;
     }
+    survey_allow(!each);
     if (kill_it || heal_it)
         return scenario_kill(app, count, kill_it ? engine_main : injector_main);
     return scenario_loop(app, count, interval_ms);
@@ -404,7 +410,8 @@ main(int argc, char **argv)
         unsigned count, interval_ms;
     } all[] = { { "app", 200, 5 }, { "churn", 100, 5 }, { "kill-app", 30, 0 },
         { "kill-churn", 15, 0 }, { "heal-app", 30, 0 }, { "redis", 200, 10 },
-        { "redis-load", 100, 20 }, { "redis-save", 60, 20 }, { "kill-redis", 15, 0 } };
+        { "each-app", 50, 5 }, { "each-redis-load", 50, 10 }, { "redis-load", 100, 20 },
+        { "redis-save", 60, 20 }, { "kill-redis", 15, 0 } };
     int failed = 0;
 
     if (!apps_prepare())

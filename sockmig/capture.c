@@ -114,7 +114,7 @@ release_out(struct engine *e)
         c->released += batch.count;
     }
     if (uncovered(e))
-        tracer_want(e->tracer);
+        tracer_output(e->tracer, held_newest(&c->out));
 }
 
 /* The record of a release goes before the verdict: what the packets cause comes after

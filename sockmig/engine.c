@@ -131,9 +131,10 @@ engine_release(struct engine *e)
     while (commit_release(&e->commit, &mark)) {
         FAULT_POINT("checkpoint-stable");
         capture_stable(e, mark);
+        tracer_stable(e->tracer, e->commit.stable,
+            mono_us_between(commit_stable_at(&e->commit), mono_clock()));
         capture_go(e);
         FAULT_POINT("checkpoint-released");
-        tracer_stable(e->tracer, e->commit.stable);
     }
     capture_go(e);
     orders_progress(e);

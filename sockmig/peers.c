@@ -317,7 +317,7 @@ peers_reign(struct engine *e)
         shipper_queue(e->shipper), (struct note){ .what = SHIP_RESET, .p = group });
     commit_init(&e->commit);
     capture_reign(e);
-    tracer_stable(e->tracer, 0);
+    tracer_stable(e->tracer, 0, 0);
 }
 
 void

@@ -156,15 +156,31 @@ tracer_want(struct tracer *t)
 }
 
 void
-tracer_unwant(struct tracer *t)
+tracer_output(struct tracer *t, struct mono at)
 {
-    atomic_store(&t->wanted, false);
+    atomic_store(&t->output_last_us, at.us);
+    if (atomic_load(&t->output_waits))
+        return;
+    atomic_store(&t->output_first_us, at.us);
+    atomic_store(&t->output_waits, true);
+    queue_put(t->queue, (struct note){ .what = TRACE_NNOTES });
 }
 
 void
-tracer_stable(struct tracer *t, uint64_t number)
+tracer_unwant(struct tracer *t)
+{
+    atomic_store(&t->wanted, false);
+    atomic_store(&t->output_waits, false);
+}
+
+void
+tracer_stable(struct tracer *t, uint64_t number, int64_t took_us)
 {
     atomic_store(&t->stable, number);
+    if (took_us > 0)
+        atomic_store(&t->cycle_us, pace_cycle(atomic_load(&t->cycle_us), took_us));
+    if (atomic_load(&t->output_waits)) /* it may have waited for this */
+        queue_put(t->queue, (struct note){ .what = TRACE_NNOTES });
 }
 
 void

@@ -51,15 +51,18 @@ struct slot_pool *tracer_received_pool(struct tracer *t); /* for the receiver */
 _Atomic uint64_t *tracer_applied(struct tracer *t);
 void tracer_stats(struct tracer *t, struct tracer_stats *out);
 
-/* tracer_want - output waits: a checkpoint is wanted as soon as allowed.  Any thread,
- * no system call if one is wanted already. */
+/* tracer_want - a checkpoint is wanted as soon as allowed.
+ * tracer_output - output waits for one, the newest since @at.
+ * Any thread, no system call if one is wanted already. */
 void tracer_want(struct tracer *t);
+void tracer_output(struct tracer *t, struct mono at);
 
 /* tracer_unwant - one that was taken meanwhile is enough.  The thread that wants. */
 void tracer_unwant(struct tracer *t);
 
-/* tracer_stable - checkpoints up to @number are stable: more may be taken. */
-void tracer_stable(struct tracer *t, uint64_t number);
+/* tracer_stable - checkpoints up to @number are stable: more may be taken.  @took_us:
+ * since that one was taken; 0: not known. */
+void tracer_stable(struct tracer *t, uint64_t number, int64_t took_us);
 
 /* tracer_policy - checkpoints from now on say that output is held by @policy. */
 void tracer_policy(struct tracer *t, enum conf_policy policy);

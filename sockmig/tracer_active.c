@@ -124,18 +124,20 @@ checkpoint(struct tracer *t, bool stay_stopped)
         .marked = marked };
     struct target_timing timing = { 0 };
     struct refusals why = { .n = 0 };
+    uint64_t covered = t->mark.out;
+    struct mono started;
     struct slot *slot = stay_stopped ? slot_take(t->checkpoints)
                                      : slot_try(t->checkpoints);
     int ret;
 
     if (!slot)
         return -EBUSY;
-    atomic_store(&t->wanted, false); /* what comes from here on wants the next one */
-    t->pace.started = mono_clock();
+    tracer_unwant(t); /* what comes from here on wants the next one */
+    started = mono_clock();
     FAULT_POINT("checkpoint-begun");
     ret = target_checkpoint(
         t->target, &req, &t->image, &slot->pages, &slot->parcels, &timing, &why);
-    t->pace.ended = mono_clock();
+    pace_taken(&t->pace, started, mono_clock(), t->mark.out - covered);
     if (ret < 0) {
         slot_put(slot);
         if (ret == -EOPNOTSUPP)
@@ -331,7 +333,12 @@ lost_track(struct tracer *t, int ret)
 void
 active_turn(struct tracer *t)
 {
-    bool wanted = atomic_load(&t->wanted);
+    struct pace_wish wish = { .now = atomic_load(&t->wanted),
+        .output = atomic_load(&t->output_waits),
+        .under_way = t->number != atomic_load(&t->stable),
+        .first = { atomic_load(&t->output_first_us) },
+        .last = { atomic_load(&t->output_last_us) },
+        .cycle_us = atomic_load(&t->cycle_us) };
     struct mono now = mono_clock(), due;
     int ret = 0;
 
@@ -341,7 +348,7 @@ active_turn(struct tracer *t)
     }
     t->pace.interval_us = atomic_load(&t->interval_ms) * 1000;
     t->pace.spacing_us = atomic_load(&t->spacing_ms) * 1000;
-    due = pace_due(&t->pace, wanted);
+    due = pace_due(&t->pace, &wish);
     if (!may_take(t)) {
         due = mono_add_ms(now, 1);
     } else if (!mono_before(now, due)) {

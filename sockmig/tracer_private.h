@@ -20,7 +20,9 @@ struct tracer {
     struct slot_pool *checkpoints, *bases, *received; /* owned */
     struct cell_conf cell;
 
-    _Atomic bool wanted;
+    _Atomic bool wanted, output_waits;
+    _Atomic int64_t output_first_us, output_last_us; /* with .output_waits */
+    _Atomic int64_t cycle_us;                        /* from the stop until stable */
     _Atomic uint64_t stable, applied;
     _Atomic unsigned interval_ms, spacing_ms, policy;
     pthread_mutex_t stats_lock;

@@ -87,3 +87,9 @@ commit_waiting_since(const struct commit *c, struct mono *since)
     *since = c->window[(c->stable + 1) % COMMIT_WINDOW].at;
     return true;
 }
+
+struct mono
+commit_stable_at(const struct commit *c)
+{
+    return c->window[c->stable % COMMIT_WINDOW].at;
+}

@@ -57,6 +57,9 @@ bool commit_release(struct commit *c, uint32_t *mark);
  * to packet @id: another one would not let it leave any sooner. */
 bool commit_covers(const struct commit *c, uint32_t id);
 
+/* commit_stable_at - when the newest stable checkpoint was taken. */
+struct mono commit_stable_at(const struct commit *c);
+
 /* commit_waiting_since - when the oldest checkpoint that is not stable was taken;
  * false if there is none. */
 bool commit_waiting_since(const struct commit *c, struct mono *since);

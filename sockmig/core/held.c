@@ -90,3 +90,9 @@ held_since(const struct held *h, struct mono *at)
     at->us = slot(h, 0)->at_us;
     return true;
 }
+
+struct mono
+held_newest(const struct held *h)
+{
+    return (struct mono){ slot(h, h->count - 1)->at_us };
+}

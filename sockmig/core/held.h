@@ -70,7 +70,9 @@ struct held_batch held_release(
 /* held_drop - take out all that is held: to be dropped and, if input, cancelled. */
 struct held_batch held_drop(struct held *h);
 
-/* held_since - when the oldest packet held was queued; false if none is held. */
+/* held_since - when the oldest packet held was queued; false if none is held.
+ * held_newest - when the newest was; one must be held. */
 bool held_since(const struct held *h, struct mono *at);
+struct mono held_newest(const struct held *h);
 
 #endif

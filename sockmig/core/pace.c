@@ -1,11 +1,65 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "sockmig/core/pace.h"
 
-struct mono
-pace_due(const struct pace *p, bool wanted)
+#define SINGLE_ROUNDS 8
+#define MOST_CYCLES 2
+#define QUIET_PART 2
+
+static struct mono
+earlier(struct mono a, struct mono b)
 {
-    struct mono due = mono_add_us(p->started, wanted ? p->spacing_us : p->interval_us);
+    return mono_before(a, b) ? a : b;
+}
+
+static struct mono
+later(struct mono a, struct mono b)
+{
+    return mono_before(a, b) ? b : a;
+}
+
+/* Others are about to join what waits. */
+static bool
+gathers(const struct pace *p, const struct pace_wish *w)
+{
+    return w->output && !w->now && p->singles < SINGLE_ROUNDS;
+}
+
+/* Measured with 20 and 100 clients: a third, or a whole cycle, is worse than half. */
+static struct mono
+gathered(const struct pace *p, const struct pace_wish *w)
+{
+    int64_t cycle_us = w->cycle_us + mono_us_between(p->started, p->ended);
+
+    return earlier(mono_add_us(w->first, MOST_CYCLES * cycle_us),
+        mono_add_us(w->last, cycle_us / QUIET_PART));
+}
+
+struct mono
+pace_due(const struct pace *p, const struct pace_wish *w)
+{
+    bool soon = w->now || (w->output && !w->under_way);
+    struct mono due = mono_add_us(p->started, soon ? p->spacing_us : p->interval_us);
     struct mono rested = mono_add_us(p->ended, mono_us_between(p->started, p->ended));
 
-    return mono_before(due, rested) ? rested : due;
+    if (soon && gathers(p, w))
+        due = later(
+            due, earlier(gathered(p, w), mono_add_us(p->started, p->interval_us)));
+    return later(due, rested);
+}
+
+void
+pace_taken(struct pace *p, struct mono started, struct mono ended, uint64_t packets)
+{
+    p->started = started;
+    p->ended = ended;
+    if (packets > 1)
+        p->singles = 0;
+    else if (packets == 1 && p->singles < SINGLE_ROUNDS)
+        p->singles++;
+}
+
+int64_t
+pace_cycle(int64_t before_us, int64_t last_us)
+{
+    return before_us == 0 ? last_us : before_us + (last_us - before_us) / 8;
 }

@@ -7,18 +7,45 @@
  * the service runs at least as long as it was stopped, or many connections with a
  * short spacing would leave it no time to work (measured: a tenth of the throughput).
  *
+ * Output gathers.  One at the first packet that waits would find one answer of a crowd,
+ * and let the others wait for the next: with 20 clients without a pause between
+ * requests each covered 3.5 answers, and an answer waited for five of them.  So it is
+ * due when no more output came for half a cycle (what a checkpoint takes from the stop
+ * until it is stable, so it is short where checkpoints are cheap), and when the last
+ * one is stable: nothing leaves sooner by taking it earlier.  Who is alone is not kept
+ * waiting.
+ *
  * Pure.  Design: doc/design/checkpoint.md. */
 #ifndef BSC_PACE_H
 #define BSC_PACE_H
 
 #include "lib/core/mono.h"
 
+#include <stdbool.h>
+#include <stdint.h>
+
 struct pace {
     int64_t interval_us, spacing_us;
     struct mono started, ended; /* of the last checkpoint; 0: none yet */
+    unsigned singles;           /* in a row that covered a single packet */
 };
 
-/* pace_due - earliest time for the next one; @wanted: output waits for it. */
-struct mono pace_due(const struct pace *p, bool wanted);
+struct pace_wish {
+    bool now;                /* somebody asked, or the log is full */
+    bool output;             /* output waits that no checkpoint covers */
+    bool under_way;          /* the last one is not stable yet */
+    struct mono first, last; /* .output: since when, and the newest of it */
+    int64_t cycle_us; /* from its end until one is stable, pace_cycle(); 0: none yet */
+};
+
+/* pace_due - earliest time for the next one. */
+struct mono pace_due(const struct pace *p, const struct pace_wish *w);
+
+/* pace_cycle - the mean of what checkpoints take, after one that took @last_us. */
+int64_t pace_cycle(int64_t before_us, int64_t last_us);
+
+/* pace_taken - one was taken that covers @packets more than the one before. */
+void pace_taken(
+    struct pace *p, struct mono started, struct mono ended, uint64_t packets);
 
 #endif

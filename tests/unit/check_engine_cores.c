@@ -183,11 +183,66 @@ START_TEST(pace_rules)
     struct pace p = {
         .interval_us = 20000, .spacing_us = 2000, .started = ms(100), .ended = ms(101)
     };
+    struct pace_wish none = { 0 }, asked = { .now = true };
 
-    ck_assert_int_eq(pace_due(&p, false).us, 120000);
-    ck_assert_int_eq(pace_due(&p, true).us, 102000);
+    ck_assert_int_eq(pace_due(&p, &none).us, 120000);
+    ck_assert_int_eq(pace_due(&p, &asked).us, 102000);
     p.ended = ms(105);
-    ck_assert_msg(pace_due(&p, true).us == 110000, "it runs as long as it stood");
+    ck_assert_msg(pace_due(&p, &asked).us == 110000, "it runs as long as it stood");
+}
+END_TEST
+
+START_TEST(pace_gathers)
+{
+    struct pace p = { .interval_us = 20000, .spacing_us = 2000 };
+    struct pace_wish w = {
+        .output = true, .cycle_us = 3000, .first = ms(104), .last = ms(104)
+    };
+
+    pace_taken(&p, ms(100), ms(101), 5);
+    ck_assert_msg(pace_due(&p, &w).us == 106000, "others come within half of 4 ms");
+    w.last = ms(105);
+    ck_assert_msg(pace_due(&p, &w).us == 107000, "one came");
+    w.last = ms(130);
+    ck_assert_msg(pace_due(&p, &w).us == 112000, "who waits is not kept for ever");
+    w.cycle_us = 90000;
+    ck_assert_msg(pace_due(&p, &w).us == 120000, "nor for longer than the interval");
+    w.now = true;
+    ck_assert_msg(pace_due(&p, &w).us == 102000, "an order does not gather");
+    w.now = false;
+    for (int i = 0; i < 100; i++)
+        pace_taken(&p, ms(100), ms(101), 1);
+    ck_assert_msg(pace_due(&p, &w).us == 102000, "who is alone waits for nobody");
+    pace_taken(&p, ms(100), ms(101), 0);
+    ck_assert_msg(pace_due(&p, &w).us == 102000, "one without output tells nothing");
+    pace_taken(&p, ms(100), ms(101), 2);
+    ck_assert_msg(pace_due(&p, &w).us > 105000, "no longer alone");
+}
+END_TEST
+
+START_TEST(pace_follows_the_cycle)
+{
+    int64_t cycle = pace_cycle(0, 8000);
+
+    ck_assert_int_eq(cycle, 8000);
+    ck_assert_int_eq(pace_cycle(cycle, 0), 7000);
+    for (int i = 0; i < 100; i++)
+        cycle = pace_cycle(cycle, 1000);
+    ck_assert(cycle >= 1000 && cycle < 1010);
+}
+END_TEST
+
+START_TEST(pace_waits_for_the_last_one)
+{
+    struct pace p = { .interval_us = 20000, .spacing_us = 2000 };
+    struct pace_wish w = {
+        .output = true, .under_way = true, .first = ms(102), .last = ms(102)
+    };
+
+    pace_taken(&p, ms(100), ms(101), 1);
+    ck_assert_msg(pace_due(&p, &w).us == 120000, "nothing would leave any sooner");
+    w.now = true;
+    ck_assert_int_eq(pace_due(&p, &w).us, 102000);
 }
 END_TEST
 
@@ -324,6 +379,9 @@ main(void)
     tcase_add_test(tc, commit_window_fills);
     tcase_add_test(tc, commit_covers_up_to_its_newest_mark);
     tcase_add_test(tc, pace_rules);
+    tcase_add_test(tc, pace_gathers);
+    tcase_add_test(tc, pace_follows_the_cycle);
+    tcase_add_test(tc, pace_waits_for_the_last_one);
     tcase_add_loop_test(tc, role_rows, 0, sizeof rows / sizeof rows[0]);
     tcase_add_test(tc, role_names);
     tcase_add_test(tc, wire_refuses_what_is_cut);

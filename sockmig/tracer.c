@@ -3,7 +3,9 @@
 
 #include "lib/log.h"
 #include "lib/loop.h"
+#include "sockmig/ckpt/survey.h"
 #include "sockmig/image_alloc.h"
+#include "sockmig/realtime.h"
 
 #include <signal.h>
 #include <stdlib.h>
@@ -68,6 +70,9 @@ tracer_main(void *arg)
     struct note n;
 
     pthread_setname_np(pthread_self(), "tracer");
+    realtime_set(false);
+    survey_load(); /* not when clients wait for the first checkpoint */
+    realtime_set(true);
     for (;;) {
         if (queue_get(t->queue, &n))
             work(t, &n);

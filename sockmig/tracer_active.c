@@ -166,7 +166,7 @@ static int
 track(struct tracer *t)
 {
     struct refusals why = { .n = 0 };
-    int ret = target_attach(t->pid, &t->target, &why);
+    int ret = target_attach_quickly(t->pid, &t->target, &why);
 
     if (ret < 0) {
         if (ret == -EOPNOTSUPP)

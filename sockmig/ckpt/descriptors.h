@@ -72,7 +72,7 @@ struct descriptors {
     struct descriptors_waiting waiting[DESCRIPTORS_WAITING]; /* of this read */
     uint32_t nwaiting;
     uint32_t map_seq; /* of the mappings, at the last read; see survey_mappings() */
-    int highest; /* descriptor number; .top: of all reads, plus 1 */
+    int highest;      /* descriptor number; .top: of all reads, plus 1 */
     int top;
     unsigned sockets_us; /* of the last read: time spent on sockets */
     unsigned full_looks; /* of the last read */

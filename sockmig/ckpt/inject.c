@@ -153,6 +153,21 @@ start(struct inject *in, struct trace_thread *th, const struct user_regs_struct 
     return ret;
 }
 
+/* End the call in which the thread sleeps: it goes on with the next one. */
+static int
+wake(struct inject *in, struct trace_thread *th)
+{
+    int ret;
+
+    ptrace(PTRACE_INTERRUPT, th->tid, 0, 0);
+    ret = trace_wait_stop(in->trace, th);
+    if (ret == 0 && ptrace(PTRACE_CONT, th->tid, 0, 0) < 0)
+        ret = -errno;
+    if (ret == 0)
+        th->state = TRACE_RUNS;
+    return ret;
+}
+
 /* Take over: stop the thread in its sleep and give it back what it had.  If it healed
  * itself before, its context is its own already. */
 static int
@@ -212,7 +227,7 @@ pass_job_stop(const struct trace_thread *th)
 
 static int
 run(struct inject *in, struct trace_thread *th, const struct inject_call *first,
-    unsigned n, void (*meanwhile)(void *), void *arg)
+    unsigned n, bool (*meanwhile)(void *), void *arg)
 {
     struct user_regs_struct orig;
     struct mono begin;
@@ -233,8 +248,8 @@ run(struct inject *in, struct trace_thread *th, const struct inject_call *first,
         return ret;
     begin = mono_clock();
     while (!done && mono_us_between(begin, mono_clock()) < LIMIT_US) {
-        if (meanwhile)
-            meanwhile(arg);
+        if (meanwhile && meanwhile(arg) && wake(in, th) < 0)
+            return -ESRCH;
         done = is_done(in, first);
         if (!done) {
             pass_job_stop(th);
@@ -247,7 +262,7 @@ run(struct inject *in, struct trace_thread *th, const struct inject_call *first,
 
 int
 inject_run(struct inject *in, struct trace_thread *th, const struct inject_call *calls,
-    unsigned n, void (*meanwhile)(void *), void *arg)
+    unsigned n, bool (*meanwhile)(void *), void *arg)
 {
     struct inject_call here[INJECT_MAX_CALLS];
     uint64_t zero = 0;

@@ -65,11 +65,12 @@ void inject_close(struct inject *in);
 /* inject_run - let @th make @n calls; their results are in in->results.
  *
  * @th         stopped; its registers are afterwards what they were
- * @meanwhile  called again and again until the calls are done; NULL: nothing
+ * @meanwhile  called again and again until the calls are done; true: end the call in
+ *             which it sleeps; NULL: nothing
  *
  * 0; -ESRCH; -EIO: they did not come to an end, the thread is restored. */
 int inject_run(struct inject *in, struct trace_thread *th,
-    const struct inject_call *calls, unsigned n, void (*meanwhile)(void *), void *arg);
+    const struct inject_call *calls, unsigned n, bool (*meanwhile)(void *), void *arg);
 
 /* inject_data - address of @offset in the calls' data.  inject_get, inject_put: copy
  * from and to it.  0 or -errno. */

@@ -129,8 +129,9 @@ struct theft {
     int pidfd, got;
 };
 
-/* The thread sleeps between making its userfaultfd and closing it: take a duplicate. */
-static void
+/* The thread sleeps between making its userfaultfd and closing it: take a duplicate;
+ * true: it need sleep no longer. */
+static bool
 steal(void *arg)
 {
     struct theft *t = arg;
@@ -141,8 +142,9 @@ steal(void *arg)
             (off_t)inject_call_address(t->in, 2, offsetof(struct inject_call, args))) !=
             sizeof fd ||
         fd < 0)
-        return;
+        return false;
     t->got = (int)syscall(SYS_pidfd_getfd, t->pidfd, (int)fd, 0);
+    return t->got >= 0;
 }
 
 static int

@@ -62,7 +62,7 @@ struct memory {
     size_t nwritten, nwas_written;
     uint8_t modes[IMAGE_MAX_VMAS]; /* of the image last registered */
     bool all;                      /* next scan reports everything */
-    bool same;       /* no mapping changed since the last scan */
+    bool same;                     /* no mapping changed since the last scan */
     bool running;    /* during this scan: what changes under us is found next time */
     bool share_all;  /* send shared memory whole: children have it too */
     uint64_t guard;  /* PAGE_IS_GUARD, or 0: this kernel has none */

@@ -30,6 +30,12 @@ load(void)
 }
 
 void
+survey_load(void)
+{
+    pthread_once(&loaded, load);
+}
+
+void
 survey_allow(bool allowed)
 {
     forbidden = !allowed;
@@ -43,7 +49,7 @@ survey_open(struct survey *s, pid_t pid, size_t max)
     *s = (struct survey){ .files = -1, .mappings = -1 };
     if (forbidden)
         return -EOPNOTSUPP;
-    pthread_once(&loaded, load);
+    survey_load();
     if (load_result < 0)
         return load_result;
     rows = mmap(NULL, max * sizeof *s->rows, PROT_READ | PROT_WRITE,

@@ -28,6 +28,9 @@ struct survey {
  * not. For tests, which go both ways. */
 void survey_allow(bool allowed);
 
+/* survey_load - what survey_open() would do once, the first time: 100 ms. */
+void survey_load(void);
+
 /* survey_open - of process @pid, at most @max descriptors.  0; -EOPNOTSUPP and the
  * like: this kernel, or the caller's rights, have it not. */
 int survey_open(struct survey *s, pid_t pid, size_t max);

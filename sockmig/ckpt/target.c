@@ -155,15 +155,9 @@ inspect(struct target *t, struct refusals *why)
     return ret;
 }
 
-int
-target_attach(pid_t pid, struct target **out, struct refusals *why)
-{
-    return target_attach_among(pid, NULL, out, why);
-}
-
-int
-target_attach_among(
-    pid_t pid, const struct trace_kin *kin, struct target **out, struct refusals *why)
+static int
+attach(pid_t pid, const struct trace_kin *kin, bool look, struct target **out,
+    struct refusals *why)
 {
     struct target *t = calloc(1, sizeof *t);
     int ret, one;
@@ -186,7 +180,8 @@ target_attach_among(
         ret = trace_stop(&t->trace, ATTACH_STOP_US);
     if (ret == 0) {
         one = prepare(t, why);
-        ret = one == 0 || one == -EOPNOTSUPP ? inspect(t, why) : one;
+        if (look && (one == 0 || one == -EOPNOTSUPP))
+            ret = inspect(t, why);
         ret = ret == 0 ? one : ret;
         if (ret == 0)
             trace_resume(&t->trace);
@@ -199,6 +194,25 @@ target_attach_among(
     t->housekeeping = mono_add_ms(mono_clock(), HOUSEKEEPING_MS);
     *out = t;
     return 0;
+}
+
+int
+target_attach(pid_t pid, struct target **out, struct refusals *why)
+{
+    return attach(pid, NULL, true, out, why);
+}
+
+int
+target_attach_quickly(pid_t pid, struct target **out, struct refusals *why)
+{
+    return attach(pid, NULL, false, out, why);
+}
+
+int
+target_attach_among(
+    pid_t pid, const struct trace_kin *kin, struct target **out, struct refusals *why)
+{
+    return attach(pid, kin, true, out, why);
 }
 
 void

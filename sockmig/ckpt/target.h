@@ -33,6 +33,10 @@ struct trace_kin;
  * 0 and *out; -EOPNOTSUPP: refused, see @why; -ESRCH: gone; other -errno. */
 int target_attach(pid_t pid, struct target **out, struct refusals *why);
 
+/* target_attach_quickly - the same without a look at what it has, for who takes a
+ * checkpoint at once: that one says what cannot be protected. */
+int target_attach_quickly(pid_t pid, struct target **out, struct refusals *why);
+
 /* target_attach_among - the same of one of several that are taken together. */
 int target_attach_among(
     pid_t pid, const struct trace_kin *kin, struct target **out, struct refusals *why);

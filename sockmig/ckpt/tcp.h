@@ -47,7 +47,8 @@ enum tcp_look { TCP_LOOK_SAME, TCP_LOOK_DUMPED, TCP_LOOK_DEAD, TCP_LOOK_ERROR };
 enum tcp_look tcp_dump(int sock, int fd, uint64_t inode, struct tcp_watch *watch,
     struct image_tcp *entry, struct parcels *parcels);
 
-/* tcp_is_known - whether the socket was dumped often enough to be told by what moves. */
+/* tcp_is_known - whether the socket was dumped often enough to be told by what moves.
+ */
 static inline bool
 tcp_is_known(const struct tcp_watch *watch, uint64_t inode)
 {

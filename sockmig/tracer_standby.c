@@ -94,6 +94,8 @@ apply(struct tracer *t, struct slot *slot)
 void
 standby_slot(struct tracer *t, struct slot *slot)
 {
+    enum slot_kind kind = slot->kind;
+
     realtime_set(slot->kind == SLOT_CHECKPOINT);
     if (slot->kind == SLOT_IMAGE && begin_clone(t, slot) < 0)
         goto out;
@@ -115,6 +117,8 @@ standby_slot(struct tracer *t, struct slot *slot)
 out:
     slot_put(slot);
     realtime_set(true);
+    if (t->clone && kind == SLOT_IMAGE)
+        clone_hurry(t->clone);
 }
 
 /* What the old connections can hope for is the policy's that output was held by. */
@@ -140,6 +144,7 @@ wake(struct tracer *t, struct woken *w, uint64_t reign)
 
     prepare_replay(t, w, reign);
     request.alone = !w->replay;
+    clone_hurry(t->clone); /* threads that came since */
     w->ret = clone_wake(t->clone, &request, &w->pid, &w->lost, &w->timing, &w->why);
     if (w->ret < 0)
         return;

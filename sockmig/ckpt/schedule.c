@@ -79,3 +79,14 @@ schedule_apply(pid_t tid, const struct image_schedule *s, const char **what)
     }
     return ret;
 }
+
+int
+schedule_like_caller(pid_t tid)
+{
+    struct sched_param p;
+    int policy = sched_getscheduler(0);
+
+    if (policy < 0 || sched_getparam(0, &p) < 0)
+        return -errno;
+    return sched_setscheduler(tid, policy, &p) < 0 ? -errno : 0;
+}

@@ -16,4 +16,8 @@ int schedule_read(pid_t tid, struct image_schedule *out);
  * privileges do not allow; the rest is applied nevertheless. */
 int schedule_apply(pid_t tid, const struct image_schedule *s, const char **what);
 
+/* schedule_like_caller - the caller's policy and priority for thread @tid.  0 or
+ * -errno. */
+int schedule_like_caller(pid_t tid);
+
 #endif

@@ -5,6 +5,7 @@
 
 #include "lib/fault.h"
 #include "lib/fd.h"
+#include "sockmig/ckpt/schedule.h"
 
 #include <errno.h>
 #include <stddef.h>
@@ -53,6 +54,14 @@ close_ours(struct clone *c, uint32_t n, bool in_flight_too, const struct image *
         fd_close(c->opened[i]);
         c->opened[i] = -1;
     }
+}
+
+void
+clone_hurry(struct clone *c)
+{
+    for (unsigned i = 0; i < c->nthreads; i++)
+        if (schedule_like_caller(c->threads[i].tid) < 0)
+            return; /* slower, and right */
 }
 
 int

@@ -131,7 +131,7 @@ struct engine {
     uint64_t checkpoint_number;
 
     struct refusals refusals;
-    struct mono no_join_before; /* refused: standbys are asked again then */
+    struct mono no_join_before; /* standbys are not asked again until then */
     bool protected_now, clone_ready;
     char last_error[384];
     int64_t last_blackout_ms; /* -1: none yet */

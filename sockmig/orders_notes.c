@@ -13,6 +13,7 @@
 #include <string.h>
 
 #define REFUSED_AGAIN_MS 2000 /* a refused service is looked at again */
+#define JOIN_AFTER_MS 500     /* a takeover */
 
 /* The service runs: let it be reached. */
 static void
@@ -125,6 +126,9 @@ orders_replayed(struct engine *e)
     jv_set(a, "phases", orders_phases(&w->timing));
     if (w->replay)
         jv_set(a, "replay", replayer_status(e));
+    /* The first checkpoint stops the service for longer than the takeover did: first
+     * the clients get the answers that they have waited for. */
+    e->no_join_before = mono_add_ms(mono_clock(), JOIN_AFTER_MS);
     order_done(e, ROLE_RUNNING, a);
     replayer_opened(e);
 }

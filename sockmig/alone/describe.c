@@ -30,6 +30,8 @@ static const char *const kinds[] = {
     [IMAGE_FD_PIPE_READ] = "pipe, read end",
     [IMAGE_FD_PIPE_WRITE] = "pipe, write end",
     [IMAGE_FD_UDP] = "UDP socket",
+    [IMAGE_FD_PTY_MASTER] = "terminal, master",
+    [IMAGE_FD_PTY_SLAVE] = "terminal",
 };
 
 static const char *const states[] = { "?", "established", "syn-sent", "syn-received",
@@ -98,6 +100,9 @@ descriptor(const struct image *im, const struct image_fd *f)
     } else if (f->kind == IMAGE_FD_PIPE_READ || f->kind == IMAGE_FD_PIPE_WRITE) {
         jv_set_int(to, "pipe", (int64_t)f->inode);
         jv_set_int(to, "unread", f->u.pipe.queued);
+    } else if (f->kind == IMAGE_FD_PTY_MASTER || f->kind == IMAGE_FD_PTY_SLAVE) {
+        jv_set_int(to, "terminal", f->u.pty.index);
+        jv_set_int(to, "unread", f->u.pty.output + f->u.pty.input);
     }
     return to;
 }
@@ -168,6 +173,8 @@ print_descriptor(const struct jv *d)
         printf(" - %s %s", jv_str(d, "remote", ""), jv_str(d, "state", ""));
     if (jv_has(d, "pipe"))
         printf(" %" PRId64, jv_int(d, "pipe", 0));
+    if (jv_has(d, "terminal"))
+        printf(" /dev/pts/%" PRId64, jv_int(d, "terminal", 0));
     if (jv_int(d, "unread", 0) > 0)
         printf(", %" PRId64 " bytes unread", jv_int(d, "unread", 0));
     if (jv_int(d, "unacknowledged", 0) + jv_int(d, "unsent", 0) > 0)

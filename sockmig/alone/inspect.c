@@ -14,6 +14,7 @@
 #include "sockmig/ckpt/descriptors.h"
 #include "sockmig/ckpt/maps.h"
 #include "sockmig/ckpt/process.h"
+#include "sockmig/ckpt/segments.h"
 #include "sockmig/ckpt/threads.h"
 #include "sockmig/image_alloc.h"
 
@@ -75,6 +76,8 @@ look(struct subject *s, struct image *im, struct refusals *why)
         ret = descriptors_read(&s->descriptors, im, &s->queues, why);
     if (ret == 0 || ret == -EOPNOTSUPP || ret == -EAGAIN)
         ret = maps_read(&s->maps, false, im, why);
+    if (ret == 0)
+        ret = segments_read(s->trace.pid, im, why);
     return ret == -EOPNOTSUPP ? 0 : ret;
 }
 
@@ -121,6 +124,7 @@ inspect_one(struct inspection *in, unsigned i)
     s.descriptors.tee[0] = s.descriptors.tee[1] = -1;
     if (ret == 0)
         ret = open_subject(&s, m->pid);
+    s.descriptors.look_only = true;
     in->guard.page->pid = m->pid;
     if (ret == 0)
         ret = look(&s, &m->image, &in->why);

@@ -120,11 +120,35 @@ load_add(struct loaded *l, const struct imgfile_item *r, char error[IMGFILE_ERRO
     }
 }
 
+static bool
+has_socket(const struct loaded *l, uint64_t inode)
+{
+    for (uint64_t i = 0; i < l->tree.count; i++)
+        for (uint32_t k = 0; k < l->images[i].nfds; k++)
+            if (l->images[i].fds[k].kind == IMAGE_FD_UNIX &&
+                l->images[i].fds[k].inode == inode)
+                return true;
+    return false;
+}
+
+static bool
+sockets_are_whole(const struct loaded *l)
+{
+    for (uint64_t i = 0; i < l->tree.count; i++)
+        for (uint32_t k = 0; k < l->images[i].nunixes; k++)
+            if (l->images[i].unixes[k].peer &&
+                !has_socket(l, l->images[i].unixes[k].peer))
+                return false;
+    return true;
+}
+
 int
 load_whole(const struct loaded *l, char error[IMGFILE_ERROR])
 {
     if (!l->members)
         return bad(error, "no list of processes");
+    if (!sockets_are_whole(l))
+        return bad(error, "unix socket whose other end is not there");
     for (uint64_t i = 0; i < l->tree.count; i++)
         if (l->images[i].nthreads == 0 && !(l->members[i].flags & IMGFILE_ZOMBIE))
             return bad(error, "a process is missing");

@@ -96,6 +96,7 @@ allocate(struct stubs *s, int netns, pid_t pid)
     c->pid = pid;
     c->batch = s->batch;
     c->parent_fd = s->number;
+    c->segments = &s->segments;
     return c;
 }
 
@@ -155,6 +156,9 @@ make_children(struct stubs *s, unsigned i, int netns)
     for (int late = 0; late < 2; late++) {
         if (late && i > 0 && own->sid == own->pid)
             batch_add(&c->batch, "setsid", SYS_setsid, 0, 0, 0, 0, 0, 0);
+        ret = late && own->sid == own->pid ? stubs_terminals_control(s, i) : 0;
+        if (ret < 0)
+            return say(s, i, "controlling terminal", ret);
         for (unsigned k = 1; k < s->n; k++)
             if (s->plans[k].info.parent == (int)i &&
                 is_older(s, &s->plans[k].info) == !late) {
@@ -284,7 +288,9 @@ stubs_new(struct stubs *s, const struct stub_plan *plans, unsigned n, int netns,
     ret = s->pidfd < 0 ? -errno : batch_map(&s->batch, all_leave_free, s);
     if (ret < 0)
         return say(s, 0, "room for the stubs", ret);
-    ret = make_root(s, netns);
+    ret = stubs_terminals_new(s);
+    if (ret == 0)
+        ret = make_root(s, netns);
     if (ret == 0)
         ret = make_descendants(s, netns);
     for (int leaders = 1; leaders >= 0; leaders--)
@@ -412,6 +418,7 @@ stubs_free(struct stubs *s)
     }
     free(s->clones);
     free(s->wakes);
+    stubs_terminals_close(s);
     fd_close(s->pidfd);
     batch_unmap(&s->batch);
     s->clones = NULL;

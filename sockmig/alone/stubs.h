@@ -16,6 +16,12 @@ struct stub_plan { /* of one process; borrowed */
     const struct image *im; /* NULL: a zombie */
 };
 
+struct stub_terminal { /* a pseudo-terminal of the tree */
+    uint32_t index;
+    int32_t session;   /* its leader has taken it; 0: nobody */
+    int master, slave; /* owned; slave 0: none is needed */
+};
+
 struct stubs {
     const struct stub_plan *plans; /* borrowed */
     unsigned n;
@@ -27,6 +33,9 @@ struct stubs {
     int pidfd;          /* owned: of this program */
     int number;         /* where stubs keep it */
     struct wake *wakes; /* owned; during stubs_wake() */
+    struct made_segments segments;
+    struct stub_terminal *terminals; /* owned */
+    unsigned nterminals;
     struct refusals *why;
 };
 

@@ -19,9 +19,11 @@ static const struct {
     { "connections", wake_sockets },
 }, state[] = {
     { "protections", wake_protections },
+    { "shared memory", wake_segments },
     { "process", wake_process }, /* opens the executable: before there are descriptors */
     { "descriptors", wake_descriptors },
     { "limits", wake_limits },
+    { "filters", wake_filters },
     { "threads", wake_threads },
     { "registers", wake_registers },
 };
@@ -91,6 +93,7 @@ close_ours(struct stubs *s)
             fd_close(s->clones[i]->opened[k]);
             s->clones[i]->opened[k] = -1;
         }
+    stubs_terminals_close(s);
 }
 
 static int
@@ -125,6 +128,10 @@ stubs_wake(struct stubs *s, const struct stub_wake *request, unsigned *lost)
     ret = make_sockets(s);
     if (ret == 0)
         ret = stubs_pipes(s);
+    if (ret == 0)
+        ret = stubs_unix(s);
+    if (ret == 0)
+        ret = stubs_terminals(s);
     FAULT_POINT("restore-sockets");
     for (unsigned i = 0; i < s->n && ret == 0; i++)
         if (s->clones[i])

@@ -7,6 +7,8 @@
 #include "lib/loop.h"
 #include "sockmig/alone/alone.h"
 #include "sockmig/alone/links.h"
+#include "sockmig/ckpt/place.h"
+#include "sockmig/ckpt/segments.h"
 
 #include <elf.h>
 #include <errno.h>
@@ -90,6 +92,7 @@ take_find(struct take *t, pid_t root)
 
     t->guard.life = -1;
     t->netns = other_netns(root);
+    t->own_ipc = place_own_ipc(root);
     ret = tree_find(&t->tree, root);
     if (ret < 0)
         return ret;
@@ -275,6 +278,39 @@ put_links(struct take *t)
     return ret;
 }
 
+/* A segment that others have attached, too, would be two afterwards. */
+static int
+check_segment(struct take *t, const struct image *im, const struct image_segment *s)
+{
+    unsigned ours = 0;
+
+    for (unsigned i = 0; i < t->tree.n; i++)
+        for (uint32_t k = 0;
+             t->tree.members[i].target && k < t->tree.members[i].image.nvmas; k++)
+            ours += t->tree.members[i].image.vmas[k].kind == IMAGE_VMA_SEGMENT &&
+                    t->tree.members[i].image.vmas[k].inode == s->inode;
+    if (s->id < 0 || s->attached <= ours)
+        return 0;
+    refuse(&t->why, im->process.pid, -1, "take all processes that have it, or none",
+        "System V shared memory %d is attached by other processes, too", s->id);
+    return -EOPNOTSUPP;
+}
+
+static int
+check_segments(struct take *t)
+{
+    int ret = 0;
+
+    for (unsigned i = 0; i < t->tree.n; i++) {
+        const struct image *im = &t->tree.members[i].image;
+
+        for (uint32_t k = 0; t->tree.members[i].target && k < im->nsegments && ret == 0;
+             k++)
+            ret = check_segment(t, im, &im->segments[k]);
+    }
+    return ret;
+}
+
 static int
 check_silence(const struct take *t)
 {
@@ -297,6 +333,8 @@ take_state(struct take *t, enum take_pages pages)
         ret = put_tree(t);
     for (uint32_t i = 0; i < t->tree.n && ret == 0; i++)
         ret = take_one(t, i, pages);
+    if (ret == 0)
+        ret = check_segments(t);
     if (ret == 0 && t->tree.n > 1)
         ret = put_links(t);
     return ret == 0 ? check_silence(t) : ret;
@@ -363,6 +401,9 @@ take_kill(struct take *t)
             t->tree.members[i].target && target_serve(t->tree.members[i].target,
                                              mono_add_ms(mono_clock(), 1000), -1) == 0)
             ;
+    for (unsigned i = 0; i < t->tree.n && !t->own_ipc; i++)
+        if (t->tree.members[i].target)
+            segments_remove(&t->tree.members[i].image);
 }
 
 int

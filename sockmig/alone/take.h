@@ -23,6 +23,7 @@ struct take {
     struct tree tree;
     struct imgfile_head head;
     struct guard guard; /* started by the caller */
+    bool own_ipc;       /* it has an IPC namespace that goes with it */
     int netns;          /* owned: of the root, if it is not ours; -1 */
     struct pages pages;
     struct parcels parcels;

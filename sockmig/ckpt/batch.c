@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "sockmig/ckpt/batch.h"
 
+#include "sockmig/ckpt/filters.h"
+
 #include <elf.h>
 #include <errno.h>
 #include <signal.h>
@@ -21,6 +23,9 @@
 #define SPARES 4u
 #define WARM (2u << 20)
 #define EVENT_STOP 128 /* PTRACE_EVENT_STOP */
+#define OPTIONS                                                                        \
+    (PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACECLONE | PTRACE_O_TRACEFORK |                \
+        PTRACE_O_TRACEVFORK | PTRACE_O_EXITKILL)
 
 extern const char batch_code[], batch_code_idle[], batch_code_end[];
 
@@ -128,9 +133,7 @@ batch_seize(struct batch *b, pid_t pid)
     uint64_t mask = ~(1ull << (SIGTRAP - 1));
     int status, ret;
 
-    if (ptrace(PTRACE_SEIZE, pid, NULL,
-            PTRACE_O_TRACESYSGOOD | PTRACE_O_TRACECLONE | PTRACE_O_TRACEFORK |
-                PTRACE_O_TRACEVFORK | PTRACE_O_EXITKILL) < 0 ||
+    if (ptrace(PTRACE_SEIZE, pid, NULL, OPTIONS) < 0 ||
         ptrace(PTRACE_INTERRUPT, pid, NULL, NULL) < 0)
         return -errno;
     status = batch_wait_stop(pid);
@@ -294,4 +297,10 @@ batch_single(struct batch *b, pid_t tid, uint64_t rip, long nr, const uint64_t *
     if (ret == 0 && (int64_t)regs.rax < 0 && (int64_t)regs.rax > -4096)
         ret = (int)(int64_t)regs.rax;
     return ret;
+}
+
+int
+batch_unfiltered(pid_t tid)
+{
+    return filters_suspend(tid, OPTIONS, true);
 }

@@ -53,6 +53,10 @@ uint64_t batch_spare(const struct batch *b, unsigned i);
 /* batch_seize - seize the stub @pid with EXITKILL and stop it.  0 or -errno. */
 int batch_seize(struct batch *b, pid_t pid);
 
+/* batch_unfiltered - @tid makes calls without its system call filters until it is let
+ * go.  0 or -errno. */
+int batch_unfiltered(pid_t tid);
+
 /* batch_put - a copy of @data in the mapping; its address. */
 uint64_t batch_put(struct batch *b, const void *data, size_t size);
 

@@ -142,6 +142,7 @@ clone_allocate(int netns)
     if (!c)
         return NULL;
     c->mem = c->netns = -1;
+    c->segments = &c->own_segments;
     for (unsigned i = 0; i < IMAGE_MAX_FDS; i++)
         c->opened[i] = -1;
     c->vmas = calloc(IMAGE_MAX_VMAS, sizeof *c->vmas);

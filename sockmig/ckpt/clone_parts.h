@@ -9,6 +9,7 @@
  *     wake.c         the steps of a takeover, in their order
  *     wake_net.c     sockets, TCP and UDP
  *     wake_unix.c    unix sockets
+ *     wake_terminal.c pseudo-terminals
  *     wake_fds.c     all other descriptors, and handing them over
  *     wake_state.c   the process
  *     wake_threads.c its threads, credentials and registers */
@@ -23,7 +24,19 @@ struct clone_queue { /* of a descriptor: socket queues, content of a pipe */
     uint32_t size, capacity;
 };
 
+struct made_segment { /* shared memory with a name that is there */
+    uint64_t inode, size;
+    uint32_t dev_major, dev_minor;
+    int32_t id;
+};
+
+struct made_segments {
+    struct made_segment v[IMAGE_MAX_SEGMENTS];
+    unsigned n;
+};
+
 struct clone {
+    struct made_segments *segments, own_segments; /* its own, or those of a tree */
     pid_t init, pid; /* as the engine sees them; init 0: not in a cell of its own */
     int netns;       /* owned */
     int mem;         /* /proc/PID/mem of the stub */
@@ -77,6 +90,8 @@ int skeleton_settle(struct clone *c, const struct image *im);
 int skeleton_run_stub(const struct skeleton_stub *stub);
 
 int skeleton_layout(struct clone *c, const struct image *im);
+int skeleton_segments(
+    struct clone *c, const struct image *im); /* before its mappings */
 int skeleton_threads(struct clone *c, const struct image *im);
 
 /* skeleton_same_backing - does a page keep its content if mapping @a becomes @b? */
@@ -102,12 +117,26 @@ int wake_listeners(struct wake *w, const char **what);
 int wake_sockets(struct wake *w, const char **what);
 int wake_release(struct wake *w, const char **what);
 int wake_protections(struct wake *w, const char **what);
+int wake_segments(struct wake *w, const char **what);
 int wake_unix(struct wake *w, const char **what);
+
+/* wake_unix_ends - the unix sockets of several processes, made by the stub of @w, which
+ * has no descriptors yet; each once, the opened[] of its clone has it then. */
+struct unix_end {
+    const struct image_unix *u; /* borrowed, as the others */
+    const struct image_fd *f;
+    const struct image *im;
+    struct clone *c;
+};
+int wake_unix_ends(
+    struct wake *w, const struct unix_end *ends, uint32_t n, const char **what);
 int wake_descriptors(struct wake *w, const char **what);
 int wake_process(struct wake *w, const char **what);
+int wake_filters(struct wake *w, const char **what);
 int wake_threads(struct wake *w, const char **what);
 int wake_limits(struct wake *w, const char **what);
 int wake_registers(struct wake *w, const char **what);
+int wake_owners(struct wake *w);
 int wake_detach(struct wake *w, const char **what);
 void wake_resend(struct wake *w);
 
@@ -125,6 +154,14 @@ int clone_check_stub(
 
 /* net_purge - free the cell's network namespace of an earlier service's connections. */
 int net_purge(const struct clone *c);
+
+/* wake_settle_terminal - the pair of @master becomes that of w->im->fds[@at].
+ * wake_control_terminal - the calls by which a stub without descriptors takes @slave of
+ * the engine for its controlling terminal; or, with @group, says who is in front. */
+int wake_settle_terminal(struct wake *w, uint32_t at, int master);
+void wake_control_terminal(
+    struct batch *b, int engine, int slave, const int32_t *group);
+int wake_terminals(struct wake *w, const char **what);
 
 /* wake_open_all - engine's descriptors for all but sockets, epoll and duplicates. */
 int wake_open_all(struct wake *w, const char **what);

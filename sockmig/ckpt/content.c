@@ -61,7 +61,8 @@ is_shared(const struct image *im, uint64_t address)
 {
     for (uint32_t i = 0; i < im->nvmas && im->vmas[i].start <= address; i++)
         if (address < im->vmas[i].end)
-            return im->vmas[i].kind == IMAGE_VMA_SHARED_ANON;
+            return im->vmas[i].kind == IMAGE_VMA_SHARED_ANON ||
+                   im->vmas[i].kind == IMAGE_VMA_SEGMENT;
     return false;
 }
 

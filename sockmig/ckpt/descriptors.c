@@ -4,6 +4,7 @@
 #include "lib/fd.h"
 #include "lib/log.h"
 #include "lib/loop.h"
+#include "sockmig/ckpt/terminal.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -178,15 +179,17 @@ look_at_file(struct look *l)
     struct statfs fs;
     int ret = 0;
 
+    if (terminal_is_one(&l->st))
+        return look_at_terminal(l);
     l->out->kind = IMAGE_FD_FILE;
     l->out->u.file.position = at < 0 ? 0 : (uint64_t)at;
     l->out->u.file.size = S_ISREG(l->st.st_mode) ? (uint64_t)l->st.st_size : 0;
     if (!S_ISREG(l->st.st_mode) && !S_ISDIR(l->st.st_mode) &&
         !is_allowed_device(&l->st))
         return look_refuse(l,
-            S_ISCHR(l->st.st_mode) ? "start the service without a terminal or device"
+            S_ISCHR(l->st.st_mode) ? "start the service without a device"
                                    : "disable the feature that uses it",
-            isatty(l->dup) ? "terminal" : "device");
+            "device");
     if (l->st.st_nlink == 0)
         return look_at_unnamed(l);
     l->out->u.file.deleted = 0;
@@ -303,6 +306,8 @@ look_at_open(struct look *l)
         return 0;
     if (l->out->kind == IMAGE_FD_PIPE_READ)
         return pipe_content(l);
+    if (l->out->kind == IMAGE_FD_PTY_MASTER)
+        return terminal_content(l);
     if (l->out->kind == IMAGE_FD_MEMFD ||
         (l->out->kind == IMAGE_FD_FILE && l->out->u.file.deleted))
         return unnamed_content(l);
@@ -338,10 +343,8 @@ look_at(struct look *l)
     l->out->flags = (uint32_t)flags & ~(uint32_t)O_CLOEXEC;
     l->full = m->looks < DESCRIPTORS_YOUNG ||
               ((uint64_t)l->fd + l->d->round) % DESCRIPTORS_ROUND == 0;
-    if (flags & O_ASYNC)
-        return look_refuse(l, "disable signal-driven input in the service",
-            "descriptor sends signals (O_ASYNC)");
-    if (l->full)
+    ret = look_at_owner(l);
+    if (ret == 0 && l->full)
         ret = look_fully(l);
     if (ret == 0)
         ret = look_at_open(l);

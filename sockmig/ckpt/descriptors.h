@@ -72,6 +72,7 @@ struct descriptors {
     struct descriptors_waiting waiting[DESCRIPTORS_WAITING]; /* of this read */
     uint32_t nwaiting;
     uint32_t map_seq; /* of the mappings, at the last read; see survey_mappings() */
+    bool look_only;   /* others may run: nothing is taken out of a queue and put back */
     int highest;      /* descriptor number; .top: of all reads, plus 1 */
     int top;
     unsigned sockets_us; /* of the last read: time spent on sockets */
@@ -115,6 +116,9 @@ int look_at_special(struct look *l); /* epoll, eventfd, timerfd, signalfd, inoti
 int look_at_inotify(struct look *l); /* its text has been read */
 int look_at_pipe(struct look *l);
 int pipe_content(struct look *l);
+int look_at_owner(struct look *l);    /* of its signals (O_ASYNC) */
+int look_at_terminal(struct look *l); /* a character device that is one */
+int terminal_content(struct look *l);
 int look_at_socket(struct look *l);
 int look_at_unnamed(struct look *l);
 int unnamed_content(struct look *l);
@@ -126,6 +130,11 @@ int locks_read(struct descriptors *d, struct image *im, struct refusals *why);
 /* unix_check - after all descriptors: the other ends of the unix sockets must be among
  * them.  0 or -EOPNOTSUPP. */
 int unix_check(struct descriptors *d, struct image *im, struct refusals *why);
+
+/* look_id - of process or thread @pid: its id in the cell, where the engine sees @id in
+ * line @field of its status.  look_group: of a process group.  0: not known. */
+int look_id(struct look *l, pid_t pid, const char *field, int id);
+int look_group(struct look *l, int id);
 int look_refuse(struct look *l, const char *cure, const char *what);
 
 #endif

@@ -242,6 +242,8 @@ run(struct inject *in, struct trace_thread *th, const struct inject_call *first,
         ret = -errno;
     if (ret == 0)
         ret = leave_rseq(in, th, &orig);
+    if (ret == 0 && in->trace->filtered)
+        ret = trace_filters(th->tid, true);
     if (ret == 0)
         ret = start(in, th, &orig, mask, first, n);
     if (ret < 0)
@@ -257,6 +259,8 @@ run(struct inject *in, struct trace_thread *th, const struct inject_call *first,
         }
     }
     ended = finish(in, th, &orig, mask);
+    if (ended == 0 && in->trace->filtered)
+        ended = trace_filters(th->tid, false);
     return ended < 0 ? ended : done ? 0 : -EIO;
 }
 

@@ -8,11 +8,13 @@
 #include "sockmig/ckpt/clone_parts.h"
 
 #include "sockmig/ckpt/kernel.h"
+#include "sockmig/ckpt/segments.h"
 
 #include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/shm.h>
 #include <sys/syscall.h>
 
 #ifndef MLOCK_ONFAULT
@@ -80,12 +82,19 @@ advise(struct batch *b, uint32_t had, uint32_t has, uint64_t start, uint64_t end
         }
 }
 
+static bool
+maps_file(const struct image_vma *v)
+{
+    return v->kind == IMAGE_VMA_FILE || v->kind == IMAGE_VMA_SHARED_FILE ||
+           v->kind == IMAGE_VMA_SEGMENT;
+}
+
 /* The stub has no descriptors below its engine's, so the file is descriptor 0. */
 static void
 map_file(struct batch *b, const struct image_vma *v, uint64_t start, uint64_t end)
 {
-    bool shared = v->kind == IMAGE_VMA_SHARED_FILE;
-    bool write = shared && (v->prot & PROT_WRITE);
+    bool shared = v->kind != IMAGE_VMA_FILE;
+    bool write = v->kind == IMAGE_VMA_SEGMENT || (shared && (v->prot & PROT_WRITE));
 
     batch_add(b, "open a mapped file", SYS_open,
         batch_put(b, v->path, strnlen(v->path, IMAGE_PATH - 1) + 1),
@@ -94,6 +103,14 @@ map_file(struct batch *b, const struct image_vma *v, uint64_t start, uint64_t en
         MAP_FIXED | (shared ? MAP_SHARED : MAP_PRIVATE), 0,
         v->offset + (start - v->start));
     batch_add(b, "close a mapped file", SYS_close, 0, 0, 0, 0, 0, 0);
+}
+
+/* shmat() takes no other protection than the two. */
+static void
+map_segment(struct batch *b, const struct image_vma *v)
+{
+    batch_add(b, "attach shared memory", SYS_shmat, v->inode, v->start,
+        SHM_REMAP | (v->prot & PROT_EXEC ? SHM_EXEC : 0), 0, 0, 0);
 }
 
 static void
@@ -105,7 +122,9 @@ map_piece(struct batch *b, const struct image_vma *v, uint64_t start, uint64_t e
         flags |= MAP_NORESERVE;
     if (v->flags & IMAGE_VMA_GROWSDOWN)
         flags |= MAP_GROWSDOWN;
-    if (v->kind == IMAGE_VMA_FILE || v->kind == IMAGE_VMA_SHARED_FILE)
+    if (segments_is_sysv(v))
+        map_segment(b, v);
+    else if (maps_file(v))
         map_file(b, v, start, end);
     else
         batch_add(b, "map memory", SYS_mmap, start, end - start, skeleton_prot(v),
@@ -193,8 +212,10 @@ int
 skeleton_layout(struct clone *c, const struct image *im)
 {
     unsigned n, next;
-    int ret = 0;
+    int ret = skeleton_segments(c, im);
 
+    if (ret < 0)
+        return ret;
     if (im->nvmas == c->nvmas &&
         memcmp(im->vmas, c->vmas, im->nvmas * sizeof *im->vmas) == 0)
         return 0;

@@ -3,6 +3,7 @@
  * look_survey.c - descriptors that a survey tells to be what they were. */
 #include "sockmig/ckpt/descriptors.h"
 
+#include <fcntl.h>
 #include <string.h>
 #include <sys/stat.h>
 
@@ -22,6 +23,8 @@ is_same(const struct survey_row *a, const struct survey_row *b)
 static bool
 is_told(const struct descriptor *m, const struct survey_row *row)
 {
+    if (m->image.flags & O_ASYNC) /* but not to whom it sends signals */
+        return false;
     switch (m->image.kind) {
     case IMAGE_FD_TCP:
         return row->tcp != 0 && tcp_is_known(&m->watch, row->ino);

@@ -11,6 +11,7 @@
 #include "sockmig/ckpt/repair.h"
 #include "sockmig/filehash.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/netlink.h>
@@ -356,6 +357,33 @@ check_waiting(struct descriptors *d, struct image *im, struct refusals *why)
     return ret;
 }
 
+/* Has one of those that are taken together the socket @inode? */
+static bool
+is_of_kin(const struct descriptors *d, uint64_t inode)
+{
+    const struct trace_kin *kin = d->trace->kin;
+    char path[64], want[32], link[32];
+    bool found = false;
+
+    snprintf(want, sizeof want, "socket:[%llu]", (unsigned long long)inode);
+    for (unsigned i = 0; kin && i < kin->n && !found; i++) {
+        struct dirent *e;
+        DIR *dir;
+
+        snprintf(path, sizeof path, "/proc/%d/fd", (int)kin->pids[i]);
+        dir = opendir(path);
+        while (dir && !found && (e = readdir(dir)) != NULL) {
+            ssize_t n = readlinkat(dirfd(dir), e->d_name, link, sizeof link - 1);
+
+            link[n > 0 ? n : 0] = '\0';
+            found = !strcmp(link, want);
+        }
+        if (dir)
+            closedir(dir);
+    }
+    return found;
+}
+
 int
 unix_check(struct descriptors *d, struct image *im, struct refusals *why)
 {
@@ -364,7 +392,7 @@ unix_check(struct descriptors *d, struct image *im, struct refusals *why)
     for (uint32_t i = 0; i < im->nunixes; i++) {
         struct image_unix *u = &im->unixes[i];
 
-        if (u->peer == 0 || find_inode(d, im, u->peer))
+        if (u->peer == 0 || find_inode(d, im, u->peer) || is_of_kin(d, u->peer))
             continue;
         if (is_system_log(u)) {
             u->state = IMAGE_UNIX_OUTSIDE;

@@ -10,9 +10,11 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 
 #define TEXT_SIZE (64u << 20)
+#define TMPFS 0x01021994
 #define SHARED_BIT 8u /* of the parsed permissions */
 
 int
@@ -186,6 +188,27 @@ build_of(struct maps *m, struct image_vma *v, struct refusals *why)
     return 0;
 }
 
+static bool
+is_of_tmpfs(const struct maps *m, const struct image_vma *v)
+{
+    char path[IMAGE_PATH + 32];
+    struct statfs fs;
+
+    snprintf(path, sizeof path, "/proc/%d/root%s", (int)m->pid, v->path);
+    return statfs(path, &fs) == 0 && fs.f_type == TMPFS;
+}
+
+/* Shared memory that has a name, a key or an id. */
+static bool
+is_segment(const struct maps *m, const struct image_vma *v, bool shared)
+{
+    if (!shared || v->path[0] != '/')
+        return false;
+    if (ends_with(v->path, " (deleted)"))
+        return !strncmp(v->path, "/SYSV", 5);
+    return !strncmp(v->path, "/dev/shm/", 9) || ((v->prot & 2) && is_of_tmpfs(m, v));
+}
+
 static int
 classify(struct maps *m, struct image_vma *v, uint32_t perms, struct refusals *why)
 {
@@ -199,6 +222,10 @@ classify(struct maps *m, struct image_vma *v, uint32_t perms, struct refusals *w
     if (shared && ends_with(v->path, " (deleted)") &&
         (!strncmp(v->path, "/memfd:", 7) || !strncmp(v->path, "/dev/shm/", 9))) {
         v->kind = IMAGE_VMA_HELD;
+        return 0;
+    }
+    if (is_segment(m, v, shared)) {
+        v->kind = IMAGE_VMA_SEGMENT;
         return 0;
     }
     if (v->path[0] == '/' || (v->path[0] && v->path[0] != '[')) {
@@ -233,7 +260,8 @@ static bool
 is_known(const struct image_vma *v, const struct procmap_query *q)
 {
     bool shared = v->kind == IMAGE_VMA_SHARED_FILE ||
-                  v->kind == IMAGE_VMA_SHARED_ANON || v->kind == IMAGE_VMA_HELD;
+                  v->kind == IMAGE_VMA_SHARED_ANON || v->kind == IMAGE_VMA_HELD ||
+                  v->kind == IMAGE_VMA_SEGMENT;
     uint32_t flags = v->prot | (shared ? SHARED_BIT : 0);
 
     return v->start == q->vma_start && v->end == q->vma_end && v->inode == q->inode &&

@@ -226,6 +226,8 @@ mode_of(struct memory *m, const struct image_vma *v)
         return v->prot & 2 ? MEMORY_PRESENT : MEMORY_QUIET;
     case IMAGE_VMA_SHARED_ANON:
         return MEMORY_SHARED;
+    case IMAGE_VMA_SEGMENT:
+        return v->prot & 2 ? MEMORY_SHARED : MEMORY_WHOLE;
     case IMAGE_VMA_ANON:
         /* marking memory that nobody can touch would only cost page tables */
         if (v->prot == 0)
@@ -266,6 +268,12 @@ register_each(struct memory *m, const struct image *im, uint32_t i, uint32_t end
     return ret;
 }
 
+static bool
+is_tracked(const struct memory *m, uint32_t i)
+{
+    return m->modes[i] != MEMORY_NONE && m->modes[i] != MEMORY_WHOLE;
+}
+
 int
 memory_register(
     struct memory *m, const struct image *im, uint64_t skip, struct refusals *why)
@@ -276,9 +284,9 @@ memory_register(
         m->modes[i] = (uint8_t)mode_of(m, &im->vmas[i]);
     for (uint32_t i = 0, end; i < im->nvmas; i = end) {
         end = i + 1;
-        if (m->modes[i] == MEMORY_NONE)
+        if (!is_tracked(m, i))
             continue;
-        while (end < im->nvmas && m->modes[end] != MEMORY_NONE &&
+        while (end < im->nvmas && is_tracked(m, end) &&
                !(skip >= im->vmas[end - 1].end && skip < im->vmas[end].start))
             end++;
         if (register_range(m, im->vmas[i].start, im->vmas[end - 1].end) < 0 &&

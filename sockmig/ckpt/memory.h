@@ -4,7 +4,7 @@
  *
  * A userfaultfd of the target, in asynchronous write-protect mode, lets the kernel
  * note writes without stopping anybody; PAGEMAP_SCAN reports and re-arms.  Mappings
- * are looked at in one of four ways:
+ * are looked at in one of five ways:
  *
  *     WRITTEN   anonymous memory: the kernel's fast path; pages written or dropped
  *     PRESENT   private files, huge reservations, memory without access: the pages
@@ -15,6 +15,7 @@
  *               path finds that something was written, and every 16th time
  *     SHARED    shared anonymous memory: as WRITTEN, but what is not mapped is not
  *               empty; all of it while a child may write to it
+ *     WHOLE     shared memory with a name that can only be read: all of it
  *
  * Source: Documentation/admin-guide/mm/{pagemap,userfaultfd}.rst, fs/proc/task_mmu.c.
  */
@@ -36,7 +37,8 @@ enum memory_mode {
     MEMORY_WRITTEN,
     MEMORY_PRESENT,
     MEMORY_QUIET,
-    MEMORY_SHARED
+    MEMORY_SHARED,
+    MEMORY_WHOLE
 };
 
 struct span {

@@ -210,16 +210,30 @@ found_shared(struct memory *m, const struct image_vma *v, uint64_t start, uint64
     while (fd >= 0 && at < to) {
         off_t data = lseek(fd, at, SEEK_DATA), hole;
 
-        data = data < 0 || data > to ? to : data;
+        data = data < 0 || data > to ? to : data & ~(off_t)(IMAGE_PAGE - 1);
         found(m, (uint64_t)(at - base), (uint64_t)(data - base), PAGES_DROPPED);
         hole = data < to ? lseek(fd, data, SEEK_HOLE) : to;
-        hole = hole < 0 || hole > to ? to : hole;
+        hole = (hole + IMAGE_PAGE - 1) & ~(off_t)(IMAGE_PAGE - 1);
+        hole = hole <= data || hole > to ? to : hole;
         found(m, (uint64_t)(data - base), (uint64_t)(hole - base), PAGES_CONTENT);
         at = hole;
     }
     if (fd < 0)
         found(m, start, end, PAGES_CONTENT);
     fd_close(fd);
+}
+
+/* What cannot be written here is not tracked: others write it, or nobody. */
+static int
+scan_whole(struct memory *m, const struct image *im, const struct image_vma *v)
+{
+    for (uint32_t i = 0; i < im->nvmas; i++)
+        if (m->modes[i] == MEMORY_SHARED && im->vmas[i].inode == v->inode &&
+            im->vmas[i].dev_major == v->dev_major &&
+            im->vmas[i].dev_minor == v->dev_minor)
+            return 0; /* it is, elsewhere */
+    found_shared(m, v, v->start, v->end);
+    return 0;
 }
 
 static int
@@ -314,8 +328,8 @@ scan_all_written(struct memory *m, uint64_t start, uint64_t end)
 }
 
 static int
-scan_group(
-    struct memory *m, const struct image_vma *v, uint64_t end, enum memory_mode mode)
+scan_group(struct memory *m, const struct image *im, const struct image_vma *v,
+    uint64_t end, enum memory_mode mode)
 {
     switch (mode) {
     case MEMORY_WRITTEN:
@@ -327,6 +341,8 @@ scan_group(
         return scan_quiet(m, v->start, end);
     case MEMORY_SHARED:
         return scan_shared(m, v);
+    case MEMORY_WHOLE:
+        return scan_whole(m, im, v);
     default:
         return 0;
     }
@@ -371,14 +387,14 @@ memory_scan(struct memory *m, const struct image *im, bool running)
         enum memory_mode mode = m->modes[i];
 
         end = i + 1;
-        while (mode != MEMORY_SHARED && mode != MEMORY_NONE && end < im->nvmas &&
-               im->vmas[end].start == im->vmas[end - 1].end &&
+        while (mode != MEMORY_SHARED && mode != MEMORY_WHOLE && mode != MEMORY_NONE &&
+               end < im->nvmas && im->vmas[end].start == im->vmas[end - 1].end &&
                im->vmas[end].kind == v->kind && m->modes[end] == mode)
             end++;
         if (mode == MEMORY_WRITTEN)
             m->written[m->nwritten++] = (struct span){ v->start,
                 im->vmas[end - 1].end };
-        ret = scan_group(m, v, im->vmas[end - 1].end, mode);
+        ret = scan_group(m, im, v, im->vmas[end - 1].end, mode);
         if (running && ret == -EFAULT)
             ret = 0; /* unmapped under us */
     }

@@ -2,6 +2,7 @@
 #include "sockmig/ckpt/process.h"
 
 #include "lib/fd.h"
+#include "sockmig/ckpt/filters.h"
 #include "sockmig/ckpt/threads.h"
 
 #include <errno.h>
@@ -100,11 +101,8 @@ read_status(struct trace *t, struct proctext *text, struct image_process *to,
     to->cap_ambient = proctext_number(s, "CapAmb:", 16, 0);
     read_ids(s, "Uid:", &to->uid, &to->euid, &to->suid, &to->fsuid);
     read_ids(s, "Gid:", &to->gid, &to->egid, &to->sgid, &to->fsgid);
-    if (proctext_number(s, "Seccomp:", 10, 0) != 0) {
-        refuse(why, to->pid, -1, "disable system call filtering in the service",
-            "process has a system call filter (seccomp)");
-        ret = -EOPNOTSUPP;
-    }
+    t->filtered = proctext_number(s, "Seccomp:", 10, 0) == 2;
+    t->nfilters = proctext_number(s, "Seccomp_filters:", 10, 0);
     features = proctext_field(s, "x86_Thread_features:");
     if (features && !strncmp(features, "shstk", 5)) {
         refuse(why, to->pid, -1, "start it with GLIBC_TUNABLES=glibc.cpu.x86_shstk=off",
@@ -237,6 +235,8 @@ process_read(struct process *p, struct trace *t, struct proctext *text,
         ret = and_then(ret, read_signals(t, to, why));
     if (ret == 0 || ret == -EOPNOTSUPP)
         ret = and_then(ret, read_children(t, im, why));
+    if (ret == 0 || ret == -EOPNOTSUPP)
+        ret = and_then(ret, filters_read(t, text->data, im, why));
     to->clock_ns = (uint64_t)clock_ns(CLOCK_MONOTONIC);
     to->monotonic_ns = (uint64_t)(clock_ns(CLOCK_MONOTONIC) + p->monotonic_offset_ns);
     to->boottime_ns = (uint64_t)(clock_ns(CLOCK_BOOTTIME) + p->boottime_offset_ns);

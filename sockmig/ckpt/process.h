@@ -15,7 +15,8 @@ struct process {
     int64_t monotonic_offset_ns, boottime_offset_ns; /* of its time namespace */
     uint64_t caught, ignored; /* signal sets when the actions were read */
     uint64_t brk;             /* end of the heap then, exactly */
-    unsigned looks;           /* times the actions were read */
+    unsigned segments; /* System V shared memory in an IPC namespace of its own */
+    unsigned looks;    /* times the actions were read */
     struct mono next_look;
 };
 

@@ -13,6 +13,7 @@
 #include <sys/msg.h>
 #include <sys/prctl.h>
 #include <sys/sem.h>
+#include <sys/shm.h>
 #include <sys/syscall.h>
 #include <sys/time.h>
 #include <time.h>
@@ -140,6 +141,8 @@ action_calls(const struct inject *in, struct inject_call *calls)
     calls[n++] = (struct inject_call){ .nr = SYS_msgctl,
         .args = { 0, MSG_INFO, inject_data(in, IPC_AT + 64) } };
     calls[n++] = (struct inject_call){ .nr = SYS_brk };
+    calls[n++] = (struct inject_call){ .nr = SYS_shmctl,
+        .args = { 0, SHM_INFO, inject_data(in, IPC_AT + 128) } };
     calls[n++] = (struct inject_call){ .nr = SYS_prctl,
         .args = { PR_GET_PDEATHSIG, inject_data(in, PDEATH_AT) } };
     calls[n++] = (struct inject_call){ .nr = SYS_prctl,
@@ -176,14 +179,19 @@ take_timers(struct inject *in, struct image *im)
 
 /* Of its own namespace: what is in it can only be the service's. */
 static int
-refuse_ipc(struct inject *in, int pid, struct refusals *why)
+refuse_ipc(struct process *p, struct inject *in, int pid, struct refusals *why)
 {
+    struct shm_info shm;
     struct seminfo sem;
     struct msginfo msg;
     int ret = inject_get(in, IPC_AT, &sem, sizeof sem);
 
     if (ret == 0)
         ret = inject_get(in, IPC_AT + 64, &msg, sizeof msg);
+    if (ret == 0)
+        ret = inject_get(in, IPC_AT + 128, &shm, sizeof shm);
+    if (ret == 0)
+        p->segments = (unsigned)shm.used_ids;
     if (ret == 0 && sem.semusz > 0) {
         refuse(why, pid, -1, "configure the service to use another kind of lock",
             "System V semaphores are in use");
@@ -215,7 +223,7 @@ take_actions(struct process *p, struct inject *in, unsigned first, struct image 
     to->merge = in->results[first + 4] == 1;
     p->brk = (uint64_t)in->results[first + 7];
     if (ret == 0 && place_own_ipc(p->pid))
-        ret = refuse_ipc(in, to->pid, why);
+        ret = refuse_ipc(p, in, to->pid, why);
     if (ret == 0)
         ret = inject_get(in, PDEATH_AT, &value, sizeof value);
     to->parent_death_signal = value;

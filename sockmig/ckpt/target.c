@@ -11,6 +11,7 @@
 #include "sockmig/ckpt/memory.h"
 #include "sockmig/ckpt/place.h"
 #include "sockmig/ckpt/process.h"
+#include "sockmig/ckpt/segments.h"
 #include "sockmig/ckpt/threads.h"
 #include "sockmig/image_alloc.h"
 
@@ -136,6 +137,10 @@ inspect(struct target *t, struct refusals *why)
     }
     if (ret == 0 && t->inject.scratch)
         ret = process_learn(&t->process, &t->trace, &t->inject, &t->text, im, now, why);
+    if (ret == 0)
+        ret = segments_read(t->pid, im, why);
+    if (ret == 0)
+        ret = segments_check_others(im, t->process.segments, why);
     t->process.looks = 0; /* what was learnt went into another image */
     t->process.next_look = now;
     if (ret == 0 && t->inject.scratch)
@@ -144,8 +149,10 @@ inspect(struct target *t, struct refusals *why)
         ret = threads_read(&t->trace, im, why);
     if (ret == 0 || ret == -EOPNOTSUPP) {
         one = parcels_init(&none, 64u << 20);
+        t->descriptors.look_only = true;
         if (one == 0)
             one = descriptors_read(&t->descriptors, im, &none, why);
+        t->descriptors.look_only = false;
         parcels_fini(&none);
         /* full queues and moving connections are the checkpoint's business */
         if (one < 0 && one != -EAGAIN && one != -ENOSPC)
@@ -345,6 +352,10 @@ take_memory(struct target *t, struct image *im, struct pages *pages,
     t->map_seq = 0;
     if (ret == 0)
         ret = held_resolve(im, t->cell_pid, why);
+    if (ret == 0)
+        ret = segments_read(t->pid, im, why);
+    if (ret == 0)
+        ret = segments_check_others(im, t->process.segments, why);
     im->process.brk = t->maps.brk ? t->maps.brk : im->process.mm[4];
     /* it may lie inside the last page */
     if (t->process.brk < im->process.brk &&
@@ -352,6 +363,7 @@ take_memory(struct target *t, struct image *im, struct pages *pages,
         im->process.brk = t->process.brk;
     im->process.mm[5] = im->process.brk;
     im->process.lock_all = lock_all(&t->maps);
+    im->process.among = t->trace.kin != NULL;
     if (ret == 0 && !same) {
         ret = memory_register(&t->memory, im, t->inject.scratch, why);
         seq = survey_mappings(&t->descriptors.survey);

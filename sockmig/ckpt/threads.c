@@ -15,6 +15,7 @@
 #include <sys/user.h>
 #include <unistd.h>
 
+#define ERESTART_RESTARTBLOCK 516
 #define USER_CS 0x33 /* 64-bit code segment */
 #ifndef SCHED_DEADLINE
 #define SCHED_DEADLINE 6
@@ -100,6 +101,28 @@ read_schedule(
     return -EOPNOTSUPP;
 }
 
+/* A call that was interrupted before goes on as restart_syscall(), by notes of the
+ * kernel that a clone has not: there it must be the call itself again.  Which one it
+ * was is seen in the code: "mov $NR, %eax; syscall". */
+static void
+name_restarted(const struct trace_thread *th, struct user_regs_struct *r)
+{
+    uint8_t code[7];
+    uint32_t nr;
+    struct iovec here = { code, sizeof code };
+    struct iovec there = { (void *)(uintptr_t)(r->rip - sizeof code), sizeof code };
+
+    if (r->orig_rax != SYS_restart_syscall ||
+        (int64_t)r->rax != -ERESTART_RESTARTBLOCK ||
+        process_vm_readv(th->tid, &here, 1, &there, 1, 0) != (ssize_t)sizeof code ||
+        code[0] != 0xb8 || code[5] != 0x0f || code[6] != 0x05)
+        return;
+    memcpy(&nr, code + 1, sizeof nr);
+    if (nr == SYS_poll || nr == SYS_nanosleep || nr == SYS_clock_nanosleep ||
+        nr == SYS_futex)
+        r->orig_rax = nr;
+}
+
 static int
 read_thread(
     const struct trace_thread *th, struct image_thread *to, struct refusals *why)
@@ -107,7 +130,7 @@ read_thread(
     struct iovec regs = { to->regs, sizeof to->regs };
     struct iovec xstate = { to->xstate, sizeof to->xstate };
     struct kernel_rseq_configuration rseq = { 0 };
-    const struct user_regs_struct *r = (const struct user_regs_struct *)to->regs;
+    struct user_regs_struct *r = (struct user_regs_struct *)to->regs;
     void *head = NULL;
     size_t len = 0;
 
@@ -121,6 +144,7 @@ read_thread(
         refuse(why, th->cell_tid, -1, "use a 64-bit build", "thread runs 32-bit code");
         return -EOPNOTSUPP;
     }
+    name_restarted(th, r);
     to->tid = th->cell_tid;
     to->xstate_len = (uint32_t)xstate.iov_len;
     to->rseq_address = rseq.pointer;
@@ -151,6 +175,21 @@ threads_refuse_strict(const char *status, int cell_tid, struct refusals *why)
     return -EOPNOTSUPP;
 }
 
+static int
+learn_filters(struct trace *t, const char *status, struct refusals *why)
+{
+    t->filtered = proctext_number(status, "Seccomp:", 10, 0) == 2;
+    if (!t->filtered)
+        return 0;
+    if (trace_filters(t->pid, true) == 0 && trace_filters(t->pid, false) == 0)
+        return 0;
+    refuse(why, proctext_last_id(status), -1,
+        "run sockmig as root, without filters of its own, on a kernel with "
+        "CONFIG_CHECKPOINT_RESTORE",
+        "system call filter (seccomp) that cannot be suspended");
+    return -EOPNOTSUPP;
+}
+
 int
 threads_may_inject(struct trace *t, struct proctext *text, struct refusals *why)
 {
@@ -158,9 +197,11 @@ threads_may_inject(struct trace *t, struct proctext *text, struct refusals *why)
 
     if (ret == 0 && proctext_read(text, "/proc/%d/status", (int)t->pid) < 0)
         ret = -ESRCH;
-    return ret < 0
-               ? ret
-               : threads_refuse_strict(text->data, proctext_last_id(text->data), why);
+    if (ret == 0)
+        ret = threads_refuse_strict(text->data, proctext_last_id(text->data), why);
+    if (ret == 0)
+        ret = learn_filters(t, text->data, why);
+    return ret;
 }
 
 int

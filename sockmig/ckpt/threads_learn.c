@@ -106,6 +106,10 @@ compare_with_leader(struct trace *t, struct trace_thread *th, struct proctext *t
         syscall(SYS_kcmp, t->pid, th->tid, KCMP_FS, 0, 0) != 0)
         return refuse_thread(why, th, "let its threads share descriptors and folders",
             "thread has descriptors or folders of its own (unshare)");
+    if (proctext_number(text->data, "Seccomp_filters:", 10, 0) != t->nfilters)
+        return refuse_thread(why, th,
+            "filter all its threads (SECCOMP_FILTER_FLAG_TSYNC)",
+            "thread has system call filters (seccomp) of its own");
     th->strange = threads_leader_hash(text->data) != t->leader;
     if (th->strange && was)
         return refuse_thread(why, th, "give all its threads the same credentials",

@@ -3,6 +3,7 @@
 
 #include "lib/fd.h"
 #include "lib/loop.h"
+#include "sockmig/ckpt/filters.h"
 #include "sockmig/ckpt/trace_child.h"
 
 #include <dirent.h>
@@ -383,6 +384,12 @@ trace_wait_stop(struct trace *t, struct trace_thread *th)
         if (th->state == TRACE_STOPPED)
             return 0;
     }
+}
+
+int
+trace_filters(pid_t tid, bool suspended)
+{
+    return filters_suspend(tid, OPTIONS, suspended);
 }
 
 int

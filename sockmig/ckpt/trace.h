@@ -62,6 +62,8 @@ struct trace {
     unsigned nchildren, lost_children; /* lost: beyond the table */
     int signal_fd;                     /* owned: readable when SIGCHLD is pending */
     uint64_t leader; /* hash of what all threads must have as the leader has it */
+    uint64_t nfilters;
+    bool filtered; /* it has system call filters: they rest while it makes our calls */
     bool stopping, ended, execed;
     int status; /* of wait(2) once ended; -1: unknown */
 };
@@ -84,6 +86,10 @@ void trace_resume(struct trace *t);
 /* trace_serve - answer stops until @until or until @wake_fd (-1: none) is readable.
  * 0 or -ESRCH. */
 int trace_serve(struct trace *t, struct mono until, int wake_fd);
+
+/* trace_filters - let the stopped thread @tid make calls without its system call
+ * filters, or with them again.  0 or -errno. */
+int trace_filters(pid_t tid, bool suspended);
 
 /* trace_wait_stop - wait until @th, which was let run alone (PTRACE_CONT), is at an
  * interrupt stop again.  0, or -ESRCH. */

@@ -21,12 +21,14 @@ static const struct {
     { "listeners", wake_listeners, offsetof(struct clone_timing, listeners) },
     { "connections", wake_sockets, offsetof(struct clone_timing, sockets) },
     { "protections", wake_protections, offsetof(struct clone_timing, protect) },
+    { "shared memory", wake_segments, offsetof(struct clone_timing, protect) },
     /* opens the executable: before there are descriptors */
     { "process", wake_process, offsetof(struct clone_timing, process) },
     /* the stub makes them: while it has no descriptors, but has its folder */
     { "unix", wake_unix, offsetof(struct clone_timing, fds) },
     { "descriptors", wake_descriptors, offsetof(struct clone_timing, fds) },
     { "limits", wake_limits, offsetof(struct clone_timing, process) },
+    { "filters", wake_filters, offsetof(struct clone_timing, threads) },
     { "threads", wake_threads, offsetof(struct clone_timing, threads) },
     { "registers", wake_registers, offsetof(struct clone_timing, registers) },
     { "release", wake_detach, offsetof(struct clone_timing, registers) },

@@ -32,7 +32,7 @@
 #endif
 
 #define WATCH_FLAGS (IN_ONLYDIR | IN_DONT_FOLLOW | IN_EXCL_UNLINK | IN_ONESHOT)
-#define SETTABLE (O_APPEND | O_NONBLOCK | O_ASYNC | O_DIRECT | O_NOATIME)
+#define SETTABLE (O_APPEND | O_NONBLOCK | O_DIRECT | O_NOATIME)
 
 /* A log that the service writes need not exist here yet, the folder must. */
 static int
@@ -451,13 +451,19 @@ keep_above(struct wake *w)
 int
 wake_descriptors(struct wake *w, const char **what)
 {
-    int ret = wake_open_all(w, what);
+    int ret = wake_terminals(w, what);
 
+    if (ret == 0)
+        ret = wake_open_all(w, what);
     if (ret < 0)
         return ret;
     keep_above(w);
     fetch_all(w);
     move_all(w);
+    ret = wake_owners(w);
+    *what = "owner of a descriptor's signals";
+    if (ret < 0)
+        return ret;
     watch_all(w);
     map_held(w);
     lock_all(w);

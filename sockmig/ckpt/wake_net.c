@@ -56,7 +56,7 @@ net_purge(const struct clone *c)
 static int
 set_flags(int sock, uint32_t flags)
 {
-    return fcntl(sock, F_SETFL, (int)flags & (O_NONBLOCK | O_ASYNC)) < 0 ? -errno : 0;
+    return fcntl(sock, F_SETFL, (int)flags & O_NONBLOCK) < 0 ? -errno : 0;
 }
 
 static int

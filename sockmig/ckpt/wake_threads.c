@@ -13,6 +13,8 @@
 #include <elf.h>
 #include <errno.h>
 #include <linux/capability.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <sched.h>
 #include <signal.h>
 #include <string.h>
@@ -187,6 +189,36 @@ thread_credentials(struct clone *c, const struct image_process *p)
     thread_capabilities(b, p);
     if (p->no_new_privs)
         add_prctl(b, "PR_SET_NO_NEW_PRIVS", PR_SET_NO_NEW_PRIVS, 1, 0);
+}
+
+/* Before the credentials, which may take away the right to; from here on our own calls
+ * would be filtered, too. */
+int
+wake_filters(struct wake *w, const char **what)
+{
+    struct batch *b = &w->c->batch;
+    const uint64_t *code = w->im->code;
+    int ret = 0;
+
+    *what = "system call filters cannot be suspended";
+    for (unsigned i = 0; w->im->nfilters > 0 && i < w->c->nthreads && ret == 0; i++)
+        ret = batch_unfiltered(w->c->threads[i].tid);
+    for (uint32_t i = 0; i < w->im->nfilters && ret == 0; i++) {
+        const struct image_filter *f = &w->im->filters[i];
+        struct sock_fprog program = { .len = (unsigned short)f->length };
+
+        program.filter = (struct sock_filter *)(uintptr_t)batch_put(
+            b, code, f->length * sizeof *code);
+        code += f->length;
+        batch_add(b, "system call filter", SYS_seccomp, SECCOMP_SET_MODE_FILTER,
+            SECCOMP_FILTER_FLAG_TSYNC | (f->log ? SECCOMP_FILTER_FLAG_LOG : 0),
+            batch_put(b, &program, sizeof program), 0, 0, 0);
+    }
+    if (ret < 0 || w->im->nfilters == 0)
+        return ret;
+    ret = batch_run(b, w->c->pid);
+    *what = b->failed;
+    return ret;
 }
 
 static pid_t

@@ -27,8 +27,9 @@
 #define NO_CHANGE ((uint64_t)-1)
 
 struct making {
-    struct wake *w;
-    const struct image *im;
+    struct wake *w;           /* whose stub makes them */
+    const struct unix_end *v; /* borrowed: all of them */
+    uint32_t n;
     struct batch *b;
     uint64_t pair; /* in the mapping: where socketpair() writes */
     int made[IMAGE_MAX_UNIX], other[IMAGE_MAX_UNIX]; /* numbers in the stub; other: the
@@ -93,7 +94,7 @@ add_bind(struct making *m, int number, const struct image_unix *u)
     batch_add(m->b, "name of a unix socket", SYS_bind, (uint64_t)number,
         batch_put(m->b, u->local, u->local_len), u->local_len, 0, 0, 0);
     if (relative)
-        add_folder(m, m->im->process.cwd);
+        add_folder(m, m->w->im->process.cwd);
     if (u->path[0]) { /* at once: others connect to it as the service's user */
         uint64_t path = batch_put(m->b, u->path, strlen(u->path) + 1);
 
@@ -118,20 +119,17 @@ add_user(struct making *m, uint64_t uid, uint64_t gid, bool back)
 static int32_t
 by_inode(const struct making *m, uint64_t inode)
 {
-    for (uint32_t i = 0; i < m->im->nunixes && inode; i++) {
-        const struct image_fd *f = image_fd_find(m->im, m->im->unixes[i].fd);
-
-        if (f && f->inode == inode)
+    for (uint32_t i = 0; i < m->n && inode; i++)
+        if (m->v[i].f->inode == inode)
             return (int32_t)i;
-    }
     return -1;
 }
 
 static int32_t
 listener_named(const struct making *m, const struct image_unix *u)
 {
-    for (uint32_t i = 0; i < m->im->nunixes; i++) {
-        const struct image_unix *l = &m->im->unixes[i];
+    for (uint32_t i = 0; i < m->n; i++) {
+        const struct image_unix *l = m->v[i].u;
 
         if (l->state == IMAGE_UNIX_LISTENS && l->type == u->type &&
             l->local_len == u->local_len &&
@@ -153,7 +151,7 @@ add_connect(struct making *m, int number, const uint8_t *name, uint32_t len)
 static void
 add_accepted(struct making *m, int32_t client, uint32_t accepted)
 {
-    const struct image_unix *a = &m->im->unixes[accepted];
+    const struct image_unix *a = m->v[accepted].u;
     int32_t l = listener_named(m, a);
     int number = l >= 0 ? m->made[l] : add_socket(m, a->type), from;
 
@@ -166,8 +164,8 @@ add_accepted(struct making *m, int32_t client, uint32_t accepted)
         m->other[accepted] = from;
     } else {
         m->made[client] = from;
-        if (m->im->unixes[client].local_len > 0)
-            add_bind(m, from, &m->im->unixes[client]);
+        if (m->v[client].u->local_len > 0)
+            add_bind(m, from, m->v[client].u);
     }
     add_connect(m, from, a->local, a->local_len);
     batch_add(m->b, "accept", SYS_accept4, (uint64_t)number, 0, 0, SOCK_CLOEXEC, 0, 0);
@@ -182,7 +180,7 @@ add_pair(struct making *m, uint32_t i, int32_t peer)
     int other;
 
     batch_add(m->b, "pair of unix sockets", SYS_socketpair, AF_UNIX,
-        m->im->unixes[i].type | SOCK_CLOEXEC, 0, m->pair, 0, 0);
+        m->v[i].u->type | SOCK_CLOEXEC, 0, m->pair, 0, 0);
     m->made[i] = take_number(m);
     other = take_number(m);
     if (peer >= 0)
@@ -194,14 +192,13 @@ add_pair(struct making *m, uint32_t i, int32_t peer)
 static void
 add_connected(struct making *m, uint32_t i)
 {
-    const struct image_unix *u = &m->im->unixes[i];
+    const struct image_unix *u = m->v[i].u;
     const int32_t peer = by_inode(m, u->peer);
     bool stream = u->type != SOCK_DGRAM, named = u->local_len > 0;
-    bool peer_named = peer >= 0 && m->im->unixes[peer].local_len > 0;
+    bool peer_named = peer >= 0 && m->v[peer].u->local_len > 0;
 
     /* of two that have names the one with the listener's was accepted */
-    if (stream && peer_named &&
-        (!named || listener_named(m, &m->im->unixes[peer]) >= 0))
+    if (stream && peer_named && (!named || listener_named(m, m->v[peer].u) >= 0))
         add_accepted(m, (int32_t)i, (uint32_t)peer);
     else if (stream && named)
         add_accepted(m, peer, i);
@@ -213,10 +210,10 @@ add_connected(struct making *m, uint32_t i)
 static void
 add_all(struct making *m)
 {
-    const struct image_process *p = &m->im->process;
+    const struct image_process *p = &m->w->im->process;
 
-    for (uint32_t i = 0; i < m->im->nunixes; i++) {
-        const struct image_unix *u = &m->im->unixes[i];
+    for (uint32_t i = 0; i < m->n; i++) {
+        const struct image_unix *u = m->v[i].u;
         bool lone = u->state != IMAGE_UNIX_CONNECTED ||
                     (u->type == SOCK_DGRAM && (u->local_len > 0 || u->remote_len > 0));
 
@@ -227,15 +224,15 @@ add_all(struct making *m)
             add_bind(m, m->made[i], u);
     }
     add_user(m, p->euid, p->egid, false);
-    for (uint32_t i = 0; i < m->im->nunixes; i++)
-        if (m->im->unixes[i].state == IMAGE_UNIX_LISTENS)
+    for (uint32_t i = 0; i < m->n; i++)
+        if (m->v[i].u->state == IMAGE_UNIX_LISTENS)
             batch_add(m->b, "listen", SYS_listen, (uint64_t)m->made[i],
-                (uint64_t)m->im->unixes[i].backlog, 0, 0, 0, 0);
-    for (uint32_t i = 0; i < m->im->nunixes; i++)
+                (uint64_t)m->v[i].u->backlog, 0, 0, 0, 0);
+    for (uint32_t i = 0; i < m->n; i++)
         if (m->made[i] < 0)
             add_connected(m, i);
-    for (uint32_t i = 0; i < m->im->nunixes; i++) {
-        const struct image_unix *u = &m->im->unixes[i];
+    for (uint32_t i = 0; i < m->n; i++) {
+        const struct image_unix *u = m->v[i].u;
 
         if (u->remote_len > 0 &&
             (u->state == IMAGE_UNIX_WAITS || u->state == IMAGE_UNIX_OUTSIDE ||
@@ -245,6 +242,12 @@ add_all(struct making *m)
     add_user(m, 0, 0, true);
 }
 
+static int *
+opened(const struct unix_end *e)
+{
+    return &e->c->opened[e->f - e->im->fds];
+}
+
 /* Duplicates for us; the stub's own go, so that it has no descriptors again. */
 static int
 fetch(struct making *m)
@@ -252,14 +255,13 @@ fetch(struct making *m)
     int stub = (int)syscall(SYS_pidfd_open, m->w->c->pid, 0);
     int ret = stub < 0 ? -errno : 0;
 
-    for (uint32_t i = 0; i < m->im->nunixes && ret == 0; i++) {
-        const struct image_fd *f = image_fd_find(m->im, m->im->unixes[i].fd);
+    for (uint32_t i = 0; i < m->n && ret == 0; i++) {
         int fd = (int)syscall(SYS_pidfd_getfd, stub, m->made[i], 0);
 
-        if (fd < 0 || !f)
-            ret = fd < 0 ? -errno : -EBADMSG;
+        if (fd < 0)
+            ret = -errno;
         else
-            m->w->c->opened[f - m->im->fds] = fd;
+            *opened(&m->v[i]) = fd;
         if (ret == 0 && m->other[i] >= 0) {
             m->ends[i] = (int)syscall(SYS_pidfd_getfd, stub, m->other[i], 0);
             ret = m->ends[i] < 0 ? -errno : 0;
@@ -275,30 +277,28 @@ fetch(struct making *m)
 static int
 ours(const struct making *m, int32_t i)
 {
-    const struct image_fd *f = i < 0 ? NULL : image_fd_find(m->im, m->im->unixes[i].fd);
-
-    return f ? m->w->c->opened[f - m->im->fds] : -1;
+    return i < 0 ? -1 : *opened(&m->v[i]);
 }
 
 /* Whoever has the name that the message came from; else the other end. */
 static int
 sender_of(const struct making *m, uint32_t i, const struct image_message *message)
 {
-    bool by_name = m->im->unixes[i].type == SOCK_DGRAM && message->name_len > 0;
+    bool by_name = m->v[i].u->type == SOCK_DGRAM && message->name_len > 0;
 
-    for (uint32_t k = 0; k < m->im->nunixes && by_name; k++)
-        if (m->im->unixes[k].local_len == message->name_len && k != i &&
-            memcmp(m->im->unixes[k].local, message->name, message->name_len) == 0)
+    for (uint32_t k = 0; k < m->n && by_name; k++)
+        if (m->v[k].u->local_len == message->name_len && k != i &&
+            memcmp(m->v[k].u->local, message->name, message->name_len) == 0)
             return ours(m, (int32_t)k);
     if (m->ends[i] >= 0)
         return m->ends[i];
-    return ours(m, by_inode(m, m->im->unixes[i].peer));
+    return ours(m, by_inode(m, m->v[i].u->peer));
 }
 
 static int
 entry_of(const struct making *m, int fd)
 {
-    for (uint32_t k = 0; k < m->im->nunixes; k++)
+    for (uint32_t k = 0; k < m->n; k++)
         if (ours(m, (int32_t)k) == fd)
             return (int)k;
     return -1;
@@ -314,7 +314,7 @@ destination(const struct making *m, const struct image_unix *u, int from,
 
     memset(to, 0, sizeof *to);
     if (u->type != SOCK_DGRAM || u->local_len == 0 ||
-        (sender >= 0 && m->im->unixes[sender].remote_len > 0))
+        (sender >= 0 && m->v[sender].u->remote_len > 0))
         return 0;
     memcpy(to, u->local, u->local_len);
     if (!u->path[0] || strlen(u->path) >= sizeof to->sun_path)
@@ -327,7 +327,7 @@ destination(const struct making *m, const struct image_unix *u, int from,
 static int
 send_one(const struct making *m, uint32_t i, const struct image_message *message)
 {
-    const struct image_unix *u = &m->im->unixes[i];
+    const struct image_unix *u = m->v[i].u;
     int from = sender_of(m, i, message), own = -1, before, ret = 0;
     struct sockaddr_un to;
     socklen_t len;
@@ -352,8 +352,8 @@ send_one(const struct making *m, uint32_t i, const struct image_message *message
 static int
 send_unread(const struct making *m, uint32_t i)
 {
-    const struct image_unix *u = &m->im->unixes[i];
-    const struct clone_queue *q = &m->w->c->queues[u->fd];
+    const struct image_unix *u = m->v[i].u;
+    const struct clone_queue *q = &m->v[i].c->queues[u->fd];
     const struct image_message *message;
     uint32_t at = 0;
     int ret = 0;
@@ -369,8 +369,8 @@ send_unread(const struct making *m, uint32_t i)
 static int
 finish(const struct making *m, uint32_t i)
 {
-    const struct image_unix *u = &m->im->unixes[i];
-    const struct image_fd *f = image_fd_find(m->im, u->fd);
+    const struct image_unix *u = m->v[i].u;
+    const struct image_fd *f = m->v[i].f;
     int sock = ours(m, (int32_t)i), ret = options_write(sock, AF_UNIX, &u->options);
 
     if (ret == 0 &&
@@ -383,7 +383,7 @@ finish(const struct making *m, uint32_t i)
         shutdown(sock, u->shutdown == 3   ? SHUT_RDWR
                        : u->shutdown == 2 ? SHUT_WR
                                           : SHUT_RD);
-    if (ret == 0 && fcntl(sock, F_SETFL, (int)f->flags & (O_NONBLOCK | O_ASYNC)) < 0)
+    if (ret == 0 && fcntl(sock, F_SETFL, (int)f->flags & O_NONBLOCK) < 0)
         ret = -errno;
     return ret;
 }
@@ -393,16 +393,16 @@ give_back(struct making *m)
 {
     int ret = 0;
 
-    for (uint32_t i = 0; i < m->im->nunixes && ret == 0; i++)
+    for (uint32_t i = 0; i < m->n && ret == 0; i++)
         ret = send_unread(m, i);
-    for (uint32_t i = 0; i < m->im->nunixes; i++) {
+    for (uint32_t i = 0; i < m->n; i++) {
         fd_close(m->ends[i]);
         m->ends[i] = -1;
     }
-    for (uint32_t i = 0; i < m->im->nunixes && ret == 0; i++) {
+    for (uint32_t i = 0; i < m->n && ret == 0; i++) {
         ret = finish(m, i);
         if (ret < 0)
-            refuse(m->w->why, m->im->process.pid, m->im->unixes[i].fd,
+            refuse(m->w->why, m->v[i].im->process.pid, m->v[i].u->fd,
                 "see the system's log", "unix socket cannot be made: %s",
                 strerror(-ret));
     }
@@ -410,19 +410,23 @@ give_back(struct making *m)
 }
 
 int
-wake_unix(struct wake *w, const char **what)
+wake_unix_ends(
+    struct wake *w, const struct unix_end *ends, uint32_t n, const char **what)
 {
     static _Thread_local struct making m;
     int before = -1, ret, back;
 
-    if (w->im->nunixes == 0)
+    if (n == 0)
         return 0;
+    if (n > IMAGE_MAX_UNIX)
+        return -E2BIG;
     memset(&m, 0, sizeof m);
     memset(m.made, 0xff, sizeof m.made);
     memset(m.other, 0xff, sizeof m.other);
     memset(m.ends, 0xff, sizeof m.ends);
     m.w = w;
-    m.im = w->im;
+    m.v = ends;
+    m.n = n;
     m.b = &w->c->batch;
     m.pair = batch_put(m.b, &(int64_t){ 0 }, sizeof(int64_t));
     add_all(&m);
@@ -440,4 +444,15 @@ wake_unix(struct wake *w, const char **what)
     }
     back = net_leave(before);
     return ret < 0 ? ret : back;
+}
+
+int
+wake_unix(struct wake *w, const char **what)
+{
+    static _Thread_local struct unix_end ends[IMAGE_MAX_UNIX];
+
+    for (uint32_t i = 0; i < w->im->nunixes; i++)
+        ends[i] = (struct unix_end){ &w->im->unixes[i],
+            image_fd_find(w->im, w->im->unixes[i].fd), w->im, w->c };
+    return wake_unix_ends(w, ends, w->im->nunixes, what);
 }

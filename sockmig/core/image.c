@@ -5,7 +5,7 @@
 
 #include <string.h>
 
-#define MAGIC 0x33494342u /* "BCI3": the layout of the whole, not of the elements */
+#define MAGIC 0x34494342u /* "BCI4": the layout of the whole, not of the elements */
 #define ALIGN 64u         /* sections begin at lines, so that image_lines finds few */
 
 /* One section: header, then its elements as they are in memory. */
@@ -16,7 +16,7 @@ struct section {
     uint32_t *count; /* NULL: always one */
 };
 
-enum { NSECTIONS = 11 };
+enum { NSECTIONS = 14 };
 
 static void
 sections_of(const struct image *im, struct section s[NSECTIONS])
@@ -35,6 +35,9 @@ sections_of(const struct image *im, struct section s[NSECTIONS])
     s[8] = (struct section){ 9, sizeof m->unixes[0], IMAGE_MAX_UNIX, m->unixes, &m->nunixes };
     s[9] = (struct section){ 10, sizeof m->locks[0], IMAGE_MAX_LOCKS, m->locks, &m->nlocks };
     s[10] = (struct section){ 11, sizeof m->watches[0], IMAGE_MAX_WATCHES, m->watches, &m->nwatches };
+    s[11] = (struct section){ 12, sizeof m->filters[0], IMAGE_MAX_FILTERS, m->filters, &m->nfilters };
+    s[12] = (struct section){ 13, sizeof *m->code, IMAGE_MAX_CODE, m->code, &m->ncode };
+    s[13] = (struct section){ 14, sizeof m->segments[0], IMAGE_MAX_SEGMENTS, m->segments, &m->nsegments };
     /* clang-format on */
 }
 
@@ -257,4 +260,15 @@ image_message_next(const uint8_t *parcel, uint32_t size, uint32_t *at)
         return NULL;
     *at += (uint32_t)sizeof *m + ((m->size + 7u) & ~7u);
     return m;
+}
+
+const struct image_segment *
+image_segment_of(const struct image *im, const struct image_vma *v)
+{
+    for (uint32_t i = 0; i < im->nsegments; i++)
+        if (im->segments[i].inode == v->inode &&
+            im->segments[i].dev_major == v->dev_major &&
+            im->segments[i].dev_minor == v->dev_minor)
+            return &im->segments[i];
+    return NULL;
 }

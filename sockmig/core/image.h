@@ -31,8 +31,12 @@
 #define IMAGE_MAX_UNIX 2048  /* unix sockets */
 #define IMAGE_MAX_TIMERS 64
 #define IMAGE_MAX_CHILDREN 64
-#define IMAGE_MAX_SIGNALS 64 /* pending, process and threads each */
-#define IMAGE_XSTATE 11264   /* bytes of NT_X86_XSTATE; 2,696 with AVX-512 */
+#define IMAGE_MAX_SEGMENTS 256 /* of shared memory that has a name */
+#define IMAGE_MAX_FILTERS 64   /* of system calls (seccomp), */
+#define IMAGE_MAX_FILTER 4096  /* instructions of one, */
+#define IMAGE_MAX_CODE 32768   /* of all together */
+#define IMAGE_MAX_SIGNALS 64   /* pending, process and threads each */
+#define IMAGE_XSTATE 11264     /* bytes of NT_X86_XSTATE; 2,696 with AVX-512 */
 
 struct image_sigaction { /* as the kernel's rt_sigaction has it on x86-64 */
     uint64_t handler, flags, restorer, mask;
@@ -72,8 +76,9 @@ struct image_process {
     uint32_t ngroups, groups[IMAGE_GROUPS];
     uint32_t no_new_privs, dumpable, thp_disable, child_subreaper;
     uint32_t securebits, personality, never_exec_written,
-        merge;              /* as prctl() has them */
-    uint32_t lock_all, pad; /* mlockall(): 0, or MCL_FUTURE (2) and MCL_ONFAULT (4) */
+        merge;         /* as prctl() has them */
+    uint32_t lock_all; /* mlockall(): 0, or MCL_FUTURE (2) and MCL_ONFAULT (4) */
+    uint32_t among;    /* one of several that were taken together */
     int32_t parent_death_signal, oom_score_adj;
     uint64_t cap_effective, cap_permitted, cap_inheritable, cap_bounding, cap_ambient;
     struct image_rlimit rlimits[16];
@@ -119,6 +124,7 @@ enum image_vma_kind {
     IMAGE_VMA_SHARED_FILE,
     IMAGE_VMA_SHARED_ANON, /* of this process alone */
     IMAGE_VMA_HELD,        /* shared, of a file without a name: a descriptor has it */
+    IMAGE_VMA_SEGMENT,     /* shared memory with a name: see struct image_segment */
     IMAGE_VMA_VDSO,
     IMAGE_VMA_VVAR,
     IMAGE_VMA_VVAR_VCLOCK,
@@ -169,6 +175,8 @@ enum image_fd_kind {
     IMAGE_FD_INOTIFY, /* see struct image_watch */
     IMAGE_FD_MEMFD,
     IMAGE_FD_TCP_BOUND, /* neither listens nor is connected */
+    IMAGE_FD_PTY_MASTER,
+    IMAGE_FD_PTY_SLAVE,
     IMAGE_FD_NKINDS
 };
 
@@ -215,12 +223,34 @@ struct image_netlink {
     int32_t options[IMAGE_NETLINK_OPTIONS], sndbuf, rcvbuf;
 };
 
+/* A pseudo-terminal.  What the pair has is with its master; of a slave only .index is
+ * set.  The parcel of the master: .output bytes that it has not read, then .input as it
+ * is to be written to the master (sockmig/ckpt/terminal.h). */
+#define IMAGE_PTY_INDEX (1u << 20)
+#define IMAGE_PTY_QUEUE (1u << 17)
+
+struct image_pty {
+    uint32_t index;              /* of /dev/pts/INDEX */
+    int32_t session, foreground; /* in the cell; 0: nobody's, or a group without members
+                                  */
+    uint32_t input_flags, output_flags, control_flags,
+        local_flags; /* struct termios2 */
+    uint32_t input_speed, output_speed;
+    uint8_t line, characters[19];
+    uint16_t rows, columns, width, height;
+    uint32_t packet, locked, exclusive;
+    uint32_t opened, hung;   /* a slave is open; there was one, and it was closed */
+    uint32_t mode, uid, gid; /* of the file /dev/pts/INDEX */
+    uint32_t output, input;
+};
+
 struct image_fd { /* sorted by fd */
     int32_t fd, kind;
     int32_t dup_of; /* lower fd that shares the open file; -1: none */
     uint32_t flags; /* F_GETFL */
     uint32_t cloexec, socktype;
     uint64_t inode; /* identity: of the file, pipe or socket */
+    int32_t owner, owner_type, owner_signal, pad; /* O_ASYNC: as fcntl() has them */
     union {
         struct {
             uint64_t position, size;
@@ -255,6 +285,7 @@ struct image_fd { /* sorted by fd */
         } pipe;
         struct image_udp udp;
         struct image_netlink netlink;
+        struct image_pty pty;
     } u;
 };
 
@@ -351,6 +382,20 @@ struct image_child { /* a process that the service forked: given up at a takeove
     int32_t exit_signal;
 };
 
+struct image_segment {    /* shared memory with a name; its content is pages */
+    uint64_t inode, size; /* as in the mappings of it; bytes */
+    uint32_t dev_major, dev_minor;
+    int32_t id, key; /* System V: its id is the inode; -1: a file of tmpfs */
+    uint32_t mode, uid, gid;
+    uint32_t gone, locked; /* marked to be destroyed; SHM_LOCK */
+    uint32_t attached;     /* how often, by all processes of the host */
+    char path[IMAGE_PATH]; /* of the file; "": System V */
+};
+
+struct image_filter {     /* of system calls; the oldest first */
+    uint32_t length, log; /* its instructions in .code; SECCOMP_FILTER_FLAG_LOG */
+};
+
 /* Arrays are allocated once by image_alloc() (sockmig/image_alloc.h) at their full
  * capacity, so that taking a checkpoint allocates nothing. */
 struct image {
@@ -375,6 +420,12 @@ struct image {
     uint32_t ntimers;
     struct image_child children[IMAGE_MAX_CHILDREN];
     uint32_t nchildren;
+    struct image_segment segments[IMAGE_MAX_SEGMENTS];
+    uint32_t nsegments;
+    struct image_filter filters[IMAGE_MAX_FILTERS];
+    uint32_t nfilters;
+    uint64_t *code; /* of the filters, one after the other: struct sock_filter each */
+    uint32_t ncode;
 };
 
 /* image_encode - write @im into @out (capacity @size).
@@ -419,5 +470,9 @@ const struct image_message *image_message_next(
 const struct image_fd *image_fd_find(const struct image *im, int fd);
 const struct image_tcp *image_tcp_find(const struct image *im, int fd);
 const struct image_unix *image_unix_find(const struct image *im, int fd);
+
+/* image_segment_of - what mapping @v of kind IMAGE_VMA_SEGMENT maps, or NULL. */
+const struct image_segment *image_segment_of(
+    const struct image *im, const struct image_vma *v);
 
 #endif

@@ -33,7 +33,8 @@ check_process(const struct image *im)
         return "process: path is not absolute";
     if (!bool_value(p->no_new_privs) || !bool_value(p->thp_disable) ||
         !bool_value(p->child_subreaper) || !bool_value(p->merge) || p->umask > 07777 ||
-        p->securebits > 0xff || p->never_exec_written > 3 || (p->lock_all & ~6u))
+        p->securebits > 0xff || p->never_exec_written > 3 || (p->lock_all & ~6u) ||
+        !bool_value(p->among))
         return "process: flag out of range";
     return NULL;
 }
@@ -107,10 +108,25 @@ check_vmas(const struct image *im)
             return "mapping: path without an end";
         if (v->kind == IMAGE_VMA_HELD && !held_by(im, v))
             return "mapping: of a file that no descriptor has";
+        if (v->kind == IMAGE_VMA_SEGMENT && !image_segment_of(im, v))
+            return "mapping: of shared memory that is not there";
         if (maps_file(v->kind) && v->path[0] != '/')
             return "mapping: file without a path";
         last = v->end;
     }
+    return NULL;
+}
+
+static const char *
+check_pty(const struct image_pty *p)
+{
+    if (p->index >= IMAGE_PTY_INDEX || p->output > IMAGE_PTY_QUEUE ||
+        p->input > IMAGE_PTY_QUEUE || p->mode > 07777)
+        return "terminal: number, queue or mode out of range";
+    if (!bool_value(p->packet) || !bool_value(p->locked) || !bool_value(p->exclusive) ||
+        !bool_value(p->opened) || !bool_value(p->hung) || p->session < 0 ||
+        p->foreground < 0)
+        return "terminal: flag or group out of range";
     return NULL;
 }
 
@@ -148,6 +164,9 @@ check_fd_kind(const struct image_fd *f)
         return f->u.pipe.queued <= f->u.pipe.capacity
                    ? NULL
                    : "descriptor: pipe holds more than it can";
+    case IMAGE_FD_PTY_MASTER:
+    case IMAGE_FD_PTY_SLAVE:
+        return check_pty(&f->u.pty);
     default:
         return NULL;
     }
@@ -167,6 +186,9 @@ check_fds(const struct image *im)
             return "descriptors out of order";
         if (f->kind < 0 || f->kind >= IMAGE_FD_NKINDS || !bool_value(f->cloexec))
             return "descriptor: kind or flag out of range";
+        if (f->owner < 0 || f->owner_type < 0 || f->owner_type > 2 ||
+            f->owner_signal < 0 || f->owner_signal > 64)
+            return "descriptor: owner of its signals out of range";
         if (f->dup_of < -1 || f->dup_of >= f->fd)
             return "descriptor: duplicate of a later one";
         of = f->dup_of < 0 ? NULL : image_fd_find(im, f->dup_of);
@@ -249,6 +271,8 @@ check_unix(const struct image *im, const struct image_unix *u)
         !terminated(u->path, sizeof u->path) ||
         !terminated(u->options.congestion, sizeof u->options.congestion))
         return "unix socket: name too long or without an end";
+    if (im->process.among) /* it may be another process's: whoever has all looks */
+        return NULL;
     for (uint32_t i = 0; i < im->nfds && u->peer && !found; i++)
         found = im->fds[i].kind == IMAGE_FD_UNIX && im->fds[i].inode == u->peer;
     return u->peer && !found ? "unix socket whose other end is not there" : NULL;
@@ -315,6 +339,42 @@ check_locks(const struct image *im)
 }
 
 static const char *
+check_segments(const struct image *im)
+{
+    if (im->nsegments > IMAGE_MAX_SEGMENTS)
+        return "too much shared memory";
+    for (uint32_t i = 0; i < im->nsegments; i++) {
+        const struct image_segment *s = &im->segments[i];
+
+        if (s->id < -1 || (s->id >= 0) != (s->path[0] == '\0') || s->mode > 07777 ||
+            !bool_value(s->gone) || !bool_value(s->locked) || s->size > (1ull << 47))
+            return "shared memory: id, mode or size out of range";
+        if (s->id >= 0 && s->inode != (uint64_t)s->id)
+            return "shared memory: id is not its own";
+        if (!terminated(s->path, sizeof s->path) || (s->id < 0 && s->path[0] != '/'))
+            return "shared memory: path without an end, or not absolute";
+    }
+    return NULL;
+}
+
+static const char *
+check_filters(const struct image *im)
+{
+    uint32_t total = 0;
+
+    if (im->nfilters > IMAGE_MAX_FILTERS || im->ncode > IMAGE_MAX_CODE)
+        return "too many filters";
+    for (uint32_t i = 0; i < im->nfilters; i++) {
+        const struct image_filter *f = &im->filters[i];
+
+        if (f->length == 0 || f->length > IMAGE_MAX_FILTER || !bool_value(f->log))
+            return "filter: length or flag out of range";
+        total += f->length;
+    }
+    return total == im->ncode ? NULL : "filters without their instructions";
+}
+
+static const char *
 check_rest(const struct image *im)
 {
     if (im->ntimers > IMAGE_MAX_TIMERS || im->nchildren > IMAGE_MAX_CHILDREN)
@@ -338,7 +398,7 @@ image_check(const struct image *im)
 {
     const char *(*const checks[])(const struct image *) = { check_process,
         check_threads, check_vmas, check_fds, check_items, check_tcps, check_unixes,
-        check_locks, check_watches, check_rest };
+        check_locks, check_watches, check_segments, check_filters, check_rest };
     const char *why = NULL;
 
     for (size_t i = 0; i < sizeof checks / sizeof checks[0] && !why; i++)

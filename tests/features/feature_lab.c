@@ -20,6 +20,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/mman.h>
+#include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -42,7 +43,8 @@ static uint8_t *encoded;
 static int hosts[2], tuns[2];
 static char folder[] = "/tmp/bascule-features-XXXXXX", go_path[64], log_path[64];
 static char app_path[4096];
-static pid_t app; /* as we see it */
+static pid_t app;                     /* as we see it */
+static int mounts_here, mounts_there; /* mount namespaces of both hosts */
 
 static void
 die(const char *what, int ret, const struct refusals *why)
@@ -94,9 +96,20 @@ side_new(struct side *s)
         die("memory", -ENOMEM, NULL);
 }
 
+/* Numbers of terminals are the cell's alone. */
+static void
+terminals_new(void)
+{
+    if (unshare(CLONE_NEWNS) < 0 ||
+        mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0 ||
+        mount("devpts", "/dev/pts", "devpts", 0, "newinstance,ptmxmode=0666") < 0)
+        die("terminals", -errno, NULL);
+}
+
 static void
 lab_new(void)
 {
+    terminals_new();
     hosts[0] = host_new(&tuns[0]);
     hosts[1] = host_new(&tuns[1]);
     if (!mkdtemp(folder) || chmod(folder, 0777) < 0)
@@ -293,6 +306,31 @@ try_checkpoint(struct target *t, struct refusals *why)
     return ret;
 }
 
+static int
+view(void)
+{
+    return open("/proc/self/ns/mnt", O_RDONLY | O_CLOEXEC);
+}
+
+static void
+look_at(int mounts)
+{
+    if (setns(mounts, CLONE_NEWNS) < 0)
+        die("mount namespace", -errno, NULL);
+}
+
+/* The next host has shared memory of its own. */
+static void
+next_host(void)
+{
+    mounts_here = view();
+    if (unshare(CLONE_NEWNS) < 0 ||
+        mount("shm", "/dev/shm", "tmpfs", 0, "mode=1777") < 0)
+        die("shared memory", -errno, NULL);
+    mounts_there = view();
+    look_at(mounts_here);
+}
+
 /* One checkpoint, over the wire format, into the clone; makes it the first time. */
 static void
 checkpoint(struct target *t, struct cell_conf *conf, struct clone **c)
@@ -310,6 +348,7 @@ checkpoint(struct target *t, struct cell_conf *conf, struct clone **c)
     if (size == 0 || !image_decode(&standby.image, encoded, size, &error))
         die(error, -EBADMSG, NULL);
     conf->clock_margin_ms = 2000;
+    look_at(mounts_there);
     if (!*c)
         ret = clone_new(conf, &standby.image, c, &why);
     if (ret < 0)
@@ -317,6 +356,7 @@ checkpoint(struct target *t, struct cell_conf *conf, struct clone **c)
     ret = clone_apply(*c, &standby.image, &active.pages, &active.parcels);
     if (ret < 0)
         die("clone_apply", ret, NULL);
+    look_at(mounts_here);
 }
 
 static void
@@ -345,11 +385,15 @@ takeover(struct cell_conf *conf, unsigned round, pid_t *init, pid_t *pid)
     if (ret < 0)
         die("target_attach", ret, &why);
     conf->netns = hosts[to];
+    next_host();
     for (unsigned i = 0; i < 1 + 3 * round; i++) {
         checkpoint(t, conf, &c);
         serve(t, 3);
     }
     kill_app(t, *init);
+    look_at(mounts_there);
+    close(mounts_here);
+    close(mounts_there);
     ret = clone_wake(c, &request, pid, &lost, &timing, &why);
     if (ret < 0 || lost > 0 || why.n > 0)
         die("clone_wake", ret, &why);

@@ -503,15 +503,6 @@ set_up_lease(void)
 }
 
 static const char *
-set_up_async(void)
-{
-    int fd[2];
-
-    WANT(pipe(fd) == 0 && fcntl(fd[0], F_SETFL, O_ASYNC) == 0);
-    return NULL;
-}
-
-static const char *
 set_up_dnotify(void)
 {
     int fd = open(".", O_RDONLY | O_DIRECTORY);
@@ -580,8 +571,6 @@ static const struct feature rows[] = {
     { "lock taken and given back again and again", NULL, 0, set_up_late_lock,
         check_late_lock, step_late_lock },
     { "lease on a file", "lease", FEATURE_ALONE, set_up_lease, NULL, NULL },
-    { "descriptor that sends signals (O_ASYNC)", "O_ASYNC", FEATURE_ALONE, set_up_async,
-        NULL, NULL },
     { "folder that sends signals (F_NOTIFY)", "F_NOTIFY", FEATURE_ALONE, set_up_dnotify,
         NULL, NULL },
     { "path longer than 255 bytes", "255 bytes", FEATURE_ALONE, set_up_long_path, NULL,

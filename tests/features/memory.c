@@ -11,7 +11,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
-#include <sys/shm.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -451,21 +450,6 @@ check_grows_down(void)
     return NULL;
 }
 
-static char *sysv, *sysv_too;
-static int sysv_id;
-
-static const char *
-set_up_sysv(void)
-{
-    sysv_id = shmget(0x4261, 4 * PAGE, IPC_CREAT | 0640);
-    WANT(sysv_id >= 0);
-    sysv = shmat(sysv_id, NULL, 0);
-    sysv_too = shmat(sysv_id, NULL, SHM_RDONLY);
-    WANT(sysv != (void *)-1 && sysv_too != (void *)-1);
-    strcpy(sysv + PAGE, "System V");
-    return NULL;
-}
-
 static char *posix;
 
 static const char *
@@ -494,16 +478,6 @@ static void
 step_posix_shm(void)
 {
     posix[PAGE]++;
-}
-
-static const char *
-set_up_named_shm(void)
-{
-    int fd = shm_open("/bascule-feature-named", O_RDWR | O_CREAT, 0600);
-
-    WANT(fd >= 0 && ftruncate(fd, PAGE) == 0);
-    WANT(mmap(NULL, PAGE, RW, MAP_SHARED, fd, 0) != MAP_FAILED);
-    return NULL;
 }
 
 static uint8_t *key_memory;
@@ -630,11 +604,8 @@ static const struct feature rows[] = {
         set_up_shared_file, NULL, NULL },
     { "deleted file mapped", "mapped file is deleted", FEATURE_ALONE,
         set_up_deleted_map, NULL, NULL },
-    { "System V shared memory", "System V", FEATURE_ALONE, set_up_sysv, NULL, NULL },
     { "POSIX shared memory, unlinked and closed", NULL, 0, set_up_posix_shm,
         check_posix_shm, step_posix_shm },
-    { "POSIX shared memory with a name", "POSIX shared memory", FEATURE_ALONE,
-        set_up_named_shm, NULL, NULL },
     { "huge pages of hugetlb", "hugetlb", FEATURE_ALONE, set_up_hugetlb, NULL, NULL },
     { "protection keys", "protection keys", FEATURE_ALONE, set_up_pkey, NULL, NULL },
     { "secret memory (memfd_secret)", "secret", FEATURE_ALONE, set_up_secret, NULL,

@@ -1,21 +1,18 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  *
- * pipes.c - pipes, named ones, terminals. */
+ * pipes.c - pipes, named ones. */
 #include "tests/features/features.h"
 
 #include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
-#include <pty.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/stat.h>
-#include <termios.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -232,48 +229,6 @@ check_blocking(void)
     return NULL;
 }
 
-static int master, slave;
-
-static const char *
-set_up_pty(void)
-{
-    struct winsize size = { 33, 99, 0, 0 };
-    struct termios t;
-
-    WANT(openpty(&master, &slave, NULL, NULL, &size) == 0);
-    WANT(tcgetattr(slave, &t) == 0);
-    cfmakeraw(&t);
-    t.c_cc[VMIN] = 3;
-    WANT(tcsetattr(slave, TCSANOW, &t) == 0);
-    WANT(write(master, "typed", 5) == 5 && write(slave, "shown", 5) == 5);
-    return NULL;
-}
-
-static const char *
-check_pty(void)
-{
-    struct winsize size;
-    struct termios t;
-    char text[16] = "", name[64];
-    struct stat st;
-
-    WANT(
-        ioctl(slave, TIOCGWINSZ, &size) == 0 && size.ws_row == 33 && size.ws_col == 99);
-    WANT(tcgetattr(slave, &t) == 0 && t.c_cc[VMIN] == 3 && !(t.c_lflag & ICANON));
-    WANT(ptsname_r(master, name, sizeof name) == 0 && stat(name, &st) == 0);
-    WANT(read(slave, text, 16) == 5 && strcmp(text, "typed") == 0);
-    WANT(read(master, text, 16) == 5 && strcmp(text, "shown") == 0);
-    WANT(write(master, "typed", 5) == 5 && write(slave, "shown", 5) == 5);
-    return NULL;
-}
-
-static const char *
-set_up_outside(void)
-{
-    WANT(open("/dev/tty", O_RDWR) >= 0 || open("/dev/ptmx", O_RDWR) >= 0);
-    return NULL;
-}
-
 static const struct feature rows[] = {
     { "pipe that is written and read", NULL, 0, set_up_stream, check_stream,
         step_stream },
@@ -287,10 +242,6 @@ static const struct feature rows[] = {
         check_packets, NULL },
     { "named pipe, open for both ways", "both ways", FEATURE_ALONE, set_up_fifo,
         check_fifo, NULL },
-    { "pseudo-terminal, both sides, unread bytes", "terminal", FEATURE_ALONE,
-        set_up_pty, check_pty, NULL },
-    { "pseudo-terminal without its other side", "terminal", FEATURE_ALONE,
-        set_up_outside, NULL, NULL },
 };
 
-AREA(area_pipes, "Pipes and terminals", rows);
+AREA(area_pipes, "Pipes", rows);

@@ -207,27 +207,6 @@ check_no_new_privs(void)
     return NULL;
 }
 
-/* getppid() says EXDEV, the rest is allowed. */
-static const char *
-set_up_seccomp(void)
-{
-    static struct sock_filter filter[] = {
-        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
-        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_getppid, 0, 1),
-        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EXDEV),
-        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
-    };
-    struct sock_fprog prog = { 4, filter };
-
-    WANT(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0);
-    WANT(syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_TSYNC,
-             &prog) == 0);
-    filter[1].k = SYS_getpgrp;
-    WANT(syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_TSYNC,
-             &prog) == 0);
-    return NULL;
-}
-
 static const char *
 set_up_limits(void)
 {
@@ -551,8 +530,6 @@ static const struct feature rows[] = {
         NULL },
     { "securebits", NULL, FEATURE_ALONE, set_up_securebits, check_securebits, NULL },
     { "no_new_privs", NULL, FEATURE_ALONE, set_up_no_new_privs, check_no_new_privs,
-        NULL },
-    { "system call filters (seccomp)", "seccomp", FEATURE_ALONE, set_up_seccomp, NULL,
         NULL },
     { "resource limits", NULL, FEATURE_ALONE, set_up_limits, check_limits, NULL },
     { "umask", NULL, 0, set_up_umask, check_umask, NULL },

@@ -7,6 +7,7 @@
 #include <asm/prctl.h>
 #include <fenv.h>
 #include <linux/prctl.h>
+#include <poll.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
@@ -312,6 +313,42 @@ check_sleep(void)
     return NULL;
 }
 
+/* Calls without a limit that many programs do not expect to be interrupted. */
+static int polled[2];
+static atomic_long polls, interrupted_polls;
+
+static void *
+poll_for_ever(void *arg)
+{
+    struct pollfd pfd = { .fd = polled[0], .events = POLLIN };
+    char c;
+
+    (void)arg;
+    for (;;)
+        if (poll(&pfd, 1, -1) < 0)
+            interrupted_polls++;
+        else if (read(polled[0], &c, 1) == 1)
+            polls++;
+    return NULL;
+}
+
+static const char *
+set_up_poll(void)
+{
+    WANT(pipe(polled) == 0 && start_thread(poll_for_ever, NULL));
+    return NULL;
+}
+
+static const char *
+check_poll(void)
+{
+    long before = polls;
+
+    WANT(write(polled[1], "x", 1) == 1 && grows(&polls, before));
+    WANT(interrupted_polls == 0);
+    return NULL;
+}
+
 static const char *
 set_up_new_thread(void)
 {
@@ -384,6 +421,7 @@ static const struct feature rows[] = {
         NULL },
     { "thread waiting in a futex", NULL, 0, set_up_futex, check_futex, NULL },
     { "thread in a sleep", NULL, 0, set_up_sleep, check_sleep, NULL },
+    { "thread in poll(), not interrupted", NULL, 0, set_up_poll, check_poll, NULL },
     { "robust mutex of a thread that ends", NULL, 0, set_up_robust, check_robust,
         NULL },
     { "joining a thread", NULL, 0, set_up_join, check_join, NULL },

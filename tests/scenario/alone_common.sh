@@ -6,19 +6,20 @@
 set -u
 if [ "${ALONE_WORLD:-}" != yes ]; then
     [ "$(id -u)" = 0 ] || { echo "skipped: needs root"; exit 77; }
-    if ! unshare -n -m -p -f --kill-child --mount-proc true 2> /dev/null; then
+    if ! unshare -n -m -p -i -f --kill-child --mount-proc true 2> /dev/null; then
         echo "skipped: no namespaces here"
         exit 77
     fi
     ALONE_DIR=$(mktemp -d /tmp/sockmig-test-XXXXXX)
     export ALONE_WORLD=yes ALONE_DIR
     timeout -s KILL "${ALONE_LIMIT:-60}" \
-        unshare -n -m -p -f --kill-child --mount-proc bash "$0" "$@"
+        unshare -n -m -p -i -f --kill-child --mount-proc bash "$0" "$@"
     code=$?
     rm -rf "$ALONE_DIR"
     exit $code
 fi
 dir=$ALONE_DIR
+mount -t devpts -o newinstance,ptmxmode=0666 devpts /dev/pts 2> /dev/null
 sockmig=$top_builddir/sockmig/sockmig
 cd "$dir" || exit 1
 

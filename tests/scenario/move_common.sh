@@ -30,8 +30,9 @@ segment()
     head -c 64 /dev/urandom > secret
     chmod 600 secret
     # its first process waits for whatever is left to it
-    ip netns exec b unshare -m -p -f --kill-child --mount-proc bash -c \
-        'mount -t tmpfs none /run; mkdir -p /run/bascule; echo up > b.up
+    ip netns exec b unshare -m -p -i -f --kill-child --mount-proc bash -c \
+        'mount -t tmpfs none /run; mkdir -p /run/bascule; mount -t tmpfs none /dev/shm
+         mount -t devpts -o newinstance,ptmxmode=0666 devpts /dev/pts; echo up > b.up
          while :; do sleep 1000 & wait; done' &
     await "host b" test -s b.up
     b_init=$(pgrep -P $! | head -1)
@@ -41,7 +42,7 @@ segment()
 # on_b CMD...: as a process of host b.
 on_b()
 {
-    nsenter -t "$b_init" -n -m -p -- "$@"
+    nsenter -t "$b_init" -n -m -p -i -- "$@"
 }
 
 receiver()

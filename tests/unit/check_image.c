@@ -99,6 +99,21 @@ static void fd_dup_none(void) { im.fds[1].dup_of = 0; im.fds[0].fd = -5; }
 static void fd_dup_kind(void) { im.fds[8].dup_of = 6; }
 static void fd_path(void) { memset(im.fds[0].u.file.path, 'x', IMAGE_PATH); }
 static void fd_pipe(void) { im.fds[3].u.pipe.queued = 65537; }
+static void pty_index(void) { im.fds[13].u.pty.index = IMAGE_PTY_INDEX; }
+static void pty_queue(void) { im.fds[12].u.pty.input = IMAGE_PTY_QUEUE + 1; }
+static void pty_mode(void) { im.fds[12].u.pty.mode = 010000; }
+static void pty_packet(void) { im.fds[12].u.pty.packet = 2; }
+static void pty_session(void) { im.fds[12].u.pty.session = -1; }
+static void filter_empty(void) { im.filters[0].length = 0; im.ncode = 3; }
+static void filter_code(void) { im.ncode--; }
+static void filter_flag(void) { im.filters[0].log = 2; }
+static void segment_missing(void) { im.nsegments = 0; }
+static void segment_id(void) { im.segments[0].id = 5; }
+static void segment_both(void) { im.segments[0].path[0] = '/'; }
+static void segment_path(void) { memset(im.segments[1].path, 'x', IMAGE_PATH); }
+static void segment_gone(void) { im.segments[0].gone = 2; }
+static void fd_owner(void) { im.fds[3].owner_type = 3; }
+static void fd_signal(void) { im.fds[3].owner_signal = 65; }
 static void fd_address(void) { im.fds[5].u.listen.address_len = 29; }
 static void item_set(void) { im.items[0].epfd = 4; }
 static void item_fd(void) { im.items[0].fd = 77; }
@@ -165,6 +180,21 @@ static struct broken broken[] = {
     { "a duplicate is of the same kind", fd_dup_kind },
     { "a descriptor's path ends", fd_path },
     { "a pipe holds no more than it can", fd_pipe },
+    { "the owner of signals is of a known type", fd_owner },
+    { "the signal of a descriptor is one", fd_signal },
+    { "mapped shared memory is there", segment_missing },
+    { "the id of shared memory is its own", segment_id },
+    { "shared memory has an id or a path", segment_both },
+    { "the path of shared memory is one", segment_path },
+    { "shared memory is to be destroyed or not", segment_gone },
+    { "a filter has instructions", filter_empty },
+    { "no instruction of a filter is missing", filter_code },
+    { "a filter's flag is one", filter_flag },
+    { "a terminal's number is one", pty_index },
+    { "a terminal holds no more than it can", pty_queue },
+    { "a terminal's mode is one", pty_mode },
+    { "packet mode is on or off", pty_packet },
+    { "a terminal's session is one", pty_session },
     { "a listener's address fits", fd_address },
     { "an item's set is an epoll descriptor", item_set },
     { "an item watches a descriptor", item_fd },

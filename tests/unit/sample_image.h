@@ -26,6 +26,8 @@ sample_fds(struct image *im)
         { 13, IMAGE_FD_UDP, -1 },
         { 14, IMAGE_FD_UNIX, -1 },
         { 15, IMAGE_FD_INOTIFY, -1 },
+        { 16, IMAGE_FD_PTY_MASTER, -1 },
+        { 17, IMAGE_FD_PTY_SLAVE, -1 },
     };
 
     im->nfds = sizeof rows / sizeof rows[0];
@@ -51,6 +53,12 @@ sample_fds(struct image *im)
     im->unixes[0].type = 1;
     im->nwatches = 1;
     im->watches[0] = (struct image_watch){ .fd = 15, .wd = 1, .path = "/" };
+    im->nfilters = 2;
+    im->filters[0] = (struct image_filter){ .length = 2 };
+    im->filters[1] = (struct image_filter){ .length = 3, .log = 1 };
+    im->ncode = 5;
+    for (uint32_t i = 0; i < im->ncode; i++)
+        im->code[i] = 6;
     im->nlocks = 1;
     im->locks[0] = (struct image_lock){ .end = -1 };
     im->nitems = 2;
@@ -84,6 +92,15 @@ sample_image(struct image *im)
     memcpy(im->vmas[0].path, "/usr/bin/thing", 15);
     im->vmas[1].end = 0x500000;
     im->vmas[1].prot = 3;
+    im->nvmas = 3;
+    im->vmas[2] = (struct image_vma){ .start = 0x600000,
+        .end = 0x601000,
+        .kind = IMAGE_VMA_SEGMENT,
+        .inode = 4,
+        .path = "/SYSV00000001 (deleted)" };
+    im->nsegments = 2;
+    im->segments[0] = (struct image_segment){ .inode = 4, .id = 4, .size = 100 };
+    im->segments[1] = (struct image_segment){ .id = -1, .path = "/dev/shm/x" };
     sample_fds(im);
     im->ntimers = 1;
     im->timers[0] = (struct image_timer){ .id = 1, .signo = 34 };

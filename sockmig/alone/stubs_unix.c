@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * stubs_unix.c - unix sockets of a tree: made together, by the root's stub, because
+ * both ends of a connection must be there, whoever has them. */
+#include "sockmig/alone/stubs_parts.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+static bool
+is_listed(const struct unix_end *ends, uint32_t n, uint64_t inode)
+{
+    for (uint32_t i = 0; i < n; i++)
+        if (ends[i].f->inode == inode)
+            return true;
+    return false;
+}
+
+/* Those of process @k that no process before has; how many there are then. */
+static uint32_t
+list(const struct stubs *s, unsigned k, struct unix_end *ends, uint32_t n)
+{
+    const struct image *im = s->plans[k].im;
+
+    for (uint32_t i = 0; i < im->nunixes; i++) {
+        const struct image_fd *f = image_fd_find(im, im->unixes[i].fd);
+
+        if (!is_listed(ends, n, f->inode))
+            ends[n++] = (struct unix_end){ &im->unixes[i], f, im, s->clones[k] };
+    }
+    return n;
+}
+
+int
+stubs_unix(struct stubs *s)
+{
+    const char *what = "";
+    struct unix_end *ends;
+    uint32_t most = 0, n = 0;
+    int ret;
+
+    for (unsigned k = 0; k < s->n; k++)
+        most += s->clones[k] ? s->plans[k].im->nunixes : 0;
+    ends = calloc(most + 1u, sizeof *ends);
+    if (!ends)
+        return -ENOMEM;
+    for (unsigned k = 0; k < s->n; k++)
+        if (s->clones[k])
+            n = list(s, k, ends, n);
+    ret = wake_unix_ends(&s->wakes[0], ends, n, &what);
+    if (ret < 0)
+        refuse(s->why, s->plans[0].info.pid, -1, "see what this host lacks for it",
+            "unix sockets (%s): %s", what ? what : "", strerror(-ret));
+    free(ends);
+    return ret;
+}

@@ -30,13 +30,13 @@ fail()
     exit 1
 }
 
-# await WHAT CMD...: until CMD succeeds, 10 s at most.
+# await WHAT CMD...: until CMD succeeds, 10 s at most, or $ALONE_AWAIT.
 await()
 {
-    local what=$1 end=$((SECONDS + 10))
+    local what=$1 end=$((SECONDS + ${ALONE_AWAIT:-10}))
     shift
     until "$@" > /dev/null 2>&1; do
-        [ $SECONDS -lt $end ] || fail "$what: not within 10 s"
+        [ $SECONDS -lt $end ] || fail "$what: not within ${ALONE_AWAIT:-10} s"
         sleep 0.02
     done
 }

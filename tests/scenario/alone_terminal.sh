@@ -30,7 +30,7 @@ checked()
 {
     rm -f result
     touch "$1"
-    await "$2: the typist's check" test -e result
+    ALONE_AWAIT=25 await "$2: the typist's check" test -e result
     [ "$(cat result)" = ok ] || fail "$2: $(cat result)"
 }
 

@@ -17,7 +17,8 @@ mount --bind passwd /etc/passwd || exit 1
 on_b mount --bind "$dir/passwd" /etc/passwd || exit 1
 echo "PS1='$ '; bind 'set enable-bracketed-paste off'" > home/.bashrc
 cp home/.bashrc home/.profile
-setsid dropbear -F -E -r keys/host -p 10.79.0.100:2222 -p '[fd79::100]:2222' -s \
+# a background job of a script ignores the first two
+setsid env --default-signal=INT,QUIT dropbear -F -E -r keys/host -p 10.79.0.100:2222 -p '[fd79::100]:2222' -s \
     > dropbear.out 2>&1 < /dev/null &
 pid=$!
 disown $pid
@@ -32,7 +33,7 @@ checked()
 {
     rm -f result
     touch "$1"
-    await "$2: the typist's check" test -e result
+    ALONE_AWAIT=25 await "$2: the typist's check" test -e result
     [ "$(cat result)" = ok ] || fail "$2: $(cat result)"
 }
 for round in 1 2; do

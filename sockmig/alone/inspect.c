@@ -124,7 +124,7 @@ inspect_one(struct inspection *in, unsigned i)
     s.descriptors.tee[0] = s.descriptors.tee[1] = -1;
     if (ret == 0)
         ret = open_subject(&s, m->pid);
-    s.descriptors.look_only = true;
+    s.descriptors.look_only = s.maps.with_files = true;
     in->guard.page->pid = m->pid;
     if (ret == 0)
         ret = look(&s, &m->image, &in->why);

@@ -274,6 +274,8 @@ revive_renew(struct revive *r, const struct loaded *l)
 
     if (ret == 0)
         ret = plan(r, l);
+    if (ret == 0 && !stubs_same_terminals(&r->stubs))
+        ret = changed(r, "a session's terminal");
     if (ret == 0)
         ret = check_host(r);
     if (ret == 0)

@@ -48,6 +48,10 @@ int stubs_new(struct stubs *s, const struct stub_plan *plans, unsigned n, int ne
  * stubs_renew - mappings and threads as the plans' images have them now; content that
  * is where it was stays.  The processes themselves must be the same. */
 int stubs_fill(struct stubs *s);
+
+/* stubs_same_terminals - have the sessions of the plans' images the controlling
+ * terminals that their stubs took when they were made? */
+bool stubs_same_terminals(const struct stubs *s);
 int stubs_renew(struct stubs *s);
 int stubs_pages(struct stubs *s, uint32_t process, const struct pages *pages);
 int stubs_queues(struct stubs *s, uint32_t process, const struct parcels *parcels);

@@ -111,6 +111,22 @@ stubs_terminals_control(struct stubs *s, unsigned process)
     return 0;
 }
 
+bool
+stubs_same_terminals(const struct stubs *s)
+{
+    for (unsigned k = 0; k < s->n; k++) {
+        const struct image_fd *f = terminal_of(s, s->plans[k].info.pid);
+        const struct stub_terminal *had = NULL;
+
+        for (unsigned i = 0; i < s->nterminals && !had; i++)
+            if (s->terminals[i].session == s->plans[k].info.pid)
+                had = &s->terminals[i];
+        if ((f != NULL) != (had != NULL) || (f && f->u.pty.index != had->index))
+            return false;
+    }
+    return true;
+}
+
 /* Who is in front is said by the session's leader, which has no descriptors yet. */
 static int
 set_foreground(struct stubs *s, const struct image_fd *f)

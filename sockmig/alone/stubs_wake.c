@@ -23,6 +23,7 @@ static const struct {
     { "process", wake_process }, /* opens the executable: before there are descriptors */
     { "descriptors", wake_descriptors },
     { "limits", wake_limits },
+    { "root folder", wake_root },
     { "filters", wake_filters },
     { "threads", wake_threads },
     { "registers", wake_registers },

@@ -112,10 +112,14 @@ int
 clone_check_host(const struct image *im, struct refusals *why)
 {
     unsigned before = why->n;
+    struct stat st;
 
     if (im->nthreads == 0 || im->process.auxv_bytes > sizeof im->process.auxv)
         return -EINVAL;
     check_mapped_files(im, why);
+    if (stat(im->process.root, &st) < 0 || !S_ISDIR(st.st_mode))
+        refuse(why, im->process.pid, -1, "create it on this node",
+            "root folder %s does not exist here", im->process.root);
     for (uint32_t i = 0; i < im->nfds; i++)
         if (im->fds[i].kind == IMAGE_FD_FILE && im->fds[i].dup_of < 0)
             check_open_file(im, &im->fds[i], why);

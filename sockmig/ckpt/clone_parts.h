@@ -132,6 +132,7 @@ int wake_unix_ends(
     struct wake *w, const struct unix_end *ends, uint32_t n, const char **what);
 int wake_descriptors(struct wake *w, const char **what);
 int wake_process(struct wake *w, const char **what);
+int wake_root(struct wake *w, const char **what);
 int wake_filters(struct wake *w, const char **what);
 int wake_threads(struct wake *w, const char **what);
 int wake_limits(struct wake *w, const char **what);

@@ -4,6 +4,7 @@
  * that are taken with it.  Any other terminal is somebody else's. */
 #include "sockmig/ckpt/descriptors.h"
 
+#include "sockmig/ckpt/place.h"
 #include "sockmig/ckpt/terminal.h"
 #include "sockmig/filehash.h"
 
@@ -79,10 +80,11 @@ is_known(const struct look *l, uint32_t index, bool master)
 static void
 look_at_node(const struct look *l, struct image_pty *p)
 {
-    char path[96];
+    char name[32], path[96];
     struct stat st;
 
-    snprintf(path, sizeof path, "/proc/%d/root/dev/pts/%u", (int)l->d->pid, p->index);
+    snprintf(name, sizeof name, "/dev/pts/%u", p->index);
+    place_path(l->d->pid, name, path, sizeof path);
     if (stat(path, &st) < 0)
         st = (struct stat){ .st_mode = 0620, .st_gid = 5 };
     p->mode = st.st_mode & 07777;

@@ -3,6 +3,7 @@
 
 #include "lib/fd.h"
 #include "sockmig/ckpt/kernel.h"
+#include "sockmig/ckpt/place.h"
 #include "sockmig/filehash.h"
 
 #include <errno.h>
@@ -141,7 +142,7 @@ refuse_mapping(struct maps *m, const struct image_vma *v, struct refusals *why)
             "mapped file is deleted: %.100s", v->path);
         return -EOPNOTSUPP;
     }
-    if (v->kind == IMAGE_VMA_SHARED_FILE && (v->prot & 2)) {
+    if (v->kind == IMAGE_VMA_SHARED_FILE && (v->prot & 2) && !m->with_files) {
         refuse(why, m->cell_pid, -1, "configure the service not to use it",
             "file is mapped shared and writable: %.100s", v->path);
         return -EOPNOTSUPP;
@@ -174,7 +175,7 @@ build_of(struct maps *m, struct image_vma *v, struct refusals *why)
             v->file_hash = m->files[i].hash;
             return 0;
         }
-    snprintf(path, sizeof path, "/proc/%d/root%s", (int)m->pid, v->path);
+    place_path(m->pid, v->path, path, sizeof path);
     ret = filehash(path, &v->file_hash);
     if (ret < 0) {
         refuse(why, m->cell_pid, -1, "make the file readable under its name",
@@ -194,7 +195,7 @@ is_of_tmpfs(const struct maps *m, const struct image_vma *v)
     char path[IMAGE_PATH + 32];
     struct statfs fs;
 
-    snprintf(path, sizeof path, "/proc/%d/root%s", (int)m->pid, v->path);
+    place_path(m->pid, v->path, path, sizeof path);
     return statfs(path, &fs) == 0 && fs.f_type == TMPFS;
 }
 
@@ -233,7 +234,9 @@ classify(struct maps *m, struct image_vma *v, uint32_t perms, struct refusals *w
 
         v->kind = shared ? IMAGE_VMA_SHARED_FILE : IMAGE_VMA_FILE;
         ret = refuse_mapping(m, v, why);
-        return ret < 0 ? ret : build_of(m, v, why);
+        if (ret == 0 && (!shared || !(v->prot & 2))) /* else it changes */
+            ret = build_of(m, v, why);
+        return ret;
     }
     v->kind = kind_of_name(v->path, shared);
     if (!strcmp(v->path, "[stack]"))

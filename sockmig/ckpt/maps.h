@@ -20,6 +20,8 @@ struct maps_flags {
 };
 
 struct maps {
+    bool with_files; /* files go along, or are where it goes: shared mappings may write
+                      */
     pid_t pid;
     int cell_pid;
     int fd;                   /* owned: /proc/PID/maps */

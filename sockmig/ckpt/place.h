@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  *
- * place.h - where a process lives: its namespaces and root folder must be those of its
+ * place.h - where a process lives: its namespaces must be those of its
  * cell, since the clone gets those of another one. */
 #ifndef BSC_PLACE_H
 #define BSC_PLACE_H
@@ -20,5 +20,8 @@ bool place_same(const char *task, const char *other);
 /* place_own_ipc - its System V objects can only be its own: it has an IPC namespace
  * that is not the caller's. */
 bool place_own_ipc(pid_t pid);
+
+/* place_path - where the engine finds the file that /proc tells to have @name. */
+void place_path(pid_t pid, const char *name, char *path, size_t size);
 
 #endif

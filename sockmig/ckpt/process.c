@@ -230,6 +230,8 @@ process_read(struct process *p, struct trace *t, struct proctext *text,
     if (ret == 0 || ret == -EOPNOTSUPP)
         ret = and_then(ret, read_link(p, "cwd", to->cwd, why));
     if (ret == 0 || ret == -EOPNOTSUPP)
+        ret = and_then(ret, read_link(p, "root", to->root, why));
+    if (ret == 0 || ret == -EOPNOTSUPP)
         ret = and_then(ret, read_limits(p, to));
     if (ret == 0 || ret == -EOPNOTSUPP)
         ret = and_then(ret, read_signals(t, to, why));

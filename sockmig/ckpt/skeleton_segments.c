@@ -66,21 +66,33 @@ make_sysv(struct clone *c, const struct image_segment *s)
     return batch_run(b, c->pid);
 }
 
-/* What lies there under the name is of an earlier time. */
+/* What lies there under the name is of an earlier time, unless somebody has it: then a
+ * lease is not given. */
 static int
 make_named(struct clone *c, const struct image_segment *s, bool is_new)
 {
     struct batch *b = &c->batch;
+    int ret;
 
     batch_add(b, "shared memory with a name", SYS_open,
         batch_put(b, s->path, strnlen(s->path, IMAGE_PATH - 1) + 1),
-        O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC | (is_new ? O_TRUNC : 0), 0600, 0, 0,
-        0);
-    batch_add(b, "size of shared memory", SYS_ftruncate, 0, s->size, 0, 0, 0, 0);
-    batch_add(b, "owner of shared memory", SYS_fchown, 0, s->uid, s->gid, 0, 0, 0);
-    batch_add(b, "mode of shared memory", SYS_fchmod, 0, s->mode, 0, 0, 0, 0);
-    batch_add(b, NULL, SYS_close, 0, 0, 0, 0, 0, 0);
-    return batch_run(b, c->pid);
+        O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600, 0, 0, 0);
+    if (is_new) {
+        batch_add(b, "shared memory of that name is in use here", SYS_fcntl, 0,
+            F_SETLEASE, F_WRLCK, 0, 0, 0);
+        batch_add(b, NULL, SYS_fcntl, 0, F_SETLEASE, F_UNLCK, 0, 0, 0);
+    }
+    ret = batch_run(b, c->pid);
+    if (ret == 0 && is_new)
+        batch_add(b, "old shared memory", SYS_ftruncate, 0, 0, 0, 0, 0, 0);
+    if (ret == 0) {
+        batch_add(b, "size of shared memory", SYS_ftruncate, 0, s->size, 0, 0, 0, 0);
+        batch_add(b, "owner of shared memory", SYS_fchown, 0, s->uid, s->gid, 0, 0, 0);
+        batch_add(b, "mode of shared memory", SYS_fchmod, 0, s->mode, 0, 0, 0, 0);
+        batch_add(b, NULL, SYS_close, 0, 0, 0, 0, 0, 0);
+        ret = batch_run(b, c->pid);
+    }
+    return ret == -EAGAIN ? -EBUSY : ret;
 }
 
 int

@@ -78,6 +78,7 @@ open_parts(struct target *t)
         ret = image_alloc(&t->precopy);
     if (ret == 0)
         ret = maps_open(&t->maps, t->pid, t->cell_pid);
+    t->maps.with_files = t->trace.kin != NULL;
     if (ret == 0)
         ret = memory_open(&t->memory, t->pid, t->cell_pid);
     if (ret == 0)

@@ -28,6 +28,7 @@ static const struct {
     { "unix", wake_unix, offsetof(struct clone_timing, fds) },
     { "descriptors", wake_descriptors, offsetof(struct clone_timing, fds) },
     { "limits", wake_limits, offsetof(struct clone_timing, process) },
+    { "root folder", wake_root, offsetof(struct clone_timing, process) },
     { "filters", wake_filters, offsetof(struct clone_timing, threads) },
     { "threads", wake_threads, offsetof(struct clone_timing, threads) },
     { "registers", wake_registers, offsetof(struct clone_timing, registers) },

@@ -201,3 +201,18 @@ wake_limits(struct wake *w, const char **what)
     *what = "resource limits";
     return restore_limits(w);
 }
+
+/* Names of files are those outside of it: nothing is opened after. */
+int
+wake_root(struct wake *w, const char **what)
+{
+    const char *root = w->im->process.root;
+
+    *what = "root folder";
+    if (root[1] == '\0')
+        return 0;
+    batch_add(&w->c->batch, "root folder", SYS_chroot,
+        batch_put(&w->c->batch, root, strnlen(root, IMAGE_PATH - 1) + 1), 0, 0, 0, 0,
+        0);
+    return batch_run(&w->c->batch, w->c->pid);
+}

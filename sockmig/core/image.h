@@ -92,7 +92,7 @@ struct image_process {
     uint64_t monotonic_ns, boottime_ns; /* as the service saw them at the freeze */
     uint64_t clock_ns; /* active node's own monotonic clock then: image_tcp.dumped_ns */
     uint64_t brk;
-    char exe[IMAGE_PATH], cwd[IMAGE_PATH];
+    char exe[IMAGE_PATH], cwd[IMAGE_PATH], root[IMAGE_PATH];
 };
 
 struct image_schedule {               /* of a thread */

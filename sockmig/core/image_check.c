@@ -27,9 +27,10 @@ check_process(const struct image *im)
     if (p->ngroups > IMAGE_GROUPS || p->nsignals > IMAGE_MAX_SIGNALS ||
         p->auxv_bytes > sizeof p->auxv)
         return "process: a count beyond its array";
-    if (!terminated(p->exe, sizeof p->exe) || !terminated(p->cwd, sizeof p->cwd))
+    if (!terminated(p->exe, sizeof p->exe) || !terminated(p->cwd, sizeof p->cwd) ||
+        !terminated(p->root, sizeof p->root))
         return "process: path without an end";
-    if (p->exe[0] != '/' || p->cwd[0] != '/')
+    if (p->exe[0] != '/' || p->cwd[0] != '/' || p->root[0] != '/')
         return "process: path is not absolute";
     if (!bool_value(p->no_new_privs) || !bool_value(p->thp_disable) ||
         !bool_value(p->child_subreaper) || !bool_value(p->merge) || p->umask > 07777 ||

@@ -15,6 +15,10 @@ import time
 
 folder = sys.argv[1]
 shared = mmap.mmap(-1, 1 << 20)  # shared, anonymous
+with open(folder + "/mapped", "wb") as f:
+    f.truncate(8192)
+mapped_file = open(folder + "/mapped", "r+b")
+mapped = mmap.mmap(mapped_file.fileno(), 8192)  # shared, of a file
 private = bytearray(os.urandom(1 << 20))
 private_sum = sum(private)
 log = os.open(folder + "/log", os.O_RDWR | os.O_CREAT, 0o600)  # one position for all
@@ -49,6 +53,7 @@ def counter():
             os._exit(50)
         value += 1
         struct.pack_into("<Q", shared, 0, value)
+        struct.pack_into("<Q", mapped, 4096, value)
 
 
 def echo():
@@ -127,6 +132,10 @@ def check():
         if time.monotonic() > end:
             return "memory or thread stands still: %d %d" % (get(0) - before, ticks[0] - before_ticks)
         time.sleep(0.01)
+    with open(folder + "/mapped", "rb") as f:
+        on_disk = struct.unpack_from("<Q", f.read(), 4096)[0]
+    if not get(0) >= on_disk >= get(0) - 2 >= before:
+        return "mapped file: %d, of %d" % (on_disk, get(0))
     if sum(private) != private_sum:
         return "private memory"
     for name, ids in sessions.items():

@@ -81,6 +81,7 @@ static struct broken {
 /* clang-format off */
 static void no_pid(void) { im.process.pid = 0; }
 static void long_exe(void) { memset(im.process.exe, 'x', sizeof im.process.exe); }
+static void no_root(void) { im.process.root[0] = 'x'; }
 static void many_groups(void) { im.process.ngroups = IMAGE_GROUPS + 1; }
 static void no_threads(void) { im.nthreads = 0; }
 static void twin_threads(void) { im.threads[2].tid = 8; }
@@ -144,6 +145,7 @@ static void watch_path(void) { im.watches[0].path[0] = 'x'; }
 
 static struct broken broken[] = {
     { "a process has a pid", no_pid },
+    { "a root folder is absolute", no_root },
     { "a nice value is one", thread_nice },
     { "deadline scheduling is refused", thread_policy },
     { "securebits fit", securebits },

@@ -73,6 +73,7 @@ sample_image(struct image *im)
     im->process.pid = 7;
     memcpy(im->process.exe, "/usr/bin/thing", 15);
     memcpy(im->process.cwd, "/", 2);
+    memcpy(im->process.root, "/", 2);
     im->nthreads = 3;
     for (uint32_t i = 0; i < 3; i++) {
         struct image_thread *t = &im->threads[i];

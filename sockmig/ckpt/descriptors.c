@@ -496,7 +496,7 @@ descriptors_read(struct descriptors *d, struct image *im, struct parcels *parcel
     if (d->highest >= d->top && d->highest < DESCRIPTORS_MAX_NUMBER)
         d->top = d->highest + 1;
     memset(d->heads, 0xff, sizeof d->heads);
-    im->nfds = im->nitems = im->ntcps = im->nunixes = im->nwatches = 0;
+    im->nfds = im->nitems = im->ntcps = im->nunixes = im->nwatches = im->ngroups = 0;
     for (int i = 0; i < n; i++) {
         int one = look_at_number(
             d, numbers[i], surveyed ? &d->survey.rows[i] : NULL, im, parcels, why);

@@ -3,6 +3,7 @@
  * look_socket.c - internet sockets: TCP in all its forms; UDP. */
 #include "sockmig/ckpt/descriptors.h"
 
+#include "sockmig/ckpt/groups.h"
 #include "sockmig/ckpt/netlink_sock.h"
 #include "sockmig/ckpt/options.h"
 #include "sockmig/ckpt/udp.h"
@@ -138,45 +139,6 @@ look_at_tcp(struct look *l)
     }
 }
 
-/* What the kernel joins by itself; the rest are memberships of a socket. */
-static bool
-is_usual_group(const char *group)
-{
-    return strcmp(group, "010000E0") == 0 || /* 224.0.0.1, as /proc has it */
-           strncmp(group, "ff0200000000000000000001ff", 26) == 0 ||
-           (strncmp(group, "ff0", 3) == 0 &&
-               (strcmp(group + 4, "0000000000000000000000000001") == 0 ||
-                   strcmp(group + 4, "0000000000000000000000000002") == 0));
-}
-
-/* The group that a line of /proc/net/igmp or igmp6 names. */
-static bool
-group_of(const char *line, bool v6, char group[40])
-{
-    if (v6)
-        return sscanf(line, "%*d %*s %39s", group) == 1;
-    return line[0] == '\t' && sscanf(line, "%39s", group) == 1;
-}
-
-/* No option lists a socket's groups: those of its network namespace are looked at. */
-static bool
-is_in_a_group(struct look *l, bool v6)
-{
-    char group[40], *line, *next;
-
-    if (proctext_read(
-            &l->d->text, "/proc/%d/net/igmp%s", (int)l->d->pid, v6 ? "6" : "") < 0)
-        return false;
-    for (line = l->d->text.data; line && *line; line = next) {
-        next = strchr(line, '\n');
-        if (next)
-            *next++ = '\0';
-        if (group_of(line, v6, group) && !is_usual_group(group))
-            return true;
-    }
-    return false;
-}
-
 /* Its datagrams, if they are not those of the last time. */
 static int
 udp_content(struct look *l)
@@ -201,11 +163,16 @@ static int
 look_at_udp(struct look *l)
 {
     const char *what;
+    int ret = 0;
 
     l->out->kind = IMAGE_FD_UDP;
-    if (l->full && (is_in_a_group(l, false) || is_in_a_group(l, true)))
-        return look_refuse(l, "configure the service without multicast",
+    if (l->d->trace->kin)
+        ret = groups_read(l);
+    else if (l->full && groups_any(l)) /* a gate routes none */
+        ret = look_refuse(l, "configure the service without multicast",
             "UDP socket, and the service is in a multicast group");
+    if (ret < 0)
+        return ret;
     what = udp_look(l->dup, l->memo->family, &l->out->u.udp);
     if (what)
         return look_refuse(l, "disable the feature that uses it in the service", what);

@@ -72,6 +72,13 @@ static const struct option options[] = {
     { AF_INET6, IPPROTO_UDP,  UDP_NO_CHECK6_TX,    AFTER_INJECTION },
     { AF_INET6, IPPROTO_UDP,  UDP_NO_CHECK6_RX,    AFTER_INJECTION },
     { 0,        SOL_SOCKET,   SO_RCVLOWAT,         AFTER_INJECTION },
+    { 0,        IPPROTO_IP,   IP_MULTICAST_TTL,    AFTER_INJECTION },
+    { 0,        IPPROTO_IP,   IP_MULTICAST_LOOP,   AFTER_INJECTION },
+    { 0,        IPPROTO_IP,   IP_MULTICAST_ALL,    AFTER_INJECTION },
+    { 0,        IPPROTO_IP,   IP_MULTICAST_IF,     AFTER_INJECTION }, /* an address */
+    { AF_INET6, IPPROTO_IPV6, IPV6_MULTICAST_HOPS, AFTER_INJECTION },
+    { AF_INET6, IPPROTO_IPV6, IPV6_MULTICAST_LOOP, AFTER_INJECTION },
+    { AF_INET6, IPPROTO_IPV6, IPV6_MULTICAST_ALL,  AFTER_INJECTION },
 };
 
 /* Which value means: not used. */
@@ -82,6 +89,7 @@ static const struct {
     { IPPROTO_UDP, UDP_CORK, "UDP socket that collects a datagram (UDP_CORK)" },
     { IPPROTO_UDP, UDP_ENCAP, "UDP socket of a tunnel (UDP_ENCAP)" },
     { SOL_SOCKET, SO_TIMESTAMPING, "UDP socket with packet timestamps (SO_TIMESTAMPING)" },
+    { IPPROTO_IPV6, IPV6_MULTICAST_IF, "UDP socket that sends multicast by a device (IPV6_MULTICAST_IF)" },
     { IPPROTO_IP, IP_TRANSPARENT, "UDP socket for foreign addresses (IP_TRANSPARENT)" },
 };
 /* clang-format on */
@@ -213,7 +221,7 @@ set_options(int sock, const struct image_udp *im, enum when when)
         const struct option *o = &options[i];
         int is;
 
-        if (o->when != when || im->options[i] < 0)
+        if (o->when != when || im->options[i] == -1) /* an address may be negative */
             continue;
         is = repair_get(sock, o->level, o->name);
         if (is != im->options[i] &&

@@ -9,6 +9,7 @@
 #include "sockmig/ckpt/clone_parts.h"
 
 #include "lib/fd.h"
+#include "sockmig/ckpt/groups.h"
 #include "sockmig/ckpt/netlink_sock.h"
 #include "sockmig/ckpt/options.h"
 #include "sockmig/ckpt/repair.h"
@@ -283,10 +284,15 @@ udp_one(struct wake *w, uint32_t i)
     const struct image_fd *f = &w->im->fds[i];
     const struct clone_queue *q = &w->c->queues[f->fd];
     const char *step = "image";
-    int sock = -EBADMSG;
+    int sock = -EBADMSG, ret;
 
     if (f->u.udp.queued == 0 || q->size == f->u.udp.queued)
         sock = udp_restore(&f->u.udp, q->bytes, w->tun, &step);
+    if (sock >= 0 && (ret = groups_join(w->im, f->fd, sock)) < 0) {
+        step = "multicast group";
+        fd_close(sock);
+        sock = ret;
+    }
     if (sock < 0) {
         refuse(w->why, w->im->process.pid, f->fd,
             "free the address in the cell of this node",

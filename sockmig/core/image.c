@@ -16,7 +16,7 @@ struct section {
     uint32_t *count; /* NULL: always one */
 };
 
-enum { NSECTIONS = 14 };
+enum { NSECTIONS = 15 };
 
 static void
 sections_of(const struct image *im, struct section s[NSECTIONS])
@@ -38,6 +38,7 @@ sections_of(const struct image *im, struct section s[NSECTIONS])
     s[11] = (struct section){ 12, sizeof m->filters[0], IMAGE_MAX_FILTERS, m->filters, &m->nfilters };
     s[12] = (struct section){ 13, sizeof *m->code, IMAGE_MAX_CODE, m->code, &m->ncode };
     s[13] = (struct section){ 14, sizeof m->segments[0], IMAGE_MAX_SEGMENTS, m->segments, &m->nsegments };
+    s[14] = (struct section){ 15, sizeof m->groups[0], IMAGE_MAX_GROUPS, m->groups, &m->ngroups };
     /* clang-format on */
 }
 

@@ -31,6 +31,7 @@
 #define IMAGE_MAX_UNIX 2048  /* unix sockets */
 #define IMAGE_MAX_TIMERS 64
 #define IMAGE_MAX_CHILDREN 64
+#define IMAGE_MAX_GROUPS 256   /* multicast groups of all sockets */
 #define IMAGE_MAX_SEGMENTS 256 /* of shared memory that has a name */
 #define IMAGE_MAX_FILTERS 64   /* of system calls (seccomp), */
 #define IMAGE_MAX_FILTER 4096  /* instructions of one, */
@@ -181,7 +182,7 @@ enum image_fd_kind {
 };
 
 /* One option of a UDP socket each: the table in sockmig/ckpt/udp.c says which. */
-#define IMAGE_UDP_OPTIONS 32
+#define IMAGE_UDP_OPTIONS 40
 
 struct image_udp {
     uint8_t local[28], remote[28];  /* struct sockaddr_in or _in6 */
@@ -392,6 +393,13 @@ struct image_segment {    /* shared memory with a name; its content is pages */
     char path[IMAGE_PATH]; /* of the file; "": System V */
 };
 
+struct image_group { /* a multicast group that UDP socket .fd has joined on .device */
+    int32_t fd;
+    uint32_t v6;
+    uint8_t address[16]; /* 4 of them, or all */
+    char device[16];
+};
+
 struct image_filter {     /* of system calls; the oldest first */
     uint32_t length, log; /* its instructions in .code; SECCOMP_FILTER_FLAG_LOG */
 };
@@ -420,6 +428,8 @@ struct image {
     uint32_t ntimers;
     struct image_child children[IMAGE_MAX_CHILDREN];
     uint32_t nchildren;
+    struct image_group groups[IMAGE_MAX_GROUPS];
+    uint32_t ngroups;
     struct image_segment segments[IMAGE_MAX_SEGMENTS];
     uint32_t nsegments;
     struct image_filter filters[IMAGE_MAX_FILTERS];

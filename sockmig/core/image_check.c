@@ -359,6 +359,23 @@ check_segments(const struct image *im)
 }
 
 static const char *
+check_groups(const struct image *im)
+{
+    if (im->ngroups > IMAGE_MAX_GROUPS)
+        return "too many multicast groups";
+    for (uint32_t i = 0; i < im->ngroups; i++) {
+        const struct image_fd *f = image_fd_find(im, im->groups[i].fd);
+
+        if (!f || f->kind != IMAGE_FD_UDP || f->dup_of >= 0)
+            return "multicast group of no UDP socket";
+        if (!bool_value(im->groups[i].v6) ||
+            !terminated(im->groups[i].device, sizeof im->groups[i].device))
+            return "multicast group: family or device out of range";
+    }
+    return NULL;
+}
+
+static const char *
 check_filters(const struct image *im)
 {
     uint32_t total = 0;
@@ -399,7 +416,8 @@ image_check(const struct image *im)
 {
     const char *(*const checks[])(const struct image *) = { check_process,
         check_threads, check_vmas, check_fds, check_items, check_tcps, check_unixes,
-        check_locks, check_watches, check_segments, check_filters, check_rest };
+        check_locks, check_watches, check_groups, check_segments, check_filters,
+        check_rest };
     const char *why = NULL;
 
     for (size_t i = 0; i < sizeof checks / sizeof checks[0] && !why; i++)

@@ -115,6 +115,8 @@ static void segment_path(void) { memset(im.segments[1].path, 'x', IMAGE_PATH); }
 static void segment_gone(void) { im.segments[0].gone = 2; }
 static void fd_owner(void) { im.fds[3].owner_type = 3; }
 static void fd_signal(void) { im.fds[3].owner_signal = 65; }
+static void group_kind(void) { im.groups[0].fd = 4; }
+static void group_device(void) { memset(im.groups[0].device, 'x', 16); }
 static void fd_address(void) { im.fds[5].u.listen.address_len = 29; }
 static void item_set(void) { im.items[0].epfd = 4; }
 static void item_fd(void) { im.items[0].fd = 77; }
@@ -184,6 +186,8 @@ static struct broken broken[] = {
     { "a pipe holds no more than it can", fd_pipe },
     { "the owner of signals is of a known type", fd_owner },
     { "the signal of a descriptor is one", fd_signal },
+    { "a multicast group has a UDP socket", group_kind },
+    { "the device of a multicast group is a name", group_device },
     { "mapped shared memory is there", segment_missing },
     { "the id of shared memory is its own", segment_id },
     { "shared memory has an id or a path", segment_both },

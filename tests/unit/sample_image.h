@@ -59,6 +59,8 @@ sample_fds(struct image *im)
     im->ncode = 5;
     for (uint32_t i = 0; i < im->ncode; i++)
         im->code[i] = 6;
+    im->ngroups = 1;
+    im->groups[0] = (struct image_group){ .fd = 13, .device = "eth0" };
     im->nlocks = 1;
     im->locks[0] = (struct image_lock){ .end = -1 };
     im->nitems = 2;

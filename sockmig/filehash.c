@@ -50,6 +50,12 @@ filehash_parts(const struct iovec *parts, unsigned n)
     return XXH3_64bits_digest(&state);
 }
 
+uint64_t
+filehash_seeded(const void *data, size_t size, uint64_t seed)
+{
+    return XXH3_64bits_withSeed(data, size, seed);
+}
+
 static bool
 same_file(const struct known *k, const struct stat *st)
 {

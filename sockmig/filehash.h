@@ -25,4 +25,8 @@ uint64_t filehash_bytes(const void *data, size_t size);
  * or kept. */
 uint64_t filehash_parts(const struct iovec *parts, unsigned n);
 
+/* filehash_seeded - XXH3 (64 bits); who does not know @seed cannot make two contents of
+ * one hash. */
+uint64_t filehash_seeded(const void *data, size_t size, uint64_t seed);
+
 #endif

@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * filescan.h - the state folders of a running service, on its active node: what changed
+ * in them since the last checkpoint, as operations (core/files.h), and what a standby
+ * that joins has not got.
+ *
+ * Change times tell which files may have changed; hashes of their blocks tell what did.
+ * All calls come from one thread.  Design: doc/design/files.md. */
+#ifndef BSC_FILESCAN_H
+#define BSC_FILESCAN_H
+
+#include "sockmig/core/files.h"
+#include "sockmig/refusal.h"
+#include "sockmig/slot.h"
+
+#include <stddef.h>
+
+struct filescan;
+
+struct filescan_conf {
+    const char *const *roots; /* borrowed: absolute paths of the folders */
+    unsigned nroots;          /* 1..FILES_MAX_ROOTS */
+    uint64_t seed;            /* of the hashes, the same on all nodes */
+};
+
+struct filescan *filescan_new(const struct filescan_conf *conf); /* never NULL */
+void filescan_free(struct filescan *s);                          /* NULL is legal */
+
+/* filescan_begin - look at everything, from the start: nothing that was found before
+ * counts.  Reads all files, however long that takes, until *@stop (NULL: to the end).
+ *
+ * 0; -EOPNOTSUPP: they cannot be kept, see @why; -ECANCELED: stopped. */
+int filescan_begin(struct filescan *s, const _Atomic bool *stop, struct refusals *why);
+
+/* filescan_take - add what changed since the last call to the operations that wait.
+ * They stay until filescan_hand() takes them: a checkpoint that fails loses none.
+ *
+ * 0; 1, files were renamed or removed; else as filescan_begin(): begin anew. */
+int filescan_take(struct filescan *s, struct refusals *why);
+
+/* filescan_hand - exchange the operations that wait with the caller's empty buffer of
+ * FILESCAN_BYTES. */
+#define FILESCAN_BYTES SLOT_FILES
+void filescan_hand(struct filescan *s, uint8_t **buffer, size_t *size);
+bool filescan_waits(const struct filescan *s); /* there are some */
+
+/* filescan_encode - all that is known of the folders into @out: what a standby has, or
+ * how much room that takes for @out NULL. */
+size_t filescan_encode(const struct filescan *s, uint8_t *out, size_t size);
+
+/* filescan_seed - begin to make operations for a standby that has @have (taken,
+ * malloc()'ed; @size bytes of filescan_encode()).  False: it is malformed.
+ *
+ * filescan_seed_more - the next of them into @out, of about @max bytes of content.
+ * Whatever changes meanwhile is in the checkpoints that follow.  1: there are more; 0:
+ * that was all; -errno: begin anew. */
+bool filescan_seed(struct filescan *s, uint8_t *have, size_t size);
+int filescan_seed_more(struct filescan *s, uint8_t *out, size_t *size, size_t max);
+void filescan_seed_end(struct filescan *s);
+
+struct filescan_stat {
+    uint64_t files, bytes; /* in the folders */
+    uint64_t hashed_bytes; /* in the last filescan_take() */
+    uint32_t took_us;      /* by it */
+};
+void filescan_stat(const struct filescan *s, struct filescan_stat *out);
+
+#endif

@@ -27,6 +27,10 @@ enum conf_policy { CONF_COMMIT, CONF_REPLAY, CONF_WARM, CONF_COLD, CONF_NPOLICIE
 enum conf_failback { CONF_FAILBACK_NONE, CONF_FAILBACK_AUTO };
 enum conf_placement { CONF_PLACEMENT_FIXED, CONF_PLACEMENT_BALANCE };
 
+#define CONF_MAX_STATE 8 /* state folders of a service */
+
+enum conf_storage { CONF_STORAGE_REPLICATED, CONF_STORAGE_SHARED };
+
 #define CONF_MAX_NAMES 16 /* in one list of nodes or services */
 
 struct conf_names { /* of nodes or services */
@@ -61,9 +65,12 @@ struct conf_service {
     gid_t gid;
     gid_t groups[CONF_MAX_GROUPS];
     unsigned ngroups;
-    char directory[256]; /* working directory; default "/" */
-    char log[256];       /* its stdout and stderr; default
-                            /var/log/bascule/NAME.log */
+    char directory[256];             /* working directory; default "/" */
+    char log[256];                   /* its stdout and stderr; default
+                                        /var/log/bascule/NAME.log */
+    char state[CONF_MAX_STATE][256]; /* absolute paths of its state folders */
+    unsigned nstate;
+    enum conf_storage storage; /* ... are kept alike on all nodes, or are one */
     enum conf_policy policy;
     unsigned interval_ms;  /* checkpoint at the latest; 5..60000; default 20, 100 for
                               policies that do not wait for it */

@@ -303,6 +303,49 @@ check_placement(const struct conf *conf, const struct conf_service *s, char *why
            check_partners(conf, s, "apart", &s->apart, why);
 }
 
+static bool
+is_fenced(const struct conf *conf, const char *node)
+{
+    for (unsigned i = 0; i < conf->nfences; i++)
+        if (strcmp(conf->fences[i].node, node) == 0)
+            return true;
+    return false;
+}
+
+/* Files that all nodes write to are later than the last checkpoint of the memory, and
+ * only fencing ends a node's writing for certain. */
+static bool
+check_state(const struct conf *conf, const struct conf_service *s, char *why)
+{
+    if (s->storage == CONF_STORAGE_REPLICATED && s->nstate > 0 &&
+        s->policy == CONF_COLD)
+        return conf_because(why,
+            "service %s: state with policy \"cold\", which takes no checkpoints; "
+            "allowed: another policy, or storage = \"shared\"",
+            s->name);
+    if (s->storage == CONF_STORAGE_REPLICATED)
+        return true;
+    if (s->nstate == 0)
+        return conf_because(why,
+            "service %s: storage \"shared\" without state; allowed: name its folders",
+            s->name);
+    if (s->policy != CONF_COLD)
+        return conf_because(why,
+            "service %s: storage \"shared\" with policy \"%s\": after a takeover its "
+            "files would be later than its memory; allowed: policy \"cold\", or "
+            "storage "
+            "\"replicated\"",
+            s->name, conf_policy_name(s->policy));
+    for (unsigned i = 0; i < conf->nnodes; i++)
+        if (!is_fenced(conf, conf->nodes[i].name))
+            return conf_because(why,
+                "service %s: storage \"shared\", and node %s cannot be fenced: two "
+                "nodes "
+                "might write to it; allowed: a fence section for each node",
+                s->name, conf->nodes[i].name);
+    return true;
+}
+
 bool
 conf_whole(const struct conf *conf, char *why)
 {
@@ -314,7 +357,7 @@ conf_whole(const struct conf *conf, char *why)
                 "service %s: preferred \"%s\": there is no such node "
                 "section; allowed: the name of one",
                 s->name, s->preferred);
-        if (!check_placement(conf, s, why))
+        if (!check_placement(conf, s, why) || !check_state(conf, s, why))
             return false;
         for (unsigned k = 0; k < s->naddresses; k++) {
             const struct conf_node *node = conf_node_with_address(

@@ -101,6 +101,51 @@ take_user(struct conf_draft *draft, const char *value, char *why)
     return true;
 }
 
+/* One inside another would be kept twice. */
+static bool
+within(const char *folder, const char *path)
+{
+    size_t n = strlen(folder);
+
+    return strncmp(folder, path, n) == 0 && (path[n] == '/' || path[n] == '\0');
+}
+
+static bool
+take_state(struct conf_draft *draft, const char *value, char *why)
+{
+    struct conf_service *service = draft->target;
+    size_t n = strlen(value);
+
+    if (service->nstate == CONF_MAX_STATE)
+        return conf_because(why, "more than %d folders", CONF_MAX_STATE);
+    if (value[0] != '/' || n >= sizeof service->state[0] || strstr(value, "/../") ||
+        strstr(value, "/./") || strstr(value, "//") || value[n - 1] == '/' ||
+        (n > 2 && strcmp(value + n - 2, "/.") == 0) ||
+        (n > 3 && strcmp(value + n - 3, "/..") == 0))
+        return conf_because(why, "not the plain absolute path of a folder");
+    for (unsigned s = 0; s < draft->conf->nservices; s++)
+        for (unsigned i = 0; i < draft->conf->services[s].nstate; i++) {
+            const char *other = draft->conf->services[s].state[i];
+
+            if (within(other, value) || within(value, other))
+                return conf_because(why, "it and %s of service %s lie in one another",
+                    other, draft->conf->services[s].name);
+        }
+    strcpy(service->state[service->nstate++], value);
+    return true;
+}
+
+static bool
+take_storage(struct conf_draft *draft, const char *value, char *why)
+{
+    struct conf_service *service = draft->target;
+
+    service->storage = !strcmp(value, "shared") ? CONF_STORAGE_SHARED
+                                                : CONF_STORAGE_REPLICATED;
+    return !strcmp(value, "shared") || !strcmp(value, "replicated") ||
+           conf_because(why, "not a kind of storage");
+}
+
 static bool
 take_policy(struct conf_draft *draft, const char *value, char *why)
 {
@@ -215,6 +260,9 @@ const struct conf_key conf_service_keys[] = {
     { "directory", CONF_PATH_ALLOWED, conf_take_path,
         CONF_TEXT(struct conf_service, directory) },
     { "log", CONF_PATH_ALLOWED, conf_take_path, CONF_TEXT(struct conf_service, log) },
+    { "state", "{ \"/FOLDER\", ... }: up to 8 absolute paths, none inside another",
+        take_state, .list = true },
+    { "storage", "\"replicated\" or \"shared\"", take_storage, .list = false },
     { "policy", "\"commit\", \"replay\", \"warm\" or \"cold\"", take_policy,
         .list = false },
     { "checkpoint-interval", "5 to 60000 (ms)", NULL,

@@ -26,6 +26,8 @@ struct cell_conf {        /* borrowed for the calls */
     unsigned ngroups;
     bool stays; /* its processes live on without the thread that started them */
     const char *directory, *log; /* log: stdout and stderr are appended there */
+    const char *const *state;    /* folders whose files come with the image */
+    unsigned nstate;
 
     /* Of a clone only: its monotonic and boot time clocks run ahead of the image's by
      * this, so that they never step back for the service: the age that the image has

@@ -290,6 +290,7 @@ start_threads(struct engine *e)
     e->notes = queue_new();
     e->notes_io = loop_io_new(e->loop, queue_fd(e->notes), LOOP_READ, on_notes, e);
     e->shipper = shipper_new();
+    engine_files_open(e);
     conf = (struct tracer_conf){ .service = e->service,
         .cell_netns = gate_cell_netns(e->gate),
         .tun = gate_tun(e->gate),
@@ -299,6 +300,8 @@ start_threads(struct engine *e)
         .arg = e,
         .follower = e->follower,
         .replayer = e->replayer,
+        .folders = e->files ? &e->folders : NULL,
+        .files = e->files,
         .to_main = e->notes,
         .to_shipper = shipper_queue(e->shipper) };
     e->tracer = tracer_new(&conf);

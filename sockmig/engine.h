@@ -44,11 +44,14 @@ struct peer {
     int fd;             /* owned; -1 */
     struct loop_io *io; /* owned */
     struct stream_pair pair;
-    uint8_t in[STREAM_ACK];
+    uint8_t in[WIRE_UP_MAX];
     size_t in_size;
+    uint8_t *have; /* owned: parts of WIRE_HAVE so far */
+    size_t have_size, have_max;
     uint64_t ack_least, whole, applied;
-    bool seeded;    /* its clone is whole */
-    bool caught_up; /* so is its log */
+    char sorry[200]; /* why it was behind, as it said; "": nothing */
+    bool seeded;     /* its clone is whole */
+    bool caught_up;  /* so is its log */
 
     /* beats */
     struct seal_key beat_key;  /* from here to there */
@@ -66,6 +69,11 @@ struct engine {
     struct gate *gate;
     struct capture capture;
     struct follower *follower; /* owned: as a standby */
+    struct filestore *files;   /* owned; NULL: no state folders */
+    struct filescan_conf folders;
+    const char *state_paths[FILES_MAX_ROOTS];
+    char files_said[256];
+    struct mono files_say_again, no_follow_before;
     struct replayer *replayer; /* owned */
     struct mono hold_until;    /* FOLLOWING: open for clients, whose packets wait */
 
@@ -184,6 +192,10 @@ int beats_open(struct engine *e); /* 0 or -errno */
 void beats_now(struct engine *e);
 void beats_refresh(struct engine *e); /* store the lease into the fence */
 void beats_say_shut(struct engine *e, unsigned node); /* to the node that takes over */
+
+/* engine_files.c */
+void engine_files_open(struct engine *e);
+void engine_files_trouble(struct engine *e, const char *text);
 
 int peers_open(struct engine *e);   /* 0 or -errno */
 void peers_reign(struct engine *e); /* a new reign of this node begins: new keys */

@@ -14,6 +14,7 @@ enum trace_note {   /* to the tracer */
     TRACE_START,    /* start the command from scratch: MAIN_STARTED */
     TRACE_JOIN,     /* node, a: descriptor, taken: seed this standby */
     TRACE_LEAVE,    /* node: it is gone */
+    TRACE_HAVE,     /* node; p, taken, of a bytes: what is in its state folders */
     TRACE_SLOT,     /* p: a received slot, taken */
     TRACE_LOG,      /* a: position in the packet log that is followed from now on */
     TRACE_WAKE,     /* a: epoch of the reign that ended; make the clone the service:
@@ -38,6 +39,7 @@ enum main_note {  /* to the main thread */
     MAIN_CLONE,      /* a: 0 a clone exists, else -errno: it is broken or refused;
                         p: struct refusals or NULL, freed by the receiver */
     MAIN_STREAM_END, /* a: generation of the stream */
+    MAIN_FILES,      /* p: text, freed by the receiver: trouble with state folders */
     MAIN_NNOTES
 };
 

@@ -296,6 +296,9 @@ orders_note(struct engine *e, struct note *n)
         if ((unsigned)n->a == e->generation)
             engine_changed(e);
         break;
+    case MAIN_FILES:
+        engine_files_trouble(e, n->p);
+        break;
     case MAIN_NNOTES:
         break;
     }

@@ -11,6 +11,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -53,6 +54,14 @@ peer_is(struct peer *p, enum peer_state state)
     engine_say(e, ev);
 }
 
+static void
+peer_forget_have(struct peer *p)
+{
+    free(p->have);
+    p->have = NULL;
+    p->have_size = p->have_max = 0;
+}
+
 /* The stream to @p is over; the shipper is told if it had one. */
 static void
 peer_drop(struct peer *p, enum peer_state state)
@@ -65,6 +74,7 @@ peer_drop(struct peer *p, enum peer_state state)
             (struct note){ .what = TRACE_LEAVE, .node = p->bit });
     }
     capture_leave(e, p->bit);
+    peer_forget_have(p);
     loop_io_free(p->io);
     p->io = NULL;
     fd_close(p->fd);
@@ -147,12 +157,91 @@ peers_late(struct engine *e, unsigned node)
         peer_drop(p, PEER_BEHIND);
 }
 
+/* A part of what it has of the state folders; whole, it is the tracer's. */
+static bool
+take_have(struct peer *p, struct reader *r)
+{
+    size_t n;
+    bool last;
+    const void *part;
+
+    get_u8(r); /* the kind */
+    last = get_u8(r) == 1;
+    n = reader_left(r);
+    part = get_bytes(r, n);
+    if (r->bad || n > WIRE_MAX_HAVE - p->have_size)
+        return false;
+    if (p->have_size + n > p->have_max) {
+        size_t max = 2 * (p->have_size + n);
+        uint8_t *data = realloc(p->have, max);
+
+        if (!data)
+            return false;
+        p->have = data;
+        p->have_max = max;
+    }
+    memcpy(p->have + p->have_size, part, n);
+    p->have_size += n;
+    if (!last)
+        return true;
+    queue_put(tracer_queue(p->engine->tracer), (struct note){ .what = TRACE_HAVE,
+                                                   .node = p->bit,
+                                                   .a = (int64_t)p->have_size,
+                                                   .p = p->have });
+    p->have = NULL;
+    peer_forget_have(p);
+    return true;
+}
+
+/* It can hold no clone, and says why: text of another host. */
 static void
-take_ack(struct peer *p)
+take_sorry(struct peer *p, struct reader *r)
+{
+    char text[200];
+    size_t n;
+
+    get_u8(r);
+    n = reader_left(r) < sizeof text - 1 ? reader_left(r) : sizeof text - 1;
+    get_copy(r, text, n);
+    text[n] = '\0';
+    for (char *c = text; *c; c++)
+        if (*c < ' ' || *c > '~')
+            *c = '?';
+    if (strcmp(text, p->sorry) != 0) {
+        engine_journal(p->engine, "error", "files", "standby %s is behind: %s",
+            p->node->name, text);
+        engine_error(p->engine, "standby %s is behind: %s", p->node->name, text);
+    }
+    snprintf(p->sorry, sizeof p->sorry, "%s", text);
+    peer_drop(p, PEER_BEHIND);
+}
+
+static void
+take_ack(struct peer *p, struct reader *r)
+{
+    struct engine *e = p->engine;
+    struct wire_ack ack;
+
+    if (!wire_get_ack(r, &ack)) {
+        e->malformed++;
+        peer_drop(p, PEER_DOWN);
+        return;
+    }
+    FAULT_POINT("checkpoint-acked");
+    p->whole = ack.whole;
+    p->applied = ack.applied;
+    commit_acked(&e->commit, p->bit, ack.whole);
+    p->seeded |= ack.ready;
+    peer_complete(p);
+    if (p->state == PEER_READY)
+        p->sorry[0] = '\0';
+}
+
+static void
+take_frame(struct peer *p)
 {
     struct engine *e = p->engine;
     const uint8_t *body;
-    struct wire_ack ack;
     struct reader r;
     uint64_t number;
     size_t size;
@@ -165,24 +254,32 @@ take_ack(struct peer *p)
     }
     p->ack_least = number + 1;
     r = reader_init(body, size);
-    if (!wire_get_ack(&r, &ack)) {
+    if (size > 0 && body[0] == WIRE_SORRY) {
+        take_sorry(p, &r);
+    } else if (size == 0 || body[0] != WIRE_HAVE) {
+        take_ack(p, &r);
+    } else if (!take_have(p, &r)) {
         e->malformed++;
         peer_drop(p, PEER_DOWN);
-        return;
     }
-    FAULT_POINT("checkpoint-acked");
-    p->whole = ack.whole;
-    p->applied = ack.applied;
-    commit_acked(&e->commit, p->bit, ack.whole);
-    p->seeded |= ack.ready;
-    peer_complete(p);
 }
 
-/* Bytes wanted next in state: the challenge, or one acknowledgement. */
+/* Bytes wanted next in state: the challenge, or a frame: its head tells its size.  0:
+ * it is larger than any may be. */
 static size_t
 wanted(const struct peer *p)
 {
-    return p->state == PEER_GREETING ? WIRE_CHALLENGE : STREAM_ACK;
+    struct reader r = reader_init(p->in, p->in_size);
+    size_t sealed;
+
+    if (p->state == PEER_GREETING)
+        return WIRE_CHALLENGE;
+    if (p->in_size < WIRE_FRAME_HEAD)
+        return WIRE_FRAME_HEAD;
+    sealed = get_u32(&r);
+    return sealed < SEAL_TAG || sealed > sizeof p->in - WIRE_FRAME_HEAD
+               ? 0
+               : WIRE_FRAME_HEAD + sealed;
 }
 
 static void
@@ -204,12 +301,15 @@ peer_readable(struct peer *p)
             break;
         }
         p->in_size += (size_t)got;
-        if (p->in_size < wanted(p))
+        if (wanted(p) == 0) {
+            e->malformed++;
+            peer_drop(p, PEER_DOWN);
+        } else if (p->in_size < wanted(p)) {
             continue;
-        if (p->state == PEER_GREETING) {
+        } else if (p->state == PEER_GREETING) {
             peer_greeted(p);
         } else {
-            take_ack(p);
+            take_frame(p);
             p->in_size = 0;
         }
     }

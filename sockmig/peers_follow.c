@@ -52,6 +52,7 @@ receive_from(struct engine *e, const struct wire_hello *hello)
         .pair = e->greeting.pair,
         .next = hello->next,
         .pool = tracer_received_pool(e->tracer),
+        .files = e->files,
         .to_tracer = tracer_queue(e->tracer),
         .to_main = e->notes,
         .applied = tracer_applied(e->tracer),
@@ -143,7 +144,8 @@ on_accept(struct loop_io *io, int fd, int events, void *arg)
     (void)events;
     if (c < 0)
         return;
-    if (e->role.state != ROLE_FOLLOWING) {
+    if (e->role.state != ROLE_FOLLOWING ||
+        mono_before(mono_clock(), e->no_follow_before)) {
         fd_close(c);
         return;
     }

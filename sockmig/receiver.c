@@ -20,7 +20,7 @@
 struct receiver {
     struct receiver_conf conf;
     pthread_t thread;
-    uint64_t ack_number;
+    struct uplink up;
     bool seeded, ready;
     uint8_t *base; /* owned mapping: encoding of the last image */
     size_t base_size;
@@ -29,8 +29,8 @@ struct receiver {
 
     struct slot *slot; /* being filled; owned; NULL: between two */
     struct wire_head head;
-    struct mono began;                                    /* when the head came */
-    uint64_t lines_got, runs_got, pages_got, parcels_got; /* bytes */
+    struct mono began; /* when the head came */
+    uint64_t lines_got, runs_got, pages_got, parcels_got, files_got; /* bytes */
 };
 
 /* Next stretch of the announced bytes: where to put it and how much is missing. */
@@ -47,6 +47,7 @@ stretch(struct receiver *r, uint64_t **got, uint64_t *total)
             h->runs * sizeof(struct page_run) },
         { r->slot->pages.data, &r->pages_got, h->page_bytes },
         { r->slot->parcels.data, &r->parcels_got, h->parcel_bytes },
+        { r->slot->files, &r->files_got, h->file_bytes },
     };
 
     for (size_t i = 0; i < sizeof part / sizeof part[0]; i++)
@@ -143,14 +144,33 @@ send_ack(struct receiver *r)
     struct wire_ack ack = { .whole = r->head.number,
         .applied = atomic_load(r->conf.applied),
         .ready = r->ready };
-    uint8_t body[32], frame[STREAM_ACK];
+    uint8_t body[32];
     struct writer w = writer_init(body, sizeof body);
-    size_t n;
 
     wire_put_ack(&w, &ack);
-    n = stream_seal_small(&r->conf.pair, false, ++r->ack_number, body, w.pos, frame);
-    if (send(r->conf.fd, frame, n, MSG_NOSIGNAL) < 0)
+    if (!uplink_send(&r->up, body, w.pos))
         log_debug("stream: acknowledgement not sent"); /* the next read says why */
+}
+
+/* Before it is acknowledged: what cannot be kept here is not safe here. */
+static const char *
+stage_files(struct receiver *r)
+{
+    const char *why = NULL;
+    uint8_t body[256];
+    struct writer w = writer_init(body, sizeof body);
+
+    if (r->conf.files && r->head.kind != WIRE_IMAGE &&
+        (r->head.kind == WIRE_CHECKPOINT || r->head.file_bytes > 0))
+        why = filestore_stage(r->conf.files,
+            r->head.kind == WIRE_CHECKPOINT ? r->head.number : 0, r->slot->files,
+            r->head.file_bytes);
+    if (why) {
+        put_u8(&w, WIRE_SORRY);
+        put_bytes(&w, why, strnlen(why, sizeof body - 1));
+        uplink_send(&r->up, body, w.pos);
+    }
+    return why;
 }
 
 /* All that was announced is here: check it, acknowledge it, hand it on. */
@@ -167,6 +187,8 @@ finish(struct receiver *r)
         why = "queues of descriptors are malformed";
     else
         why = take_image(r);
+    if (!why)
+        why = stage_files(r);
     if (why)
         return why;
     slot->kind = r->head.kind == WIRE_IMAGE  ? SLOT_IMAGE
@@ -180,7 +202,7 @@ finish(struct receiver *r)
     queue_put(r->conf.to_tracer, (struct note){ .what = TRACE_SLOT, .p = slot });
     if (slot->kind == SLOT_CHECKPOINT) {
         FAULT_POINT("standby-before-ack");
-        r->ready = r->seeded;
+        r->ready = r->seeded && (!r->conf.files || filestore_ready(r->conf.files));
         send_ack(r);
         FAULT_POINT("standby-acked");
     }
@@ -199,6 +221,8 @@ begin(struct receiver *r, enum wire_kind kind, struct reader *in)
     r->began = mono_clock();
     if (kind == WIRE_SEEDED) {
         r->seeded = true;
+        if (r->conf.files)
+            filestore_seeded(r->conf.files);
         FAULT_POINT("clone-seeded");
         return NULL;
     }
@@ -209,12 +233,14 @@ begin(struct receiver *r, enum wire_kind kind, struct reader *in)
         return "a checkpoint before the image";
     r->slot = slot_take(r->conf.pool);
     if (h->runs > r->slot->pages.max_runs || h->page_bytes > r->slot->pages.max_size ||
-        h->parcel_bytes > r->slot->parcels.max_size)
+        h->parcel_bytes > r->slot->parcels.max_size ||
+        h->file_bytes > (r->slot->files ? SLOT_FILES : 0))
         return "larger than this node can hold";
     r->slot->pages.nruns = h->runs;
     r->slot->pages.size = h->page_bytes;
     r->slot->parcels.size = h->parcel_bytes;
-    r->lines_got = r->runs_got = r->pages_got = r->parcels_got = 0;
+    r->slot->files_size = h->file_bytes;
+    r->lines_got = r->runs_got = r->pages_got = r->parcels_got = r->files_got = 0;
     return NULL;
 }
 
@@ -299,6 +325,9 @@ receiver_new(const struct receiver_conf *conf)
     r->conf = *conf;
     r->base = map_meta();
     r->lines = map_meta();
+    uplink_init(&r->up, conf->fd, &conf->pair);
+    if (conf->files)
+        filestore_follow(conf->files, &r->up);
     if (pthread_create(&r->thread, NULL, receiver_main, r) != 0)
         log_fatal("receiver: no thread");
     return r;
@@ -311,6 +340,8 @@ receiver_stop(struct receiver *r)
         return;
     shutdown(r->conf.fd, SHUT_RDWR);
     pthread_join(r->thread, NULL);
+    if (r->conf.files)
+        filestore_leave(r->conf.files);
     fd_close(r->conf.fd);
     munmap(r->base, META_MAX);
     munmap(r->lines, META_MAX);

@@ -8,6 +8,7 @@
 #ifndef BSC_RECEIVER_H
 #define BSC_RECEIVER_H
 
+#include "sockmig/filestore.h"
 #include "sockmig/queue.h"
 #include "sockmig/slot.h"
 #include "sockmig/stream.h"
@@ -20,6 +21,7 @@ struct receiver_conf {
     struct seal_key group;
     uint64_t next;             /* least number of the first frame */
     struct slot_pool *pool;    /* borrowed */
+    struct filestore *files;   /* borrowed; NULL: no state folders */
     struct queue *to_tracer;   /* gets TRACE_SLOT notes with the slots */
     struct queue *to_main;     /* gets one MAIN_STREAM_END note at the end */
     unsigned generation;       /* repeated in that note's a */

@@ -162,6 +162,7 @@ ship_checkpoint(struct shipper *s, const struct slot *slot)
         .runs = slot->pages.nruns,
         .page_bytes = slot->pages.size,
         .parcel_bytes = slot->parcels.size,
+        .file_bytes = slot->files_size,
         .age_us = age_of(slot->taken),
         .policy = slot->policy,
         .mark_in = slot->mark.in,
@@ -173,8 +174,8 @@ ship_checkpoint(struct shipper *s, const struct slot *slot)
     s->last_size = slot->meta_size;
     s->last_taken = slot->taken;
     s->to = everybody(s);
-    atomic_store(
-        &s->last_bytes, lines + runs_size + slot->pages.size + slot->parcels.size);
+    atomic_store(&s->last_bytes,
+        lines + runs_size + slot->pages.size + slot->parcels.size + slot->files_size);
     if (!s->to)
         return;
     put_head(s, &head);
@@ -186,6 +187,7 @@ ship_checkpoint(struct shipper *s, const struct slot *slot)
     put_data(s, slot->pages.runs, runs_size);
     put_data(s, slot->pages.data, slot->pages.size);
     put_data(s, slot->parcels.data, slot->parcels.size);
+    put_data(s, slot->files, slot->files_size);
     write_out(s);
     FAULT_POINT("checkpoint-sent");
 }
@@ -196,7 +198,8 @@ ship_base(struct shipper *s, const struct slot *slot)
     struct wire_head head = { .kind = WIRE_BASE,
         .number = slot->number,
         .runs = slot->pages.nruns,
-        .page_bytes = slot->pages.size };
+        .page_bytes = slot->pages.size,
+        .file_bytes = slot->files_size };
 
     s->to = 1u << slot->node;
     if (s->fds[slot->node] < 0)
@@ -205,6 +208,7 @@ ship_base(struct shipper *s, const struct slot *slot)
     put_head(s, &head);
     put_data(s, slot->pages.runs, slot->pages.nruns * sizeof *slot->pages.runs);
     put_data(s, slot->pages.data, slot->pages.size);
+    put_data(s, slot->files, slot->files_size);
     write_out(s);
     realtime_set(true);
 }

@@ -30,6 +30,18 @@ slot_init(struct slot *s, size_t max_bytes, size_t warm, bool images)
         log_fatal("checkpoint buffers: out of memory");
 }
 
+void
+slot_pool_files(struct slot_pool *pool)
+{
+    for (struct slot *s = pool->free; s; s = s->next) {
+        s->files = mmap(NULL, SLOT_FILES, PROT_READ | PROT_WRITE,
+            MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+        if (s->files == MAP_FAILED)
+            log_fatal("checkpoint buffers: out of memory");
+        madvise(s->files, SLOT_FILES, MADV_DONTFORK);
+    }
+}
+
 struct slot_pool *
 slot_pool_new(unsigned count, size_t max_bytes, size_t warm, bool images)
 {
@@ -60,7 +72,7 @@ pop(struct slot_pool *pool)
     if (s) {
         pool->free = s->next;
         s->next = NULL;
-        s->meta_size = 0;
+        s->meta_size = s->files_size = 0;
         pages_reset(&s->pages);
         parcels_reset(&s->parcels);
     }
@@ -101,6 +113,8 @@ slot_put(struct slot *s)
     if (s->pages.size > KEEP_WARM) /* one large checkpoint must not stay resident */
         madvise(
             s->pages.data + KEEP_WARM, s->pages.max_size - KEEP_WARM, MADV_DONTNEED);
+    if (s->files_size > KEEP_WARM)
+        madvise(s->files + KEEP_WARM, SLOT_FILES - KEEP_WARM, MADV_DONTNEED);
     pthread_mutex_lock(&pool->lock);
     s->next = pool->free;
     pool->free = s;

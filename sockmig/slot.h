@@ -31,6 +31,9 @@ struct slot {
     struct image image; /* standby: decoded from meta */
     struct pages pages;
     struct parcels parcels;
+    uint8_t *files; /* owned mapping of SLOT_FILES bytes, or NULL: operations on files
+                       (core/files.h) */
+    size_t files_size;
     struct mono taken; /* by this host's clock; on a standby without the way here */
     struct slot_pool *pool;
     struct slot *next;
@@ -38,11 +41,14 @@ struct slot {
 
 struct slot_pool;
 
+#define SLOT_FILES ((size_t)4 << 30) /* address space */
+
 /* slot_pool_new - @count slots, each for up to @max_bytes of pages (address space) of
  * which @warm bytes are faulted in now; @images: with room for a decoded image.
  * Never NULL: without memory the program ends. */
 struct slot_pool *slot_pool_new(
     unsigned count, size_t max_bytes, size_t warm, bool images);
+void slot_pool_files(struct slot_pool *pool); /* with room for files: once, at first */
 
 struct slot *slot_try(struct slot_pool *pool);  /* NULL: none free */
 struct slot *slot_take(struct slot_pool *pool); /* waits */

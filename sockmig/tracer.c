@@ -36,6 +36,9 @@ work(struct tracer *t, const struct note *n)
     case TRACE_LEAVE:
         active_leave(t, n->node);
         break;
+    case TRACE_HAVE:
+        files_have(t, n->node, n->p, (size_t)n->a);
+        break;
     case TRACE_SLOT:
         standby_slot(t, n->p);
         break;
@@ -98,6 +101,10 @@ fill_cell(struct tracer *t)
         .ngroups = s->ngroups,
         .directory = s->directory,
         .log = s->log };
+    if (t->conf.folders) {
+        t->cell.state = t->conf.folders->roots;
+        t->cell.nstate = t->conf.folders->nroots;
+    }
 }
 
 struct tracer *
@@ -118,6 +125,7 @@ tracer_new(const struct tracer_conf *conf)
     pthread_mutex_init(&t->stats_lock, NULL);
     if (image_alloc(&t->image) < 0)
         log_fatal("tracer: out of memory");
+    files_open(t);
     fill_cell(t);
     tracer_policy(t, conf->service->policy);
     tracer_pace(t, conf->service->interval_ms, conf->service->spacing_ms);

@@ -16,6 +16,8 @@
 
 #include <stdatomic.h>
 
+struct filescan_conf;
+struct filestore;
 struct follower;
 struct replayer;
 
@@ -29,6 +31,8 @@ struct tracer_conf { /* borrowed for the life of the tracer */
     void *arg;
     struct queue *to_main, *to_shipper;
     struct follower *follower;
+    const struct filescan_conf *folders; /* NULL: no state folders */
+    struct filestore *files;
     struct replayer *replayer; /* its machine is set up here before the clone wakes */
 };
 

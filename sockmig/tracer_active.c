@@ -8,9 +8,11 @@
 #include "lib/log.h"
 #include "lib/loop.h"
 #include "sockmig/core/commit.h"
+#include "sockmig/realtime.h"
 #include "sockmig/shipper.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -36,7 +38,14 @@ active_start(struct tracer *t)
 
     if (!s)
         log_fatal("tracer: out of memory");
-    s->ret = cell_start(&t->cell, &s->init, &s->pid, s->error);
+    if (t->conf.files && !filestore_usable(t->conf.files)) {
+        snprintf(s->error, sizeof s->error,
+            "its state folders are half way between two checkpoints here: start it "
+            "on another node, and this one gets them again");
+        s->ret = -EUCLEAN;
+    } else {
+        s->ret = cell_start(&t->cell, &s->init, &s->pid, s->error);
+    }
     if (s->ret == 0) {
         t->init = s->init;
         t->pid = s->pid;
@@ -121,7 +130,8 @@ checkpoint(struct tracer *t, bool stay_stopped)
         .arg = t,
         .stop_limit_ms = stay_stopped ? 1000 : STOP_LIMIT_MS,
         .stay_stopped = stay_stopped,
-        .marked = marked };
+        .marked = marked,
+        .files = t->scan ? files_take : NULL };
     struct target_timing timing = { 0 };
     struct refusals why = { .n = 0 };
     uint64_t covered = t->mark.out;
@@ -138,6 +148,11 @@ checkpoint(struct tracer *t, bool stay_stopped)
     ret = target_checkpoint(
         t->target, &req, &t->image, &slot->pages, &slot->parcels, &timing, &why);
     pace_taken(&t->pace, started, mono_clock(), t->mark.out - covered);
+    if (ret == 0 && files_mapped(t, &why)) {
+        if (stay_stopped)
+            target_resume(t->target);
+        ret = -EOPNOTSUPP;
+    }
     if (ret < 0) {
         slot_put(slot);
         if (ret == -EOPNOTSUPP)
@@ -150,6 +165,7 @@ checkpoint(struct tracer *t, bool stay_stopped)
     slot->taken = t->pace.ended;
     slot->mark = t->mark;
     slot->policy = atomic_load(&t->policy);
+    files_hand(t, slot);
     slot->meta_size = image_encode(&t->image, slot->meta, slot->meta_max);
     FAULT_POINT("checkpoint-encoded");
     keep_stats(t, &timing, slot);
@@ -166,7 +182,13 @@ static int
 track(struct tracer *t)
 {
     struct refusals why = { .n = 0 };
-    int ret = target_attach_quickly(t->pid, &t->target, &why);
+    int ret;
+
+    realtime_set(false); /* as long as the files are many */
+    ret = files_begin(t, &why);
+    realtime_set(true);
+    if (ret == 0)
+        ret = target_attach_quickly(t->pid, &t->target, &why);
 
     if (ret < 0) {
         if (ret == -EOPNOTSUPP)
@@ -205,6 +227,7 @@ seed_one(struct tracer *t)
     FAULT_POINT("seed-begun");
     t->to_seed &= ~(1u << node);
     t->seeding = node;
+    t->pages_sent = t->seeding_files = false;
 }
 
 static void
@@ -216,7 +239,15 @@ seed_more(struct tracer *t)
 
     if (!slot)
         return; /* the shipper is busy with the last ones */
-    ret = seed_next(&t->seed, &slot->pages, SEED_PAGES);
+    ret = t->pages_sent ? 0 : seed_next(&t->seed, &slot->pages, SEED_PAGES);
+    if (ret == 0) {
+        t->pages_sent = true;
+        ret = files_seed(t, slot);
+    }
+    if (ret > 0 && slot->pages.nruns == 0 && slot->files_size == 0) {
+        slot_put(slot); /* what it has of the files is not known yet */
+        return;
+    }
     slot->kind = SLOT_BASE;
     slot->node = node;
     slot->number = t->number;
@@ -253,6 +284,7 @@ active_join(struct tracer *t, unsigned node, int fd)
     to_shipper(t, SHIP_JOIN, node, fd, NULL);
     t->standbys |= 1u << node;
     t->to_seed |= 1u << node;
+    files_forget(t, node);
     if (t->seeding == (int)node)
         t->seeding = -1;
 }
@@ -262,6 +294,7 @@ active_leave(struct tracer *t, unsigned node)
 {
     t->standbys &= ~(1u << node);
     t->to_seed &= ~(1u << node);
+    files_forget(t, node);
     if (t->seeding == (int)node)
         t->seeding = -1;
     to_shipper(t, SHIP_LEAVE, node, 0, NULL);

@@ -7,6 +7,7 @@
 
 #include "sockmig/core/pace.h"
 #include "sockmig/engine_notes.h"
+#include "sockmig/filestore.h"
 #include "sockmig/follower.h"
 #include "sockmig/replayer.h"
 #include "sockmig/seed.h"
@@ -39,7 +40,14 @@ struct tracer {
     uint32_t to_seed;  /* bit i: node i still needs all pages */
     int seeding;       /* node being seeded; -1: none */
     struct seed seed;
-    bool handed; /* stopped by a handover */
+    bool handed;           /* stopped by a handover */
+    struct filescan *scan; /* owned; NULL: no state folders */
+    bool seeding_files;    /* its pages have been sent */
+    bool pages_sent;       /* to the node that is being seeded */
+    struct {
+        uint8_t *data; /* owned: what this standby has of them; NULL: not said */
+        size_t size;
+    } have[CONF_MAX_NODES];
 
     struct clone *clone;  /* owned; NULL: none */
     struct slot *current; /* owned: what the clone is at; NULL: nothing yet */
@@ -56,6 +64,17 @@ void active_handover(struct tracer *t);
 void active_resume(struct tracer *t);
 void active_end(struct tracer *t);
 void active_turn(struct tracer *t); /* do what is due, then serve until a note comes */
+
+/* tracer_files.c */
+void files_open(struct tracer *t);
+int files_begin(struct tracer *t, struct refusals *why);
+int files_take(void *arg, struct refusals *why);
+void files_hand(struct tracer *t, struct slot *slot);
+void files_have(struct tracer *t, unsigned node, void *data, size_t size);
+void files_forget(struct tracer *t, unsigned node);
+int files_seed(struct tracer *t, struct slot *slot);
+bool files_mapped(struct tracer *t, struct refusals *why);
+int files_settle(struct tracer *t, struct woken *w);
 
 /* tracer_standby.c */
 void standby_slot(struct tracer *t, struct slot *slot);

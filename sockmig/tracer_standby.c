@@ -105,6 +105,8 @@ standby_slot(struct tracer *t, struct slot *slot)
         goto out;
     if (slot->kind == SLOT_CHECKPOINT) {
         keep_clone_stats(t, slot);
+        if (t->conf.files)
+            filestore_applied(t->conf.files, slot->number);
         tracer_tell(t, MAIN_APPLIED, (int64_t)follower_applied(t->conf.follower, slot),
             0, NULL);
     } else {
@@ -144,6 +146,9 @@ wake(struct tracer *t, struct woken *w, uint64_t reign)
 
     prepare_replay(t, w, reign);
     request.alone = !w->replay;
+    w->ret = files_settle(t, w);
+    if (w->ret < 0)
+        return;
     clone_hurry(t->clone); /* threads that came since */
     w->ret = clone_wake(t->clone, &request, &w->pid, &w->lost, &w->timing, &w->why);
     if (w->ret < 0)

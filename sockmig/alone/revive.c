@@ -102,7 +102,7 @@ check_host(struct revive *r)
         const struct image *im = r->plans[i].im;
         struct refusals why = { .n = 0 };
 
-        if (!im || clone_check_host(im, &why) == 0)
+        if (!im || clone_check_host(NULL, im, &why) == 0)
             continue;
         for (unsigned k = 0; k < why.n && k < REFUSALS_MAX; k++)
             if (!comes_with_it(im, &why.v[k]))

@@ -43,6 +43,20 @@ check_mapped_files(const struct image *im, struct refusals *why)
     }
 }
 
+/* In a state folder: its files come with the checkpoints, and are there at the
+ * takeover. */
+static bool
+will_come(const struct cell_conf *conf, const char *path)
+{
+    for (unsigned i = 0; conf && i < conf->nstate; i++) {
+        size_t n = strlen(conf->state[i]);
+
+        if (strncmp(conf->state[i], path, n) == 0 && (path[n] == '/' || !path[n]))
+            return true;
+    }
+    return false;
+}
+
 static void
 check_open_file(const struct image *im, const struct image_fd *f, struct refusals *why)
 {
@@ -109,7 +123,8 @@ check_processor(const struct clone *c, const struct image *im, struct refusals *
 }
 
 int
-clone_check_host(const struct image *im, struct refusals *why)
+clone_check_host(
+    const struct cell_conf *conf, const struct image *im, struct refusals *why)
 {
     unsigned before = why->n;
     struct stat st;
@@ -121,7 +136,8 @@ clone_check_host(const struct image *im, struct refusals *why)
         refuse(why, im->process.pid, -1, "create it on this node",
             "root folder %s does not exist here", im->process.root);
     for (uint32_t i = 0; i < im->nfds; i++)
-        if (im->fds[i].kind == IMAGE_FD_FILE && im->fds[i].dup_of < 0)
+        if (im->fds[i].kind == IMAGE_FD_FILE && im->fds[i].dup_of < 0 &&
+            !will_come(conf, im->fds[i].u.file.path))
             check_open_file(im, &im->fds[i], why);
     for (uint32_t i = 0; i < im->nunixes; i++)
         check_unix_folder(im, &im->unixes[i], why);
@@ -163,7 +179,7 @@ clone_new(const struct cell_conf *conf, const struct image *im, struct clone **o
     struct refusals *why)
 {
     struct clone *c = NULL;
-    int ret = clone_check_host(im, why);
+    int ret = clone_check_host(conf, im, why);
 
     if (ret < 0)
         return ret;

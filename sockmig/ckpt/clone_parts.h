@@ -149,7 +149,8 @@ int net_leave(int before);
  * clone_check_host, clone_check_stub: is here all that must be the same; 0,
  * -EOPNOTSUPP with @why. */
 struct clone *clone_allocate(int netns);
-int clone_check_host(const struct image *im, struct refusals *why);
+int clone_check_host(
+    const struct cell_conf *conf, const struct image *im, struct refusals *why);
 int clone_check_stub(
     const struct clone *c, const struct image *im, struct refusals *why);
 

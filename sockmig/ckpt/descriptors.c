@@ -342,6 +342,7 @@ look_at(struct look *l)
     l->out->inode = l->st.st_ino;
     l->out->flags = (uint32_t)flags & ~(uint32_t)O_CLOEXEC;
     l->full = m->looks < DESCRIPTORS_YOUNG ||
+              (l->d->renamed && (S_ISREG(m->type) || S_ISDIR(m->type))) ||
               ((uint64_t)l->fd + l->d->round) % DESCRIPTORS_ROUND == 0;
     ret = look_at_owner(l);
     if (ret == 0 && l->full)

@@ -77,6 +77,7 @@ struct descriptors {
     int top;
     unsigned sockets_us; /* of the last read: time spent on sockets */
     unsigned full_looks; /* of the last read */
+    bool renamed;        /* caller's: names of files may have changed since it */
 };
 
 /* One descriptor being looked at. */

@@ -7,8 +7,9 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#define SOCKET_ROUND (16 * DESCRIPTORS_ROUND) /* a row has what is read in full looks  \
-                                               */
+#define SOCKET_ROUND                                                                   \
+    (16 * DESCRIPTORS_ROUND) /* a row has what is read in full looks                   \
+                              */
 
 static bool
 is_same(const struct survey_row *a, const struct survey_row *b)
@@ -21,7 +22,8 @@ is_same(const struct survey_row *a, const struct survey_row *b)
 
 /* The row has all of it that can change. */
 static bool
-is_told(const struct descriptor *m, const struct survey_row *row)
+is_told(const struct descriptors *d, const struct descriptor *m,
+    const struct survey_row *row)
 {
     if (m->image.flags & O_ASYNC) /* but not to whom it sends signals */
         return false;
@@ -34,7 +36,7 @@ is_told(const struct descriptor *m, const struct survey_row *row)
     case IMAGE_FD_TCP_DEAD:
         return row->tcp != 0;
     case IMAGE_FD_FILE:
-        return row->nlink > 0 && !m->image.u.file.deleted;
+        return row->nlink > 0 && !m->image.u.file.deleted && !d->renamed;
     default:
         return false;
     }
@@ -65,7 +67,7 @@ look_by_survey(struct descriptors *d, struct image *im, const struct survey_row 
     int32_t *head = &d->heads[row->ino % DESCRIPTORS_HASH];
 
     if (m->seen == 0 || m->seen != d->round - 1 || m->image.dup_of >= 0 ||
-        !is_same(&m->row, row) || is_due(d, row, m->looks) || !is_told(m, row) ||
+        !is_same(&m->row, row) || is_due(d, row, m->looks) || !is_told(d, m, row) ||
         !is_first(d, im, row->ino))
         return false;
     m->seen = d->round;

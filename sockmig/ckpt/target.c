@@ -429,8 +429,13 @@ target_checkpoint(struct target *t, const struct target_request *req, struct ima
         req->mark(req->arg);
     timing->mark = since(&at);
     ret = check_request(t, why);
-    if (ret == 0)
+    if (ret == 0 && req->files)
+        ret = req->files(req->arg, why);
+    t->descriptors.renamed |= ret > 0; /* until they have been read */
+    since(&at);
+    if (ret >= 0)
         ret = take_state(t, im, parcels, timing, why);
+    t->descriptors.renamed &= ret != 0;
     FAULT_POINT("checkpoint-sockets");
     if (req->marked)
         req->marked(req->arg);

@@ -37,6 +37,7 @@ wire_put_head(struct writer *w, const struct wire_head *h)
     put_u64(w, h->runs);
     put_u64(w, h->page_bytes);
     put_u64(w, h->parcel_bytes);
+    put_u64(w, h->file_bytes);
     put_u64(w, h->mark_in);
     put_u64(w, h->mark_out);
     put_u64(w, h->age_us);
@@ -52,6 +53,7 @@ wire_get_head(struct reader *r, enum wire_kind kind, struct wire_head *h)
     h->runs = get_u64(r);
     h->page_bytes = get_u64(r);
     h->parcel_bytes = get_u64(r);
+    h->file_bytes = get_u64(r);
     h->mark_in = get_u64(r);
     h->mark_out = get_u64(r);
     h->age_us = get_u64(r);

@@ -26,7 +26,10 @@
 #define WIRE_FRAME_HEAD 12
 #define WIRE_MAX_FRAME (1u << 20) /* sealed bytes */
 #define WIRE_MAX_META (64u << 20)
-#define WIRE_VERSION 2u
+#define WIRE_VERSION 3u
+#define WIRE_UP_MAX 32768u /* bytes of a frame from a standby, sealed */
+#define WIRE_UP_BODY (WIRE_UP_MAX - 64u)
+#define WIRE_MAX_HAVE (1u << 30) /* of all WIRE_HAVE together */
 #define WIRE_POLICIES 4u
 #define WIRE_MAX_AGE_US (3600u * 1000000u)
 
@@ -39,6 +42,9 @@ enum wire_kind {
                       */
     WIRE_BYTES,      /* the next part of what was announced */
     WIRE_ACK,        /* checkpoint number whole, number applied */
+    WIRE_HAVE,       /* what is in the standby's state folders: u8 1 if it is the last
+                        part, the next part of it (core/files.h) */
+    WIRE_SORRY,      /* why it can hold no clone: text */
     WIRE_NKINDS
 };
 
@@ -48,11 +54,12 @@ struct wire_hello {
 };
 
 /* Head of an image, of base pages or of a checkpoint: how much follows in WIRE_BYTES,
- * in this order: image bytes (whole or lines), runs, page bytes, parcels. */
+ * in this order: image bytes (whole or lines), runs, page bytes, parcels, operations on
+ * files. */
 struct wire_head {
     enum wire_kind kind;
     uint64_t number;
-    uint64_t image_bytes, runs, page_bytes, parcel_bytes;
+    uint64_t image_bytes, runs, page_bytes, parcel_bytes, file_bytes;
     uint64_t mark_in, mark_out; /* see mark.h; of what image and pages are of */
     uint64_t age_us;            /* since it was taken, when it was sent */
     unsigned policy;            /* by which output was held; enum conf_policy */

@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * tracer_files.c - the tracer's work on state folders: changes into checkpoints, what a
+ * standby lacks into its seed, and at a takeover the folders to the clone's instant. */
+#include "sockmig/tracer_private.h"
+
+#include "lib/log.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define SEED_BYTES (4u << 20) /* of files, for a joining standby, at once */
+
+void
+files_open(struct tracer *t)
+{
+    if (!t->conf.folders)
+        return;
+    t->scan = filescan_new(t->conf.folders);
+    slot_pool_files(t->checkpoints);
+    slot_pool_files(t->bases);
+    slot_pool_files(t->received);
+}
+
+/* Before the process is traced: it may take long, and it does not stand still. */
+int
+files_begin(struct tracer *t, struct refusals *why)
+{
+    return t->scan ? filescan_begin(t->scan, NULL, why) : 0;
+}
+
+/* The process stands still: what it has written by now, and no more. */
+int
+files_take(void *arg, struct refusals *why)
+{
+    struct tracer *t = arg;
+
+    return filescan_take(t->scan, why);
+}
+
+/* What is mapped from a file is in the image by its name only, and has to be the same
+ * on all hosts: of a file that changes it is not. */
+bool
+files_mapped(struct tracer *t, struct refusals *why)
+{
+    bool found = false;
+
+    for (uint32_t i = 0; t->scan && i < t->image.nvmas; i++) {
+        const struct image_vma *v = &t->image.vmas[i];
+
+        for (unsigned k = 0; k < t->conf.folders->nroots; k++) {
+            const char *root = t->conf.folders->roots[k];
+            size_t n = strlen(root);
+
+            if (strncmp(v->path, root, n) != 0 || v->path[n] != '/')
+                continue;
+            refuse(why, t->image.process.pid, -1,
+                "let the service read it instead, or keep it elsewhere",
+                "file of a state folder is mapped into memory: %s", v->path);
+            found = true;
+        }
+    }
+    return found;
+}
+
+void
+files_hand(struct tracer *t, struct slot *slot)
+{
+    if (t->scan)
+        filescan_hand(t->scan, &slot->files, &slot->files_size);
+}
+
+static void
+forget_have(struct tracer *t, unsigned node)
+{
+    free(t->have[node].data);
+    t->have[node].data = NULL;
+}
+
+void
+files_have(struct tracer *t, unsigned node, void *data, size_t size)
+{
+    forget_have(t, node);
+    t->have[node].data = data;
+    t->have[node].size = size;
+}
+
+void
+files_forget(struct tracer *t, unsigned node)
+{
+    forget_have(t, node);
+    if (!t->scan || t->seeding != (int)node)
+        return;
+    filescan_seed_end(t->scan);
+    t->seeding_files = false;
+}
+
+/* The pages have been sent.  1: there is more to send; 0: that was all; -errno. */
+int
+files_seed(struct tracer *t, struct slot *slot)
+{
+    unsigned node = (unsigned)t->seeding;
+    uint8_t *have = t->have[node].data;
+
+    if (!t->scan)
+        return 0;
+    if (!t->seeding_files) {
+        if (!have || filescan_waits(t->scan))
+            return 1; /* it looks yet; or changes wait that are in the list already */
+        t->have[node].data = NULL;
+        if (!filescan_seed(t->scan, have, t->have[node].size)) {
+            log_warn(
+                "service %s: what a standby says of its state folders is malformed",
+                t->cell.name);
+            return -EBADMSG;
+        }
+        t->seeding_files = true;
+    }
+    return filescan_seed_more(t->scan, slot->files, &slot->files_size, SEED_BYTES);
+}
+
+int
+files_settle(struct tracer *t, struct woken *w)
+{
+    int ret = t->conf.files ? filestore_settle(t->conf.files, t->current->number) : 0;
+
+    if (ret < 0)
+        refuse(&w->why, 0, -1,
+            "see the log of the engine; another standby may have them",
+            "the state folders are not of the clone's instant: %s", strerror(-ret));
+    return ret;
+}

@@ -1,0 +1,169 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""lab_files.py - state folders: after a takeover the files are of the memory's instant.
+
+usage: lab_files.py [--name LAB]
+
+The service changes files all the time and knows in its memory what must be in them.
+"""
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import threading
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "../bench"))
+from labrun import ADDRESS, BASCULE, BUILD, Failure, Lab, need_root  # noqa: E402
+
+STATE = "/var/lib/files-test"
+CONF = """
+service "files" {
+  addresses = { "10.77.1.100/24" }
+  device    = "eth0"
+  command   = { "%s/files_writer", "7000", "%s" }
+  user      = "nobody"
+  state     = { "%s" }
+  checkpoint-interval = 50
+  checkpoint-spacing  = 20
+}
+"""
+
+TALK = r"""
+import socket, sys
+c = socket.create_connection((sys.argv[1], 7000), 10)
+c.settimeout(30)
+f = c.makefile("rw")
+for line in sys.stdin:
+    f.write(line)
+    f.flush()
+    got = f.readline()
+    if not got:
+        sys.exit("closed")
+    print(got, end="", flush=True)
+"""
+
+
+class Talk:
+    """One connection for the whole test, and changes without an end in between."""
+    def __init__(self, lab):
+        self.p = subprocess.Popen([BASCULE, "lab", "exec", "--name", lab.name, "client", "--",
+                                   "/usr/bin/python3", "-c", TALK, ADDRESS],
+                                  stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self.lock = threading.Lock()
+        self.made, self.ends = 0, False
+        self.thread = threading.Thread(target=self.work, daemon=True)
+        self.thread.start()
+
+    def say(self, line):
+        with self.lock:
+            self.p.stdin.write(line + "\n")
+            self.p.stdin.flush()
+            got = self.p.stdout.readline().strip()
+        if not got:
+            raise Failure("the connection broke")
+        return got
+
+    def work(self):
+        try:
+            while not self.ends:
+                made = int(self.say("work 7"))
+                if made <= self.made:
+                    raise Failure("changes went back from %d to %d" % (self.made, made))
+                self.made = made
+        except (Failure, ValueError, OSError) as e:
+            print("work ends: %s" % e)
+
+    def more(self, lab, n):
+        was = self.made
+        lab.wait("%d more changes" % n, lambda: self.made >= was + n, 30)
+
+    def check(self, what):
+        got = self.say("check")
+        if not got.startswith("right"):
+            raise Failure("%s: %s" % (what, got))
+        print("%s: %s" % (what, got), flush=True)
+
+    def end(self):
+        self.ends = True
+        self.thread.join(35)
+        self.p.stdin.close()
+        self.p.wait(10)
+
+
+def crash(lab, talk):
+    """The active node crashes; the one that has it then."""
+    active = lab.service()["active"]
+    talk.more(lab, 200)
+    lab.fault("crash", active)
+    lab.wait("another node has it", lambda: (lab.service(avoid=active) or {}).get("active")
+             not in (active, None))
+    talk.check("after the crash of %s" % active)
+    talk.more(lab, 200)
+    talk.check("and some changes later")
+    return active
+
+
+def killed(lab, talk, point):
+    """A standby's engine dies in the middle of it; then the service runs there."""
+    active = lab.service()["active"]
+    victim = next(n for n in lab.nodes if n != active)
+    lab.fault("arm", victim, point, "kill")
+    lab.wait("the engine of %s ends at %s" % (victim, point), lambda: "there" not in lab.exec(
+        victim, "sh", "-c", "test ! -e /run/bascule/fault || echo there", check=False), 20)
+    lab.wait("it is out of the set", lambda: victim not in (
+        lab.service() or {"set": [victim]})["set"], 20)
+    lab.wait("%s is a standby again" % victim,
+             lambda: victim in (lab.service() or {"set": []})["set"] and
+             len(lab.service()["set"]) == 2, 30)
+    out = lab.exec(active, "bascule", "switchover", "files", victim)
+    lab.wait("%s runs it: %s" % (victim, out), lambda: lab.service()["active"] == victim)
+    talk.check("on %s, whose engine was killed at %s" % (victim, point))
+    lab.wait_protected(2)
+
+
+def main():
+    p = argparse.ArgumentParser()
+    p.add_argument("--name", default="files-test")
+    o = p.parse_args()
+    need_root()
+    folder = tempfile.mkdtemp(prefix="bascule-files.")
+    os.chmod(folder, 0o755)
+    shutil.copy(os.path.join(BUILD, "tests/scenario/files_writer"), folder)
+    lab, bad = None, 1
+    try:
+        lab = Lab(o.name, CONF % (folder, STATE, STATE))
+        talk = Talk(lab)
+        lab.wait_protected(2)
+        talk.more(lab, 100)
+        talk.check("at the beginning")
+        for point in ("files-half-applied",):
+            killed(lab, talk, point)
+        gone = crash(lab, talk)
+        lab.fault("restart", gone)
+        lab.wait_protected(2, not_on=gone)
+        crash(lab, talk)
+        lab.wait_protected(1)
+        talk.check("before it ends")
+        talk.end()
+        bad = 0
+    except (Failure, OSError) as e:
+        print("FAIL: %s" % e)
+        for node in lab.nodes if lab else []:
+            print(lab.exec(node, "find", STATE, "-name", "f*", "-printf", "%p %i %n %s %t\\n",
+                           check=False))
+            print(node, lab.exec(node, "bascule", "journal", "-n", "40", check=False),
+                  lab.exec(node, "tail", "-n", "40", "/var/log/bascule/sockmigd.log", check=False),
+                  lab.exec(node, "tail", "-n", "5", "/var/log/bascule/files.log", check=False))
+    finally:
+        if lab:
+            lab.down()
+        shutil.rmtree(folder)
+    print("PASS" if not bad else "FAIL")
+    return bad
+
+
+if __name__ == "__main__":
+    sys.exit(main())

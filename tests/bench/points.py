@@ -255,6 +255,8 @@ def chosen(o):
             continue
         if when == "twice":  # a second failure before any standby is seeded: nobody has it
             continue
+        if when == "files":  # of a service with state folders: tests/scenario/lab_files.py
+            continue
         for action in o.actions.split(","):
             if action != "crash" or program != "basculed":
                 yield name, program, when, action

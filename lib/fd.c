@@ -3,8 +3,15 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/magic.h>
+#include <stdint.h>
 #include <string.h>
+#include <sys/vfs.h>
 #include <unistd.h>
+
+#ifndef SMB2_SUPER_MAGIC
+#define SMB2_SUPER_MAGIC 0xfe534d42
+#endif
 
 void
 fd_close(int fd)
@@ -93,4 +100,17 @@ file_write(const char *path, const char *text)
     ret = fd_write_all(fd, text, strlen(text));
     fd_close(fd);
     return ret;
+}
+
+bool
+fd_is_remote(int fd)
+{
+    struct statfs fs;
+
+    if (fstatfs(fd, &fs) < 0)
+        return true;
+    return fs.f_type == NFS_SUPER_MAGIC || fs.f_type == SMB_SUPER_MAGIC ||
+           fs.f_type == FUSE_SUPER_MAGIC || fs.f_type == V9FS_MAGIC ||
+           (uint32_t)fs.f_type == CIFS_SUPER_MAGIC ||
+           (uint32_t)fs.f_type == SMB2_SUPER_MAGIC || fs.f_type == CEPH_SUPER_MAGIC;
 }

@@ -4,6 +4,7 @@
 #ifndef BSC_FD_H
 #define BSC_FD_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <sys/types.h>
 
@@ -21,5 +22,9 @@ ssize_t file_read(const char *path, char *text, size_t size);
 /* file_write - @text as the whole content of the existing or new file @path.
  * 0 or -errno. */
 int file_write(const char *path, const char *text);
+
+/* fd_is_remote - on a file system whose change times are another host's, or nobody's.
+ */
+bool fd_is_remote(int fd);
 
 #endif

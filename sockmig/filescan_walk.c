@@ -8,21 +8,15 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/magic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/sysmacros.h>
-#include <sys/vfs.h>
 #include <unistd.h>
 
 #define MAX_DEPTH 64
 #define SETTLED_NS 20000000 /* more than any kernel's tick */
 #define WANTED (STATX_BASIC_STATS | STATX_BTIME)
-
-#ifndef SMB2_SUPER_MAGIC
-#define SMB2_SUPER_MAGIC 0xfe534d42
-#endif
 
 struct walk {
     struct filescan *s;
@@ -58,20 +52,6 @@ refuse_file(const struct walk *w, const char *cure, const char *what)
     return -EOPNOTSUPP;
 }
 
-/* Whose change times are another host's, or nobody's. */
-static bool
-is_remote(int fd)
-{
-    struct statfs fs;
-
-    if (fstatfs(fd, &fs) < 0)
-        return true;
-    return fs.f_type == NFS_SUPER_MAGIC || fs.f_type == SMB_SUPER_MAGIC ||
-           fs.f_type == FUSE_SUPER_MAGIC || fs.f_type == V9FS_MAGIC ||
-           (uint32_t)fs.f_type == CIFS_SUPER_MAGIC ||
-           (uint32_t)fs.f_type == SMB2_SUPER_MAGIC || fs.f_type == CEPH_SUPER_MAGIC;
-}
-
 int
 scan_open_roots(struct filescan *s, struct refusals *why)
 {
@@ -96,7 +76,7 @@ scan_open_roots(struct filescan *s, struct refusals *why)
             return -EOPNOTSUPP;
         }
         s->devs[i] = st.st_dev;
-        if (is_remote(s->fds[i])) {
+        if (fd_is_remote(s->fds[i])) {
             refuse(why, 0, -1, "use a local file system, or storage = \"shared\"",
                 "state folder %s: its file system's change times cannot be relied on",
                 path);

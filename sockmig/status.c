@@ -99,6 +99,17 @@ checkpoint_object(struct engine *e, const struct tracer_stats *s)
     jv_set_int(c, "sockets_us", s->last.sockets);
     jv_set_int(c, "scan_us", s->last.scan);
     jv_set_int(c, "read_us", s->last.read);
+    if (e->files) {
+        struct jv *f = jv_object();
+
+        jv_set_int(f, "count", (int64_t)s->files.files);
+        jv_set_int(f, "bytes", (int64_t)s->files.bytes);
+        jv_set_int(f, "shipped_bytes", (int64_t)s->file_bytes);
+        jv_set_int(f, "all_shipped_bytes", (int64_t)s->all_file_bytes);
+        jv_set_int(f, "hashed_bytes", (int64_t)s->files.hashed_bytes);
+        jv_set_int(f, "took_us", s->files.took_us);
+        jv_set(c, "files", f);
+    }
     return c;
 }
 
@@ -138,6 +149,12 @@ clone_object(struct engine *e, const struct tracer_stats *s)
     jv_set_int(c, "age_ms",
         s->clone_at.us ? mono_us_between(s->clone_at, mono_clock()) / 1000 : -1);
     jv_set_int(c, "bytes", (int64_t)e->received_bytes);
+    if (e->files) {
+        struct filestore_stat f;
+
+        filestore_stat(e->files, &f);
+        jv_set_int(c, "staged_bytes", (int64_t)f.staged_bytes);
+    }
     jv_set_str(c, "from", from ? from->name : NULL);
     return c;
 }

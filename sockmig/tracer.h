@@ -10,13 +10,13 @@
 
 #include "lib/conf.h"
 #include "sockmig/ckpt/target.h"
+#include "sockmig/filescan.h"
 #include "sockmig/mark.h"
 #include "sockmig/queue.h"
 #include "sockmig/slot.h"
 
 #include <stdatomic.h>
 
-struct filescan_conf;
 struct filestore;
 struct follower;
 struct replayer;
@@ -43,7 +43,10 @@ struct tracer_stats { /* of checkpoints; copied whole under a lock */
     struct mono last_at;
     struct target_timing last;
     uint32_t max_pause_us;
-    uint64_t clone_number; /* standby: last one applied */
+    struct filescan_stat files; /* of the last look at state folders */
+    uint64_t file_bytes;        /* of operations on files in the last checkpoint */
+    uint64_t all_file_bytes;    /* and in all so far */
+    uint64_t clone_number;      /* standby: last one applied */
     struct mono clone_at;
 };
 

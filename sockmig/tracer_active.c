@@ -109,6 +109,10 @@ keep_stats(
     s->connections = t->image.ntcps;
     s->last_at = t->pace.ended;
     s->last = *timing;
+    s->file_bytes = slot->files_size;
+    s->all_file_bytes += slot->files_size;
+    if (t->scan)
+        filescan_stat(t->scan, &s->files);
     if (timing->pause > s->max_pause_us)
         s->max_pause_us = timing->pause;
     pthread_mutex_unlock(&t->stats_lock);

@@ -169,6 +169,18 @@ read_value(const struct jv *msg, struct node_ask *ask)
     return "no such policy; known: commit, replay, warm, cold";
 }
 
+/* Under cold no checkpoint is taken, and replicated folders would grow old. */
+static const char *
+check_policy(const struct conf *conf, const struct node_ask *ask)
+{
+    if (ask->what != WHAT_POLICY || ask->value != CONF_COLD ||
+        ask->service >= conf->nservices || conf->services[ask->service].nstate == 0 ||
+        conf->services[ask->service].storage == CONF_STORAGE_SHARED)
+        return NULL;
+    return "it has state folders, which come with checkpoints, and policy cold takes "
+           "none; use warm";
+}
+
 static const char *
 check_names(const struct node_ask *ask)
 {
@@ -204,6 +216,8 @@ on_order(struct control *c, struct ctl_conn *conn, const struct jv *msg, int64_t
         wrong = read_value(msg, &ask);
     if (!wrong)
         wrong = check_names(&ask);
+    if (!wrong)
+        wrong = check_policy(node_conf(c->node), &ask);
     if (!wrong && !w)
         wrong = "too many orders wait for an answer; try again";
     owner_name(conn, owner, sizeof owner);

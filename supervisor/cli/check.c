@@ -4,12 +4,14 @@
 #include "supervisor/cli/check.h"
 
 #include "lib/conf.h"
+#include "lib/fd.h"
 #include "lib/seal.h"
 #include "lib/secret.h"
 #include "sockmig/gate_check.h"
 #include "supervisor/cli/cli.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <getopt.h>
 #include <grp.h>
 #include <pwd.h>
@@ -164,6 +166,30 @@ find_program(const char *name, char *out, size_t size)
 }
 
 static void
+check_state(struct check *c, const struct conf_service *s, const char *path)
+{
+    bool shared = s->storage == CONF_STORAGE_SHARED;
+    int fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    char what[64];
+
+    snprintf(what, sizeof what, "state of %s", s->name);
+    if (fd < 0)
+        check_say(c, errno == ENOENT && !shared ? CHECK_WARN : CHECK_MISSING, what,
+            "%s: %s; %s", path, strerror(errno),
+            shared ? "mount the shared storage there"
+                   : "it is made when the service's engine starts, if the folder it is "
+                     "in is there");
+    else if (!shared && fd_is_remote(fd))
+        check_say(c, CHECK_MISSING, what,
+            "%s is on a network file system: use a local one, or storage = \"shared\"",
+            path);
+    else
+        check_say(c, CHECK_OK, what, "%s, %s", path,
+            shared ? "shared by all nodes" : "kept alike on all nodes");
+    fd_close(fd);
+}
+
+static void
 check_service(struct check *c, const struct conf_service *s)
 {
     char what[64], path[512];
@@ -171,6 +197,8 @@ check_service(struct check *c, const struct conf_service *s)
     snprintf(what, sizeof what, "service %s", s->name);
     if (!find_program(s->command[0], path, sizeof path))
         check_say(c, CHECK_MISSING, what, "the command %s is not on this host", path);
+    for (unsigned i = 0; i < s->nstate; i++)
+        check_state(c, s, s->state[i]);
     snprintf(path, sizeof path, "/sys/class/net/%s", s->device);
     if (access(path, F_OK) < 0) {
         check_say(c, CHECK_MISSING, what, "there is no interface %s", s->device);

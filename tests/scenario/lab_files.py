@@ -124,6 +124,52 @@ def killed(lab, talk, point):
     lab.wait_protected(2)
 
 
+def standby(lab, node):
+    s = lab.service()
+    return next((v for v in s["standbys"] if v["node"] == node), {}) if s else {}
+
+
+def says(lab, node, text):
+    return text in lab.exec(node, "bascule", "journal", "-n", "60", check=False)
+
+
+def full(lab, talk):
+    """No room on a standby: it is named, the service goes on, and with room it is back."""
+    active = lab.service()["active"]
+    victim = next(n for n in lab.nodes if n != active)
+    lab.exec(victim, "mount", "-t", "tmpfs", "-o", "size=8m", "full", STATE)
+    lab.fault("kill", victim, "sockmig-engine")  # its engine sees the folder of now
+    lab.wait("%s says that it is full" % active, lambda: says(
+        lab, active, "standby %s is behind: no room for the state folders" % victim), 30)
+    if victim in lab.service()["set"]:
+        raise Failure("a standby without room is in the set")
+    talk.more(lab, 100)
+    lab.exec(victim, "umount", "-l", STATE)
+    lab.fault("kill", victim, "sockmig-engine")
+    lab.wait_protected(2)
+    print("full: named and back", flush=True)
+
+
+def unfit(lab, talk):
+    """What cannot be kept is named, and the service goes on without protection."""
+    active = lab.service()["active"]
+    for what, do, undo, text in (
+            ("a socket", 'import socket; socket.socket(socket.AF_UNIX).bind("%s/sock")',
+             'import os; os.unlink("%s/sock")', "sock: a socket is no state"),
+            ("a folder that is gone", 'import os; os.rename("%s", "/var/lib/away")',
+             'import os; os.rename("/var/lib/away", "%s")', "was removed or replaced")):
+        lab.exec(active, "/usr/bin/python3", "-c", do % STATE)
+        lab.wait("%s is named" % what, lambda: lab.service()["state"] == "unprotected" and
+                 text in str(lab.service()), 20)
+        talk.more(lab, 50)
+        lab.exec(active, "/usr/bin/python3", "-c", undo % STATE)
+        lab.wait_protected(2)
+        print("%s: named and back" % what, flush=True)
+    out = lab.exec(active, "bascule", "policy", "files", "cold", check=False)
+    if "use warm" not in out:
+        raise Failure("policy cold is not refused: " + out)
+
+
 def main():
     p = argparse.ArgumentParser()
     p.add_argument("--name", default="files-test")
@@ -141,6 +187,8 @@ def main():
         talk.check("at the beginning")
         for point in ("files-half-applied",):
             killed(lab, talk, point)
+        full(lab, talk)
+        unfit(lab, talk)
         gone = crash(lab, talk)
         lab.fault("restart", gone)
         lab.wait_protected(2, not_on=gone)

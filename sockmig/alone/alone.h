@@ -8,6 +8,7 @@
 #include "sockmig/refusal.h"
 
 #include <stdbool.h>
+#include <sys/types.h>
 
 struct jv;
 
@@ -27,6 +28,7 @@ int alone_restore(int argc, char **argv);
 int alone_move(int argc, char **argv);
 int alone_run(int argc, char **argv);
 int alone_receive(int argc, char **argv);
+int alone_rebind(int argc, char **argv);
 int alone_show(int argc, char **argv);
 
 /* alone_error - one line to standard error.  alone_usage: how @command is called. */
@@ -36,8 +38,13 @@ int alone_usage(const char *command);
 /* alone_refusals - each with its process, descriptor and cure, to standard error. */
 void alone_refusals(const struct refusals *why);
 
-/* alone_pid - the argument as a process id; 0: it is none. */
-int alone_pid(const char *text);
+/* alone_given - are the arguments of @argv from @first on just those that @names has
+ * ("PID DIR")?  alone_process: @text as a process id.  alone_number: as a number from
+ * @min to @max.  False: it has been said what is wrong. */
+bool alone_given(int argc, char **argv, int first, const char *names);
+bool alone_process(const char *text, pid_t *pid);
+bool alone_number(
+    const char *text, unsigned long min, unsigned long max, unsigned *out);
 
 /* alone_print - @taken as JSON on standard output. */
 void alone_print(struct jv *taken);

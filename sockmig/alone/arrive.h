@@ -31,6 +31,8 @@ struct arrive_page { /* shared with the listener */
 struct arrive_conf {
     const struct seal_secret *secret;
     const char *device; /* for the addresses; NULL: none was given */
+    bool route;         /* they get host routes instead, in @table */
+    unsigned table;
 };
 
 /* arrive - serve connection @fd (taken).  True: processes have come, and run. */

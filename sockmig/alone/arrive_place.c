@@ -10,6 +10,30 @@
 #include <stdio.h>
 #include <string.h>
 
+/* One that was in another segment has no network; here it may be at home again. */
+static int
+place(struct arrival *a, struct vip *v)
+{
+    unsigned others;
+
+    if (vip_is_here(v))
+        return arrive_fail(
+            a, -EADDRINUSE, "%s is an address of it already", vip_text(v));
+    if (a->conf->route) {
+        vip_host_route(v, a->conf->table);
+        return 0;
+    }
+    if (!a->conf->device)
+        return arrive_fail(a, -ENODEV,
+            "it has not been told where to put the address %s: sockmig receive "
+            "--device DEVICE, or --route if its segment is another one",
+            vip_text(v));
+    snprintf(v->device, sizeof v->device, "%s", a->conf->device);
+    if (v->bits == (v->family == AF_INET ? 32 : 128))
+        v->bits = vip_network_bits(v, v->device, &others);
+    return 0;
+}
+
 int
 arrive_order(struct arrival *a, const struct imgfile_item *item)
 {
@@ -32,15 +56,8 @@ arrive_order(struct arrival *a, const struct imgfile_item *item)
         if ((v->family != AF_INET || v->bits > 32) &&
             (v->family != AF_INET6 || v->bits > 128))
             return -EPROTO;
-        if (!a->conf->device)
-            return arrive_fail(a, -ENODEV,
-                "it has not been told where to put the address %s: sockmig receive "
-                "--device DEVICE",
-                vip_text(v));
-        snprintf(v->device, sizeof v->device, "%s", a->conf->device);
-        if (vip_is_here(v))
-            return arrive_fail(
-                a, -EADDRINUSE, "%s is an address of it already", vip_text(v));
+        if (place(a, v) < 0)
+            return -EADDRNOTAVAIL;
     }
     return 0;
 }

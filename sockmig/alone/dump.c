@@ -150,15 +150,15 @@ alone_dump(int argc, char **argv)
     static const struct option options[] = { { "keep-running", no_argument, NULL, 'k' },
         { NULL, 0, NULL, 0 } };
     struct dump *d = calloc(1, sizeof *d);
-    pid_t root;
+    pid_t root = 0;
     int c, ret;
 
     if (!d)
         return ALONE_FAILED;
     while ((c = getopt_long(argc, argv, "", options, NULL)) == 'k')
         d->keep = true;
-    root = argc - optind == 2 ? alone_pid(argv[optind]) : 0;
-    if (c != -1 || root <= 0) {
+    if (c != -1 || !alone_given(argc, argv, optind, "PID DIR") ||
+        !alone_process(argv[optind], &root)) {
         free(d);
         return alone_usage("dump");
     }

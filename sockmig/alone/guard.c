@@ -5,13 +5,14 @@
 #include "sockmig/ckpt/tcp.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdio.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
-#include <sys/wait.h>
+#include <sys/time.h>
 #include <unistd.h>
 
 #define GONE_MS 5000
@@ -29,6 +30,20 @@ forget(struct guard_page *page, int netns)
     silence_off(&page->silence, error);
 }
 
+/* The other end sees the end of this side, not a reset: so it knows that nobody will
+ * ask it. */
+static void
+take_leave(int fd)
+{
+    struct timeval limit = { .tv_sec = GONE_MS / 1000 };
+    char ignored[4096];
+
+    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
+    shutdown(fd, SHUT_WR);
+    while (recv(fd, ignored, sizeof ignored, 0) > 0)
+        ;
+}
+
 static void
 finish(struct guard_page *page, int netns)
 {
@@ -43,8 +58,10 @@ finish(struct guard_page *page, int netns)
             poll(&gone, 1, GONE_MS);
         fd_close(gone.fd);
     }
-    if (page->moves)
-        forget(page, netns);
+    if (!page->moves)
+        return;
+    forget(page, netns);
+    take_leave(page->go_fd);
 }
 
 static void
@@ -64,59 +81,44 @@ undo(struct guard_page *page, int netns)
 }
 
 static void
-watch(struct guard_page *page, int life, int netns)
+clear(void *arg)
 {
-    char word = 0;
-    ssize_t n;
+    struct guard_page *page = arg;
 
-    do
-        n = read(life, &word, 1);
-    while (n < 0 && errno == EINTR);
-    if (n != 1 && page->final)
-        finish(page, netns);
-    else if (n != 1) /* it did not end well */
-        undo(page, netns);
+    if (page->final)
+        finish(page, page->netns);
+    else
+        undo(page, page->netns);
+    unlinkat(page->folder, page->temporary, 0); /* is under its name, or not whole */
 }
 
 int
 guard_start(struct guard *g, int netns, int folder, const char *temporary)
 {
-    int ends[2] = { -1, -1 };
     void *page = mmap(NULL, sizeof *g->page, PROT_READ | PROT_WRITE,
         MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    int ret;
 
-    *g = (struct guard){ .page = page == MAP_FAILED ? NULL : page, .life = -1 };
-    if (!g->page || pipe2(ends, O_CLOEXEC) < 0)
+    *g = (struct guard){ .page = page == MAP_FAILED ? NULL : page };
+    g->watcher.life = -1;
+    if (!g->page)
         return -errno;
     g->page->note.fd = -1;
-    g->pid = fork();
-    if (g->pid == 0) {
-        setsid(); /* what ends sockmig's terminal or group does not end it */
-        close(ends[1]);
-        watch(g->page, ends[0], netns);
-        unlinkat(folder, temporary, 0); /* is under its name, or not whole */
-        _exit(0);
-    }
-    fd_close(ends[0]);
-    if (g->pid < 0) {
-        fd_close(ends[1]);
-        return -errno;
-    }
-    g->life = ends[1];
-    repair_note = &g->page->note;
-    return 0;
+    g->page->netns = netns;
+    g->page->folder = folder;
+    snprintf(g->page->temporary, sizeof g->page->temporary, "%s", temporary);
+    ret = watcher_start(&g->watcher, clear, g->page);
+    if (ret == 0)
+        repair_note = &g->page->note;
+    return ret;
 }
 
 void
 guard_end(struct guard *g)
 {
     repair_note = NULL;
-    if (g->life >= 0) {
-        fd_write_all(g->life, "", 1);
-        fd_close(g->life);
-        waitpid(g->pid, NULL, 0);
-    }
+    watcher_end(&g->watcher);
     if (g->page)
         munmap(g->page, sizeof *g->page);
-    *g = (struct guard){ .life = -1 };
+    g->page = NULL;
 }

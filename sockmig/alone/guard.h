@@ -4,8 +4,7 @@
  *
  * When sockmig is killed the kernel lets its targets run on.  Some things would do them
  * harm then: packet rules that nobody takes away, a socket in repair mode, an address
- * that is gone.  The guard is a copy of sockmig in a session of its own that waits for
- * its end. */
+ * that is gone.  The guard is a watcher (watcher.h) that does so then. */
 #ifndef BSC_GUARD_H
 #define BSC_GUARD_H
 
@@ -13,11 +12,14 @@
 #include "sockmig/alone/silence.h"
 #include "sockmig/alone/tree.h"
 #include "sockmig/alone/vip.h"
+#include "sockmig/alone/watcher.h"
 #include "sockmig/ckpt/repair.h"
 
 #include <sys/types.h>
 
-struct guard_page {          /* shared with the guard */
+struct guard_page {    /* shared with the guard */
+    int netns, folder; /* borrowed: see guard_start() */
+    char temporary[32];
     volatile unsigned nvips; /* these were taken away, and are to come back */
     struct vip vips[CHANNEL_ADDRESSES];
     volatile bool moves;     /* .final is not for an image, whose rules stay */
@@ -35,13 +37,11 @@ struct guard_page {          /* shared with the guard */
 
 struct guard {
     struct guard_page *page; /* owned mapping */
-    int life;                /* owned: its end is what the guard waits for */
-    pid_t pid;
+    struct watcher watcher;
 };
 
 /* guard_start - @netns: where the rules are loaded (-1: here); borrowed.  @temporary,
- * in
- * @folder: a file to be taken away.  0 or -errno.
+ * in @folder (borrowed): a file to be taken away.  0 or -errno.
  * guard_end - all is undone, or is meant to stay. */
 int guard_start(struct guard *g, int netns, int folder, const char *temporary);
 void guard_end(struct guard *g);

@@ -230,18 +230,18 @@ alone_inspect(int argc, char **argv)
         { NULL, 0, NULL, 0 } };
     struct inspection *in;
     bool json = false;
-    pid_t root;
+    pid_t root = 0;
     int c, ret;
 
     while ((c = getopt_long(argc, argv, "", options, NULL)) == 'j')
         json = true;
-    root = argc - optind == 1 ? alone_pid(argv[optind]) : 0;
-    if (c != -1 || root <= 0)
+    if (c != -1 || !alone_given(argc, argv, optind, "PID") ||
+        !alone_process(argv[optind], &root))
         return alone_usage("inspect");
     in = calloc(1, sizeof *in);
     if (!in)
         return ALONE_FAILED;
-    in->guard.life = -1;
+    in->guard.watcher.life = -1;
     in->processes = jv_array();
     in->refusals = jv_array();
     in->why = (struct refusals){ .each = on_refusal, .arg = in };

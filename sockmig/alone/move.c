@@ -19,6 +19,7 @@
 
 #include <errno.h>
 #include <getopt.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,7 +29,8 @@
 #define ROUNDS 12      /* of copying ahead */
 #define FEW (2u << 20) /* bytes of a round that are no reason for another */
 #define BUILD_MS 30000 /* for the other end to make room */
-#define SYNC_MS 30000  /* for it to take in what was sent */
+#define LIMIT_MAX_MS 3600000
+#define SYNC_MS 30000 /* for it to take in what was sent */
 
 /* ---- while they run */
 
@@ -154,6 +156,7 @@ hand_over(struct mover *m)
     take_kill(&m->take);
     mover_forward(m); /* what came to the old place until now */
     take_speak(&m->take);
+    mover_addresses_gone(m);
     return 0;
 }
 
@@ -250,7 +253,7 @@ tell(const struct mover *m)
 }
 
 static bool
-options(struct mover *m, int argc, char **argv)
+options(struct mover *m, int argc, char **argv, pid_t *root)
 {
     static const struct option known[] = { { "address", required_argument, NULL, 'a' },
         { "secret", required_argument, NULL, 's' },
@@ -267,12 +270,13 @@ options(struct mover *m, int argc, char **argv)
         }
         if (c == 's')
             secret = optarg;
-        if (c == 'l' && (m->limit_ms = (unsigned)alone_pid(optarg)) == 0)
+        if (c == 'l' && !alone_number(optarg, 1, LIMIT_MAX_MS, &m->limit_ms))
             return false;
         if (c == '?')
             return false;
     }
-    if (argc - optind != 2)
+    if (!alone_given(argc, argv, optind, "PID HOST") ||
+        !alone_process(argv[optind], root))
         return false;
     m->host = argv[optind + 1];
     if (seal_secret_read(secret, &m->secret, error))
@@ -286,16 +290,17 @@ int
 alone_move(int argc, char **argv)
 {
     struct mover *m = mover_new();
-    pid_t root;
+    pid_t root = 0;
     int ret;
 
     if (!m)
         return ALONE_FAILED;
-    if (!options(m, argc, argv) || (root = alone_pid(argv[optind])) <= 0) {
+    if (!options(m, argc, argv, &root)) {
         mover_free(m);
         return alone_usage("move");
     }
     ret = ALONE_FAILED;
+    signal(SIGPIPE, SIG_IGN); /* a lost connection must not end this program */
     if (m->host) {
         ret = work(m, root);
         if (ret == 0) {

@@ -6,7 +6,7 @@
 #include "lib/loop.h"
 #include "sockmig/alone/alone.h"
 #include "sockmig/alone/decision.h"
-#include "sockmig/ckpt/trace.h"
+#include "sockmig/alone/rebind.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -31,7 +31,7 @@ mover_new(void)
         return NULL;
     m->limit_ms = LIMIT_MS;
     m->channel.fd = m->catcher.fd = -1;
-    m->take.guard.life = m->take.netns = -1;
+    m->take.guard.watcher.life = m->take.netns = -1;
     m->take.put = mover_put;
     m->take.arg = m;
     m->order.version = DECISION_VERSION;
@@ -206,6 +206,18 @@ mover_addresses_back(struct mover *m)
 }
 
 void
+mover_addresses_gone(struct mover *m)
+{
+    int home = take_enter(&m->take);
+
+    if (home < 0)
+        return;
+    for (unsigned i = 0; i < m->nvips; i++)
+        rebind_forget(&m->vips[i]);
+    take_leave(&m->take, home);
+}
+
+void
 mover_find_cell(struct mover *m)
 {
     char path[64], *name = m->order.cell;
@@ -273,34 +285,19 @@ int
 mover_go(struct mover *m)
 {
     struct guard_page *page = m->take.guard.page;
-    const struct tree *t = &m->take.tree;
     int ret = channel_drain(&m->channel, serve, m);
 
     if (ret < 0)
         return ret;
     page->go_fd = m->channel.fd;
     page->go_size = channel_prepare(&m->channel, CHANNEL_GO, page->go);
-    memcpy(page->pids, t->pids, t->n * sizeof t->pids[0]);
-    page->npids = t->n;
-    for (unsigned i = 0; i < t->n; i++)
-        if (t->members[i].target)
-            trace_exit_kill(t->pids[i], true);
     page->moves = true;
-    page->final = true;
+    take_bind(&m->take, true);
     FAULT_POINT("move-final");
     /* if it fails we do not know what has arrived: that is asked then */
     fd_write_all(m->channel.fd, page->go, page->go_size);
     page->go_size = 0;
     return 0;
-}
-
-static void
-run_on(struct mover *m)
-{
-    m->take.guard.page->final = false;
-    for (unsigned i = 0; i < m->take.tree.n; i++)
-        if (m->take.tree.members[i].target)
-            trace_exit_kill(m->take.tree.pids[i], false);
 }
 
 /* The connection is lost; whoever listens there knows, or decides now. */
@@ -363,6 +360,6 @@ mover_result(struct mover *m)
     if (ret < 0 && ret != -EREMOTEIO)
         ret = ask_until_answered(m);
     if (ret < 0)
-        run_on(m);
+        take_bind(&m->take, false);
     return ret;
 }

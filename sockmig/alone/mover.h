@@ -55,6 +55,7 @@ int mover_await(struct mover *m, enum channel_word word, unsigned limit_ms);
 int mover_find_addresses(struct mover *m);
 int mover_addresses_away(struct mover *m);
 void mover_addresses_back(struct mover *m);
+void mover_addresses_gone(struct mover *m); /* they will not come back */
 
 /* mover_find_cell - are they in namespaces of their own?  Then in such at the other
  * end, too. */

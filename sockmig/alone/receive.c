@@ -3,6 +3,7 @@
  * receive.c - sockmig receive: waits for processes that sockmig move brings here. */
 #include "sockmig/alone/alone.h"
 #include "sockmig/alone/arrive.h"
+#include "sockmig/alone/hostroute.h"
 
 #include "lib/fd.h"
 #include "lib/log.h"
@@ -185,26 +186,40 @@ options(struct receiver *r, int argc, char **argv, const char **secret)
         { "port", required_argument, NULL, 'p' },
         { "device", required_argument, NULL, 'd' },
         { "secret", required_argument, NULL, 's' }, { "once", no_argument, NULL, 'o' },
+        { "route", no_argument, NULL, 'r' }, { "table", required_argument, NULL, 't' },
         { NULL, 0, NULL, 0 } };
     const char *address = "::";
-    int c, port = CHANNEL_PORT;
+    unsigned port = CHANNEL_PORT;
+    bool right = true;
+    int c;
 
-    while ((c = getopt_long(argc, argv, "", known, NULL)) >= 0) {
+    while (right && (c = getopt_long(argc, argv, "", known, NULL)) >= 0) {
         if (c == 'l')
             address = optarg;
         else if (c == 'p')
-            port = alone_pid(optarg);
+            right = alone_number(optarg, 1, 65535, &port);
         else if (c == 'd')
             r->conf.device = optarg;
         else if (c == 's')
             *secret = optarg;
         else if (c == 'o')
             r->once = true;
+        else if (c == 'r')
+            r->conf.route = true;
         else
-            return false;
+            right = c == 't' && hostroute_table_of(optarg, &r->conf.table);
     }
-    return argc == optind && port > 0 && port < 65536 &&
-           take_address(r, address, (unsigned)port);
+    right = right && alone_given(argc, argv, optind, "");
+    if (right && r->conf.table && !r->conf.route) {
+        alone_error("--table is for the host routes of --route");
+        return false;
+    }
+    if (right && !take_address(r, address, port)) {
+        alone_error(
+            "%s: not an address to listen at: write 192.0.2.1 or 2001:db8::1", address);
+        return false;
+    }
+    return right;
 }
 
 int

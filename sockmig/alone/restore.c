@@ -63,7 +63,7 @@ alone_restore(int argc, char **argv)
     revive_init(r);
     while ((c = getopt_long(argc, argv, "", options, NULL)) == 'r')
         r->alone = true;
-    if (c != -1 || argc - optind != 1) {
+    if (c != -1 || !alone_given(argc, argv, optind, "DIR")) {
         free(r);
         return alone_usage("restore");
     }

@@ -54,7 +54,13 @@ options(struct run *r, int argc, char **argv)
             return false;
     }
     r->cell.command = argv + optind;
-    return optind < argc && (r->nvips == 0 || r->device);
+    if (optind == argc)
+        alone_error("COMMAND is missing");
+    else if (r->nvips > 0 && !r->device)
+        alone_error("--address needs --device: where to put it");
+    else
+        return true;
+    return false;
 }
 
 static int

@@ -80,7 +80,7 @@ alone_show(int argc, char **argv)
 
     while ((c = getopt_long(argc, argv, "", options, NULL)) == 'j')
         json = true;
-    if (c != -1 || argc - optind != 1)
+    if (c != -1 || !alone_given(argc, argv, optind, "IMAGE"))
         return alone_usage("show");
     ret = load(&l, argv[optind], error);
     if (ret < 0) {

@@ -90,7 +90,7 @@ take_find(struct take *t, pid_t root)
 {
     int ret;
 
-    t->guard.life = -1;
+    t->guard.watcher.life = -1;
     t->netns = other_netns(root);
     t->own_ipc = place_own_ipc(root);
     ret = tree_find(&t->tree, root);
@@ -379,17 +379,28 @@ silence_for_good(const struct tree_member *m)
     fd_close(pidfd);
 }
 
+void
+take_bind(struct take *t, bool on)
+{
+    struct guard_page *page = t->guard.page;
+
+    if (!on)
+        page->final = false;
+    memcpy(page->pids, t->tree.pids, t->tree.n * sizeof t->tree.pids[0]);
+    page->npids = t->tree.n;
+    if (on)
+        page->final = true;
+    for (unsigned i = 0; i < t->tree.n; i++)
+        if (t->tree.members[i].target)
+            trace_exit_kill(t->tree.members[i].pid, on);
+}
+
 /* From the first socket on that says nothing at its close, nobody may run again: if
  * this program dies now the kernel and the guard do the rest. */
 void
 take_kill(struct take *t)
 {
-    memcpy(t->guard.page->pids, t->tree.pids, t->tree.n * sizeof t->tree.pids[0]);
-    t->guard.page->npids = t->tree.n;
-    t->guard.page->final = true;
-    for (unsigned i = 0; i < t->tree.n; i++)
-        if (t->tree.members[i].target)
-            trace_exit_kill(t->tree.members[i].pid, true);
+    take_bind(t, true);
     FAULT_POINT("take-kill");
     for (unsigned i = 0; i < t->tree.n; i++)
         if (t->tree.members[i].target)

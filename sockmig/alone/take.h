@@ -67,6 +67,10 @@ void take_speak(struct take *t);
 int take_enter(const struct take *t);
 void take_leave(const struct take *t, int home);
 
+/* take_bind - @on: none of the stopped tree may run again but by this program: if that
+ * ends, the kernel and the guard kill them.  Not @on: they may again. */
+void take_bind(struct take *t, bool on);
+
 /* take_kill - end the stopped tree; its connections say nothing. */
 void take_kill(struct take *t);
 

@@ -2,6 +2,7 @@
 #include "sockmig/alone/vip.h"
 
 #include "lib/fd.h"
+#include "sockmig/alone/hostroute.h"
 #include "sockmig/core/frames.h"
 #include "sockmig/netlink.h"
 
@@ -110,8 +111,8 @@ bytes_of(const struct sockaddr *a)
                : (const uint8_t *)&((const struct sockaddr_in6 *)a)->sin6_addr;
 }
 
-static unsigned
-prefix_of(const struct sockaddr *mask, int family)
+unsigned
+vip_mask_bits(const struct sockaddr *mask, int family)
 {
     unsigned bits = 0;
 
@@ -127,20 +128,32 @@ is_it(const struct ifaddrs *a, const struct vip *v)
            !memcmp(bytes_of(a->ifa_addr), v->bytes, all_bits(v->family) / 8);
 }
 
+bool
+vip_is_link_local(const struct vip *v)
+{
+    return v->family == AF_INET
+               ? v->bytes[0] == 127 || (v->bytes[0] == 169 && v->bytes[1] == 254)
+               : v->bytes[0] == 0xfe && (v->bytes[1] & 0xc0) == 0x80;
+}
+
+bool
+vip_same_network(const struct vip *net, const struct vip *v)
+{
+    for (unsigned i = 0; i < net->bits; i++)
+        if ((net->bytes[i / 8] ^ v->bytes[i / 8]) & (0x80 >> i % 8))
+            return false;
+    return net->family == v->family;
+}
+
 static bool
 same_network(const struct ifaddrs *a, const struct vip *v)
 {
-    const uint8_t *b;
+    struct vip other;
 
-    if (!a->ifa_addr || a->ifa_addr->sa_family != v->family ||
-        strcmp(a->ifa_name, v->device) != 0 ||
-        prefix_of(a->ifa_netmask, v->family) != v->bits)
-        return false;
-    b = bytes_of(a->ifa_addr);
-    for (unsigned i = 0; i < v->bits; i++)
-        if ((b[i / 8] ^ v->bytes[i / 8]) & (0x80 >> i % 8))
-            return false;
-    return true;
+    return a->ifa_addr && vip_of(a->ifa_addr, &other) && other.family == v->family &&
+           !strcmp(a->ifa_name, v->device) &&
+           vip_mask_bits(a->ifa_netmask, v->family) == v->bits &&
+           vip_same_network(v, &other);
 }
 
 static bool
@@ -161,10 +174,14 @@ promotes(const char *device)
 /* The first IPv4 address of a network takes the others with it (net/ipv4/devinet.c);
  * getifaddrs() has them in the kernel's order. */
 static int
-check_others(const struct ifaddrs *at, const struct vip *v, char *error)
+check_others(const struct ifaddrs *all, const struct ifaddrs *at, const struct vip *v,
+    char *error)
 {
     if (v->family != AF_INET || promotes(v->device))
         return 0;
+    for (; all != at; all = all->ifa_next)
+        if (same_network(all, v))
+            return 0;
     for (at = at->ifa_next; at; at = at->ifa_next)
         if (same_network(at, v)) {
             snprintf(error, VIP_ERROR,
@@ -189,23 +206,75 @@ vip_find(struct vip *v, char *error)
 
         if (!is_it(a, v))
             continue;
-        bits = prefix_of(a->ifa_netmask, v->family);
+        bits = vip_mask_bits(a->ifa_netmask, v->family);
         if (v->bits && v->bits != bits)
             continue;
         v->bits = bits;
         snprintf(v->device, sizeof v->device, "%.15s", a->ifa_name);
         v->device[strcspn(v->device, ":")] = '\0'; /* an alias has a label */
-        ret = check_others(a, v, error);
+        ret = check_others(all, a, v, error);
         break;
     }
     freeifaddrs(all);
     if (ret == -EADDRNOTAVAIL)
         snprintf(error, VIP_ERROR, "%s is no address of this host", vip_text(v));
+    if (ret == 0)
+        v->routed = hostroute_find(v, &v->table) == 1;
     return ret;
 }
 
 bool
-vip_is_here(const struct vip *v)
+vip_leaves_alone(const struct vip *v, char *error)
+{
+    struct ifaddrs *all = NULL;
+    bool alone = true;
+
+    if (getifaddrs(&all) < 0)
+        return true;
+    for (const struct ifaddrs *a = all; a && alone; a = a->ifa_next)
+        if (is_it(a, v) && vip_mask_bits(a->ifa_netmask, v->family) == v->bits &&
+            !strncmp(a->ifa_name, v->device, strcspn(a->ifa_name, ":")))
+            alone = check_others(all, a, v, error) == 0;
+    freeifaddrs(all);
+    return alone;
+}
+
+unsigned
+vip_network_bits(const struct vip *v, const char *device, unsigned *naddresses)
+{
+    struct ifaddrs *all = NULL;
+    unsigned bits = all_bits(v->family);
+
+    *naddresses = 0;
+    if (getifaddrs(&all) < 0)
+        return bits;
+    for (const struct ifaddrs *a = all; a; a = a->ifa_next) {
+        struct vip other;
+
+        if (!a->ifa_addr || strcmp(a->ifa_name, device) != 0 ||
+            !vip_of(a->ifa_addr, &other) || other.family != v->family ||
+            vip_is_link_local(&other) || is_it(a, v))
+            continue;
+        ++*naddresses;
+        other.bits = vip_mask_bits(a->ifa_netmask, v->family);
+        if (other.bits < bits && vip_same_network(&other, v))
+            bits = other.bits;
+    }
+    freeifaddrs(all);
+    return bits;
+}
+
+void
+vip_host_route(struct vip *v, unsigned table)
+{
+    snprintf(v->device, sizeof v->device, HOSTROUTE_DEVICE);
+    v->bits = all_bits(v->family);
+    v->routed = true;
+    v->table = table;
+}
+
+static bool
+is_anywhere(const struct vip *v, const char *device)
 {
     struct ifaddrs *all = NULL;
     bool here = false;
@@ -213,9 +282,21 @@ vip_is_here(const struct vip *v)
     if (getifaddrs(&all) < 0)
         return false;
     for (const struct ifaddrs *a = all; a && !here; a = a->ifa_next)
-        here = is_it(a, v);
+        here = is_it(a, v) && (!device || !strcmp(a->ifa_name, device));
     freeifaddrs(all);
     return here;
+}
+
+bool
+vip_is_here(const struct vip *v)
+{
+    return is_anywhere(v, NULL);
+}
+
+bool
+vip_is_on(const struct vip *v)
+{
+    return is_anywhere(v, v->device);
 }
 
 static int
@@ -241,7 +322,9 @@ vip_add(const struct vip *v)
 {
     int ret = change(v, true);
 
-    return ret == -EEXIST ? 0 : ret;
+    if (ret == -EEXIST)
+        ret = 0;
+    return ret == 0 && v->routed ? hostroute_set(v, v->table, true) : ret;
 }
 
 int
@@ -249,6 +332,8 @@ vip_remove(const struct vip *v)
 {
     int ret = change(v, false);
 
+    if (v->routed)
+        hostroute_set(v, v->table, false);
     return ret == -EADDRNOTAVAIL ? 0 : ret;
 }
 
@@ -262,8 +347,11 @@ vip_announce(const struct vip *v)
     int fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0), ret = 0;
     uint8_t mac[6];
 
-    if (fd < 0)
-        return -errno;
+    if (fd < 0 || v->routed) {
+        ret = fd < 0 ? -errno : 0;
+        fd_close(fd);
+        return ret;
+    }
     snprintf(req.ifr_name, sizeof req.ifr_name, "%s", v->device);
     to.sll_ifindex = (int)if_nametoindex(v->device);
     if (to.sll_ifindex == 0 || ioctl(fd, SIOCGIFHWADDR, &req) < 0) {

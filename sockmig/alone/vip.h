@@ -18,6 +18,8 @@ struct vip {
     unsigned bits; /* of its prefix */
     uint8_t bytes[16];
     char device[IF_NAMESIZE]; /* where it is, or shall be */
+    bool routed;              /* has a host route (hostroute.h) ... */
+    unsigned table;           /* ... in this table */
 };
 
 /* vip_parse - "192.0.2.7", "192.0.2.7/24", "2001:db8::7/64"; without a prefix .bits is
@@ -29,22 +31,45 @@ bool vip_parse(const char *text, bool host_bits, struct vip *out);
 bool vip_add_to(struct vip *list, unsigned *n, unsigned max, const char *text,
     bool host_bits, char *error);
 
-/* vip_of - of a socket's address (an IPv4 one inside IPv6 is IPv4).  False: not IP. */
 struct sockaddr;
+
+/* vip_of - of a socket's address (an IPv4 one inside IPv6 is IPv4).  False: not IP. */
 bool vip_of(const struct sockaddr *a, struct vip *out);
 
 /* vip_find - on which device it is, with which prefix, and that it can be taken from
  * there without taking others along.  0 or -errno with @error (VIP_ERROR bytes). */
 int vip_find(struct vip *v, char *error);
 bool vip_is_here(const struct vip *v);
+bool vip_is_on(const struct vip *v); /* its .device */
 
-/* vip_add, vip_remove - put it on its device, take it away.  0 (also if that is so
- * already) or -errno. */
+/* vip_leaves_alone - can it be taken from its .device, with .bits, without taking
+ * others along?  False: @error (VIP_ERROR bytes). */
+bool vip_leaves_alone(const struct vip *v, char *error);
+
+/* vip_is_link_local - has it a meaning on one segment only?
+ * vip_same_network - are both in the network of @net, as its .bits say?
+ * vip_mask_bits - of a netmask. */
+bool vip_is_link_local(const struct vip *v);
+bool vip_same_network(const struct vip *net, const struct vip *v);
+unsigned vip_mask_bits(const struct sockaddr *mask, int family);
+
+/* vip_network_bits - the prefix of the network of @device that it is in; all bits:
+ * none, though there are @naddresses that have one. */
+unsigned vip_network_bits(
+    const struct vip *v, const char *device, unsigned *naddresses);
+
+/* vip_host_route - it will be put on the loopback device, and announced by a host route
+ * in @table: the segment here is not its own. */
+void vip_host_route(struct vip *v, unsigned table);
+
+/* vip_add, vip_remove - put it on its device, take it away, with its host route.
+ * 0 (also if that is so already) or -errno. */
 int vip_add(const struct vip *v);
 int vip_remove(const struct vip *v);
 
 /* vip_announce - tell the neighbours on its device that it is here: gratuitous ARP, or
- * neighbour advertisement, once.  0 or -errno. */
+ * neighbour advertisement, once.  A host route is others' to announce: nothing is done
+ * then.  0 or -errno. */
 int vip_announce(const struct vip *v);
 
 /* vip_text - "192.0.2.7/24"; in a buffer that the next call uses, too. */

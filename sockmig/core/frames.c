@@ -5,7 +5,7 @@
 
 enum { ETHERTYPE_ARP4 = 0x0806, ETHERTYPE_IP6 = 0x86dd };
 enum { NEXT_HOP_BY_HOP = 0, NEXT_ICMP6 = 58 };
-enum { ICMP6_ADVERT = 136, ICMP6_MLD2_REPORT = 143 };
+enum { ICMP6_SOLICIT = 135, ICMP6_ADVERT = 136, ICMP6_MLD2_REPORT = 143 };
 
 static void
 put(struct frame *f, const void *data, size_t n)
@@ -76,22 +76,36 @@ frames_sum16(uint32_t sum, const uint8_t *data, size_t size)
     return (uint16_t)sum;
 }
 
-void
-frames_arp(struct frame *f, const uint8_t mac[6], const uint8_t address[4], bool reply)
+static const uint8_t nobody[16];
+
+static void
+arp(struct frame *f, uint16_t operation, const uint8_t mac[6], const uint8_t from[4],
+    const uint8_t target_mac[6], const uint8_t target[4])
 {
     static const uint8_t everyone[6] = { 0xff, 0xff, 0xff, 0xff, 0xff, 0xff };
-    static const uint8_t nobody[6];
 
     ethernet(f, everyone, mac, ETHERTYPE_ARP4);
     put16(f, 1);      /* Ethernet */
     put16(f, 0x0800); /* IPv4 */
     put8(f, 6);
     put8(f, 4);
-    put16(f, reply ? 2 : 1);
+    put16(f, operation);
     put(f, mac, 6);
-    put(f, address, 4);
-    put(f, reply ? mac : nobody, 6);
-    put(f, address, 4);
+    put(f, from, 4);
+    put(f, target_mac, 6);
+    put(f, target, 4);
+}
+
+void
+frames_arp(struct frame *f, const uint8_t mac[6], const uint8_t address[4], bool reply)
+{
+    arp(f, reply ? 2 : 1, mac, address, reply ? mac : nobody, address);
+}
+
+void
+frames_arp_probe(struct frame *f, const uint8_t mac[6], const uint8_t address[4])
+{
+    arp(f, 1, mac, nobody, nobody, address);
 }
 
 static void
@@ -142,6 +156,63 @@ frames_na(struct frame *f, const uint8_t mac[6], const uint8_t address[16])
     put8(f, 1);
     put(f, mac, 6);
     icmp6_checksum(f, icmp);
+}
+
+void
+frames_ns_probe(struct frame *f, const uint8_t mac[6], const uint8_t address[16])
+{
+    const uint8_t group_mac[6] = { 0x33, 0x33, 0xff, address[13], address[14],
+        address[15] };
+    const uint8_t group[16] = { 0xff, 0x02, [11] = 1, 0xff, address[13], address[14],
+        address[15] };
+    size_t icmp;
+
+    ethernet(f, group_mac, mac, ETHERTYPE_IP6);
+    ip6(f, 24, NEXT_ICMP6, 255, nobody, group);
+    icmp = f->size;
+    put8(f, ICMP6_SOLICIT);
+    put8(f, 0);
+    put16(f, 0); /* checksum */
+    put16(f, 0);
+    put16(f, 0);
+    put(f, address, 16);
+    icmp6_checksum(f, icmp);
+}
+
+enum { ARP_AT = 14, ICMP6_AT = 54, TARGET_AT = 62 };
+
+static bool
+arp_claims(const uint8_t *frame, size_t size, const uint8_t *address)
+{
+    const uint8_t *from = frame + ARP_AT + 14, *target = frame + ARP_AT + 24;
+
+    if (size < ARP_AT + 28)
+        return false;
+    return !memcmp(from, address, 4) ||
+           (!memcmp(from, nobody, 4) && !memcmp(target, address, 4));
+}
+
+static bool
+nd_claims(const uint8_t *frame, size_t size, const uint8_t *address)
+{
+    if (size < TARGET_AT + 16 || frame[20] != NEXT_ICMP6 ||
+        memcmp(frame + TARGET_AT, address, 16) != 0)
+        return false;
+    return frame[ICMP6_AT] == ICMP6_ADVERT ||
+           (frame[ICMP6_AT] == ICMP6_SOLICIT && !memcmp(frame + 22, nobody, 16));
+}
+
+bool
+frames_claims(
+    const uint8_t *frame, size_t size, bool six, const uint8_t *address, uint8_t mac[6])
+{
+    uint16_t type = size < ARP_AT ? 0 : (uint16_t)(frame[12] << 8 | frame[13]);
+
+    if (six ? type != ETHERTYPE_IP6 || !nd_claims(frame, size, address)
+            : type != ETHERTYPE_ARP4 || !arp_claims(frame, size, address))
+        return false;
+    memcpy(mac, frame + 6, 6);
+    return true;
 }
 
 void

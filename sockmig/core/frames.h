@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  *
- * frames.h - the Ethernet frames that announce a virtual address, ready to send.
+ * frames.h - the Ethernet frames that announce a virtual address, ready to send, and
+ * those that ask whether somebody has it.
  *
  * Pure.  Design: doc/design/gate.md, "Announcement". */
 #ifndef BSC_FRAMES_H
@@ -26,6 +27,21 @@ uint32_t frames_hash(const char *name);
  * Source: RFC 5944 section 4.6; RFC 5227 section 2.3. */
 void frames_arp(
     struct frame *f, const uint8_t mac[6], const uint8_t address[4], bool reply);
+
+/* frames_arp_probe - does anybody have @address (4 bytes)?  Asked by nobody, so that no
+ * neighbour learns it.  Source: RFC 5227 section 2.1.1. */
+void frames_arp_probe(struct frame *f, const uint8_t mac[6], const uint8_t address[4]);
+
+/* frames_ns_probe - the same for @address (16 bytes): a neighbour solicitation from the
+ * unspecified address.  Source: RFC 4862 section 5.4.2. */
+void frames_ns_probe(struct frame *f, const uint8_t mac[6], const uint8_t address[16]);
+
+/* frames_claims - is @frame of somebody who has @address of @family, or wants it?
+ *
+ * True: @mac (6 bytes) says who.  Of ARP any packet that names it as sender's, and
+ * another's probe for it; of IPv6 an advertisement, and another's probe. */
+bool frames_claims(const uint8_t *frame, size_t size, bool six, const uint8_t *address,
+    uint8_t mac[6]);
 
 /* frames_na - unsolicited neighbour advertisement with the override flag, to all
  * nodes, for @address (16 bytes).  Source: RFC 4861 sections 4.4 and 7.2.6. */

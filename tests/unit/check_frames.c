@@ -4,6 +4,7 @@
 #include "sockmig/core/frames.h"
 
 #include <check.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,7 +13,7 @@ static const uint8_t mac[6] = { 0x02, 0x11, 0x22, 0x33, 0x44, 0x55 };
 static const uint8_t ip4[4] = { 10, 77, 0, 100 };
 static const uint8_t ip6[16] = { 0xfd, 0x77, [13] = 0xab, 0xcd, 0xef };
 
-enum kind { ARP_REQUEST, ARP_REPLY, NA, MLD };
+enum kind { ARP_REQUEST, ARP_REPLY, ARP_PROBE, NA, NS_PROBE, MLD };
 
 static void
 build(struct frame *f, enum kind kind)
@@ -21,6 +22,10 @@ build(struct frame *f, enum kind kind)
         frames_na(f, mac, ip6);
     else if (kind == MLD)
         frames_mld(f, mac, ip6);
+    else if (kind == ARP_PROBE)
+        frames_arp_probe(f, mac, ip4);
+    else if (kind == NS_PROBE)
+        frames_ns_probe(f, mac, ip6);
     else
         frames_arp(f, mac, ip4, kind == ARP_REPLY);
 }
@@ -41,6 +46,15 @@ static const struct {
     { "a request asks for the same address", ARP_REQUEST, 38, 4, { 10, 77, 0, 100 } },
     { "a reply is a reply", ARP_REPLY, 20, 2, { 0, 2 } },
     { "a reply says the MAC twice", ARP_REPLY, 32, 6, { 0x02, 0x11, 0x22, 0x33, 0x44, 0x55 } },
+    { "a probe is a request", ARP_PROBE, 20, 2, { 0, 1 } },
+    { "a probe comes from nobody", ARP_PROBE, 28, 4, { 0 } },
+    { "a probe asks for the address", ARP_PROBE, 38, 4, { 10, 77, 0, 100 } },
+    { "a solicitation goes to the solicited-node group", NS_PROBE, 0, 6,
+        { 0x33, 0x33, 0xff, 0xab, 0xcd, 0xef } },
+    { "a solicitation comes from nobody", NS_PROBE, 22, 16, { 0 } },
+    { "a solicitation is to the solicited-node group", NS_PROBE, 38, 16,
+        { 0xff, 0x02, [11] = 1, 0xff, 0xab, 0xcd, 0xef } },
+    { "a solicitation asks for the address", NS_PROBE, 62, 16, { 0xfd, 0x77, [13] = 0xab, 0xcd, 0xef } },
     { "an advertisement goes to all nodes", NA, 0, 6, { 0x33, 0x33, 0, 0, 0, 1 } },
     { "an advertisement is 32 bytes of ICMPv6", NA, 18, 3, { 0, 32, 58 } },
     { "an advertisement has hop limit 255", NA, 21, 1, { 255 } },
@@ -64,7 +78,28 @@ static const struct {
     enum kind kind;
     size_t size;
     size_t icmp; /* where a checksum begins; 0: none */
-} shapes[] = { { ARP_REQUEST, 42, 0 }, { ARP_REPLY, 42, 0 }, { NA, 86, 54 }, { MLD, 90, 62 } };
+} shapes[] = { { ARP_REQUEST, 42, 0 }, { ARP_REPLY, 42, 0 }, { ARP_PROBE, 42, 0 }, { NA, 86, 54 },
+    { NS_PROBE, 78, 54 }, { MLD, 90, 62 } };
+
+static const struct {
+    const char *claim;
+    enum kind kind; /* of the frame */
+    bool six, mine; /* which address is looked for; is it that of the frame? */
+    size_t cut;     /* bytes that are missing at its end */
+    bool claims;
+} claims[] = {
+    { "a gratuitous request claims its address", ARP_REQUEST, false, true, 0, true },
+    { "a gratuitous reply claims its address", ARP_REPLY, false, true, 0, true },
+    { "another's probe claims its address", ARP_PROBE, false, true, 0, true },
+    { "an advertisement claims its address", NA, true, true, 0, true },
+    { "another's solicitation claims its address", NS_PROBE, true, true, 0, true },
+    { "other addresses are not claimed by ARP", ARP_REPLY, false, false, 0, false },
+    { "other addresses are not probed by ARP", ARP_PROBE, false, false, 0, false },
+    { "other addresses are not claimed by ND", NA, true, false, 0, false },
+    { "a multicast report claims nothing", MLD, true, true, 0, false },
+    { "a short ARP packet claims nothing", ARP_REPLY, false, true, 1, false },
+    { "a frame without its target claims nothing", NA, true, true, 10, false },
+};
 /* clang-format on */
 
 START_TEST(bytes)
@@ -74,6 +109,25 @@ START_TEST(bytes)
     build(&f, rows[_i].kind);
     ck_assert_msg(memcmp(f.bytes + rows[_i].offset, rows[_i].bytes, rows[_i].size) == 0,
         "%s", rows[_i].claim);
+}
+END_TEST
+
+START_TEST(claim)
+{
+    uint8_t address[16], from[6] = { 0 };
+    struct frame f;
+
+    build(&f, claims[_i].kind);
+    if (claims[_i].six)
+        memcpy(address, ip6, 16);
+    else
+        memcpy(address, ip4, 4);
+    address[1] ^= claims[_i].mine ? 0 : 1;
+    ck_assert_msg(frames_claims(f.bytes, f.size - claims[_i].cut, claims[_i].six,
+                      address, from) == claims[_i].claims,
+        "%s", claims[_i].claim);
+    if (claims[_i].claims)
+        ck_assert_mem_eq(from, mac, 6);
 }
 END_TEST
 
@@ -148,6 +202,7 @@ main(void)
 
     tcase_add_loop_test(tc, bytes, 0, sizeof rows / sizeof rows[0]);
     tcase_add_loop_test(tc, shape, 0, sizeof shapes / sizeof shapes[0]);
+    tcase_add_loop_test(tc, claim, 0, sizeof claims / sizeof claims[0]);
     tcase_add_test(tc, checksum_of_a_known_message);
     tcase_add_test(tc, mac_address);
     suite_add_tcase(suite, tc);

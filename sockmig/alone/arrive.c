@@ -16,20 +16,27 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #define QUIET_MS 60000      /* of the other side */
 #define MARGIN_NS 100000000 /* for the way of the first state, by the clock */
+#define KNOWN_MS 2000       /* for its last word */
 #define LINGER_MS 5000      /* for packets that came to the old place */
 
 static int
 answer(struct arrival *a, enum channel_word word, const void *data, size_t size)
 {
-    int ret = channel_say(&a->channel, word, data, size);
+    int ret;
 
-    a->page->next_out = a->channel.next_out;
-    if (word == CHANNEL_RUNS || word == CHANNEL_FAILED)
+    /* who is killed here may have said it: nobody says it again, the source asks */
+    if (word == CHANNEL_RUNS || word == CHANNEL_FAILED) {
+        if (a->page->answered)
+            return 0;
         a->page->answered = true;
+    }
+    ret = channel_say(&a->channel, word, data, size);
+    a->page->next_out = a->channel.next_out;
     return ret;
 }
 
@@ -148,6 +155,8 @@ build(struct arrival *a)
         ret = arrive_check(a);
     if (ret == 0 && a->page->order.cell[0] && !a->inside)
         return arrive_enter(a, go_on_inside);
+    if (ret == 0)
+        ret = arrive_begin(a);
     if (ret < 0)
         return ret;
     a->revive.age_ns = MARGIN_NS;
@@ -181,16 +190,6 @@ finish(struct arrival *a)
 }
 
 static int
-decide(void *arg)
-{
-    struct arrival *a = arg;
-    int runs = decision_make(a->page->order.id, true);
-
-    a->runs = a->page->runs = runs == 1;
-    return runs == 1 ? 0 : runs == 0 ? -ECANCELED : runs;
-}
-
-static int
 go(struct arrival *a)
 {
     struct channel_result result = { 0 };
@@ -202,7 +201,7 @@ go(struct arrival *a)
         ret = arrive_add(a);
     FAULT_POINT("arrive-addresses");
     a->revive.age_ns = 1000 * mono_us_between(a->taken, mono_clock());
-    a->revive.before = decide;
+    a->revive.before = arrive_decide;
     a->revive.arg = a;
     if (ret == 0)
         ret = revive_wake(&a->revive);
@@ -220,9 +219,23 @@ go(struct arrival *a)
     result.lost = a->revive.lost;
     result.wake_us = (uint64_t)mono_us_between(a->go, mono_clock());
     answer(a, CHANNEL_RUNS, &result, sizeof result); /* if it is lost, it will ask */
+    arrive_finished(a);
     for (unsigned i = 0; i < a->revive.why.n && i < REFUSALS_MAX; i++)
         log_warn("process %d: %s", a->revive.why.v[i].pid, a->revive.why.v[i].what);
     return 0;
+}
+
+static int
+tell_runs(struct arrival *a)
+{
+    struct imgfile_item item;
+    int ret = answer(a, CHANNEL_RUNS, NULL, 0);
+
+    if (ret == 0 && channel_get(&a->channel, &item, KNOWN_MS) == 0 &&
+        (unsigned)item.type == CHANNEL_KNOWN)
+        decision_forget(a->page->order.id);
+    a->page->ordered = false; /* it was not this worker's */
+    return ret;
 }
 
 /* A question about another move, that was cut off. */
@@ -230,25 +243,32 @@ static int
 tell(struct arrival *a, const struct imgfile_item *item)
 {
     struct arrive_page *page = a->page;
+    bool gone;
     int runs;
 
     if (arrive_order(a, item) < 0 && !page->ordered)
         return -EPROTO;
     a->error[0] = '\0';
     runs = decision_make(page->order.id, false);
-    if (runs == 1)
-        return answer(a, CHANNEL_RUNS, NULL, 0);
     if (runs < 0)
         return runs;
-    silence_clear(page->order.silence);
-    /* what a killed one has left of it */
-    for (unsigned i = 0; i < page->order.naddresses; i++) {
-        char ignored[VIP_ERROR];
+    gone = unfinished_clear(page->order.id);
+    if (runs == 1)
+        return tell_runs(a);
+    if (gone) {
+        /* what a killed one has left of it */
+        silence_clear(page->order.silence);
+        for (unsigned i = 0; i < page->order.naddresses; i++) {
+            char ignored[VIP_ERROR];
 
-        if (vip_find(&a->vips[i], ignored) == 0)
-            vip_remove(&a->vips[i]);
+            if (vip_find(&a->vips[i], ignored) == 0)
+                vip_remove(&a->vips[i]);
+        }
+        decision_forget(page->order.id);
     }
-    return arrive_fail(a, -ECANCELED, "the connection was lost, they do not run there");
+    page->ordered = false;
+    arrive_fail(a, -ECANCELED, "the connection was lost, they do not run there");
+    return answer(a, CHANNEL_FAILED, a->error, strlen(a->error));
 }
 
 static int
@@ -272,6 +292,17 @@ take(struct arrival *a, const struct imgfile_item *item)
     }
 }
 
+/* It ended without a reset and without a word: so its guard took leave, and the source
+ * is dead. */
+static void
+forget_if_dead(const struct arrival *a)
+{
+    char byte;
+
+    if (recv(a->channel.fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0)
+        decision_forget(a->page->order.id);
+}
+
 /* A neighbour may miss an announcement, or ignore one that comes within 1 s of the last
  * change of its entry: what it sends to the old place meanwhile is brought here. */
 static void
@@ -292,6 +323,10 @@ settle(struct arrival *a)
             poll(NULL, 0, 50);
         } else if (channel_ready(&a->channel, 50)) {
             open = channel_get(&a->channel, &item, LINGER_MS) == 0;
+            if (!open)
+                forget_if_dead(a);
+            if (open && (unsigned)item.type == CHANNEL_KNOWN)
+                decision_forget(a->page->order.id);
             if (open && (unsigned)item.type == CHANNEL_HELD && item.size > 0 &&
                 write(a->revive.tun, item.data, item.size) < 0)
                 log_debug("a packet was not taken: %s", strerror(errno));
@@ -308,6 +343,8 @@ end(struct arrival *a)
         free((void *)(uintptr_t)a->waiting[i].item.data);
     free(a->waiting);
     free(a->room.runs);
+    if (!a->runs)
+        freezer_kill(&a->freezer);
     revive_end(&a->revive, !a->runs);
     a->page->silent = false;
     load_free(&a->images[0]);
@@ -325,6 +362,9 @@ give_up(struct arrival *a, int ret)
     arrive_remove(a->page);
     log_warn("not received: %s", a->error);
     answer(a, CHANNEL_FAILED, a->error, strlen(a->error));
+    arrive_finished(a);
+    if (a->page->ordered) /* nobody is left who could decide */
+        decision_forget(a->page->order.id);
 }
 
 static void
@@ -366,6 +406,7 @@ arrive(int fd, const struct arrive_conf *conf, struct arrive_page *page)
     a->page = page;
     a->conf = conf;
     a->now = &a->images[0];
+    a->unfinished.fd = a->freezer.home = a->freezer.group = a->heir.life = -1;
     revive_init(&a->revive);
     ret = channel_accept(&a->channel, fd, conf->secret);
     page->out = a->channel.out;
@@ -383,7 +424,7 @@ arrive_clear(int fd, struct arrive_page *page)
     char ignored[SILENCE_ERROR];
     int runs;
 
-    if (page->answered || !page->ordered)
+    if (page->answered || !page->ordered || page->heir)
         return;
     runs = decision_make(page->order.id, false);
     if (runs < 0)
@@ -395,5 +436,7 @@ arrive_clear(int fd, struct arrive_page *page)
         return;
     }
     arrive_remove(page);
+    unfinished_clear(page->order.id);
+    decision_forget(page->order.id);
     channel_say(&c, CHANNEL_FAILED, why, sizeof why - 1);
 }

@@ -19,6 +19,7 @@
 
 struct arrive_page { /* shared with the listener */
     volatile bool ordered, answered, runs;
+    volatile bool heir; /* goes on, or clears, if the worker ends (heir.h) */
     struct channel_order order;
     struct seal_key out; /* to answer instead of the worker */
     volatile uint64_t next_out;

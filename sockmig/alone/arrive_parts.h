@@ -5,7 +5,9 @@
 #define BSC_ARRIVE_PARTS_H
 
 #include "sockmig/alone/arrive.h"
+#include "sockmig/alone/heir.h"
 #include "sockmig/alone/revive.h"
+#include "sockmig/alone/unfinished.h"
 
 #define ARRIVE_TEXT 4096
 
@@ -22,10 +24,14 @@ struct arrival {
     size_t nwaiting, max_waiting;
     struct revive revive;
     struct revive_room room;
+    struct unfinished unfinished;
+    struct freezer freezer;
+    struct heir heir;
     struct vip vips[CHANNEL_ADDRESSES];
     struct mono taken; /* when the last list came */
     struct mono go, woken;
     bool built, ready, runs;
+    bool is_heir;      /* the worker before this one was killed */
     bool inside, left; /* this is the worker in the cell; or that has the rest */
     char error[ARRIVE_TEXT];
 };
@@ -39,6 +45,17 @@ int arrive_fail(struct arrival *a, int ret, const char *fmt, ...)
  * 0 or -errno with .error. */
 int arrive_order(struct arrival *a, const struct imgfile_item *item);
 int arrive_check(struct arrival *a);
+
+/* arrive_begin - from here on it is known that this move is worked on; the processes
+ * are born into a freezer, if this host has any.  0 or -errno with .error. */
+int arrive_begin(struct arrival *a);
+
+/* arrive_decide - they run here, and nothing but to let them go is left; then an heir
+ * can do that, too.  0; not 0: they do not run. */
+int arrive_decide(void *arrival);
+
+/* arrive_finished - all is done, or undone: the heir ends, the freezer goes. */
+void arrive_finished(struct arrival *a);
 
 /* arrive_enter - make the cell of the order; @run goes on in it, and this process waits
  * for its end.  0, or -errno with .error. */

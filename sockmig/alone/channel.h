@@ -30,6 +30,7 @@ enum channel_word {
     CHANNEL_GO,         /* they are yours */
     CHANNEL_HELD,       /* a packet for them that came to the old place */
     CHANNEL_ASK,        /* do the processes of this order run with you? */
+    CHANNEL_KNOWN,      /* that they run with you: nobody will ask again */
     CHANNEL_BUILT,      /* answers: there is room for them */
     CHANNEL_SYNCED,
     CHANNEL_READY,  /* the whole image is here, and is good */

@@ -11,26 +11,26 @@
 
 static const char words[2][8] = { "refused", "runs" };
 
-static void
-path_of(const uint8_t *id, const char *end, char path[96])
+void
+decision_path(const uint8_t *id, const char *end, char path[DECISION_PATH])
 {
-    int n = snprintf(path, 96, DECISION_FOLDER "/");
+    int n = snprintf(path, DECISION_PATH, DECISION_FOLDER "/");
 
     for (unsigned i = 0; i < 16; i++)
-        n += snprintf(path + n, 96 - (size_t)n, "%02x", id[i]);
-    snprintf(path + n, 96 - (size_t)n, "%s", end);
+        n += snprintf(path + n, DECISION_PATH - (size_t)n, "%02x", id[i]);
+    snprintf(path + n, DECISION_PATH - (size_t)n, "%s", end);
 }
 
 /* A link appears with its content, or is there already. */
 int
 decision_make(const uint8_t *id, bool runs)
 {
-    char path[96], own[96], end[32], text[16];
+    char path[DECISION_PATH], own[DECISION_PATH], end[32], text[16];
     int ret;
 
     snprintf(end, sizeof end, ".%d", (int)getpid());
-    path_of(id, "", path);
-    path_of(id, end, own);
+    decision_path(id, "", path);
+    decision_path(id, end, own);
     if (mkdir(DECISION_FOLDER, 0700) < 0 && errno != EEXIST)
         return -errno;
     ret = file_write(own, words[runs]);
@@ -45,10 +45,19 @@ decision_make(const uint8_t *id, bool runs)
 void
 decision_revoke(const uint8_t *id)
 {
-    char path[96], own[96];
+    char path[DECISION_PATH], own[DECISION_PATH];
 
-    path_of(id, "", path);
-    path_of(id, ".revoked", own);
+    decision_path(id, "", path);
+    decision_path(id, ".revoked", own);
     if (file_write(own, words[0]) == 0)
         rename(own, path);
+}
+
+void
+decision_forget(const uint8_t *id)
+{
+    char path[DECISION_PATH];
+
+    decision_path(id, "", path);
+    unlink(path);
 }

@@ -319,6 +319,8 @@ ask(struct mover *m)
         ret = its_reason(m, &item);
     else if (ret == 0 && (unsigned)item.type != CHANNEL_RUNS)
         ret = -EPROTO;
+    if (ret == 0)
+        channel_say(&c, CHANNEL_KNOWN, NULL, 0);
     channel_close(&c);
     return ret;
 }
@@ -357,7 +359,9 @@ mover_result(struct mover *m)
         ret = mover_forward(m);
     }
     ret = mover_await(m, CHANNEL_RUNS, 0);
-    if (ret < 0 && ret != -EREMOTEIO)
+    if (ret == 0)
+        mover_word(m, CHANNEL_KNOWN);
+    else if (ret != -EREMOTEIO)
         ret = ask_until_answered(m);
     if (ret < 0)
         take_bind(&m->take, false);

@@ -4,6 +4,7 @@
 #include "sockmig/alone/alone.h"
 #include "sockmig/alone/arrive.h"
 #include "sockmig/alone/hostroute.h"
+#include "sockmig/alone/unfinished.h"
 
 #include "lib/fd.h"
 #include "lib/log.h"
@@ -130,14 +131,16 @@ reap(struct receiver *r)
     while ((pid = waitpid(-1, &status, WNOHANG)) > 0)
         for (unsigned i = 0; i < WORKERS; i++) {
             struct worker *w = &r->workers[i];
+            bool runs;
 
             if (w->pid != pid)
                 continue;
             arrive_clear(w->fd, w->page);
+            runs = w->page->runs;
             fd_close(w->fd);
             munmap(w->page, sizeof *w->page);
             w->pid = 0;
-            r->has_received |= WIFEXITED(status) && WEXITSTATUS(status) == 0;
+            r->has_received |= runs;
         }
 }
 
@@ -243,6 +246,7 @@ alone_receive(int argc, char **argv)
     } else if ((e = listen_at(r)) < 0) {
         alone_error("cannot listen: %s", strerror(-e));
     } else {
+        unfinished_clear_all();
         ret = serve_all(r);
     }
     fd_close(r->listener);

@@ -203,7 +203,8 @@ revive_begin(struct revive *r, const struct loaded *l)
     if (ret < 0)
         return ret;
     r->netns = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
-    ret = stubs_new(&r->stubs, r->plans, (unsigned)l->tree.count, r->netns, &r->why);
+    ret = stubs_new(
+        &r->stubs, r->plans, (unsigned)l->tree.count, r->netns, r->freezer, &r->why);
     return ret == 0 ? stubs_fill(&r->stubs) : ret;
 }
 
@@ -301,6 +302,8 @@ sockets_ready(void *arg)
 
     if (r->has_begun) {
         ret = silence_off(&r->silence, r->error);
+        if (r->again)
+            ret = 0;
         r->has_begun = ret < 0;
     }
     return ret;
@@ -311,6 +314,7 @@ revive_wake(struct revive *r)
 {
     struct stub_wake request = { .alone = r->alone,
         .age_ms = (uint32_t)(r->age_ns / 1000000),
+        .freezer = r->freezer,
         .decide = decide,
         .sockets_ready = sockets_ready,
         .arg = r };

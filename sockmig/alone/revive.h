@@ -21,6 +21,8 @@ struct revive {
     unsigned lost, connections;
     bool alone;     /* no connection goes on */
     bool has_begun; /* the rules of the silence are loaded */
+    bool again;     /* what follows .before may have been done already, in part */
+    const struct freezer *freezer; /* borrowed; see stubs_wake(); NULL: none */
 
     /* once nothing but their first instruction is missing; NULL: nothing to do.  Not 0:
      * they do not run. */

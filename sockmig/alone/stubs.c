@@ -101,7 +101,7 @@ allocate(struct stubs *s, int netns, pid_t pid)
 }
 
 static int
-make_root(struct stubs *s, int netns)
+make_root(struct stubs *s, int netns, const struct freezer *freezer)
 {
     pid_t pid = fork_root(s);
     int ret;
@@ -109,6 +109,8 @@ make_root(struct stubs *s, int netns)
     if (pid < 0)
         return say(s, 0, "clone3", pid);
     ret = batch_seize(&s->batch, pid);
+    if (ret == 0 && freezer)
+        ret = freezer_put(freezer, pid);
     if (ret == 0 && !(s->clones[0] = allocate(s, netns, pid)))
         ret = -ENOMEM;
     if (ret < 0) {
@@ -272,7 +274,7 @@ end_zombie(struct stubs *s, unsigned i)
 
 int
 stubs_new(struct stubs *s, const struct stub_plan *plans, unsigned n, int netns,
-    struct refusals *why)
+    const struct freezer *freezer, struct refusals *why)
 {
     int ret;
 
@@ -290,7 +292,7 @@ stubs_new(struct stubs *s, const struct stub_plan *plans, unsigned n, int netns,
         return say(s, 0, "room for the stubs", ret);
     ret = stubs_terminals_new(s);
     if (ret == 0)
-        ret = make_root(s, netns);
+        ret = make_root(s, netns, freezer);
     if (ret == 0)
         ret = make_descendants(s, netns);
     for (int leaders = 1; leaders >= 0; leaders--)

@@ -8,6 +8,7 @@
 #ifndef BSC_STUBS_H
 #define BSC_STUBS_H
 
+#include "sockmig/alone/freezer.h"
 #include "sockmig/alone/imgfile.h"
 #include "sockmig/ckpt/clone_parts.h"
 
@@ -40,9 +41,12 @@ struct stubs {
 };
 
 /* stubs_new - all processes, empty.  Clocks: set up by the caller.
+ *
+ * @freezer  they are born into it; NULL: none
+ *
  * 0; -EOPNOTSUPP or another -errno with @why; stubs_free() in any case. */
 int stubs_new(struct stubs *s, const struct stub_plan *plans, unsigned n, int netns,
-    struct refusals *why);
+    const struct freezer *freezer, struct refusals *why);
 
 /* stubs_fill - their mappings and threads.  stubs_pages, stubs_queues: content.
  * stubs_renew - mappings and threads as the plans' images have them now; content that
@@ -60,6 +64,7 @@ struct stub_wake {
     uint32_t age_ms;
     int tun, raw; /* as in struct clone_wake_request */
     bool alone;
+    const struct freezer *freezer; /* see below; NULL: none */
     /* Before anything runs; NULL: nothing to do.  decide: all is there, and if it is
      * given up, no peer notices.  sockets_ready: the connections are alive. */
     int (*decide)(void *arg), (*sockets_ready)(void *arg);
@@ -67,7 +72,11 @@ struct stub_wake {
 };
 
 /* stubs_wake - make them the processes and let them run.  0 or -errno; *lost: number
- * of connections that could not be made again. */
+ * of connections that could not be made again.
+ *
+ * With a freezer they are not traced any more, but held by it, before .decide is
+ * called: what is left after that can be done by a copy of this program.  If it fails
+ * then, they are in the freezer still. */
 int stubs_wake(struct stubs *s, const struct stub_wake *request, unsigned *lost);
 void stubs_free(struct stubs *s);
 

@@ -111,6 +111,42 @@ let_go(struct stubs *s, unsigned i)
     return tell(s, i, "release", what, ret);
 }
 
+static int
+let_all_go(struct stubs *s)
+{
+    int ret = 0;
+
+    for (unsigned i = s->n; i-- > 0 && ret == 0;)
+        if (s->clones[i])
+            ret = let_go(s, i);
+    return ret;
+}
+
+/* All is there but life. */
+static int
+prepare(struct stubs *s, const struct stub_wake *request)
+{
+    int ret = make_sockets(s);
+
+    if (ret == 0)
+        ret = stubs_pipes(s);
+    if (ret == 0)
+        ret = stubs_unix(s);
+    if (ret == 0)
+        ret = stubs_terminals(s);
+    FAULT_POINT("restore-sockets");
+    for (unsigned i = 0; i < s->n && ret == 0; i++)
+        if (s->clones[i])
+            ret = make_state(s, i);
+    FAULT_POINT("restore-prepared");
+    if (ret == 0 && request->freezer)
+        ret = freezer_hold(request->freezer);
+    if (ret == 0 && request->freezer)
+        ret = let_all_go(s);
+    FAULT_POINT("restore-held");
+    return ret;
+}
+
 /* Sockets are made by the first process that has them; the others borrow. */
 int
 stubs_wake(struct stubs *s, const struct stub_wake *request, unsigned *lost)
@@ -126,32 +162,24 @@ stubs_wake(struct stubs *s, const struct stub_wake *request, unsigned *lost)
             .alone = request->alone,
             .hold = true,
             .why = s->why };
-    ret = make_sockets(s);
-    if (ret == 0)
-        ret = stubs_pipes(s);
-    if (ret == 0)
-        ret = stubs_unix(s);
-    if (ret == 0)
-        ret = stubs_terminals(s);
-    FAULT_POINT("restore-sockets");
-    for (unsigned i = 0; i < s->n && ret == 0; i++)
-        if (s->clones[i])
-            ret = make_state(s, i);
+    ret = prepare(s, request);
     if (ret == 0 && request->decide)
         ret = request->decide(request->arg);
     FAULT_POINT("restore-decided");
     if (ret == 0)
         ret = release_sockets(s);
+    FAULT_POINT("restore-released");
     if (ret == 0 && request->sockets_ready)
         ret = request->sockets_ready(request->arg);
+    FAULT_POINT("restore-audible");
     for (unsigned i = 0; i < s->n && ret == 0; i++)
         if (s->clones[i])
             wake_resend(&s->wakes[i]);
     if (ret == 0)
         close_ours(s);
-    for (unsigned i = s->n; i-- > 0 && ret == 0;)
-        if (s->clones[i])
-            ret = let_go(s, i);
+    if (ret == 0)
+        ret = request->freezer ? freezer_release(request->freezer) : let_all_go(s);
+    FAULT_POINT("restore-free");
     *lost = 0;
     for (unsigned i = 0; i < s->n; i++)
         *lost += s->wakes[i].lost;

@@ -90,8 +90,8 @@ for point in move-attached move-built move-ahead take-silence take-checkpoint \
     stays "$point"
 done
 
-for point in arrive-stubs arrive-renewed arrive-go arrive-addresses restore-sockets \
-    restore-registers; do
+for point in arrive-stubs arrive-renewed arrive-addresses restore-registers \
+    restore-held arrive-heir; do
     arm_there $point
     move && fail "$point: moved"
     reached $point
@@ -106,15 +106,36 @@ for point in move-final move-go; do
     reached $point
     bring_back "$point"
 done
-arm_there arrive-runs
-move || fail "arrive-runs: exit $?: $(cat move.err)"
-reached arrive-runs
-bring_back "arrive-runs"
-
-# The receiver is gone altogether after GO: they stand still until another one answers.
-cut_off()
+# From its decision on they run there, whoever is killed.
+for point in restore-decided restore-free; do
+    arm_there $point
+    move || fail "$point: exit $?: $(cat move.err)"
+    reached $point
+    bring_back "$point"
+done
+arm_there_hang()
 {
     on_b sh -c "echo '$1 hang' > /run/bascule/fault"
+}
+arm_there_hang restore-decided
+move &
+mover=$!
+await "restore-decided" on_b test ! -e /run/bascule/fault
+on_b kill -9 "$(cat receiver.pid)"
+wait $mover || fail "listener and worker killed: $(cat move.err)"
+receiver
+bring_back "listener and worker killed"
+
+# The receiver is gone altogether after GO: they stand still until another one answers.
+# hung POINT: the process that hangs there.
+hung()
+{
+    sed -n "s/.*sockmig\[\([0-9]*\)\].*fault point $1: hang.*/\1/p" receive.err | tail -1
+}
+
+cut_off()
+{
+    arm_there_hang "$1"
     "$sockmig" move $pid 10.79.0.3 --secret secret --address 10.79.0.100 \
         --address fd79::100 > move.out 2> move.err &
     mover=$!
@@ -129,9 +150,23 @@ cut_off arrive-go
 wait $mover && fail "arrive-go: moved"
 grep -q 'do not run there' move.err || fail "arrive-go: $(cat move.err)"
 stays "a lost receiver"
-cut_off arrive-runs
-wait $mover || fail "arrive-runs: $(cat move.err)"
+# The heir, too: the next receiver finishes it.
+arm_there_hang restore-decided
+"$sockmig" move $pid 10.79.0.3 --secret secret --address 10.79.0.100 \
+    --address fd79::100 > move.out 2> move.err &
+mover=$!
+await "restore-decided" on_b test ! -e /run/bascule/fault
+arm_there_hang restore-released
+on_b kill -9 "$(hung restore-decided)"
+await "restore-released" on_b test ! -e /run/bascule/fault
+on_b kill -9 "$(cat receiver.pid)" "$(hung restore-released)"
+await "it says that it cannot know" grep -q 'stand still here until' move.err
+receiver
+wait $mover || fail "nobody left: $(cat move.err)"
 bring_back "another receiver's word"
+await "nothing remembered there" on_b sh -c "! ls /run/sockmig | grep ."
+[ -z "$(ls /run/sockmig)" ] || fail "remembered here: $(ls /run/sockmig)"
+find /sys/fs/cgroup -name 'sockmig-*' 2> /dev/null | grep . && fail "a freezer is left"
 
 touch client.stop
 wait $client || fail "clients: $(cat client.out)"

@@ -22,12 +22,30 @@ many=
 expect 2 "Usage: sockmig"
 expect 2 'there is no command "bogus"' bogus
 expect 0 "Usage: sockmig" --help
-for c in inspect run dump restore move receive show; do
+for c in inspect run dump restore move receive rebind show; do
     [ $c = receive ] || expect 2 "usage: sockmig $c" $c # that one needs nothing
     expect 2 "usage: sockmig $c" $c --bogus
     expect 0 "Usage: sockmig $c" $c --help
 done
-expect 2 "usage: sockmig inspect" inspect 0x1
+expect 2 "0x1: not a process id" inspect 0x1
+expect 2 "PID is missing" inspect
+expect 2 "DIR is missing" dump 1
+expect 2 "-5: not a process id" dump -- -5 image
+expect 2 "more: one argument too many" show image more
+expect 2 "HOST is missing" move 4000000
+expect 2 "0: not a number from 1" move 4000000 host --limit-ms 0
+expect 2 "70000: not a number from 1 to 65535" receive --port 70000
+expect 2 "nowhere: not an address to listen at" receive --listen nowhere
+expect 2 "extra: one argument too many" receive extra
+expect 2 "--table is for" receive --table 7
+expect 2 "DEVICE is missing" rebind 192.0.2.7
+expect 2 "write 192.0.2.7" rebind 192.0.2 lo
+expect 2 "not the address of a gateway" rebind 192.0.2.7 lo --via 192.0.2.1/24
+expect 2 "--table is for" rebind 192.0.2.7 lo --table 7
+expect 2 "255 is the kernel's own" rebind 192.0.2.7 lo --route --table 255
+expect 2 "-1: not a number from 0" rebind 192.0.2.7 lo --wait -1
+expect 2 "COMMAND is missing" run
+expect 2 "--address needs --device" run --address 192.0.2.7/24 true
 expect 3 "No such process" inspect 4000000
 expect 3 "No such process" dump 4000000 image
 expect 1 "No such file" restore nowhere

@@ -56,7 +56,7 @@ shape(struct mover *m)
         return ret;
     m->still = true;
     t->talking = true;
-    ret = take_state(t, TAKE_SOME);
+    ret = take_state(t, TAKE_NONE);
     t->talking = false;
     if (ret == 0)
         ret = mover_remember(m);

@@ -224,6 +224,7 @@ take_one(struct take *t, uint32_t i, enum take_pages pages)
     if (!m->target)
         return 0;
     t->guard.page->pid = m->pid;
+    req.no_pages = pages == TAKE_NONE;
     parcels_reset(&t->parcels);
     ret = target_checkpoint(
         m->target, &req, &m->image, &t->pages, &t->parcels, &timing, &t->why);
@@ -236,7 +237,7 @@ take_one(struct take *t, uint32_t i, enum take_pages pages)
     ret = size > 0 ? put(t, IMGFILE_PROCESS, m->info.number, t->encoded, size) : -E2BIG;
     if (ret == 0 && t->parcels.size > 0)
         ret = put(t, IMGFILE_QUEUES, m->info.number, t->parcels.data, t->parcels.size);
-    if (ret == 0)
+    if (ret == 0 && pages == TAKE_REST)
         ret = take_pages(t, i);
     for (more = -ENOSPC; more == -ENOSPC && ret == 0 && pages == TAKE_REST;) {
         more = target_rest(m->target, &t->pages);

@@ -52,7 +52,7 @@ int take_stop(struct take *t);
 
 enum take_pages {
     TAKE_REST, /* all pages that were written since the last round */
-    TAKE_SOME, /* as many as fit; take_ahead() has the others, once they run on */
+    TAKE_NONE, /* take_ahead() has them, once they run on */
 };
 
 /* take_state - of the stopped tree: silence, list, records of each, links. */

@@ -373,10 +373,10 @@ take_memory(struct target *t, struct image *im, struct pages *pages,
     t->memory.same = same;
     timing->maps = since(&at);
     t->memory.share_all = im->nchildren > 0;
-    if (ret == 0)
+    if (ret == 0 && pages)
         ret = memory_scan(&t->memory, im, false);
     timing->scan = since(&at);
-    if (ret == 0)
+    if (ret == 0 && pages)
         ret = memory_read(&t->memory, pages);
     timing->read = since(&at);
     return ret;
@@ -440,7 +440,7 @@ target_checkpoint(struct target *t, const struct target_request *req, struct ima
     if (req->marked)
         req->marked(req->arg);
     if (ret == 0)
-        ret = take_memory(t, im, pages, timing, why);
+        ret = take_memory(t, im, req->no_pages ? NULL : pages, timing, why);
     if (ret == -ENOSPC && req->in_parts && !t->memory.failed)
         ret = 0;
     FAULT_POINT("checkpoint-pages");

@@ -69,6 +69,7 @@ struct target_request {
     unsigned stop_limit_ms; /* give up stopping after this long: -EAGAIN */
     bool stay_stopped;      /* leave it stopped (handover); target_resume() later */
     bool in_parts; /* pages that do not fit are left for target_rest() (stay_stopped) */
+    bool no_pages; /* all of them are left for target_precopy() */
     /* files, while all stands still: 0; 1, names have changed; -errno with @why.  NULL:
      * none */
     int (*files)(void *arg, struct refusals *why);

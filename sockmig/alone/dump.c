@@ -18,6 +18,7 @@
 #include <errno.h>
 #include <getopt.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -27,9 +28,25 @@
 
 struct dump {
     struct take take;
+    const char *dir; /* borrowed */
     struct imgfile_out out;
     bool keep;
 };
+
+static int
+disk_error(struct dump *d, int ret)
+{
+    const char *cure = "";
+
+    if (ret == -ENOSPC || ret == -EDQUOT)
+        cure = ": make room there, or name another folder";
+    if (ret == -EFBIG)
+        cure = ": raise the limit (ulimit -f), or name a folder elsewhere";
+    if (ret < 0 && !d->take.error[0])
+        snprintf(d->take.error, sizeof d->take.error, "%.100s, after %llu MB: %s%s",
+            d->dir, (unsigned long long)(d->out.bytes >> 20), strerror(-ret), cure);
+    return ret;
+}
 
 static int
 put(void *arg, enum imgfile_type type, uint32_t process, const struct iovec *parts,
@@ -37,7 +54,7 @@ put(void *arg, enum imgfile_type type, uint32_t process, const struct iovec *par
 {
     struct dump *d = arg;
 
-    return imgfile_put(&d->out, type, process, parts, n);
+    return disk_error(d, imgfile_put(&d->out, type, process, parts, n));
 }
 
 static int
@@ -86,7 +103,7 @@ ahead(struct dump *d)
         before = d->take.memory;
         ret = take_ahead(&d->take);
     }
-    return ret == 0 ? flush_while_serving(d) : ret;
+    return ret == 0 ? disk_error(d, flush_while_serving(d)) : ret;
 }
 
 static int
@@ -117,7 +134,7 @@ work(struct dump *d, pid_t root, const char *dir)
     if (ret == 0 && d->keep)
         tree_resume(&t->tree);
     if (ret == 0)
-        ret = imgfile_commit(&d->out);
+        ret = disk_error(d, imgfile_commit(&d->out));
     FAULT_POINT("dump-committed");
     if (ret == 0 && !d->keep)
         take_kill(t);
@@ -162,7 +179,9 @@ alone_dump(int argc, char **argv)
         free(d);
         return alone_usage("dump");
     }
+    signal(SIGXFSZ, SIG_IGN); /* then it is an error like others */
     d->out.fd = d->out.folder = -1;
+    d->dir = argv[optind + 1];
     d->take.put = put;
     d->take.arg = d;
     d->take.talking = d->keep;

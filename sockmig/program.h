@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  *
- * program.h - BPF programs for tc and iterators, loaded from an object embedded in this program.
+ * program.h - BPF programs for tc and iterators, loaded from an object embedded in this
+ * program.
  *
  * Nothing is pinned.  What is attached stays with its device when this process dies. */
 #ifndef BSC_PROGRAM_H

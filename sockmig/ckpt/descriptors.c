@@ -6,7 +6,6 @@
 #include "lib/loop.h"
 #include "sockmig/ckpt/terminal.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <linux/kcmp.h>
@@ -390,59 +389,6 @@ look_at_number(struct descriptors *d, int fd, const struct survey_row *row,
     return ret;
 }
 
-static int
-by_number(const void *a, const void *b)
-{
-    return *(const int *)a - *(const int *)b;
-}
-
-/* The same from a survey, which fills d->survey.rows. */
-static int
-list_surveyed(struct descriptors *d, int *numbers, int max)
-{
-    ssize_t n = d->survey.files < 0 ? -EOPNOTSUPP : survey_read(&d->survey);
-
-    if (n < 0 || n > max)
-        return n < 0 ? (int)n : -E2BIG;
-    for (ssize_t i = 0; i < n; i++)
-        numbers[i] = (int)d->survey.rows[i].fd;
-    return (int)n;
-}
-
-/* Descriptor numbers, sorted: how many, or -errno. */
-static int
-list(struct descriptors *d, int *numbers, int max)
-{
-    struct entry { /* struct linux_dirent64 */
-        uint64_t ino, off;
-        unsigned short len;
-        unsigned char type;
-        char name[];
-    } * e;
-    int n = 0;
-    bool sorted = true;
-    long got;
-
-    if (lseek(d->dir_fd, 0, SEEK_SET) < 0)
-        return -errno;
-    while ((got = syscall(SYS_getdents64, d->dir_fd, d->text.data, 32768)) > 0)
-        for (long at = 0; at < got; at += e->len) {
-            e = (struct entry *)(d->text.data + at);
-            if (e->name[0] == '.')
-                continue;
-            if (n == max)
-                return -E2BIG;
-            numbers[n] = atoi(e->name);
-            sorted = sorted && (n == 0 || numbers[n - 1] < numbers[n]);
-            n++;
-        }
-    if (got < 0)
-        return errno == ENOENT ? -ESRCH : -errno;
-    if (!sorted)
-        qsort(numbers, (size_t)n, sizeof *numbers, by_number);
-    return n;
-}
-
 /* Items whose descriptor is closed: only another process keeps the file open, and the
  * kernel takes the item away with its last close.  An item that another descriptor of
  * this process keeps alive cannot be made again. */
@@ -481,12 +427,9 @@ descriptors_read(struct descriptors *d, struct image *im, struct parcels *parcel
 {
     static _Thread_local int numbers[IMAGE_MAX_FDS + 1];
     static _Thread_local uint64_t inodes[IMAGE_MAX_ITEMS];
-    int n = list_surveyed(d, numbers, IMAGE_MAX_FDS + 1), ret = 0;
-    bool surveyed = n > 0;
+    bool surveyed;
+    int n = descriptors_list(d, numbers, IMAGE_MAX_FDS + 1, &surveyed), ret = 0;
 
-    d->map_seq = surveyed ? d->survey.rows[0].map_seq : 0;
-    if (!surveyed)
-        n = list(d, numbers, IMAGE_MAX_FDS + 1);
     if (n < 0 && n != -E2BIG)
         return n;
     n = n < 0 ? IMAGE_MAX_FDS + 1 : n; /* the one too many is refused below */

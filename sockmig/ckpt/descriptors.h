@@ -107,6 +107,11 @@ int descriptors_read(struct descriptors *d, struct image *im, struct parcels *pa
 /* descriptors_forget - the next call sends all queues again. */
 void descriptors_forget(struct descriptors *d);
 
+/* descriptors_list - their numbers, sorted; *surveyed: each has its row in
+ * d->survey.rows, at the same index.  How many; -E2BIG: more than @max; -ESRCH; other
+ * -errno. */
+int descriptors_list(struct descriptors *d, int *numbers, int max, bool *surveyed);
+
 /* look_by_survey - the next of @im->fds, if by @row nothing of it changed since the
  * checkpoint before; false: it must be looked at. */
 bool look_by_survey(

@@ -1,15 +1,19 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  *
- * look_survey.c - descriptors that a survey tells to be what they were. */
+ * look_survey.c - which descriptors there are, by a survey if the kernel has it; and
+ * those that it tells to be what they were. */
 #include "sockmig/ckpt/descriptors.h"
 
+#include <errno.h>
 #include <fcntl.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
-#define SOCKET_ROUND                                                                   \
-    (16 * DESCRIPTORS_ROUND) /* a row has what is read in full looks                   \
-                              */
+/* A row has what is read in full looks. */
+#define SOCKET_ROUND (16 * DESCRIPTORS_ROUND)
 
 static bool
 is_same(const struct survey_row *a, const struct survey_row *b)
@@ -77,4 +81,67 @@ look_by_survey(struct descriptors *d, struct image *im, const struct survey_row 
     if (m->image.kind == IMAGE_FD_TCP)
         im->tcps[im->ntcps++] = m->tcp;
     return true;
+}
+
+static int
+by_number(const void *a, const void *b)
+{
+    return *(const int *)a - *(const int *)b;
+}
+
+/* From a survey, which fills d->survey.rows. */
+static int
+list_surveyed(struct descriptors *d, int *numbers, int max)
+{
+    ssize_t n = d->survey.files < 0 ? -EOPNOTSUPP : survey_read(&d->survey);
+
+    if (n < 0 || n > max)
+        return n < 0 ? (int)n : -E2BIG;
+    for (ssize_t i = 0; i < n; i++)
+        numbers[i] = (int)d->survey.rows[i].fd;
+    return (int)n;
+}
+
+/* From /proc. */
+static int
+list_plain(struct descriptors *d, int *numbers, int max)
+{
+    struct entry { /* struct linux_dirent64 */
+        uint64_t ino, off;
+        unsigned short len;
+        unsigned char type;
+        char name[];
+    } * e;
+    int n = 0;
+    bool sorted = true;
+    long got;
+
+    if (lseek(d->dir_fd, 0, SEEK_SET) < 0)
+        return -errno;
+    while ((got = syscall(SYS_getdents64, d->dir_fd, d->text.data, 32768)) > 0)
+        for (long at = 0; at < got; at += e->len) {
+            e = (struct entry *)(d->text.data + at);
+            if (e->name[0] == '.')
+                continue;
+            if (n == max)
+                return -E2BIG;
+            numbers[n] = atoi(e->name);
+            sorted = sorted && (n == 0 || numbers[n - 1] < numbers[n]);
+            n++;
+        }
+    if (got < 0)
+        return errno == ENOENT ? -ESRCH : -errno;
+    if (!sorted)
+        qsort(numbers, (size_t)n, sizeof *numbers, by_number);
+    return n;
+}
+
+int
+descriptors_list(struct descriptors *d, int *numbers, int max, bool *surveyed)
+{
+    int n = list_surveyed(d, numbers, max);
+
+    *surveyed = n > 0;
+    d->map_seq = n > 0 ? d->survey.rows[0].map_seq : 0;
+    return n > 0 ? n : list_plain(d, numbers, max);
 }

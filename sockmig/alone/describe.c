@@ -30,6 +30,7 @@ static const char *const kinds[] = {
     [IMAGE_FD_PIPE_READ] = "pipe, read end",
     [IMAGE_FD_PIPE_WRITE] = "pipe, write end",
     [IMAGE_FD_UDP] = "UDP socket",
+    [IMAGE_FD_RAW] = "raw socket",
     [IMAGE_FD_PTY_MASTER] = "terminal, master",
     [IMAGE_FD_PTY_SLAVE] = "terminal",
 };
@@ -93,7 +94,7 @@ descriptor(const struct image *im, const struct image_fd *f)
         put_address(to, "local", f->u.listen.address, f->u.listen.address_len);
     } else if (f->kind == IMAGE_FD_TCP && t) {
         put_connection(to, t);
-    } else if (f->kind == IMAGE_FD_UDP) {
+    } else if (f->kind == IMAGE_FD_UDP || f->kind == IMAGE_FD_RAW) {
         put_address(to, "local", f->u.udp.local, f->u.udp.local_len);
         put_address(to, "remote", f->u.udp.remote, f->u.udp.remote_len);
         jv_set_int(to, "unread", f->u.udp.queued);

@@ -165,7 +165,7 @@ look_at_udp(struct look *l)
     const char *what;
     int ret = 0;
 
-    l->out->kind = IMAGE_FD_UDP;
+    l->out->kind = l->memo->socket_type == SOCK_RAW ? IMAGE_FD_RAW : IMAGE_FD_UDP;
     if (l->d->trace->kin)
         ret = groups_read(l);
     else if (l->full && groups_any(l)) /* a gate routes none */
@@ -176,7 +176,7 @@ look_at_udp(struct look *l)
     what = udp_look(l->dup, l->memo->family, &l->out->u.udp);
     if (what)
         return look_refuse(l, "disable the feature that uses it in the service", what);
-    return udp_content(l);
+    return l->out->kind == IMAGE_FD_RAW ? 0 : udp_content(l);
 }
 
 static int
@@ -208,8 +208,8 @@ refuse_socket(struct look *l)
         { AF_INET, 256, "SMC socket" },
         { AF_INET, 136, "UDP-Lite socket" },
         { AF_INET6, 136, "UDP-Lite socket" },
-        { AF_INET, -1, "raw or unusual internet socket" },
-        { AF_INET6, -1, "raw or unusual internet socket" },
+        { AF_INET, -1, "unusual internet socket" },
+        { AF_INET6, -1, "unusual internet socket" },
         { AF_PACKET, -1, "packet socket" },
         { AF_ALG, -1, "socket of the kernel's cryptography" },
         { AF_VSOCK, -1, "socket to a virtual machine (vsock)" },
@@ -249,6 +249,8 @@ look_at_socket(struct look *l)
         return look_at_tcp(l);
     if ((m->family == AF_INET || m->family == AF_INET6) &&
         m->socket_type == SOCK_DGRAM && m->protocol == IPPROTO_UDP)
+        return look_at_udp(l);
+    if ((m->family == AF_INET || m->family == AF_INET6) && m->socket_type == SOCK_RAW)
         return look_at_udp(l);
     if (m->family == AF_NETLINK)
         return look_at_netlink(l);

@@ -9,6 +9,7 @@
 #include "sockmig/core/segment.h"
 
 #include <errno.h>
+#include <netinet/icmp6.h>
 #include <netinet/udp.h>
 #include <poll.h>
 #include <string.h>
@@ -17,6 +18,12 @@
 
 #ifndef IPV6_FREEBIND
 #define IPV6_FREEBIND 78
+#endif
+#ifndef ICMP_FILTER
+#define ICMP_FILTER 1
+#endif
+#ifndef IPV6_HDRINCL
+#define IPV6_HDRINCL 36
 #endif
 #ifndef UDP_SEGMENT
 #define UDP_SEGMENT 103
@@ -79,6 +86,9 @@ static const struct option options[] = {
     { AF_INET6, IPPROTO_IPV6, IPV6_MULTICAST_HOPS, AFTER_INJECTION },
     { AF_INET6, IPPROTO_IPV6, IPV6_MULTICAST_LOOP, AFTER_INJECTION },
     { AF_INET6, IPPROTO_IPV6, IPV6_MULTICAST_ALL,  AFTER_INJECTION },
+    { AF_INET,  IPPROTO_IP,   IP_HDRINCL,          AFTER_INJECTION }, /* raw ones */
+    { AF_INET,  SOL_RAW,      ICMP_FILTER,         AFTER_INJECTION },
+    { AF_INET6, SOL_RAW,      IPV6_CHECKSUM,       AFTER_INJECTION },
 };
 
 /* Which value means: not used. */
@@ -89,6 +99,7 @@ static const struct {
     { IPPROTO_UDP, UDP_CORK, "UDP socket that collects a datagram (UDP_CORK)" },
     { IPPROTO_UDP, UDP_ENCAP, "UDP socket of a tunnel (UDP_ENCAP)" },
     { SOL_SOCKET, SO_TIMESTAMPING, "UDP socket with packet timestamps (SO_TIMESTAMPING)" },
+    { IPPROTO_IPV6, IPV6_HDRINCL, "raw socket that makes headers of IPv6 (IPV6_HDRINCL)" },
     { IPPROTO_IPV6, IPV6_MULTICAST_IF, "UDP socket that sends multicast by a device (IPV6_MULTICAST_IF)" },
     { IPPROTO_IP, IP_TRANSPARENT, "UDP socket for foreign addresses (IP_TRANSPARENT)" },
 };
@@ -137,6 +148,13 @@ udp_look(int sock, int family, struct image_udp *out)
                                               options[i].family == family)
                               ? repair_get(sock, options[i].level, options[i].name)
                               : -1;
+    if (repair_get(sock, SOL_SOCKET, SO_TYPE) == SOCK_RAW)
+        out->protocol = repair_get(sock, SOL_SOCKET, SO_PROTOCOL);
+    if (out->protocol == IPPROTO_ICMPV6) {
+        socklen_t size = sizeof out->icmp6;
+
+        getsockopt(sock, IPPROTO_ICMPV6, ICMP6_FILTER, out->icmp6, &size);
+    }
     return look_refused(sock);
 }
 
@@ -323,8 +341,10 @@ int
 udp_restore(
     const struct image_udp *im, const uint8_t *parcel, int tun, const char **step)
 {
-    int sock = socket(im->family, SOCK_DGRAM | SOCK_CLOEXEC, IPPROTO_UDP), ret;
-    int room = im->rcvbuf > ROOM_MIN ? im->rcvbuf : ROOM_MIN;
+    bool raw = im->protocol != 0;
+    int sock = socket(im->family, (raw ? SOCK_RAW : SOCK_DGRAM) | SOCK_CLOEXEC,
+        raw ? im->protocol : IPPROTO_UDP);
+    int ret, room = im->rcvbuf > ROOM_MIN ? im->rcvbuf : ROOM_MIN;
 
     *step = "socket";
     if (sock < 0)
@@ -344,6 +364,9 @@ udp_restore(
         *step = "options";
         ret = set_options(sock, im, AFTER_INJECTION);
     }
+    if (ret == 0 && im->protocol == IPPROTO_ICMPV6 &&
+        setsockopt(sock, IPPROTO_ICMPV6, ICMP6_FILTER, im->icmp6, sizeof im->icmp6) < 0)
+        ret = -errno;
     if (ret == 0)
         ret = set_buffers(sock, im);
     if (ret == 0)

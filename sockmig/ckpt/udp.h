@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  *
- * udp.h - one UDP socket, to an image and back.
+ * udp.h - one UDP socket, to an image and back; and one raw socket, whose unread
+ * packets are lost.
  *
  * Both families, bound or not, connected or not, with its options and its unread
  * datagrams.  Design: doc/design/sockets.md. */

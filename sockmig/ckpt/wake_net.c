@@ -330,7 +330,7 @@ each_socket(struct wake *w, int (*connected)(struct wake *w, uint32_t i), bool p
             continue;
         if (f->kind == IMAGE_FD_TCP)
             ret = connected(w, i);
-        else if (plain && f->kind == IMAGE_FD_UDP)
+        else if (plain && (f->kind == IMAGE_FD_UDP || f->kind == IMAGE_FD_RAW))
             ret = udp_one(w, i);
         else if (plain && f->kind == IMAGE_FD_NETLINK)
             ret = netlink_one(w, i);

@@ -178,10 +178,12 @@ enum image_fd_kind {
     IMAGE_FD_TCP_BOUND, /* neither listens nor is connected */
     IMAGE_FD_PTY_MASTER,
     IMAGE_FD_PTY_SLAVE,
+    IMAGE_FD_RAW, /* internet socket: as UDP, without what is unread */
     IMAGE_FD_NKINDS
 };
 
-/* One option of a UDP socket each: the table in sockmig/ckpt/udp.c says which. */
+/* One option of a UDP or raw socket each: the table in sockmig/ckpt/udp.c says which.
+ */
 #define IMAGE_UDP_OPTIONS 40
 
 struct image_udp {
@@ -190,8 +192,9 @@ struct image_udp {
     int32_t family;                 /* local port 0: not bound */
     int32_t sndbuf, rcvbuf, buf_lock;
     int32_t options[IMAGE_UDP_OPTIONS]; /* -1: not known to the socket */
-    uint32_t queued; /* bytes of unread datagrams, in the parcel of this fd */
-    uint32_t pad;
+    uint32_t queued;   /* bytes of unread datagrams, in the parcel of this fd */
+    int32_t protocol;  /* of a raw socket; 0: UDP */
+    uint8_t icmp6[32]; /* ICMP6_FILTER of one of that protocol */
 };
 
 /* Unread datagrams in a parcel: this, then .size bytes, padded with zeroes to 8; the

@@ -155,6 +155,10 @@ check_fd_kind(const struct image_fd *f)
         return f->u.listen.address_len <= sizeof f->u.listen.address
                    ? NULL
                    : "descriptor: address too long";
+    case IMAGE_FD_RAW:
+        if (f->u.udp.queued > 0 || f->u.udp.protocol <= 0 || f->u.udp.protocol > 255)
+            return "descriptor: raw socket without a protocol";
+        /* fall through */
     case IMAGE_FD_UDP:
         if (f->u.udp.local_len > sizeof f->u.udp.local ||
             f->u.udp.remote_len > sizeof f->u.udp.remote)
@@ -366,7 +370,8 @@ check_groups(const struct image *im)
     for (uint32_t i = 0; i < im->ngroups; i++) {
         const struct image_fd *f = image_fd_find(im, im->groups[i].fd);
 
-        if (!f || f->kind != IMAGE_FD_UDP || f->dup_of >= 0)
+        if (!f || (f->kind != IMAGE_FD_UDP && f->kind != IMAGE_FD_RAW) ||
+            f->dup_of >= 0)
             return "multicast group of no UDP socket";
         if (!bool_value(im->groups[i].v6) ||
             !terminated(im->groups[i].device, sizeof im->groups[i].device))

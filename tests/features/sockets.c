@@ -501,7 +501,7 @@ static const struct feature rows[] = {
     { "UDP socket that collects a datagram", "UDP_CORK", FEATURE_ALONE, set_up_corked,
         NULL, NULL },
     { "UDP-Lite", "UDP-Lite", FEATURE_ALONE, set_up_udp_lite, NULL, NULL },
-    { "raw sockets", "raw", FEATURE_ALONE, set_up_raw, check_raw, NULL },
+    { "raw sockets", NULL, 0, set_up_raw, check_raw, NULL },
     { "ping socket", "internet socket", FEATURE_ALONE, set_up_ping, NULL, NULL },
     { "netlink route and uevent sockets", NULL, 0, set_up_route, check_route, NULL },
     { "netlink netfilter socket", "not about routes", FEATURE_ALONE, set_up_netfilter,

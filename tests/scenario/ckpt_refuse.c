@@ -74,7 +74,9 @@ make_corked(void)
 static void
 make_raw(void)
 {
-    socket(AF_INET, SOCK_RAW, IPPROTO_ICMP);
+    int s = socket(AF_INET6, SOCK_RAW, IPPROTO_RAW), on = 1;
+
+    setsockopt(s, IPPROTO_IPV6, 36 /* IPV6_HDRINCL */, &on, sizeof on);
 }
 
 static void

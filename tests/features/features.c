@@ -5,9 +5,9 @@
 #include <string.h>
 
 extern const struct feature_area area_threads, area_attributes, area_signals,
-    area_timers, area_process, area_filters, area_memory, area_shared, area_files,
-    area_pipes, area_terminals, area_async, area_events, area_sockets, area_unix,
-    area_foreign;
+    area_timers, area_process, area_credentials, area_filters, area_memory, area_shared,
+    area_files, area_locks, area_pipes, area_terminals, area_async, area_events,
+    area_sockets, area_unix, area_foreign;
 
 const struct feature_area *const feature_areas[] = {
     &area_threads,
@@ -15,10 +15,12 @@ const struct feature_area *const feature_areas[] = {
     &area_signals,
     &area_timers,
     &area_process,
+    &area_credentials,
     &area_filters,
     &area_memory,
     &area_shared,
     &area_files,
+    &area_locks,
     &area_pipes,
     &area_terminals,
     &area_async,

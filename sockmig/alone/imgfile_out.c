@@ -99,7 +99,8 @@ imgfile_put(struct imgfile_out *out, enum imgfile_type type, uint32_t process,
     ret = keep_head(out, head.head_hash);
     if (ret == 0)
         ret = write_parts(out->fd, v, n + 2);
-    out->bytes += sizeof head + head.size + imgfile_padding(head.size);
+    if (ret == 0)
+        out->bytes += sizeof head + head.size + imgfile_padding(head.size);
     return ret;
 }
 

@@ -90,6 +90,36 @@ as_before()
     [ "$(tables)" = "$1" ]
 }
 
+# speak NAMESPACE|- NAME NUMBER NEIGHBOUR [learn]: BGP between two hosts of segment 2,
+# 10.81.2.0/24; who learns announces the host routes of sockmig and nothing else.
+speak()
+{
+    local enter="ip netns exec $1" learn="" out=none in=all
+    [ "$1" = - ] && enter=
+    [ "${5:-}" = learn ] && learn="learn;" in=none &&
+        out="where source = RTS_INHERIT && krt_source = 78"
+    cat > "$2.conf" << X
+router id 10.81.2.$3;
+protocol device { scan time 1; }
+protocol kernel four { $learn scan time 1; ipv4 { import all; export all; }; }
+protocol kernel six { $learn scan time 1; ipv6 { import all; export all; }; }
+template bgp both { local as 65000; connect delay time 1; connect retry time 1; }
+protocol bgp b4 from both { local 10.81.2.$3; neighbor 10.81.2.$4 as 65000; direct;
+    ipv4 { import $in; export $out; next hop self; }; }
+protocol bgp b6 from both { local fd81:2::$3; neighbor fd81:2::$4 as 65000; direct;
+    ipv6 { import $in; export $out; next hop self; }; }
+X
+    $enter bird -c "$2.conf" -s "$dir/$2.ctl" -P "$dir/$2.pid" || fail "bird: $2"
+}
+
+speaking()
+{
+    for d in "$@"; do
+        await "BGP of $d" \
+            sh -c "birdc -s $d.ctl show protocols | grep -c Established | grep -q 2"
+    done
+}
+
 # neighbour_knows NAMESPACE ADDRESS DEVICE: who has asked for it knows that it is there.
 neighbour_knows()
 {

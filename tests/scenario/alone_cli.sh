@@ -95,6 +95,25 @@ expect 1 "truncated" restore cut
 /usr/bin/python3 -c 'b = bytearray(open("image/image", "rb").read()); b[len(b) // 2] ^= 4
 open("flipped", "wb").write(b)'
 expect 1 "changed" restore flipped
+/usr/bin/python3 - "$sockmig" <<'X' || bad=1
+import random, re, subprocess, sys
+whole, bad = open("image/image", "rb").read(), 0
+random.seed(7)
+for i in range(100):
+    if i % 2:
+        broken = whole[:random.randrange(len(whole))]
+    else:
+        at = random.randrange(len(whole)) if i % 4 else random.randrange(4096)
+        broken = bytearray(whole)
+        broken[at] ^= 1 << random.randrange(8)
+    open("broken", "wb").write(broken)
+    for command in ("show", "restore"):
+        r = subprocess.run([sys.argv[1], command, "broken"], capture_output=True, text=True)
+        if r.returncode != 1 or not re.search("truncated|changed|no image|version", r.stderr):
+            print("FAIL: %s of broken image %d: %d: %s" % (command, i, r.returncode, r.stderr))
+            bad = 1
+sys.exit(bad)
+X
 expect 0 "1 process" restore image
 kill $sleeper || { echo "FAIL: it was not restored"; bad=1; }
 [ $bad = 0 ] && echo PASS

@@ -39,7 +39,6 @@ def aio():
 
 has("multipath", lambda: socket.socket(socket.AF_INET, socket.SOCK_STREAM, 262))
 has("SCTP", lambda: socket.socket(socket.AF_INET, socket.SOCK_STREAM, 132))
-has("raw", lambda: socket.socket(socket.AF_INET, socket.SOCK_RAW, 1))
 has("packet", lambda: socket.socket(socket.AF_PACKET, socket.SOCK_RAW, 0))
 has("MD5", with_md5)
 has("asynchronous", aio)

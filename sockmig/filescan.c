@@ -12,6 +12,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#define FOREIGN_S 2
+
 static uint8_t *
 map_buffer(void)
 {
@@ -49,6 +51,7 @@ filescan_free(struct filescan *s)
     if (!s)
         return;
     filescan_seed_end(s);
+    filewrites_free(s->writes);
     for (unsigned i = 0; i < FILES_MAX_ROOTS; i++)
         fd_close(s->fds[i]);
     for (unsigned i = 0; i < 2; i++)
@@ -110,6 +113,7 @@ adopt(struct filescan *s, const struct files_entry *before, struct scan_extra *o
         x->hashes = old->hashes;
         old->hashes = NULL;
         x->look = old->look;
+        x->unknown = old->unknown;
         x->seed = old->seed;
         x->seed_next = old->seed_next;
         x->have = old->have;
@@ -126,18 +130,46 @@ adopt(struct filescan *s, const struct files_entry *before, struct scan_extra *o
     for (uint64_t i = have; i < want; i++)
         x->hashes[i] = s->zero;
     if (before && want > 0 && want <= have && e->size < before->size)
-        x->hashes[want - 1] = 0; /* what was behind the end has gone */
+        x->hashes[want - 1] = 0, x->unknown = true; /* what was behind has gone */
     e->hashes = x->hashes;
     return 0;
 }
 
 static bool
-may_have_changed(const struct files_entry *before, const struct scan_extra *old,
-    const struct files_entry *e, const struct scan_extra *x)
+same_times(const struct scan_extra *a, const struct scan_extra *b)
 {
-    return !before || old->look || !old->settled || before->inode != e->inode ||
-           before->size != e->size || old->ctime.tv_sec != x->ctime.tv_sec ||
-           old->ctime.tv_nsec != x->ctime.tv_nsec;
+    return a->ctime.tv_sec == b->ctime.tv_sec && a->ctime.tv_nsec == b->ctime.tv_nsec;
+}
+
+enum due { DUE_NOT, DUE_BLOCKS, DUE_ALL };
+
+/* Somebody else's write may still go on while the service stands still. */
+static bool
+is_foreign(const struct filescan *s, const struct scan_extra *x)
+{
+    return s->now - x->foreign < FOREIGN_S;
+}
+
+static enum due
+how_much(struct filescan *s, const struct files_entry *before,
+    const struct scan_extra *old, const struct files_entry *e, struct scan_extra *x,
+    struct filewrites_blocks *written)
+{
+    bool changed;
+
+    *written = (struct filewrites_blocks){ .n = 0 };
+    if (s->told)
+        *written = filewrites_find(s->writes, x->kernel_inode);
+    x->foreign = written->foreign ? s->now : old ? old->foreign : 0;
+    if (!before || old->look || before->inode != e->inode || written->whole ||
+        (s->told && is_foreign(s, x)))
+        return DUE_ALL;
+    changed = before->size != e->size || !same_times(old, x);
+    if (!s->told)
+        return changed || !old->settled || old->unknown ? DUE_ALL : DUE_NOT;
+    if (written->n > 0 || old->unknown)
+        return DUE_BLOCKS;
+    return changed ? DUE_ALL : DUE_NOT;
 }
 
 static int
@@ -147,13 +179,16 @@ take_file(struct filescan *s, const struct files_lists *l, struct scan_list *was
     struct files_entry *e = &now->v[i];
     const struct files_entry *before = files_before(l, e);
     struct scan_extra *old = before ? &was->x[before - was->v] : NULL;
-    bool look = may_have_changed(before, old, e, &now->x[i]);
+    struct filewrites_blocks written;
+    enum due due = how_much(s, before, old, e, &now->x[i], &written);
+    uint64_t from = before ? before->size / SCAN_CHUNK * SCAN_CHUNK : 0;
     int ret = adopt(s, before, old, e, &now->x[i]);
 
     s->stat.files++;
     s->stat.bytes += e->size;
-    if (ret == 0 && look)
-        ret = scan_content(s, now, i, shipped);
+    if (ret == 0 && due != DUE_NOT)
+        ret = scan_content(
+            s, now, i, shipped, due == DUE_BLOCKS ? &written : NULL, from);
     return ret;
 }
 
@@ -163,8 +198,11 @@ look(struct filescan *s, bool shipped, struct refusals *why)
     struct scan_list *was = &s->lists[s->current], *now = &s->lists[!s->current];
     struct mono began = mono_clock();
     struct files_lists l;
-    int ret = scan_walk(s, now, why);
+    int ret;
 
+    s->now = time(NULL);
+    s->told = s->writes && filewrites_drain(s->writes) && shipped;
+    ret = scan_walk(s, now, why);
     s->stat = (struct filescan_stat){ 0 };
     if (ret == 0)
         ret = lists_of(s, was, now, &l);
@@ -214,6 +252,20 @@ filescan_begin(struct filescan *s, const _Atomic bool *stop, struct refusals *wh
     ret = look(s, false, why);
     s->stop = NULL;
     return explain(ret, why);
+}
+
+void
+filescan_watch(struct filescan *s, pid_t pid)
+{
+    struct refusals why = { .n = 0 };
+
+    if (!s->writes && !s->untold && scan_open_roots(s, &why) == 0)
+        s->writes = filewrites_new(s->fds, s->conf.nroots);
+    s->untold = !s->writes;
+    if (s->writes && filewrites_of(s->writes, pid) < 0) {
+        filewrites_free(s->writes);
+        s->writes = NULL;
+    }
 }
 
 int

@@ -14,6 +14,7 @@
 #include "sockmig/slot.h"
 
 #include <stddef.h>
+#include <sys/types.h>
 
 struct filescan;
 
@@ -31,6 +32,10 @@ void filescan_free(struct filescan *s);                          /* NULL is lega
  *
  * 0; -EOPNOTSUPP: they cannot be kept, see @why; -ECANCELED: stopped. */
 int filescan_begin(struct filescan *s, const _Atomic bool *stop, struct refusals *why);
+
+/* filescan_watch - process @pid is the one whose writes are looked at.  Before
+ * filescan_begin(). */
+void filescan_watch(struct filescan *s, pid_t pid);
 
 /* filescan_take - add what changed since the last call to the operations that wait.
  * They stay until filescan_hand() takes them: a checkpoint that fails loses none.

@@ -108,13 +108,48 @@ take_chunk(struct filescan *s, struct files_entry *e, struct scan_extra *x,
     return changed;
 }
 
+/* Written by what is told, not known, or beyond byte @from. */
+static bool
+is_due(const struct scan_extra *x, const struct filewrites_blocks *only, uint64_t from,
+    uint64_t chunk, uint64_t blocks)
+{
+    uint64_t first = chunk * SCAN_BLOCKS;
+
+    if (!only || (chunk + 1) * SCAN_CHUNK > from || filewrites_has(only, chunk))
+        return true;
+    for (uint64_t b = first; x->unknown && b < first + SCAN_BLOCKS && b < blocks; b++)
+        if (x->hashes[b] == 0)
+            return true;
+    return false;
+}
+
+static int
+scan_chunks(struct filescan *s, int fd, struct files_entry *e, struct scan_extra *x,
+    bool shipped, const struct filewrites_blocks *only, uint64_t from)
+{
+    uint64_t chunks = (e->size + SCAN_CHUNK - 1) / SCAN_CHUNK;
+    int n = 0;
+
+    for (uint64_t chunk = 0; chunk < chunks && n >= 0; chunk++) {
+        if (!is_due(x, only, from, chunk, files_blocks(e->size)))
+            continue;
+        if (s->stop && *s->stop)
+            return -ECANCELED;
+        n = scan_chunk(s, fd, chunk, e->size, s->chunk);
+        if (n > 0)
+            e->touched |= take_chunk(s, e, x, chunk, (unsigned)n, shipped);
+        s->stat.hashed_bytes += SCAN_CHUNK;
+    }
+    return n < 0 ? n : 0;
+}
+
 int
-scan_content(struct filescan *s, struct scan_list *list, size_t i, bool shipped)
+scan_content(struct filescan *s, struct scan_list *list, size_t i, bool shipped,
+    const struct filewrites_blocks *only, uint64_t from)
 {
     struct files_entry *e = &list->v[i];
     struct scan_extra *x = &list->x[i];
-    uint64_t chunks = (e->size + SCAN_CHUNK - 1) / SCAN_CHUNK;
-    int fd = scan_open(s, e), n = 0;
+    int fd = scan_open(s, e), ret;
     struct stat st;
 
     if (fd < 0 || fstat(fd, &st) < 0 || st.st_ino != x->kernel_inode) {
@@ -122,17 +157,8 @@ scan_content(struct filescan *s, struct scan_list *list, size_t i, bool shipped)
         fd_close(fd < 0 ? -1 : fd);
         return fd == -ENOENT || fd == -ELOOP || fd == -ENXIO || fd >= 0 ? 0 : fd;
     }
-    x->look = false;
-    for (uint64_t chunk = 0; chunk < chunks && n >= 0; chunk++) {
-        if (s->stop && *s->stop) {
-            n = -ECANCELED;
-            break;
-        }
-        n = scan_chunk(s, fd, chunk, e->size, s->chunk);
-        if (n > 0)
-            e->touched |= take_chunk(s, e, x, chunk, (unsigned)n, shipped);
-        s->stat.hashed_bytes += SCAN_CHUNK;
-    }
+    ret = scan_chunks(s, fd, e, x, shipped, only, from);
+    x->look = x->unknown = false;
     fd_close(fd);
-    return n < 0 ? n : s->out.bad ? -ENOSPC : 0;
+    return ret < 0 ? ret : s->out.bad ? -ENOSPC : 0;
 }

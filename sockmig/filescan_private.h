@@ -6,6 +6,7 @@
 #define BSC_FILESCAN_PRIVATE_H
 
 #include "sockmig/filescan.h"
+#include "sockmig/filewrites.h"
 
 #include <sys/stat.h>
 #include <time.h>
@@ -14,8 +15,10 @@ struct scan_extra {   /* of an entry, beside it */
     uint64_t *hashes; /* owned by the list; 0: not known */
     uint64_t kernel_inode;
     struct timespec ctime;
-    bool settled; /* no write since can have left the same ctime */
-    bool look;    /* look at all of it next time, whatever its times say */
+    bool settled;    /* no write since can have left the same ctime */
+    bool look;       /* look at all of it next time, whatever its times say */
+    bool unknown;    /* hashes of some blocks are 0: look at them */
+    int64_t foreign; /* seconds: when somebody else was last seen to write to it */
     uint32_t links;
 
     /* of the seed that runs */
@@ -45,6 +48,10 @@ struct filescan {
     size_t nslots;
     uint64_t moves; /* numbers given out */
     const _Atomic bool *stop;
+    struct filewrites *writes; /* owned; NULL: nobody tells what was written */
+    bool untold;               /* it was tried in vain */
+    bool told;                 /* what it told is whole */
+    time_t now;
     uint8_t *chunk; /* owned */
     struct {
         uint64_t number; /* of it, from 1 */
@@ -71,6 +78,7 @@ int scan_open(const struct filescan *s, const struct files_entry *e);
 uint64_t scan_hash(const struct filescan *s, const void *block);
 int scan_chunk(
     const struct filescan *s, int fd, uint64_t chunk, uint64_t size, uint8_t *to);
-int scan_content(struct filescan *s, struct scan_list *list, size_t i, bool ship);
+int scan_content(struct filescan *s, struct scan_list *list, size_t i, bool ship,
+    const struct filewrites_blocks *only, uint64_t from);
 
 #endif

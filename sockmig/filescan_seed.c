@@ -133,7 +133,7 @@ seed_chunk(struct filescan *s, struct writer *w, const struct files_entry *e,
         op.data = s->chunk + (size_t)i * FILES_BLOCK;
         if (scan_hash(s, op.data) != x->hashes[block]) {
             x->hashes[block] = 0;
-            x->look = true;
+            x->unknown = true;
             continue;
         }
         if (x->hashes[block] == s->zero)

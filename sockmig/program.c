@@ -10,8 +10,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define PROGRAM_LINKS 8
+
 struct program {
-    struct bpf_object *object; /* owned */
+    struct bpf_object *object;             /* owned */
+    struct bpf_link *links[PROGRAM_LINKS]; /* owned */
+    unsigned nlinks;
 };
 
 /* The caller says what failed; why in detail (a verifier's log) is for debugging. */
@@ -58,6 +62,8 @@ program_free(struct program *p)
 {
     if (!p)
         return;
+    for (unsigned i = 0; i < p->nlinks; i++)
+        bpf_link__destroy(p->links[i]);
     bpf_object__close(p->object);
     free(p);
 }
@@ -101,6 +107,47 @@ int
 program_iteration(int iterator)
 {
     return bpf_iter_create(iterator);
+}
+
+int
+program_trace_all(struct program *p)
+{
+    struct bpf_program *one;
+
+    bpf_object__for_each_program(one, p->object)
+    {
+        struct bpf_link *link = p->nlinks < PROGRAM_LINKS ? bpf_program__attach(one)
+                                                          : NULL;
+
+        if (!link)
+            return errno ? -errno : -ENOSPC;
+        p->links[p->nlinks++] = link;
+    }
+    return 0;
+}
+
+int
+program_store(int map, const void *key, const void *value)
+{
+    return bpf_map_update_elem(map, key, value, BPF_ANY) < 0 ? -errno : 0;
+}
+
+int
+program_load_value(int map, const void *key, void *value)
+{
+    return bpf_map_lookup_elem(map, key, value) < 0 ? -errno : 0;
+}
+
+int
+program_first_key(int map, void *key)
+{
+    return bpf_map_get_next_key(map, NULL, key) < 0 ? -errno : 0;
+}
+
+int
+program_take(int map, const void *key, void *value)
+{
+    return bpf_map_lookup_and_delete_elem(map, key, value) < 0 ? -errno : 0;
 }
 
 void

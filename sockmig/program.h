@@ -36,6 +36,17 @@ int program_attach(
 int program_iterate_task(const struct program *p, const char *function, pid_t pid);
 int program_iteration(int iterator);
 
+/* program_trace_all - attach every function of it to where its section says, until
+ * program_free().  0 or -errno. */
+int program_trace_all(struct program *p);
+
+/* Values of a map, by its descriptor; 0 or -errno.  program_take: it is gone from
+ * there. */
+int program_store(int map, const void *key, const void *value);
+int program_load_value(int map, const void *key, void *value);
+int program_first_key(int map, void *key); /* -ENOENT: it is empty */
+int program_take(int map, const void *key, void *value);
+
 /* program_detach_all - from both sides of a device, in the calling thread's namespace,
  * whoever attached them. */
 void program_detach_all(int ifindex);

@@ -27,7 +27,10 @@ files_open(struct tracer *t)
 int
 files_begin(struct tracer *t, struct refusals *why)
 {
-    return t->scan ? filescan_begin(t->scan, NULL, why) : 0;
+    if (!t->scan)
+        return 0;
+    filescan_watch(t->scan, t->pid); /* first: what comes from here on is seen */
+    return filescan_begin(t->scan, NULL, why);
 }
 
 /* The process stands still: what it has written by now, and no more. */

@@ -6,7 +6,8 @@
  *
  * files_loop FOLDER [SEED [ROUNDS]].  Each round: some changes and a look, some times;
  * then a third folder that has been away is seeded while the first changes on, and a
- * batch is carried out once more from its beginning, as after a crash. */
+ * batch is carried out once more from its beginning, as after a crash.  With
+ * FILES_BLIND in the environment nobody tells which blocks were written. */
 #include "sockmig/filescan.h"
 #include "sockmig/filestore_apply.h"
 
@@ -324,6 +325,8 @@ main(int argc, char **argv)
     open_other(&o[0], "b");
     open_other(&o[1], "c");
     s = filescan_new(&conf);
+    if (!getenv("FILES_BLIND")) /* no help by BPF */
+        filescan_watch(s, getpid());
     if (filescan_begin(s, NULL, &why) < 0)
         fail("begin", path);
     for (round_now = 0; round_now < rounds; round_now++) {

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * writes_map.h - what writes.bpf.c and filewrites.c share. */
+#ifndef BSC_WRITES_MAP_H
+#define BSC_WRITES_MAP_H
+
+#include <linux/types.h>
+
+#define WRITES_DEVICES 8
+#define WRITES_BLOCK 4096u
+#define WRITES_GROUP (64u * WRITES_BLOCK) /* a bit for each block */
+#define WRITES_WHOLE (~0ull)              /* group: any of it, see the value */
+#define WRITES_FOREIGN 2ull               /* value of it: by another process */
+
+struct writes_conf {
+    __u32 devices[WRITES_DEVICES]; /* as the kernel has them */
+    __u32 ndevices, tgid;          /* of the service, in its own pid namespace */
+    __u64 ns_device, ns_inode;     /* that namespace */
+};
+
+struct writes_key {
+    __u64 inode, group;
+};
+
+#endif

@@ -82,7 +82,10 @@ START_TEST(a_link_stays_in_its_folder)
 }
 END_TEST
 
-static const struct files_attr attr = { 0640, 1, 2, 999999999, -3 };
+#define ATTR                                                                           \
+    {                                                                                  \
+        0640, 1, 2, 999999999, -3                                                      \
+    }
 static const uint8_t data[5] = "abcd";
 
 static const struct files_op ops[] = {
@@ -90,14 +93,14 @@ static const struct files_op ops[] = {
     { .kind = FILES_MAKE_FILE,
         .root = 7,
         .path = "d/f",
-        .attr = attr,
+        .attr = ATTR,
         .size = 1 << 30 },
     { .kind = FILES_MAKE_SYMLINK, .path = "d/s", .target = "../x" },
     { .kind = FILES_MAKE_LINK, .path = "d/l", .target = "d/f" },
     { .kind = FILES_DROP, .path = "gone" },
     { .kind = FILES_DATA, .path = "d/f", .offset = 4096, .length = 5, .data = data },
     { .kind = FILES_ZERO, .path = "d/f", .offset = 1, .length = FILES_MAX_SIZE - 1 },
-    { .kind = FILES_ATTR, .path = "", .attr = attr },
+    { .kind = FILES_ATTR, .path = "", .attr = ATTR },
     { .kind = FILES_TAKE, .path = "d/f", .size = 12 },
     { .kind = FILES_GIVE, .path = "e", .size = 12 },
 };
@@ -209,7 +212,7 @@ START_TEST(entries_come_back_in_order_only)
 {
     static const uint64_t hashes[2] = { 7, 8 };
     const struct files_entry list[] = {
-        { .path = "", .type = FILES_DIR, .attr = attr },
+        { .path = "", .type = FILES_DIR, .attr = ATTR },
         { .path = "a",
             .type = FILES_FILE,
             .size = 4097,

@@ -184,7 +184,7 @@ change(void)
         die("chmod");
 }
 
-static void
+__attribute__((format(printf, 1, 2))) static void
 is_wrong(const char *fmt, ...)
 {
     va_list args;

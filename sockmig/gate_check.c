@@ -189,7 +189,7 @@ find_survey(char *text, size_t size)
     }
     snprintf(text, size,
         "%s: the pause of a checkpoint grows with every connection, busy or not; the "
-        "kernel needs CONFIG_BPF_SYSCALL, CONFIG_DEBUG_INFO_BTF (Linux 5.11 or newer)",
+        "kernel needs CONFIG_BPF_SYSCALL, CONFIG_DEBUG_INFO_BTF (Linux 5.17 or newer)",
         strerror((int)-n));
     return GATE_LIMITED;
 }

@@ -13,6 +13,7 @@
 #include <bpf/bpf_helpers.h>
 
 #define BITS 64
+#define STEPS 65536 /* two for each of an image's 16384 items, and to spare */
 #define S_IFMT 0170000
 #define S_IFSOCK 0140000
 
@@ -58,10 +59,57 @@ struct inode {
     struct super_block *i_sb;
 };
 
+struct qstr {
+    const unsigned char *name;
+};
+
+struct dentry {
+    struct qstr d_name;
+};
+
+struct path {
+    struct dentry *dentry;
+};
+
 struct file {
     unsigned int f_flags;
     __s64 f_pos;
     struct inode *f_inode;
+    struct path f_path;
+    void *private_data;
+};
+
+struct rb_node {
+    unsigned long __rb_parent_color;
+    struct rb_node *rb_right, *rb_left;
+};
+
+struct rb_root {
+    struct rb_node *rb_node;
+};
+
+struct rb_root_cached {
+    struct rb_root rb_root;
+};
+
+struct eventpoll {
+    struct rb_root_cached rbr;
+};
+
+struct epoll_filefd {
+    struct file *file;
+    int fd;
+};
+
+struct epoll_event {
+    __u32 events;
+    __u64 data;
+};
+
+struct epitem {
+    struct rb_node rbn;
+    struct epoll_filefd ffd;
+    struct epoll_event event;
 };
 
 struct sock_common {
@@ -141,6 +189,83 @@ closes_on_exec(const struct task_struct *task, __u32 fd)
     return word >> (fd % BITS) & 1;
 }
 
+struct walk { /* over the tree of an epoll set; each step goes along one edge */
+    unsigned long node, from;
+    __u64 hash;
+};
+
+static __always_inline void
+mix(__u64 *hash, __u64 word)
+{
+    *hash = (*hash ^ word) * 0x9e3779b97f4a7c15ull;
+    *hash ^= *hash >> 32;
+}
+
+static __always_inline void
+mix_item(__u64 *hash, unsigned long node)
+{
+    struct epitem *item = (void *)(node - bpf_core_field_offset(struct epitem, rbn));
+    struct file *file = 0;
+    __u32 events = 0;
+    __u64 data = 0;
+    int fd = 0;
+
+    bpf_core_read(&file, sizeof file, &item->ffd.file);
+    bpf_core_read(&fd, sizeof fd, &item->ffd.fd);
+    bpf_core_read(&events, sizeof events, &item->event.events);
+    bpf_core_read(&data, sizeof data, &item->event.data);
+    mix(hash, (__u64)file);
+    mix(hash, (__u64)events << 32 | (__u32)fd);
+    mix(hash, data);
+}
+
+/* Down to the left, down to the right, up: a node counts when it is come to from above.
+ */
+static long
+step(__u32 i, void *arg)
+{
+    struct walk *w = arg;
+    unsigned long parent, left, right, down = 0;
+    struct rb_node n = { 0 };
+
+    (void)i;
+    if (!w->node)
+        return 1;
+    bpf_probe_read_kernel(&n, sizeof n, (void *)w->node);
+    parent = n.__rb_parent_color & ~3ul;
+    left = (unsigned long)n.rb_left;
+    right = (unsigned long)n.rb_right;
+    if (w->from == parent) {
+        mix_item(&w->hash, w->node);
+        down = left ? left : right;
+    } else if (w->from == left) {
+        down = right;
+    }
+    w->from = w->node;
+    w->node = down ? down : parent;
+    return 0;
+}
+
+/* Of what an epoll set watches: descriptors, their files, events, data.  0: no set. */
+static __always_inline __u64
+watched(const struct file *file)
+{
+    struct walk w = { .hash = 1 };
+    struct eventpoll *set = file->private_data;
+    struct rb_node *root = 0;
+    static const char want[] = "[eventpoll]";
+    char name[sizeof want] = "";
+
+    bpf_probe_read_kernel(name, sizeof name, file->f_path.dentry->d_name.name);
+    for (unsigned i = 0; i < sizeof name; i++)
+        if (name[i] != want[i])
+            return 0;
+    bpf_core_read(&root, sizeof root, &set->rbr.rb_root.rb_node);
+    w.node = (unsigned long)root;
+    bpf_loop(STEPS, step, &w, 0);
+    return w.node ? 0 : w.hash | 1;
+}
+
 /* Moves with every change of the mappings: whoever changes one takes their lock for
  * writing.  0: not known. */
 static __always_inline __u32
@@ -195,6 +320,7 @@ survey(struct bpf_iter__task_file *ctx)
     r.flags = file->f_flags;
     r.cloexec = closes_on_exec(task, r.fd);
     r.map_seq = map_seq(task);
+    r.watched = (r.mode & S_IFMT) == 0 ? watched(file) : 0;
     socket = (r.mode & S_IFMT) == S_IFSOCK ? bpf_sock_from_file(file) : 0;
     sk = socket ? socket->sk : 0;
     if (sk && sk->sk_type == STREAM && sk->sk_protocol == TCP &&

@@ -92,6 +92,7 @@ forget_one(struct descriptor *m)
     if (m->fdinfo)
         fd_close(m->fdinfo - 1);
     free(m->un);
+    free(m->items);
     memset(m, 0, sizeof *m);
 }
 
@@ -362,6 +363,7 @@ look_at_number(struct descriptors *d, int fd, const struct survey_row *row,
 {
     struct look l = { .d = d, .im = im, .parcels = parcels, .why = why, .fd = fd };
     struct mono start;
+    uint32_t items;
     int ret;
 
     if (fd >= DESCRIPTORS_MAX_NUMBER || im->nfds == IMAGE_MAX_FDS) {
@@ -380,8 +382,11 @@ look_at_number(struct descriptors *d, int fd, const struct survey_row *row,
     if (l.dup < 0)
         return errno == EBADF ? 0
                               : -errno; /* closed by another that shares the table */
+    items = im->nitems;
     ret = look_at(&l);
     l.memo->row = row ? *row : (struct survey_row){ 0 };
+    if (ret == 0 && l.memo->row.watched && l.out->dup_of < 0)
+        look_keep_items(d, l.memo, im, items);
     fd_close(l.dup);
     if (S_ISSOCK(l.st.st_mode))
         d->sockets_us += (unsigned)mono_us_between(start, mono_clock());

@@ -25,6 +25,14 @@
 #define DESCRIPTORS_YOUNG 3 /* full looks at first */
 #define DESCRIPTORS_HASH 4096
 
+struct descriptor_items { /* what an epoll set watched when it was last looked at */
+    uint32_t n;
+    struct {
+        struct image_epoll_item item;
+        uint64_t inode;
+    } v[];
+};
+
 /* What is known of a descriptor; zero for a new one. */
 struct descriptor {
     uint64_t seen; /* checkpoint at which it was last there; 0: never */
@@ -33,8 +41,9 @@ struct descriptor {
     unsigned looks; /* full ones */
     int fdinfo;     /* owned, plus 1: /proc/PID/fdinfo/FD; 0: not open */
     int family, socket_type, protocol;
-    uint64_t parcel_hash;  /* of what was last sent of a pipe; 0: nothing */
-    struct survey_row row; /* before the last look; zero: none */
+    uint64_t parcel_hash;           /* of what was last sent of a pipe; 0: nothing */
+    struct survey_row row;          /* before the last look; zero: none */
+    struct descriptor_items *items; /* owned; of an epoll set with a row; NULL: none */
     struct image_fd image;
     struct image_tcp tcp;
     struct tcp_watch watch;
@@ -111,6 +120,11 @@ void descriptors_forget(struct descriptors *d);
  * d->survey.rows, at the same index.  How many; -E2BIG: more than @max; -ESRCH; other
  * -errno. */
 int descriptors_list(struct descriptors *d, int *numbers, int max, bool *surveyed);
+
+/* look_keep_items - what epoll set @m watches: items @first.. of @im.  Without memory
+ * it is looked at again the next time. */
+void look_keep_items(const struct descriptors *d, struct descriptor *m,
+    const struct image *im, uint32_t first);
 
 /* look_by_survey - the next of @im->fds, if by @row nothing of it changed since the
  * checkpoint before; false: it must be looked at. */

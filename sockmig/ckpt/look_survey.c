@@ -6,6 +6,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -18,10 +19,7 @@
 static bool
 is_same(const struct survey_row *a, const struct survey_row *b)
 {
-    struct survey_row like = *a;
-
-    like.map_seq = b->map_seq;
-    return memcmp(&like, b, sizeof like) == 0;
+    return memcmp(a, b, offsetof(struct survey_row, map_seq)) == 0;
 }
 
 /* The row has all of it that can change. */
@@ -39,6 +37,8 @@ is_told(const struct descriptors *d, const struct descriptor *m,
     case IMAGE_FD_TCP_FRESH:
     case IMAGE_FD_TCP_DEAD:
         return row->tcp != 0;
+    case IMAGE_FD_EPOLL:
+        return row->watched != 0 && m->items;
     case IMAGE_FD_FILE:
         return row->nlink > 0 && !m->image.u.file.deleted && !d->renamed;
     default:
@@ -49,7 +49,7 @@ is_told(const struct descriptors *d, const struct descriptor *m,
 static bool
 is_due(const struct descriptors *d, const struct survey_row *row, unsigned looks)
 {
-    unsigned round = row->tcp ? SOCKET_ROUND : DESCRIPTORS_ROUND;
+    unsigned round = row->tcp || row->watched ? SOCKET_ROUND : DESCRIPTORS_ROUND;
 
     return looks < DESCRIPTORS_YOUNG || (row->fd + d->round) % round == 0;
 }
@@ -64,6 +64,35 @@ is_first(struct descriptors *d, const struct image *im, uint64_t inode)
     return true;
 }
 
+void
+look_keep_items(const struct descriptors *d, struct descriptor *m,
+    const struct image *im, uint32_t first)
+{
+    uint32_t n = im->nitems - first;
+
+    free(m->items);
+    m->items = malloc(sizeof *m->items + n * sizeof m->items->v[0]);
+    if (!m->items)
+        return;
+    m->items->n = n;
+    for (uint32_t i = 0; i < n; i++) {
+        m->items->v[i].item = im->items[first + i];
+        m->items->v[i].inode = d->item_inodes[first + i];
+    }
+}
+
+static bool
+add_items(struct descriptors *d, const struct descriptor_items *items, struct image *im)
+{
+    if (items->n > IMAGE_MAX_ITEMS - im->nitems)
+        return false;
+    for (uint32_t i = 0; i < items->n; i++) {
+        d->item_inodes[im->nitems] = items->v[i].inode;
+        im->items[im->nitems++] = items->v[i].item;
+    }
+    return true;
+}
+
 bool
 look_by_survey(struct descriptors *d, struct image *im, const struct survey_row *row)
 {
@@ -72,7 +101,8 @@ look_by_survey(struct descriptors *d, struct image *im, const struct survey_row 
 
     if (m->seen == 0 || m->seen != d->round - 1 || m->image.dup_of >= 0 ||
         !is_same(&m->row, row) || is_due(d, row, m->looks) || !is_told(d, m, row) ||
-        !is_first(d, im, row->ino))
+        !is_first(d, im, row->ino) ||
+        (m->image.kind == IMAGE_FD_EPOLL && !add_items(d, m->items, im)))
         return false;
     m->seen = d->round;
     im->fds[im->nfds] = m->image;

@@ -4,7 +4,7 @@
  *
  * A row tells whether a descriptor is what it was at the checkpoint before; looking at
  * it through a duplicate takes six system calls and more (measured: 0.4 us against 15
- * us a connection).  Needs Linux 5.11 with CONFIG_DEBUG_INFO_BTF; without it each
+ * us a connection).  Needs Linux 5.17 with CONFIG_DEBUG_INFO_BTF; without it each
  * descriptor is looked at each time.
  *
  * Source: kernel/bpf/task_iter.c; sockmig/bpf/survey.bpf.c. */

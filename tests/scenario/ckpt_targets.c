@@ -12,6 +12,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -24,7 +25,8 @@
 
 static const struct app apps[] = { { "app", false, NULL }, { "churn", false, "churn" },
     { "redis", true, NULL }, { "redis-load", true, "load" },
-    { "redis-save", true, "save" } };
+    { "redis-save", true, "save" }, { "redis-rest", true, "1000" },
+    { "redis-crowd", true, "9000" } };
 
 const struct app *
 app_find(const char *name)
@@ -106,9 +108,32 @@ wait_for_redis(void)
     return false;
 }
 
+/* Connections that say one word and then rest, as long as this process lives. */
+static bool
+rest_at_redis(int n)
+{
+    const struct rlimit limit = { 20000, 20000 };
+    struct sockaddr_in sa = { .sin_family = AF_INET,
+        .sin_port = htons(PORT),
+        .sin_addr = { htonl(INADDR_LOOPBACK) } };
+    char pong[7];
+
+    setrlimit(RLIMIT_NOFILE, &limit);
+    for (int i = 0; i < n; i++) {
+        int s = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+        if (connect(s, (struct sockaddr *)&sa, sizeof sa) < 0 ||
+            write(s, "PING\r\n", 6) != 6 ||
+            recv(s, pong, sizeof pong, MSG_WAITALL) != sizeof pong)
+            return false;
+    }
+    return true;
+}
+
 static int
 start_redis(const struct app *app, struct app_state *st)
 {
+    int rest = app->argument ? atoi(app->argument) : 0;
     char port[8];
     const char *argv[] = { REDIS, "--port", port, "--bind", "127.0.0.1", "--save", "",
         "--enable-debug-command", "yes", "--dir", "/tmp", "--dbfilename",
@@ -122,6 +147,8 @@ start_redis(const struct app *app, struct app_state *st)
     st->pid = start(argv, NULL);
     if (!wait_for_redis() || !ask_redis("DEBUG POPULATE 100000 key 900\r\n", "OK"))
         return 1;
+    if (rest > 0)
+        return rest_at_redis(rest) ? 0 : 1;
     if (app->argument)
         st->load = start(load, NULL);
     return 0;

@@ -11,7 +11,8 @@
 struct app {
     const char *name;
     bool redis;
-    const char *argument; /* for ckpt_app; load or save for redis */
+    const char
+        *argument; /* for ckpt_app; load, save, connections that rest for redis */
 };
 
 struct app_state {

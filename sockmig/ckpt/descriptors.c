@@ -92,7 +92,7 @@ forget_one(struct descriptor *m)
     if (m->fdinfo)
         fd_close(m->fdinfo - 1);
     free(m->un);
-    free(m->items);
+    look_drop_items(m);
     memset(m, 0, sizeof *m);
 }
 

@@ -26,7 +26,7 @@
 #define DESCRIPTORS_HASH 4096
 
 struct descriptor_items { /* what an epoll set watched when it was last looked at */
-    uint32_t n;
+    uint32_t n, max;
     struct {
         struct image_epoll_item item;
         uint64_t inode;
@@ -41,9 +41,10 @@ struct descriptor {
     unsigned looks; /* full ones */
     int fdinfo;     /* owned, plus 1: /proc/PID/fdinfo/FD; 0: not open */
     int family, socket_type, protocol;
-    uint64_t parcel_hash;           /* of what was last sent of a pipe; 0: nothing */
-    struct survey_row row;          /* before the last look; zero: none */
-    struct descriptor_items *items; /* owned; of an epoll set with a row; NULL: none */
+    uint64_t parcel_hash;  /* of what was last sent of a pipe; 0: nothing */
+    struct survey_row row; /* before the last look; zero: none */
+    struct descriptor_items
+        *items; /* owned mapping; of an epoll set with a row; NULL: none */
     struct image_fd image;
     struct image_tcp tcp;
     struct tcp_watch watch;
@@ -125,6 +126,7 @@ int descriptors_list(struct descriptors *d, int *numbers, int max, bool *surveye
  * it is looked at again the next time. */
 void look_keep_items(const struct descriptors *d, struct descriptor *m,
     const struct image *im, uint32_t first);
+void look_drop_items(struct descriptor *m);
 
 /* look_by_survey - the next of @im->fds, if by @row nothing of it changed since the
  * checkpoint before; false: it must be looked at. */

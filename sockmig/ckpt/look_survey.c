@@ -9,6 +9,7 @@
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -64,15 +65,47 @@ is_first(struct descriptors *d, const struct image *im, uint64_t inode)
     return true;
 }
 
+static size_t
+items_size(uint32_t max)
+{
+    return sizeof(struct descriptor_items) +
+           max * sizeof(((struct descriptor_items *)NULL)->v[0]);
+}
+
+void
+look_drop_items(struct descriptor *m)
+{
+    if (m->items)
+        munmap(m->items, items_size(m->items->max));
+    m->items = NULL;
+}
+
+/* Room for @n items and some that may come. */
+static bool
+make_room(struct descriptor *m, uint32_t n)
+{
+    uint32_t max = n + n / 2 + 128;
+    void *p;
+
+    if (m->items && n <= m->items->max)
+        return true;
+    look_drop_items(m);
+    p = mmap(NULL, items_size(max), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
+        -1, 0);
+    if (p == MAP_FAILED)
+        return false;
+    m->items = p;
+    m->items->max = max;
+    return true;
+}
+
 void
 look_keep_items(const struct descriptors *d, struct descriptor *m,
     const struct image *im, uint32_t first)
 {
     uint32_t n = im->nitems - first;
 
-    free(m->items);
-    m->items = malloc(sizeof *m->items + n * sizeof m->items->v[0]);
-    if (!m->items)
+    if (!make_room(m, n))
         return;
     m->items->n = n;
     for (uint32_t i = 0; i < n; i++) {

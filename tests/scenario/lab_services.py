@@ -118,8 +118,8 @@ def other_build(lab):
     twice = lab.named("twice")
     need(twice["set"] == [other], "the set is %s" % twice["set"])
     active = twice["active"]
-    code, out = lab.cli(active, "status")
-    need(code == 0 and server in out, "status of the active node does not say it: " + out)
+    lab.wait("the active node's status says it, too",
+             lambda: server in lab.cli(active, "status")[1])
     lab.told(odd, server, 0)
     lab.of_mib(active, "the standby's reason", "%s.4.1.5.%s.%s" % (
         CLUSTER, index("twice"), index(odd)), lambda v: server in v)

@@ -384,7 +384,7 @@ look_at_number(struct descriptors *d, int fd, const struct survey_row *row,
                               : -errno; /* closed by another that shares the table */
     items = im->nitems;
     ret = look_at(&l);
-    l.memo->row = row ? *row : (struct survey_row){ 0 };
+    l.memo->row = row && ret == 0 ? *row : (struct survey_row){ 0 };
     if (ret == 0 && l.memo->row.watched && l.out->dup_of < 0)
         look_keep_items(d, l.memo, im, items);
     fd_close(l.dup);
@@ -426,8 +426,8 @@ check_items(struct descriptors *d, struct image *im, const uint64_t *inodes,
     return ret;
 }
 
-int
-descriptors_read(struct descriptors *d, struct image *im, struct parcels *parcels,
+static int
+read_each(struct descriptors *d, struct image *im, struct parcels *parcels,
     struct refusals *why)
 {
     static _Thread_local int numbers[IMAGE_MAX_FDS + 1];
@@ -460,4 +460,16 @@ descriptors_read(struct descriptors *d, struct image *im, struct parcels *parcel
     if (ret == 0)
         ret = locks_read(d, im, why);
     return ret < 0 ? ret : check_items(d, im, inodes, why);
+}
+
+/* The caller throws away what was read by then: it must not count as sent. */
+int
+descriptors_read(struct descriptors *d, struct image *im, struct parcels *parcels,
+    struct refusals *why)
+{
+    int ret = read_each(d, im, parcels, why);
+
+    if (ret < 0)
+        descriptors_forget(d);
+    return ret;
 }

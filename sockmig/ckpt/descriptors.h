@@ -110,7 +110,8 @@ void descriptors_close(struct descriptors *d);
  * since the last call into @parcels.
  *
  * 0; -EOPNOTSUPP: one cannot be protected, see @why; -EAGAIN: a connection gave no
- * consistent state; -ENOSPC: @parcels is full; -ESRCH. */
+ * consistent state; -ENOSPC: @parcels is full; -ESRCH.  After an error the next call
+ * sends all queues again. */
 int descriptors_read(struct descriptors *d, struct image *im, struct parcels *parcels,
     struct refusals *why);
 

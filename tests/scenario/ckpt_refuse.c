@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  *
  * ckpt_refuse.c - what cannot be protected is refused by name, what can is not, and the
- * refused process runs on (promise P8): a row per kind.  Needs root (77 otherwise). */
+ * refused process runs on (promise P8): a row per kind; and a checkpoint that is given
+ * up loses nothing (P4).  Needs root (77 otherwise). */
 #include "lib/loop.h"
 #include "sockmig/ckpt/target.h"
 #include "sockmig/image_alloc.h"
 
 #include <arpa/inet.h>
+#include <errno.h>
 #include <fcntl.h>
+#include <linux/rtnetlink.h>
 #include <linux/seccomp.h>
 #include <netinet/in.h>
 #include <netinet/udp.h>
@@ -223,6 +226,39 @@ make_allowed(void)
         close(fd[0]);
 }
 
+static int asked = -1; /* netlink socket with an answer that nobody reads */
+
+static void
+read_answer(int sig)
+{
+    char text[65536];
+
+    (void)sig;
+    while (recv(asked, text, sizeof text, MSG_DONTWAIT) > 0)
+        continue;
+}
+
+/* A queue, and behind it what no checkpoint can be taken of until SIGUSR1. */
+static void
+make_given_up(void)
+{
+    struct {
+        struct nlmsghdr head;
+        struct rtgenmsg body;
+    } dump = { .head = { .nlmsg_len = sizeof dump,
+                   .nlmsg_type = RTM_GETLINK,
+                   .nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP } };
+    char text[60000] = "";
+    int fd[2];
+
+    if (pipe(fd) < 0 || write(fd[1], text, sizeof text) < 0)
+        _exit(1);
+    asked = socket(AF_NETLINK, SOCK_RAW, NETLINK_ROUTE);
+    if (send(asked, &dump, sizeof dump, 0) < 0)
+        _exit(1);
+    signal(SIGUSR1, read_answer);
+}
+
 static const struct {
     const char *claim; /* the refusal contains it; NULL: nothing is refused */
     void (*make)(void);
@@ -316,6 +352,42 @@ image_is_sound(struct target *t)
     return ok;
 }
 
+/* The first checkpoint comes to nothing; the next one has the queue nevertheless. */
+static bool
+given_up_loses_nothing(void)
+{
+    struct target *t = NULL;
+    struct image im;
+    struct pages pages;
+    struct parcels parcels;
+    struct target_timing timing;
+    struct target_request req = { .stop_limit_ms = 1000 };
+    struct refusals why;
+    pid_t pid = start(make_given_up);
+    bool ok = image_alloc(&im) == 0 && pages_init(&pages, 1u << 30, 0) == 0 &&
+              parcels_init(&parcels, 1u << 20) == 0 &&
+              target_attach(pid, &t, &why) == 0;
+
+    ok = ok &&
+         target_checkpoint(t, &req, &im, &pages, &parcels, &timing, &why) == -EAGAIN;
+    kill(pid, SIGUSR1);
+    for (int i = 0, ret = -EAGAIN; ok && ret != 0; i++) {
+        target_serve(t, mono_add_ms(mono_clock(), 10), -1);
+        pages_reset(&pages);
+        parcels_reset(&parcels);
+        ret = target_checkpoint(t, &req, &im, &pages, &parcels, &timing, &why);
+        ok = ret == 0 || (ret == -EAGAIN && i < 500);
+    }
+    ok = ok && parcels.size > 60000;
+    target_detach(t);
+    kill(pid, SIGKILL);
+    waitpid(pid, NULL, 0);
+    image_release(&im);
+    pages_fini(&pages);
+    parcels_fini(&parcels);
+    return ok;
+}
+
 static bool
 row_holds(size_t i)
 {
@@ -344,6 +416,7 @@ int
 main(void)
 {
     int failed = 0;
+    bool whole;
 
     if (geteuid() != 0 || unshare(CLONE_NEWNET) < 0 || pipe(outside) < 0) {
         printf("skipped: needs root\n");
@@ -356,5 +429,7 @@ main(void)
             ok ? "ok" : "FAILED");
         failed += !ok;
     }
-    return failed ? 1 : 0;
+    whole = given_up_loses_nothing();
+    printf("a checkpoint that is given up: %s\n", whole ? "ok" : "FAILED");
+    return failed || !whole ? 1 : 0;
 }

@@ -127,8 +127,10 @@ orders_replayed(struct engine *e)
     if (w->replay)
         jv_set(a, "replay", replayer_status(e));
     /* The first checkpoint stops the service for longer than the takeover did: first
-     * the clients get the answers that they have waited for. */
-    e->no_join_before = mono_add_ms(mono_clock(), JOIN_AFTER_MS);
+     * the clients get the answers that they have waited for, if they get any without
+     * a standby. */
+    if (!e->service->stop_when_alone)
+        e->no_join_before = mono_add_ms(mono_clock(), JOIN_AFTER_MS);
     order_done(e, ROLE_RUNNING, a);
     replayer_opened(e);
 }

@@ -107,22 +107,31 @@ filewrites_drain(struct filewrites *w)
     return whole;
 }
 
-struct filewrites_blocks
-filewrites_find(const struct filewrites *w, uint64_t inode)
+/* Index of the first of @n sorted rows that is not before @inode, @group; @n: none. */
+static size_t
+first_at(const struct filewrites_row *rows, size_t n, uint64_t inode, uint64_t group)
 {
-    struct filewrites_blocks b = { .n = 0 };
-    size_t low = 0, high = w->nrows;
+    const struct filewrites_row wanted = { .inode = inode, .group = group };
+    size_t low = 0, high = n;
 
     while (low < high) {
         size_t middle = (low + high) / 2;
 
-        if (w->rows[middle].inode < inode)
+        if (by_file(&rows[middle], &wanted) < 0)
             low = middle + 1;
         else
             high = middle;
     }
-    b.rows = &w->rows[low];
-    while (low + b.n < w->nrows && b.rows[b.n].inode == inode)
+    return low;
+}
+
+struct filewrites_blocks
+filewrites_find(const struct filewrites *w, uint64_t inode)
+{
+    size_t at = first_at(w->rows, w->nrows, inode, 0);
+    struct filewrites_blocks b = { .rows = &w->rows[at], .n = 0 };
+
+    while (at + b.n < w->nrows && b.rows[b.n].inode == inode)
         b.n++;
     if (b.n > 0 && b.rows[b.n - 1].group == WRITES_WHOLE) {
         b.whole = true;
@@ -135,17 +144,9 @@ bool
 filewrites_has(const struct filewrites_blocks *b, uint64_t chunk)
 {
     uint64_t group = chunk / 4, mask = 0xffffull << (chunk % 4 * 16);
-    size_t low = 0, high = b->n;
+    size_t at = b->n > 0 ? first_at(b->rows, b->n, b->rows[0].inode, group) : 0;
 
-    while (low < high) {
-        size_t middle = (low + high) / 2;
-
-        if (b->rows[middle].group < group)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low < b->n && b->rows[low].group == group && (b->rows[low].bits & mask);
+    return at < b->n && b->rows[at].group == group && (b->rows[at].bits & mask);
 }
 
 /* ---- what it must have seen before it is believed ---- */

@@ -325,9 +325,10 @@ peek_sent(int sock, int fd, const struct image_tcp *e, uint8_t *to)
     return ok;
 }
 
-/* What moves in an established connection, out of what TCP_INFO counts.  The window is
- * that of the last segment at most as old as .rcv_nxt; a right edge that was not
- * announced yet is only more than the peer knows of. */
+/* What moves in an established connection, out of what TCP_INFO counts.  It does not
+ * tell which segments the windows came with and went out in: .rcv_nxt stands for both.
+ * A window update is then taken from any segment that is not older, and the right edge
+ * of ours is at most further than the peer knows. */
 static void
 derive(struct image_tcp *e, const struct info *info, const struct tcp_watch *w,
     uint32_t outq)

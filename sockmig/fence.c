@@ -4,7 +4,6 @@
 #include "sockmig/bpf/fence.bpf.h" /* made from fence.bpf.c */
 #include "sockmig/program.h"
 
-#include <bpf/bpf.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -93,8 +92,7 @@ fence_count(const struct fence *f, enum fence_count which)
     uint32_t key = which;
     int cpus = program_cpus();
 
-    if (cpus < 1 || cpus > MAX_CPUS ||
-        bpf_map_lookup_elem(f->frames, &key, per_cpu) < 0)
+    if (cpus < 1 || cpus > MAX_CPUS || program_load_value(f->frames, &key, per_cpu) < 0)
         return 0;
     for (int i = 0; i < cpus; i++)
         sum += per_cpu[i];

@@ -145,6 +145,12 @@ program_first_key(int map, void *key)
 }
 
 int
+program_drop(int map, const void *key)
+{
+    return bpf_map_delete_elem(map, key) < 0 ? -errno : 0;
+}
+
+int
 program_take(int map, const void *key, void *value)
 {
     return bpf_map_lookup_and_delete_elem(map, key, value) < 0 ? -errno : 0;

@@ -41,11 +41,12 @@ int program_iteration(int iterator);
 int program_trace_all(struct program *p);
 
 /* Values of a map, by its descriptor; 0 or -errno.  program_take: it is gone from
- * there. */
+ * there.  program_drop: so it is, unread. */
 int program_store(int map, const void *key, const void *value);
 int program_load_value(int map, const void *key, void *value);
 int program_first_key(int map, void *key); /* -ENOENT: it is empty */
 int program_take(int map, const void *key, void *value);
+int program_drop(int map, const void *key);
 
 /* program_detach_all - from both sides of a device, in the calling thread's namespace,
  * whoever attached them. */

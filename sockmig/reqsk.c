@@ -8,7 +8,6 @@
 #include "sockmig/program.h"
 
 #include <arpa/inet.h>
-#include <bpf/bpf.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <net/if.h>
@@ -163,13 +162,14 @@ static int
 arm(struct reqsk *r, bool on)
 {
     uint32_t zero = 0, value = on;
+    int ret;
 
     if (r->is_armed == on)
         return 0;
-    if (bpf_map_update_elem(r->armed, &zero, &value, BPF_ANY) < 0)
-        return -errno;
-    r->is_armed = on;
-    return 0;
+    ret = program_store(r->armed, &zero, &value);
+    if (ret == 0)
+        r->is_armed = on;
+    return ret;
 }
 
 int
@@ -185,12 +185,12 @@ reqsk_add(
         .snd_wscale = a->wscale ? a->snd_wscale : 0,
         .rcv_wscale = a->wscale ? a->rcv_wscale : 0,
         .flags = map_flags(a) };
+    int ret;
 
     if (!acceptable(key, a))
         return -EINVAL;
-    if (bpf_map_update_elem(r->waiting, &k, &v, BPF_ANY) < 0)
-        return -errno;
-    return arm(r, true);
+    ret = program_store(r->waiting, &k, &v);
+    return ret < 0 ? ret : arm(r, true);
 }
 
 bool
@@ -199,7 +199,7 @@ reqsk_waits(const struct reqsk *r, const struct reqsk_key *key)
     struct reqsk_map_key k = map_key(key);
     struct reqsk_map_value v;
 
-    return bpf_map_lookup_elem(r->waiting, &k, &v) == 0;
+    return program_load_value(r->waiting, &k, &v) == 0;
 }
 
 unsigned
@@ -207,7 +207,7 @@ reqsk_remove(struct reqsk *r, const struct reqsk_key *key)
 {
     struct reqsk_map_key k = map_key(key);
 
-    return bpf_map_delete_elem(r->waiting, &k) == 0;
+    return program_drop(r->waiting, &k) == 0;
 }
 
 unsigned
@@ -217,8 +217,8 @@ reqsk_clear(struct reqsk *r)
     unsigned n = 0;
 
     /* Each is the first one left; the program may take it away meanwhile. */
-    while (bpf_map_get_next_key(r->waiting, NULL, &k) == 0)
-        n += bpf_map_delete_elem(r->waiting, &k) == 0;
+    while (program_first_key(r->waiting, &k) == 0)
+        n += program_drop(r->waiting, &k) == 0;
     arm(r, false);
     return n;
 }
@@ -229,7 +229,7 @@ reqsk_counters(const struct reqsk *r, struct reqsk_counters *out)
     uint64_t rows[REQSK_MAP_NCOUNTS] = { 0 };
 
     for (uint32_t i = 0; i < REQSK_MAP_NCOUNTS; i++)
-        bpf_map_lookup_elem(r->counts, &i, &rows[i]);
+        program_load_value(r->counts, &i, &rows[i]);
     memcpy(out, rows, sizeof *out);
 }
 

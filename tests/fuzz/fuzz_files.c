@@ -7,6 +7,7 @@
  * With libFuzzer: compile with -DWITH_LIBFUZZER -fsanitize=fuzzer,address.  Without,
  * main() runs a seeded loop: fuzz_files [SEED [ROUNDS]]. */
 #include "sockmig/core/files.h"
+#include "tests/dice.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -85,10 +86,7 @@ static uint64_t seed;
 static uint32_t
 below(uint32_t n)
 {
-    seed ^= seed << 13;
-    seed ^= seed >> 7;
-    seed ^= seed << 17;
-    return (uint32_t)(seed >> 32) % n;
+    return dice(&seed, n);
 }
 
 static const char *

@@ -325,30 +325,52 @@ is_named(const struct refusals *why, const char *claim)
     return false;
 }
 
+struct shot { /* a checkpoint and what it needs */
+    struct image im;
+    struct pages pages;
+    struct parcels parcels;
+};
+
+static bool
+shot_open(struct shot *s)
+{
+    return image_alloc(&s->im) == 0 && pages_init(&s->pages, 1u << 30, 0) == 0 &&
+           parcels_init(&s->parcels, 1u << 20) == 0;
+}
+
+static void
+shot_close(struct shot *s)
+{
+    image_release(&s->im);
+    pages_fini(&s->pages);
+    parcels_fini(&s->parcels);
+}
+
+static int
+shoot(struct shot *s, struct target *t)
+{
+    struct target_timing timing;
+    struct target_request req = { .stop_limit_ms = 1000 };
+    struct refusals why;
+
+    pages_reset(&s->pages);
+    parcels_reset(&s->parcels);
+    return target_checkpoint(t, &req, &s->im, &s->pages, &s->parcels, &timing, &why);
+}
+
 /* What is allowed must make a sound image, twice the same. */
 static bool
 image_is_sound(struct target *t)
 {
-    struct image im;
-    struct pages pages;
-    struct parcels parcels;
-    struct target_timing timing;
-    struct target_request req = { .stop_limit_ms = 1000 };
-    struct refusals why;
-    bool ok = image_alloc(&im) == 0 && pages_init(&pages, 1u << 30, 0) == 0 &&
-              parcels_init(&parcels, 1u << 20) == 0;
+    struct shot s = { 0 };
+    bool ok = shot_open(&s);
 
     for (int i = 0; ok && i < 2; i++) {
-        pages_reset(&pages);
-        parcels_reset(&parcels);
-        ok = target_checkpoint(t, &req, &im, &pages, &parcels, &timing, &why) == 0 &&
-             !image_check(&im) && im.nitems == 1;
+        ok = shoot(&s, t) == 0 && !image_check(&s.im) && s.im.nitems == 1;
         /* the queue of the pipe travels once, since it does not change */
-        ok = ok && (i == 0 ? parcels.size > 60000 : parcels.size == 0);
+        ok = ok && (i == 0 ? s.parcels.size > 60000 : s.parcels.size == 0);
     }
-    image_release(&im);
-    pages_fini(&pages);
-    parcels_fini(&parcels);
+    shot_close(&s);
     return ok;
 }
 
@@ -357,34 +379,23 @@ static bool
 given_up_loses_nothing(void)
 {
     struct target *t = NULL;
-    struct image im;
-    struct pages pages;
-    struct parcels parcels;
-    struct target_timing timing;
-    struct target_request req = { .stop_limit_ms = 1000 };
     struct refusals why;
+    struct shot s = { 0 };
     pid_t pid = start(make_given_up);
-    bool ok = image_alloc(&im) == 0 && pages_init(&pages, 1u << 30, 0) == 0 &&
-              parcels_init(&parcels, 1u << 20) == 0 &&
-              target_attach(pid, &t, &why) == 0;
+    bool ok = shot_open(&s) && target_attach(pid, &t, &why) == 0 &&
+              shoot(&s, t) == -EAGAIN;
 
-    ok = ok &&
-         target_checkpoint(t, &req, &im, &pages, &parcels, &timing, &why) == -EAGAIN;
     kill(pid, SIGUSR1);
     for (int i = 0, ret = -EAGAIN; ok && ret != 0; i++) {
         target_serve(t, mono_add_ms(mono_clock(), 10), -1);
-        pages_reset(&pages);
-        parcels_reset(&parcels);
-        ret = target_checkpoint(t, &req, &im, &pages, &parcels, &timing, &why);
+        ret = shoot(&s, t);
         ok = ret == 0 || (ret == -EAGAIN && i < 500);
     }
-    ok = ok && parcels.size > 60000;
+    ok = ok && s.parcels.size > 60000;
     target_detach(t);
     kill(pid, SIGKILL);
     waitpid(pid, NULL, 0);
-    image_release(&im);
-    pages_fini(&pages);
-    parcels_fini(&parcels);
+    shot_close(&s);
     return ok;
 }
 

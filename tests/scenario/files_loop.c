@@ -10,6 +10,7 @@
  * FILES_BLIND in the environment nobody tells which blocks were written. */
 #include "sockmig/filescan.h"
 #include "sockmig/filestore_apply.h"
+#include "tests/dice.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -32,10 +33,7 @@ static bool tidied; /* what was set aside has a name more until then */
 static uint32_t
 below(uint32_t n)
 {
-    seed ^= seed << 13;
-    seed ^= seed >> 7;
-    seed ^= seed << 17;
-    return (uint32_t)(seed >> 32) % n;
+    return dice(&seed, n);
 }
 
 static void
@@ -303,6 +301,43 @@ seed_it(struct filescan *s, uint8_t **buffer, struct other *o)
     filescan_seed_end(s);
 }
 
+static void
+compare_both(const char *path, const struct other *o)
+{
+    compare(path, o[0].path, true);
+    compare(path, o[1].path, true);
+}
+
+static void
+tidy(struct other *o)
+{
+    files_tidy(&o[0].fd, 1);
+    files_tidy(&o[1].fd, 1);
+    o[0].size = o[1].size = 0;
+}
+
+/* Changes and looks; what a standby carries out twice; now and then one is away. */
+static void
+one_round(struct filescan *s, const char *path, uint8_t **buffer, struct other *o)
+{
+    for (unsigned i = below(5); i > 0; i--) {
+        change("a", below(30));
+        take(s, buffer, o);
+    }
+    compare_both(path, o);
+    carry_again(&o[0]);
+    tidy(o);
+    tidied = true;
+    compare_both(path, o);
+    tidied = false;
+    if (below(3))
+        return;
+    change("c", below(60));
+    seed_it(s, buffer, o);
+    compare(path, o[1].path, true);
+    tidy(o);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -329,30 +364,8 @@ main(int argc, char **argv)
         filescan_watch(s, getpid());
     if (filescan_begin(s, NULL, &why) < 0)
         fail("begin", path);
-    for (round_now = 0; round_now < rounds; round_now++) {
-        for (unsigned i = below(5); i > 0; i--) {
-            change("a", below(30));
-            take(s, &buffer, o);
-        }
-        compare(path, o[0].path, true);
-        compare(path, o[1].path, true);
-        carry_again(&o[0]);
-        o[0].size = o[1].size = 0;
-        files_tidy(&o[0].fd, 1);
-        files_tidy(&o[1].fd, 1);
-        tidied = true;
-        compare(path, o[0].path, true);
-        compare(path, o[1].path, true);
-        tidied = false;
-        if (below(3))
-            continue;
-        change("c", below(60));
-        seed_it(s, &buffer, o);
-        compare(path, o[1].path, true);
-        files_tidy(&o[0].fd, 1);
-        files_tidy(&o[1].fd, 1);
-        o[0].size = o[1].size = 0;
-    }
+    for (round_now = 0; round_now < rounds; round_now++)
+        one_round(s, path, &buffer, o);
     filescan_free(s);
     printf("%lu rounds: the folders are alike\n", rounds);
     return 0;

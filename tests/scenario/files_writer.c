@@ -6,6 +6,8 @@
  * files_writer PORT FOLDER.  Lines of a client: "work N": so many changes, answered by
  * how many were made in all; "check": "right N" or what is wrong; "big MIB": a file of
  * random bytes; "touch PERMILLE": so much of it changed. */
+#include "tests/dice.h"
+
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -37,10 +39,7 @@ static char wrong[256];
 static uint32_t
 below(uint32_t n)
 {
-    seed ^= seed << 13;
-    seed ^= seed >> 7;
-    seed ^= seed << 17;
-    return (uint32_t)(seed >> 32) % n;
+    return dice(&seed, n);
 }
 
 static void

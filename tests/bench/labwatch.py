@@ -4,11 +4,13 @@
 The sockets of a node's programs are reached through the root of its pid 1.
 """
 import json
+import os
 import socket
 import threading
 import time
 
 ROOT = "/var/lib/bascule-lab"
+FAULT = "/run/bascule/fault"
 
 
 def hosts(name):
@@ -22,6 +24,33 @@ def hosts(name):
 
 def inside(name, node, path):
     return "/proc/%d/root%s" % (hosts(name).get(node, 0), path)
+
+
+def armed(name, node):
+    """Its fault point was not come to; a node that is gone has none."""
+    return os.path.exists(inside(name, node, FAULT))
+
+
+def disarm(name, nodes):
+    for node in nodes:
+        try:
+            os.unlink(inside(name, node, FAULT))
+        except OSError:
+            pass
+
+
+def first_reached(name, nodes, seconds):
+    """Which of @nodes, all of them armed, came to its point first; the others are disarmed.
+    None: no one did in time."""
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        for node in nodes:
+            if not armed(name, node):
+                disarm(name, nodes)
+                return node
+        time.sleep(0.01)
+    disarm(name, nodes)
+    return None
 
 
 class Link:

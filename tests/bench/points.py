@@ -12,16 +12,14 @@ and the cluster is protected again, by two standbys.
 """
 import argparse
 import fnmatch
-import os
 import signal
 import subprocess
 import sys
 import time
 
 from labrun import BASCULE, Client, Failure, Lab, need_root
-from labwatch import ROOT, Gates, Link, Standings, inside
+from labwatch import ROOT, Gates, Link, Standings, armed, disarm, first_reached
 
-FAULT = "/run/bascule/fault"
 REACH_S = 15
 PROTECT_S = 30
 
@@ -100,7 +98,7 @@ class Walk:
             for n in others:
                 arm(n)
             self.kill_engine(active)
-            return self.first_reached(others)
+            return first_reached(self.name, others, REACH_S) or others[0]
         where = {"handover": active, "hold": others[0], "takeover": others[0],
                  "follow": others[1], "resume": active}[when]
         arm(where)
@@ -110,20 +108,10 @@ class Walk:
         self.started = self.say(*self.order)
         return where
 
-    def first_reached(self, nodes):
+    def reached(self, node):
         end = time.monotonic() + REACH_S
         while time.monotonic() < end:
-            for node in nodes:
-                if not os.path.exists(inside(self.name, node, FAULT)):
-                    self.disarm()
-                    return node
-            time.sleep(0.01)
-        return nodes[0]
-
-    def reached(self, node):
-        path, end = inside(self.name, node, FAULT), time.monotonic() + REACH_S
-        while time.monotonic() < end:
-            if not os.path.exists(path):  # removed, or the node with it
+            if not armed(self.name, node):  # removed, or the node with it
                 return True
             if self.started and self.started.poll():  # refused: not all are ready again
                 self.started = self.say(*self.order)
@@ -156,13 +144,6 @@ class Walk:
             self.journals()
         print("a clone that took long: %s" % ("BAD" if "Stale" in log else "ok"))
 
-    def disarm(self):
-        for node in self.lab.nodes:
-            try:
-                os.unlink(inside(self.name, node, FAULT))
-            except OSError:
-                pass
-
     def mend(self, node, program, action):
         if action == "crash":
             time.sleep(0.5)  # long enough to be seen by the others
@@ -188,7 +169,7 @@ class Walk:
         else:
             self.acted()
             self.mend(node, program, action)
-        self.disarm()
+        disarm(self.name, self.lab.nodes)
         try:
             # its engine ended: what others still believe of it does not count
             moved = node == active and (program != "basculed" or when == "failed")

@@ -12,12 +12,14 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import traceback
 
 TOP = os.environ.get("top_srcdir", ".")
 sys.path.insert(0, os.path.join(TOP, "tests/bench"))
 from labrun import BASCULE, BUILD, Failure, Lab, need_root  # noqa: E402
+from labwatch import first_reached  # noqa: E402
 
 V4, V6 = "10.77.1.100", "fd77:1::100"
 CLIENT = os.path.join(os.path.abspath(TOP), "tests/scenario/talk_client.py")
@@ -272,11 +274,18 @@ def again(lab):
     for point in ("takeover-replay", "takeover-replayed"):
         lab.wait_protected(2)
         lab.policy("replay")
-        active, standbys = standbys_of(lab)
+        _, standbys = standbys_of(lab)
         talk = Talk(lab, "steady:6:" + V4, "births:2:" + V4)
-        lab.fault("arm", standbys[0], point)
+        for n in standbys:  # whoever is elected, and only that one
+            lab.fault("arm", n, point)
+        died = []
+        watch = threading.Thread(target=lambda: died.append(
+            first_reached(lab.name, standbys, 20)))
+        watch.start()
         new, _, report, _ = lab.takeover("crash", talk)
-        print("  %s armed on %s, %s is active" % (point, standbys[0], new))
+        watch.join()
+        print("  %s killed on %s, %s is active" % (point, died[0], new))
+        need(died[0] and died[0] != new, "nobody came to %s" % point)
         sound(report)
         talk.stop()
 

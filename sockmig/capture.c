@@ -3,43 +3,23 @@
 
 #include "lib/fault.h"
 #include "lib/log.h"
+#include "sockmig/core/pace.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- the log ---- */
-
-static bool
-logs(const struct engine *e)
+bool
+capture_logs(const struct engine *e)
 {
     return e->capture.members != 0;
 }
 
-static bool
-append(struct engine *e, const uint8_t *record, size_t size, uint64_t *lsn)
+bool
+capture_append(struct engine *e, const uint8_t *record, size_t size, uint64_t *lsn)
 {
     struct rmcast_bytes piece = { record, size };
 
     return mcast_append(e->capture.mcast, &piece, 1, lsn);
-}
-
-static bool
-log_input(
-    struct engine *e, const struct nfq_packet *pkt, struct mono now, uint64_t *lsn)
-{
-    static const uint8_t zeros[8];
-    struct plog_record rec = { .kind = PLOG_IN,
-        .flags = pkt->checksum_pending ? PLOG_UNSUMMED : 0,
-        .protocol = pkt->protocol,
-        .size = pkt->size,
-        .at_us = (uint64_t)now.us,
-        .arg = e->capture.in.ordinal + 1 };
-    uint8_t head[PLOG_HEADER];
-    struct rmcast_bytes pieces[] = { { head, sizeof head }, { pkt->data, pkt->size },
-        { zeros, plog_span(pkt->size) - PLOG_HEADER - pkt->size } };
-
-    plog_head(&rec, head);
-    return mcast_append(e->capture.mcast, pieces, 3, lsn);
 }
 
 /* ---- who may go ---- */
@@ -93,10 +73,19 @@ uncovered(const struct engine *e)
            !commit_covers(&e->commit, c->last_out);
 }
 
+/* As many wait as can be expected; told when the last checkpoint is stable, since what
+ * it lets go is not counted before. */
+static bool
+is_complete(const struct engine *e)
+{
+    return e->commit.taken == e->commit.stable &&
+           e->capture.out.count >= e->capture.crowd;
+}
+
 static bool
 is_log_short(const struct engine *e)
 {
-    return logs(e) && mcast_room(e->capture.mcast) < e->capture.log_bytes / 2;
+    return capture_logs(e) && mcast_room(e->capture.mcast) < e->capture.log_bytes / 2;
 }
 
 static void
@@ -114,7 +103,7 @@ release_out(struct engine *e)
         c->released += batch.count;
     }
     if (uncovered(e))
-        tracer_output(e->tracer, held_newest(&c->out));
+        tracer_output(e->tracer, held_newest(&c->out), is_complete(e));
 }
 
 /* The record of a release goes before the verdict: what the packets cause comes after
@@ -128,13 +117,13 @@ deliver_locked(struct engine *e)
     struct held_batch batch;
     uint64_t lsn;
 
-    if (logs(e) && mcast_room(c->mcast) < PLOG_SMALL)
+    if (capture_logs(e) && mcast_room(c->mcast) < PLOG_SMALL)
         return;
     batch = held_release(&c->in, rule(e, PACKET_IN), &stable);
     if (batch.count == 0)
         return;
-    if (logs(e))
-        append(e, record,
+    if (capture_logs(e))
+        capture_append(e, record,
             plog_encode_release(record, (uint64_t)loop_now(e->loop).us, batch.last),
             &lsn);
     nfq_accept_upto(c->in_queue, batch.last_id);
@@ -185,121 +174,11 @@ capture_go(struct engine *e)
     follow_policy(e);
     release_out(e);
     deliver(e);
-    if (!logs(e))
+    if (!capture_logs(e))
         return;
     mcast_flush(e->capture.mcast);
     if (is_log_short(e))
         tracer_want(e->tracer); /* only a checkpoint makes room */
-}
-
-/* ---- the queues ---- */
-
-static void
-take_in(const struct nfq_packet *q, void *arg)
-{
-    struct engine *e = arg;
-    struct capture *c = &e->capture;
-    struct mono now = loop_now(e->loop);
-    struct packet pkt;
-    uint64_t lsn = 0;
-    bool known;
-
-    c->last_in = q->id;
-    known = packet_parse(&pkt, PACKET_IN, q->data, q->size);
-    if (known && !replayer_hears(e, &pkt)) {
-        nfq_drop(c->in_queue, q->id);
-        return;
-    }
-    if (logs(e) && !log_input(e, q, now, &lsn)) {
-        nfq_drop(c->in_queue, q->id); /* the client sends it again */
-        c->unlogged++;
-        return;
-    }
-    held_push(&c->in, q->id, lsn, now); /* as large as the queue */
-    if (known)
-        flows_input(c->flows, &pkt, now);
-}
-
-void
-capture_on_in(struct loop_io *io, int fd, int events, void *arg)
-{
-    struct engine *e = arg;
-
-    (void)io;
-    (void)fd;
-    (void)events;
-    if (nfq_read(e->capture.in_queue, take_in, e) > 0) {
-        replayer_watch(e);
-        capture_go(e);
-    }
-}
-
-/* False: no room for its record. */
-static bool
-log_output(struct engine *e, const struct packet *pkt, struct mono now, uint64_t *lsn)
-{
-    struct capture *c = &e->capture;
-    struct plog_output output;
-    uint8_t record[PLOG_SMALL];
-
-    if (logs(e) && mcast_room(c->mcast) < PLOG_SMALL)
-        return false;
-    if (!flows_output(c->flows, pkt, now, &output) || !logs(e))
-        return true;
-    return append(e, record,
-        plog_encode_output(record, (uint64_t)now.us, c->out.ordinal + 1, &output), lsn);
-}
-
-static void
-take_out(const struct nfq_packet *q, void *arg)
-{
-    struct engine *e = arg;
-    struct capture *c = &e->capture;
-    struct mono now = loop_now(e->loop);
-    struct packet pkt;
-    uint64_t lsn = 0;
-
-    c->last_out = q->id;
-    c->queued++;
-    if (!replayer_passes(e, q)) {
-        nfq_drop(c->out_queue, q->id);
-        return;
-    }
-    if (packet_parse(&pkt, PACKET_OUT, q->data, q->size) &&
-        !log_output(e, &pkt, now, &lsn)) {
-        nfq_drop(c->out_queue, q->id); /* the service's TCP sends it again */
-        c->unlogged++;
-        return;
-    }
-    held_push(&c->out, q->id, lsn, now);
-}
-
-/* So that a mark can be told as an ordinal, see capture_mark(). */
-static void
-drop_anchor(struct capture *c)
-{
-    if (pthread_mutex_trylock(&c->deliver) != 0)
-        return;
-    c->anchor = c->out.ordinal;
-    c->anchor_id = c->last_out;
-    pthread_mutex_unlock(&c->deliver);
-}
-
-void
-capture_on_out(struct loop_io *io, int fd, int events, void *arg)
-{
-    struct engine *e = arg;
-
-    (void)io;
-    (void)fd;
-    (void)events;
-    if (replayer_runs(e)) {
-        replayer_turn(e);
-    } else if (nfq_read(e->capture.out_queue, take_out, e) > 0) {
-        drop_anchor(&e->capture);
-        replayer_watch(e);
-        capture_go(e);
-    }
 }
 
 /* ---- marks ---- */
@@ -348,6 +227,7 @@ capture_stable(struct engine *e, uint32_t mark)
     struct capture *c = &e->capture;
     uint64_t before = e->commit.stable - 1;
 
+    c->crowd = pace_crowd(c->crowd, c->out.count);
     c->stable_mark = mark;
     c->has_mark = true;
     /* What was logged when the one before was taken is behind this one's mark. */
@@ -423,8 +303,8 @@ capture_discard_in(struct engine *e)
 
     if (batch.count == 0)
         return;
-    if (logs(e)) {
-        append(e, record,
+    if (capture_logs(e)) {
+        capture_append(e, record,
             plog_encode_cancel(
                 record, (uint64_t)loop_now(e->loop).us, batch.first, batch.last),
             &lsn);
@@ -452,16 +332,4 @@ capture_discard_out(struct engine *e)
     held_drop(&c->out);
     if (c->last_out)
         nfq_drop_upto(c->out_queue, c->last_out);
-}
-
-void
-capture_wait(struct engine *e)
-{
-    loop_io_events(e->capture.out_io, 0);
-}
-
-void
-capture_look(struct engine *e)
-{
-    loop_io_events(e->capture.out_io, LOOP_READ);
 }

@@ -16,6 +16,7 @@
 #include "sockmig/core/held.h"
 #include "sockmig/mark.h"
 #include "sockmig/nfq.h"
+#include "sockmig/rest.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -26,6 +27,8 @@ struct mcast;
 struct capture {
     struct nfq *in_queue, *out_queue; /* owned, as all here */
     struct loop_io *in_io, *out_io;
+    struct rest *rest; /* neither queue is looked at meanwhile */
+    bool rests, waits; /* in .rest; between capture_wait() and capture_look() */
     struct held in, out;
     struct flows *flows;
     struct mcast *mcast;
@@ -48,6 +51,7 @@ struct capture {
     uint64_t anchor;            /* ordinal of the output packet ... */
     uint32_t anchor_id;         /* ... with this id; under .deliver */
 
+    uint32_t crowd; /* packets out that can wait at once, pace_crowd() */
     uint64_t queued, released, unlogged; /* packets out; in and out without room */
 };
 

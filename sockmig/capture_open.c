@@ -110,6 +110,7 @@ capture_open(struct engine *e)
     held_init(&c->in, prefaulted(slots), QUEUE_PACKETS);
     held_init(&c->out, prefaulted(slots), QUEUE_PACKETS);
     c->flows = flows_init(prefaulted(flows_size(CAPTURE_FLOWS)), CAPTURE_FLOWS, 0);
+    c->rest = rest_new(e->loop, capture_on_rested, e);
     c->policy = c->wanted = e->service->policy;
     return 0;
 }

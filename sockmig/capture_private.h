@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  *
- * capture_private.h - what capture.c (packets) and capture_open.c (made once) share. */
+ * capture_private.h - what capture.c (packets that wait), capture_read.c
+ * (packets that come) and capture_open.c (made once) share. */
 #ifndef BSC_CAPTURE_PRIVATE_H
 #define BSC_CAPTURE_PRIVATE_H
 
@@ -8,8 +9,13 @@
 
 #define CAPTURE_FLOWS 65536 /* connections known at a time */
 
-/* The loop's callbacks: a queue has packets. */
+bool capture_logs(const struct engine *e); /* there is a standby to do it for */
+bool capture_append(
+    struct engine *e, const uint8_t *record, size_t size, uint64_t *lsn);
+
+/* The loop's callbacks: a queue has packets, a rest is over. */
 void capture_on_in(struct loop_io *io, int fd, int events, void *engine);
 void capture_on_out(struct loop_io *io, int fd, int events, void *engine);
+void capture_on_rested(void *engine);
 
 #endif

@@ -169,12 +169,16 @@ tracer_want(struct tracer *t)
 }
 
 void
-tracer_output(struct tracer *t, struct mono at)
+tracer_output(struct tracer *t, struct mono at, bool complete)
 {
+    bool waited = atomic_load(&t->output_waits);
+
     atomic_store(&t->output_last_us, at.us);
-    if (atomic_load(&t->output_waits))
+    if (waited && atomic_load(&t->output_complete) == complete)
         return;
-    atomic_store(&t->output_first_us, at.us);
+    atomic_store(&t->output_complete, complete);
+    if (!waited)
+        atomic_store(&t->output_first_us, at.us);
     atomic_store(&t->output_waits, true);
     queue_put(t->queue, (struct note){ .what = TRACE_NNOTES });
 }

@@ -59,10 +59,11 @@ _Atomic uint64_t *tracer_applied(struct tracer *t);
 void tracer_stats(struct tracer *t, struct tracer_stats *out);
 
 /* tracer_want - a checkpoint is wanted as soon as allowed.
- * tracer_output - output waits for one, the newest since @at.
+ * tracer_output - output waits for one, the newest since @at; @complete: nothing is
+ * expected to join it.
  * Any thread, no system call if one is wanted already. */
 void tracer_want(struct tracer *t);
-void tracer_output(struct tracer *t, struct mono at);
+void tracer_output(struct tracer *t, struct mono at, bool complete);
 
 /* tracer_unwant - one that was taken meanwhile is enough.  The thread that wants. */
 void tracer_unwant(struct tracer *t);

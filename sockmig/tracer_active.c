@@ -138,7 +138,6 @@ checkpoint(struct tracer *t, bool stay_stopped)
         .files = t->scan ? files_take : NULL };
     struct target_timing timing = { 0 };
     struct refusals why = { .n = 0 };
-    uint64_t covered = t->mark.out;
     struct mono started;
     struct slot *slot = stay_stopped ? slot_take(t->checkpoints)
                                      : slot_try(t->checkpoints);
@@ -151,7 +150,7 @@ checkpoint(struct tracer *t, bool stay_stopped)
     FAULT_POINT("checkpoint-begun");
     ret = target_checkpoint(
         t->target, &req, &t->image, &slot->pages, &slot->parcels, &timing, &why);
-    pace_taken(&t->pace, started, mono_clock(), t->mark.out - covered);
+    pace_taken(&t->pace, started, mono_clock());
     if (ret == 0 && files_mapped(t, &why)) {
         if (stay_stopped)
             target_resume(t->target);
@@ -372,6 +371,7 @@ active_turn(struct tracer *t)
 {
     struct pace_wish wish = { .now = atomic_load(&t->wanted),
         .output = atomic_load(&t->output_waits),
+        .complete = atomic_load(&t->output_complete),
         .under_way = t->number != atomic_load(&t->stable),
         .first = { atomic_load(&t->output_first_us) },
         .last = { atomic_load(&t->output_last_us) },

@@ -21,7 +21,7 @@ struct tracer {
     struct slot_pool *checkpoints, *bases, *received; /* owned */
     struct cell_conf cell;
 
-    _Atomic bool wanted, output_waits;
+    _Atomic bool wanted, output_waits, output_complete;
     _Atomic int64_t output_first_us, output_last_us; /* with .output_waits */
     _Atomic int64_t cycle_us;                        /* from the stop until stable */
     _Atomic uint64_t stable, applied;

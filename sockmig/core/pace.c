@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "sockmig/core/pace.h"
 
-#define SINGLE_ROUNDS 8
 #define MOST_CYCLES 2
 #define QUIET_PART 2
+#define FADES 8
 
 static struct mono
 earlier(struct mono a, struct mono b)
@@ -19,9 +19,9 @@ later(struct mono a, struct mono b)
 
 /* Others are about to join what waits. */
 static bool
-gathers(const struct pace *p, const struct pace_wish *w)
+gathers(const struct pace_wish *w)
 {
-    return w->output && !w->now && p->singles < SINGLE_ROUNDS;
+    return w->output && !w->complete && !w->now;
 }
 
 /* Measured with 20 and 100 clients: a third, or a whole cycle, is worse than half. */
@@ -41,25 +41,29 @@ pace_due(const struct pace *p, const struct pace_wish *w)
     struct mono due = mono_add_us(p->started, soon ? p->spacing_us : p->interval_us);
     struct mono rested = mono_add_us(p->ended, mono_us_between(p->started, p->ended));
 
-    if (soon && gathers(p, w))
+    if (soon && gathers(w))
         due = later(
             due, earlier(gathered(p, w), mono_add_us(p->started, p->interval_us)));
     return later(due, rested);
 }
 
 void
-pace_taken(struct pace *p, struct mono started, struct mono ended, uint64_t packets)
+pace_taken(struct pace *p, struct mono started, struct mono ended)
 {
     p->started = started;
     p->ended = ended;
-    if (packets > 1)
-        p->singles = 0;
-    else if (packets == 1 && p->singles < SINGLE_ROUNDS)
-        p->singles++;
 }
 
 int64_t
 pace_cycle(int64_t before_us, int64_t last_us)
 {
     return before_us == 0 ? last_us : before_us + (last_us - before_us) / 8;
+}
+
+uint32_t
+pace_crowd(uint32_t before, uint32_t waiting)
+{
+    uint32_t faded = before - (before + FADES - 1) / FADES;
+
+    return waiting > faded ? waiting : faded;
 }

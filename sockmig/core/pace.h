@@ -12,8 +12,9 @@
  * requests each covered 3.5 answers, and an answer waited for five of them.  So it is
  * due when no more output came for half a cycle (what a checkpoint takes from the stop
  * until it is stable, so it is short where checkpoints are cheap), and when the last
- * one is stable: nothing leaves sooner by taking it earlier.  Who is alone is not kept
- * waiting.
+ * one is stable: nothing leaves sooner by taking it earlier.  A crowd that is complete
+ * is not kept waiting (one client is such a crowd): where clients wait for an answer
+ * before they ask again, no more answers can come than waited when some were let go.
  *
  * Pure.  Design: doc/design/checkpoint.md. */
 #ifndef BSC_PACE_H
@@ -27,12 +28,12 @@
 struct pace {
     int64_t interval_us, spacing_us;
     struct mono started, ended; /* of the last checkpoint; 0: none yet */
-    unsigned singles;           /* in a row that covered a single packet */
 };
 
 struct pace_wish {
     bool now;                /* somebody asked, or the log is full */
     bool output;             /* output waits that no checkpoint covers */
+    bool complete;           /* .output: as much as can be expected */
     bool under_way;          /* the last one is not stable yet */
     struct mono first, last; /* .output: since when, and the newest of it */
     int64_t cycle_us; /* from its end until one is stable, pace_cycle(); 0: none yet */
@@ -44,8 +45,10 @@ struct mono pace_due(const struct pace *p, const struct pace_wish *w);
 /* pace_cycle - the mean of what checkpoints take, after one that took @last_us. */
 int64_t pace_cycle(int64_t before_us, int64_t last_us);
 
-/* pace_taken - one was taken that covers @packets more than the one before. */
-void pace_taken(
-    struct pace *p, struct mono started, struct mono ended, uint64_t packets);
+/* pace_crowd - how many packets can wait at once, where @waiting do when some are let
+ * go: the most, fading slowly. */
+uint32_t pace_crowd(uint32_t before, uint32_t waiting);
+
+void pace_taken(struct pace *p, struct mono started, struct mono ended);
 
 #endif

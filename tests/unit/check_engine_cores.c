@@ -199,7 +199,7 @@ START_TEST(pace_gathers)
         .output = true, .cycle_us = 3000, .first = ms(104), .last = ms(104)
     };
 
-    pace_taken(&p, ms(100), ms(101), 5);
+    pace_taken(&p, ms(100), ms(101));
     ck_assert_msg(pace_due(&p, &w).us == 106000, "others come within half of 4 ms");
     w.last = ms(105);
     ck_assert_msg(pace_due(&p, &w).us == 107000, "one came");
@@ -210,13 +210,8 @@ START_TEST(pace_gathers)
     w.now = true;
     ck_assert_msg(pace_due(&p, &w).us == 102000, "an order does not gather");
     w.now = false;
-    for (int i = 0; i < 100; i++)
-        pace_taken(&p, ms(100), ms(101), 1);
-    ck_assert_msg(pace_due(&p, &w).us == 102000, "who is alone waits for nobody");
-    pace_taken(&p, ms(100), ms(101), 0);
-    ck_assert_msg(pace_due(&p, &w).us == 102000, "one without output tells nothing");
-    pace_taken(&p, ms(100), ms(101), 2);
-    ck_assert_msg(pace_due(&p, &w).us > 105000, "no longer alone");
+    w.complete = true;
+    ck_assert_msg(pace_due(&p, &w).us == 102000, "nobody is waited for");
 }
 END_TEST
 
@@ -232,6 +227,19 @@ START_TEST(pace_follows_the_cycle)
 }
 END_TEST
 
+START_TEST(pace_knows_a_crowd)
+{
+    uint32_t crowd = pace_crowd(0, 20);
+
+    ck_assert_uint_eq(crowd, 20);
+    crowd = pace_crowd(crowd, 3);
+    ck_assert_msg(crowd > 3 && crowd < 20, "those who are slow are not forgotten");
+    for (int i = 0; i < 100; i++)
+        crowd = pace_crowd(crowd, 1);
+    ck_assert_msg(crowd == 1, "those who left are");
+}
+END_TEST
+
 START_TEST(pace_waits_for_the_last_one)
 {
     struct pace p = { .interval_us = 20000, .spacing_us = 2000 };
@@ -239,7 +247,7 @@ START_TEST(pace_waits_for_the_last_one)
         .output = true, .under_way = true, .first = ms(102), .last = ms(102)
     };
 
-    pace_taken(&p, ms(100), ms(101), 1);
+    pace_taken(&p, ms(100), ms(101));
     ck_assert_msg(pace_due(&p, &w).us == 120000, "nothing would leave any sooner");
     w.now = true;
     ck_assert_int_eq(pace_due(&p, &w).us, 102000);
@@ -381,6 +389,7 @@ main(void)
     tcase_add_test(tc, pace_rules);
     tcase_add_test(tc, pace_gathers);
     tcase_add_test(tc, pace_follows_the_cycle);
+    tcase_add_test(tc, pace_knows_a_crowd);
     tcase_add_test(tc, pace_waits_for_the_last_one);
     tcase_add_loop_test(tc, role_rows, 0, sizeof rows / sizeof rows[0]);
     tcase_add_test(tc, role_names);

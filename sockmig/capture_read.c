@@ -1,0 +1,207 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * capture_read.c - packets are read from both queues, and what they cause is logged. */
+#include "sockmig/capture_private.h"
+
+#include <string.h>
+
+#define REST_US 1000 /* measured with 20 and 100 clients: 300 and 2500 are worse */
+#define CROWD 4      /* packets; fewer gain nothing by waiting for each other */
+
+static bool
+log_input(
+    struct engine *e, const struct nfq_packet *pkt, struct mono now, uint64_t *lsn)
+{
+    static const uint8_t zeros[8];
+    struct plog_record rec = { .kind = PLOG_IN,
+        .flags = pkt->checksum_pending ? PLOG_UNSUMMED : 0,
+        .protocol = pkt->protocol,
+        .size = pkt->size,
+        .at_us = (uint64_t)now.us,
+        .arg = e->capture.in.ordinal + 1 };
+    uint8_t head[PLOG_HEADER];
+    struct rmcast_bytes pieces[] = { { head, sizeof head }, { pkt->data, pkt->size },
+        { zeros, plog_span(pkt->size) - PLOG_HEADER - pkt->size } };
+
+    plog_head(&rec, head);
+    return mcast_append(e->capture.mcast, pieces, 3, lsn);
+}
+
+static void
+take_in(const struct nfq_packet *q, void *arg)
+{
+    struct engine *e = arg;
+    struct capture *c = &e->capture;
+    struct mono now = loop_now(e->loop);
+    struct packet pkt;
+    uint64_t lsn = 0;
+    bool known;
+
+    c->last_in = q->id;
+    known = packet_parse(&pkt, PACKET_IN, q->data, q->size);
+    if (known && !replayer_hears(e, &pkt)) {
+        nfq_drop(c->in_queue, q->id);
+        return;
+    }
+    if (capture_logs(e) && !log_input(e, q, now, &lsn)) {
+        nfq_drop(c->in_queue, q->id); /* the client sends it again */
+        c->unlogged++;
+        return;
+    }
+    held_push(&c->in, q->id, lsn, now); /* as large as the queue */
+    if (known)
+        flows_input(c->flows, &pkt, now);
+}
+
+/* False: no room for its record. */
+static bool
+log_output(struct engine *e, const struct packet *pkt, struct mono now, uint64_t *lsn)
+{
+    struct capture *c = &e->capture;
+    struct plog_output output;
+    uint8_t record[PLOG_SMALL];
+
+    if (capture_logs(e) && mcast_room(c->mcast) < PLOG_SMALL)
+        return false;
+    if (!flows_output(c->flows, pkt, now, &output) || !capture_logs(e))
+        return true;
+    return capture_append(e, record,
+        plog_encode_output(record, (uint64_t)now.us, c->out.ordinal + 1, &output), lsn);
+}
+
+static void
+take_out(const struct nfq_packet *q, void *arg)
+{
+    struct engine *e = arg;
+    struct capture *c = &e->capture;
+    struct mono now = loop_now(e->loop);
+    struct packet pkt;
+    uint64_t lsn = 0;
+
+    c->last_out = q->id;
+    c->queued++;
+    if (!replayer_passes(e, q)) {
+        nfq_drop(c->out_queue, q->id);
+        return;
+    }
+    if (packet_parse(&pkt, PACKET_OUT, q->data, q->size) &&
+        !log_output(e, &pkt, now, &lsn)) {
+        nfq_drop(c->out_queue, q->id); /* the service's TCP sends it again */
+        c->unlogged++;
+        return;
+    }
+    held_push(&c->out, q->id, lsn, now);
+}
+
+/* So that a mark can be told as an ordinal, see capture_mark(). */
+static void
+drop_anchor(struct capture *c)
+{
+    if (pthread_mutex_trylock(&c->deliver) != 0)
+        return;
+    c->anchor = c->out.ordinal;
+    c->anchor_id = c->last_out;
+    pthread_mutex_unlock(&c->deliver);
+}
+
+static void
+look_at_events(struct capture *c)
+{
+    loop_io_events(c->in_io, c->rests ? 0 : LOOP_READ);
+    loop_io_events(c->out_io, c->rests || c->waits ? 0 : LOOP_READ);
+}
+
+/* A crowd's packets come one by one, each worth a turn of the loop, a datagram to each
+ * standby and its answer; together they cost hardly more than one.  An answer waits for
+ * a checkpoint anyway. */
+static void
+rest(struct capture *c, bool now)
+{
+    if (now)
+        rest_begin(c->rest, REST_US);
+    if (now == c->rests)
+        return;
+    c->rests = now;
+    look_at_events(c);
+}
+
+static bool
+is_crowd(const struct engine *e)
+{
+    return e->capture.policy == CONF_COMMIT && e->commit.set != 0 &&
+           e->capture.crowd >= CROWD;
+}
+
+static bool
+read_in(struct engine *e)
+{
+    return nfq_read(e->capture.in_queue, take_in, e) > 0;
+}
+
+static bool
+read_out(struct engine *e)
+{
+    if (nfq_read(e->capture.out_queue, take_out, e) <= 0)
+        return false;
+    drop_anchor(&e->capture);
+    return true;
+}
+
+static void
+have_read(struct engine *e, bool some)
+{
+    rest(&e->capture, some && is_crowd(e));
+    if (!some)
+        return;
+    replayer_watch(e);
+    capture_go(e);
+}
+
+void
+capture_on_in(struct loop_io *io, int fd, int events, void *arg)
+{
+    struct engine *e = arg;
+
+    (void)io;
+    (void)fd;
+    (void)events;
+    have_read(e, read_in(e));
+}
+
+void
+capture_on_out(struct loop_io *io, int fd, int events, void *arg)
+{
+    struct engine *e = arg;
+
+    (void)io;
+    (void)fd;
+    (void)events;
+    if (replayer_runs(e))
+        replayer_turn(e);
+    else
+        have_read(e, read_out(e));
+}
+
+void
+capture_on_rested(void *arg)
+{
+    struct engine *e = arg;
+    bool in = read_in(e);
+    bool out = !e->capture.waits && !replayer_runs(e) && read_out(e);
+
+    have_read(e, in || out);
+}
+
+void
+capture_wait(struct engine *e)
+{
+    e->capture.waits = true;
+    look_at_events(&e->capture);
+}
+
+void
+capture_look(struct engine *e)
+{
+    e->capture.waits = false;
+    look_at_events(&e->capture);
+}

@@ -57,8 +57,10 @@ work(struct tracer *t, const struct note *n)
         active_resume(t);
         break;
     case TRACE_END:
+        realtime_set(false); /* the fence is closed: what is left is tidying up */
         active_end(t);
         standby_end(t);
+        realtime_set(true);
         tracer_tell(t, MAIN_ENDED, 0, 0, NULL);
         break;
     case TRACE_NNOTES:

@@ -17,6 +17,8 @@
 static void
 drop_clone(struct tracer *t)
 {
+    if (t->clone)
+        clone_schedule(t->clone); /* its memory is large, its end is no hurry */
     clone_free(t->clone);
     t->clone = NULL;
     slot_put(t->current);
@@ -120,7 +122,7 @@ out:
     slot_put(slot);
     realtime_set(true);
     if (t->clone && kind == SLOT_IMAGE)
-        clone_hurry(t->clone);
+        clone_schedule(t->clone);
 }
 
 /* What the old connections can hope for is the policy's that output was held by. */
@@ -149,7 +151,7 @@ wake(struct tracer *t, struct woken *w, uint64_t reign)
     w->ret = files_settle(t, w);
     if (w->ret < 0)
         return;
-    clone_hurry(t->clone); /* threads that came since */
+    clone_schedule(t->clone); /* threads that came since */
     w->ret = clone_wake(t->clone, &request, &w->pid, &w->lost, &w->timing, &w->why);
     if (w->ret < 0)
         return;

@@ -32,10 +32,10 @@ void clone_free(struct clone *c); /* kills it; NULL is legal */
 int clone_apply(struct clone *c, const struct image *im, const struct pages *pages,
     const struct parcels *parcels);
 
-/* clone_hurry - its threads, and those that they make, get the scheduling of the
+/* clone_schedule - its threads, and those that they make, get the scheduling of the
  * caller: made at leisure, it is to wake in real time.  What the image has comes last.
  */
-void clone_hurry(struct clone *c);
+void clone_schedule(struct clone *c);
 
 struct clone_timing { /* microseconds */
     uint32_t listeners, sockets, protect, fds, process, threads, registers, total;

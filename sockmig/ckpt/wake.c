@@ -60,7 +60,7 @@ close_ours(struct clone *c, uint32_t n, bool in_flight_too, const struct image *
 }
 
 void
-clone_hurry(struct clone *c)
+clone_schedule(struct clone *c)
 {
     for (unsigned i = 0; i < c->nthreads; i++)
         if (schedule_like_caller(c->threads[i].tid) < 0)

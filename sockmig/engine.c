@@ -303,7 +303,7 @@ start_threads(struct engine *e)
         .folders = e->files ? &e->folders : NULL,
         .files = e->files,
         .to_main = e->notes,
-        .to_shipper = shipper_queue(e->shipper) };
+        .shipper = e->shipper };
     e->tracer = tracer_new(&conf);
 }
 

@@ -9,10 +9,12 @@
 #include "sockmig/realtime.h"
 
 #include <errno.h>
+#include <linux/sockios.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 
@@ -36,7 +38,9 @@ struct shipper {
     uint8_t body[1 + CHUNK];
     uint8_t out[OUT_MAX];
     size_t out_size;
-    uint32_t to; /* bit i: node i gets what is in .out */
+    uint32_t to;      /* bit i: node i gets what is in .out */
+    uint32_t seeding; /* bit i: node i does not have all base pages yet */
+    _Atomic unsigned backlog[COMMIT_MAX_NODES]; /* of those in .seeding */
     _Atomic uint64_t sent_bytes, last_bytes, next_frame;
 };
 
@@ -45,6 +49,19 @@ drop(struct shipper *s, unsigned node)
 {
     fd_close(s->fds[node]);
     s->fds[node] = -1;
+    s->seeding &= ~(1u << node);
+    atomic_store(&s->backlog[node], 0);
+}
+
+static void
+measure(struct shipper *s)
+{
+    for (unsigned i = 0; i < COMMIT_MAX_NODES; i++) {
+        int bytes = 0;
+
+        if ((s->seeding & 1u << i) && ioctl(s->fds[i], SIOCOUTQ, &bytes) == 0)
+            atomic_store(&s->backlog[i], (unsigned)bytes);
+    }
 }
 
 static void
@@ -189,6 +206,7 @@ ship_checkpoint(struct shipper *s, const struct slot *slot)
     put_data(s, slot->parcels.data, slot->parcels.size);
     put_data(s, slot->files, slot->files_size);
     write_out(s);
+    measure(s);
     FAULT_POINT("checkpoint-sent");
 }
 
@@ -210,6 +228,7 @@ ship_base(struct shipper *s, const struct slot *slot)
     put_data(s, slot->pages.data, slot->pages.size);
     put_data(s, slot->files, slot->files_size);
     write_out(s);
+    measure(s);
     realtime_set(true);
 }
 
@@ -225,6 +244,7 @@ ship_join(struct shipper *s, unsigned node, int fd)
     drop(s, node);
     s->fds[node] = fd;
     s->to = 1u << node;
+    s->seeding |= s->to;
     for (int i = 0; i < (int)IMAGE_MAX_NUMBER; i++)
         if (s->kept[i].size)
             head.parcel_bytes += sizeof p + ((s->kept[i].size + 15ull) & ~15ull);
@@ -250,6 +270,8 @@ ship_seeded(struct shipper *s, unsigned node)
     s->to = 1u << node;
     put_head(s, &head);
     write_out(s);
+    s->seeding &= ~s->to;
+    atomic_store(&s->backlog[node], 0);
 }
 
 static void
@@ -361,6 +383,12 @@ uint64_t
 shipper_last_bytes(const struct shipper *s)
 {
     return atomic_load(&s->last_bytes);
+}
+
+unsigned
+shipper_backlog(const struct shipper *s, unsigned node)
+{
+    return atomic_load(&s->backlog[node]);
 }
 
 uint64_t

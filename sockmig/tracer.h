@@ -20,6 +20,7 @@
 struct filestore;
 struct follower;
 struct replayer;
+struct shipper;
 
 struct tracer_conf { /* borrowed for the life of the tracer */
     const struct conf_service *service;
@@ -29,7 +30,8 @@ struct tracer_conf { /* borrowed for the life of the tracer */
     void (*mark)(void *arg, struct mark *out);
     void (*marked)(void *arg);
     void *arg;
-    struct queue *to_main, *to_shipper;
+    struct queue *to_main;
+    struct shipper *shipper;
     struct follower *follower;
     const struct filescan_conf *folders; /* NULL: no state folders */
     struct filestore *files;

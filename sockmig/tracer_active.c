@@ -19,15 +19,16 @@
 #include <unistd.h>
 
 #define STOP_LIMIT_MS 20
-#define SEED_PAGES 256 /* read for a joining standby between two checkpoints */
+#define SEED_PAGES 128 /* read for a joining standby between two checkpoints */
 #define TRACK_TRIES 100
 #define AGAIN_MS 2  /* a thread did not stop: try again soon */
 #define BUSY_US 300 /* the shipper has all buffers */
+#define SEED_BACKLOG (1u << 20)
 
 static void
 to_shipper(struct tracer *t, enum shipper_note what, unsigned node, int64_t a, void *p)
 {
-    queue_put(t->conf.to_shipper,
+    queue_put(shipper_queue(t->conf.shipper),
         (struct note){ .what = (int)what, .node = node, .a = a, .p = p });
 }
 
@@ -236,12 +237,14 @@ seed_one(struct tracer *t)
 static void
 seed_more(struct tracer *t)
 {
-    struct slot *slot = slot_try(t->bases);
     unsigned node = (unsigned)t->seeding;
+    struct slot *slot = NULL;
     int ret;
 
+    if (shipper_backlog(t->conf.shipper, node) < SEED_BACKLOG)
+        slot = slot_try(t->bases);
     if (!slot)
-        return; /* the shipper is busy with the last ones */
+        return; /* the shipper, or the standby, is busy with the last ones */
     ret = t->pages_sent ? 0 : seed_next(&t->seed, &slot->pages, SEED_PAGES);
     if (ret == 0) {
         t->pages_sent = true;

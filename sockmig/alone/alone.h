@@ -35,6 +35,10 @@ int alone_show(int argc, char **argv);
 void alone_error(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 int alone_usage(const char *command);
 
+/* alone_nobody - process @pid is not there (@ret -ESRCH) or may not be looked at:
+ * ALONE_NOBODY. */
+int alone_nobody(pid_t pid, int ret);
+
 /* alone_refusals - each with its process, descriptor and cure, to standard error. */
 void alone_refusals(const struct refusals *why);
 

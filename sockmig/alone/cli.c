@@ -6,6 +6,7 @@
 #include "lib/cmdline.h"
 #include "lib/jv.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -34,6 +35,16 @@ alone_refusals(const struct refusals *why)
     }
     if (why->n > REFUSALS_MAX)
         alone_error("and %u more: see sockmig inspect", why->n - REFUSALS_MAX);
+}
+
+int
+alone_nobody(pid_t pid, int ret)
+{
+    alone_error("process %d: %s; %s", (int)pid, strerror(-ret),
+        ret == -ESRCH ? "see `pgrep NAME` for its number"
+                      : "call this as root, and end the debugger that holds it, if "
+                        "TracerPid in /proc/PID/status names one");
+    return ALONE_NOBODY;
 }
 
 bool

@@ -193,7 +193,8 @@ imgfile_open(struct imgfile_in *in, const char *path, char error[IMGFILE_ERROR])
     }
     if (fd < 0) {
         ret = -errno;
-        snprintf(error, IMGFILE_ERROR, "%s: %s", path, strerror(-ret));
+        snprintf(error, IMGFILE_ERROR,
+            "%s: %s; name the folder that `sockmig dump` made", path, strerror(-ret));
         return ret;
     }
     ret = map_file(in, fd);

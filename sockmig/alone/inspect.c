@@ -211,10 +211,8 @@ inspect(struct inspection *in, pid_t root, bool json)
     int ret = inspect_all(in, root);
     bool refused = jv_len(in->refusals) > 0;
 
-    if (ret == -ESRCH || ret == -EPERM || ret == -EACCES) {
-        alone_error("process %d: %s", (int)root, strerror(-ret));
-        return ALONE_NOBODY;
-    }
+    if (ret == -ESRCH || ret == -EPERM || ret == -EACCES)
+        return alone_nobody(root, ret);
     if (ret < 0) {
         alone_error("process %d cannot be looked at: %s", (int)root, strerror(-ret));
         return ALONE_FAILED;

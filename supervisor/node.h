@@ -2,7 +2,7 @@
  *
  * node.h - this node's supervisor: events into the core, its effects out.
  *
- * carry_out() in node.c is the one place where effects become acts. */
+ * node_act() in node_acts.c is the one place where effects become acts. */
 #ifndef BSC_NODE_H
 #define BSC_NODE_H
 

@@ -3,7 +3,7 @@
  * peermsg.h - what supervisors tell each other, in agreed order, and its encoding.
  *
  * Every member of the process group delivers the same messages in the same order;
- * service.c turns them into the same record on every node.  Nodes are named by
+ * service_rules.c turns them into the same record on every node.  Nodes are named by
  * their number (1..63), sets of nodes are masks with bit = number, services are
  * named by a hash of their name, so that two configurations in a different order
  * still mean the same.  Pure. */
@@ -44,7 +44,7 @@ enum peer_kind {
 
 enum peer_mode { MODE_START, MODE_TAKEOVER, MODE_RESUME, MODE_NMODES };
 
-enum service_state { /* also the state of the machine in service.c */
+enum service_state { /* also the state of the machine in service_rules.c */
     SERVICE_IDLE,    /* never was active anywhere */
     SERVICE_CLAIMED, /* a claim is being voted on; never part of a record */
     SERVICE_TAKING,  /* .active is about to serve; it may serve already */

@@ -74,6 +74,34 @@ no_worse(const struct planning *p, const struct service *s, uint64_t nodes)
         &p->m->cluster, nodes, here > HEALTH_UNKNOWN ? here : HEALTH_UNKNOWN);
 }
 
+/* @s is to be where it prefers, and would find nothing in the way but services that it
+ * is to be apart from. */
+static bool
+falls_back(const struct planning *p, const struct service *s)
+{
+    uint64_t nodes = no_worse(p, s, targets(p, s, WHY_FAILBACK));
+    uint64_t near = s->outlook.near;
+
+    return s->p.failback && !s->p.balance && nodes & node_bit(s->p.preferred) &&
+           (!near || near & node_bit(s->p.preferred));
+}
+
+/* Where @s must not be, or not for long: those that it is to be apart from are there,
+ * or will fall back to there.  The earlier one in the configuration has the choice. */
+static uint64_t
+taken(const struct planning *p, const struct service *s)
+{
+    uint64_t nodes = s->outlook.away;
+
+    for (unsigned i = 0; i < s->index; i++) {
+        const struct service *e = &p->m->services[i];
+
+        if (s->p.apart >> i & 1 && may_move(p, e, WHY_FAILBACK) && falls_back(p, e))
+            nodes |= node_bit(e->p.preferred);
+    }
+    return nodes;
+}
+
 /* The rules: where this one would send a service, or 0. */
 
 static unsigned
@@ -122,26 +150,23 @@ static unsigned
 placement(const struct planning *p, struct service *s)
 {
     uint64_t nodes = targets(p, s, WHY_PLACEMENT), here = node_bit(s->r.active);
-    uint64_t near = earlier(p, s, s->p.together), away = earlier(p, s, s->p.apart);
+    uint64_t near = earlier(p, s, s->p.together), away = taken(p, s);
+    bool leaves = (earlier(p, s, s->p.apart) | (away & ~s->outlook.away)) & here;
 
     nodes = no_worse(p, s, nodes);
     if (s->p.never & here)
         return place_best(s, &p->m->cluster, nodes, true);
-    if (away & here)
-        return place_best(s, &p->m->cluster, nodes & ~s->outlook.away, true);
+    if (leaves)
+        return place_best(s, &p->m->cluster, nodes & ~away, true);
     if (near && !(near & here))
-        return place_best(s, &p->m->cluster, nodes & near & ~s->outlook.away, true);
+        return place_best(s, &p->m->cluster, nodes & near & ~away, true);
     return 0;
 }
 
 static unsigned
 failback(const struct planning *p, struct service *s)
 {
-    uint64_t nodes = no_worse(p, s, targets(p, s, WHY_FAILBACK)) & ~s->outlook.away;
-    uint64_t near = s->outlook.near;
-
-    if (!s->p.failback || s->p.balance || !(nodes & node_bit(s->p.preferred)) ||
-        (near && !(near & node_bit(s->p.preferred))))
+    if (!falls_back(p, s) || taken(p, s) & node_bit(s->p.preferred))
         return 0;
     return s->p.preferred;
 }
@@ -201,7 +226,7 @@ find_mover(struct planning *p)
         const struct service *s = &m->services[i];
         uint64_t nodes = healthy(
                              &m->cluster, targets(p, s, WHY_BALANCE), HEALTH_UNKNOWN) &
-                         ~s->outlook.away;
+                         ~taken(p, s);
 
         if (!s->p.balance || s->p.together || !may_move(p, s, WHY_BALANCE))
             continue;

@@ -162,6 +162,14 @@ world_check(struct world *v, unsigned node, const struct effects *out)
 /* Storms. */
 
 static void
+prefer(struct placement *p)
+{
+    p->preferred = 1 + (unsigned)world_random(&w, w.n - 1);
+    p->failback = true;
+    p->failback_us = 3000000;
+}
+
+static void
 constrain(void)
 {
     for (unsigned i = 0; i < WORLD_SERVICES; i++) {
@@ -172,9 +180,7 @@ constrain(void)
             p->never = node_bit(1 + (unsigned)world_random(&w, w.n - 1));
             break;
         case 1:
-            p->preferred = 1 + (unsigned)world_random(&w, w.n - 1);
-            p->failback = true;
-            p->failback_us = 3000000;
+            prefer(p);
             break;
         case 2:
             p->balance = true;
@@ -182,6 +188,8 @@ constrain(void)
         case 3:
             p->apart = (uint64_t)1 << ((i + 1) % WORLD_SERVICES);
             w.p[(i + 1) % WORLD_SERVICES].apart |= (uint64_t)1 << i;
+            if (world_random(&w, 2))
+                prefer(p);
             break;
         default:
             break;
@@ -254,12 +262,13 @@ all_is_well(void)
     for (unsigned i = 0; i < WORLD_SERVICES; i++) {
         const struct placement *p = &w.p[i];
         unsigned node = world_active(&w, i);
+        bool yields = p->apart & (((uint64_t)1 << i) - 1);
 
         if (!node)
             world_break(&w, "live: service %u is not active", i);
         if (p->never & node_bit(node))
             world_break(&w, "live: service %u is where it must never be", i);
-        if (p->failback && !p->apart && node != p->preferred)
+        if (p->failback && !yields && (!p->apart || w.n > 4) && node != p->preferred)
             world_break(&w, "live: service %u did not fall back", i);
         for (unsigned k = 0; k < i && w.n > 4; k++)
             if (p->apart >> k & 1 && node == world_active(&w, k))

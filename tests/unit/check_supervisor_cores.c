@@ -428,6 +428,16 @@ START_TEST(what_would_happen)
     ck_assert_msg(
         w.n == 1 && w.moves[0].service == 1 && w.moves[0].why == WHY_PLACEMENT,
         "services that want to be apart are parted");
+    make_member(&m);
+    m.services[0].p.preferred = m.services[1].r.active = 3;
+    m.services[0].p.apart = 2;
+    m.services[1].p.apart = 1;
+    m.services[0].p.failback = true;
+    m.services[1].r.set = N(1) | N(2);
+    whatif_settle(&m, now, &w);
+    ck_assert_msg(w.n == 2 && w.moves[0].service == 1 && w.moves[0].to == 2 &&
+                      w.moves[1].service == 0 && w.moves[1].to == 3,
+        "the later one makes room for the earlier one");
 }
 END_TEST
 

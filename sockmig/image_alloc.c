@@ -2,6 +2,7 @@
 #include "sockmig/image_alloc.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 
@@ -52,4 +53,38 @@ image_release(struct image *im)
     give_back(im->unixes, IMAGE_MAX_UNIX, sizeof *im->unixes);
     give_back(im->code, IMAGE_MAX_CODE, sizeof *im->code);
     memset(im, 0, sizeof *im);
+}
+
+int
+family_alloc(struct family *f, uint32_t n)
+{
+    if (!f->members)
+        f->members = reserve(FAMILY_MAX, sizeof *f->members);
+    if (!f->images)
+        f->images = reserve(FAMILY_MAX, sizeof(struct image *));
+    if (!f->links)
+        f->links = reserve(FAMILY_MAX_LINKS, sizeof *f->links);
+    if (!f->members || !f->images || !f->links || n > FAMILY_MAX)
+        return -ENOMEM;
+    for (uint32_t i = 0; i < n; i++) {
+        if (f->images[i])
+            continue;
+        f->images[i] = calloc(1, sizeof(struct image));
+        if (!f->images[i] || image_alloc(f->images[i]) < 0)
+            return -ENOMEM;
+    }
+    return 0;
+}
+
+void
+family_release(struct family *f)
+{
+    for (uint32_t i = 0; f->images && i < FAMILY_MAX && f->images[i]; i++) {
+        image_release(f->images[i]);
+        free(f->images[i]);
+    }
+    give_back(f->members, FAMILY_MAX, sizeof *f->members);
+    give_back(f->images, FAMILY_MAX, sizeof(struct image *));
+    give_back(f->links, FAMILY_MAX_LINKS, sizeof *f->links);
+    memset(f, 0, sizeof *f);
 }

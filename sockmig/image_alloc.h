@@ -6,11 +6,16 @@
 #ifndef BSC_IMAGE_ALLOC_H
 #define BSC_IMAGE_ALLOC_H
 
-#include "sockmig/core/image.h"
+#include "sockmig/core/family.h"
 
 /* image_alloc - make @im empty, all bytes zero.  0, or -ENOMEM.
  * image_release: give its arrays back; a zeroed image is legal. */
 int image_alloc(struct image *im);
 void image_release(struct image *im);
+
+/* family_alloc - room for @n members with their images in @f, which is zeroed at first;
+ * what is there stays.  0, or -ENOMEM.  family_release: as above. */
+int family_alloc(struct family *f, uint32_t n);
+void family_release(struct family *f);
 
 #endif

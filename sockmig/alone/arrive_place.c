@@ -97,7 +97,7 @@ arrive_check(struct arrival *a)
     int ret = 0;
 
     for (uint64_t k = 0; k < a->now->tree.count; k++) {
-        const struct image *im = &a->now->images[k];
+        const struct image *im = a->now->all.images[k];
 
         for (uint32_t i = 0; i < im->nfds && ret == 0; i++)
             if (im->fds[i].kind == IMAGE_FD_TCP_LISTEN && im->fds[i].dup_of < 0)

@@ -131,7 +131,7 @@ memory(const struct image *im)
 }
 
 struct jv *
-describe(const struct imgfile_member *info, const struct image *im)
+describe(const struct family_member *info, const struct image *im)
 {
     struct jv *to = jv_object(), *fds;
 
@@ -140,9 +140,9 @@ describe(const struct imgfile_member *info, const struct image *im)
     jv_set_int(to, "group", info->pgid);
     jv_set_int(to, "session", info->sid);
     jv_set_str(to, "state",
-        info->flags & IMGFILE_ZOMBIE        ? "ended"
-        : info->flags & IMGFILE_JOB_STOPPED ? "stopped"
-                                            : "runs");
+        info->flags & FAMILY_ZOMBIE        ? "ended"
+        : info->flags & FAMILY_JOB_STOPPED ? "stopped"
+                                           : "runs");
     if (!im) {
         jv_set_int(to, "status", info->status);
         return to;

@@ -4,13 +4,13 @@
 #ifndef BSC_DESCRIBE_H
 #define BSC_DESCRIBE_H
 
-#include "sockmig/alone/imgfile.h"
+#include "sockmig/core/family.h"
 #include "sockmig/core/image.h"
 
 struct jv;
 
 /* describe - of @im (NULL: a zombie), a new value. */
-struct jv *describe(const struct imgfile_member *info, const struct image *im);
+struct jv *describe(const struct family_member *info, const struct image *im);
 
 /* describe_print - the same for people, on standard output. */
 void describe_print(const struct jv *process);

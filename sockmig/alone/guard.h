@@ -10,10 +10,10 @@
 
 #include "sockmig/alone/channel.h"
 #include "sockmig/alone/silence.h"
-#include "sockmig/alone/tree.h"
 #include "sockmig/alone/vip.h"
 #include "sockmig/alone/watcher.h"
 #include "sockmig/ckpt/repair.h"
+#include "sockmig/ckpt/tree.h"
 
 #include <sys/types.h>
 
@@ -30,7 +30,7 @@ struct guard_page {    /* shared with the guard */
     volatile bool final; /* the image is whole: what is left of .pids is to be killed */
     volatile pid_t pid;  /* whose sockets are looked at */
     unsigned npids;
-    pid_t pids[TREE_MAX];
+    pid_t pids[FAMILY_MAX];
     volatile struct repair_note note;
     struct silence silence;
 };

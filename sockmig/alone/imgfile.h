@@ -20,11 +20,11 @@
 
 enum imgfile_type {
     IMGFILE_HEAD = 1, /* struct imgfile_head; its .process is the version */
-    IMGFILE_TREE,     /* struct imgfile_tree, struct imgfile_member for each process */
+    IMGFILE_TREE,     /* struct imgfile_tree, struct family_member for each process */
     IMGFILE_PROCESS,  /* image_encode() of the process whose number is .process */
     IMGFILE_QUEUES,   /* its struct parcels */
     IMGFILE_PAGES,    /* a count, so many struct page_run, their content */
-    IMGFILE_LINKS,    /* struct imgfile_link for each file that several have open */
+    IMGFILE_LINKS,    /* struct family_link for each file that several have open */
     IMGFILE_END       /* struct imgfile_end */
 };
 
@@ -45,26 +45,6 @@ struct imgfile_head {
 struct imgfile_tree {
     int64_t realtime_ns; /* when the processes stood still */
     uint64_t count;      /* of processes; the first is the root */
-};
-
-enum {                  /* imgfile_member.flags */
-    IMGFILE_ZOMBIE = 1, /* has ended, its parent has not waited: no PROCESS record */
-    IMGFILE_JOB_STOPPED = 2,
-    IMGFILE_NEW_SESSION = 4 /* its session leader is not in the tree */
-};
-
-struct imgfile_member {
-    int32_t pid, pgid, sid; /* in the innermost pid namespace */
-    int32_t parent;         /* its place in the list; -1: the root */
-    uint32_t number;        /* its records have it */
-    uint32_t flags;
-    int32_t status, exit_signal; /* status: of wait(2), of a zombie */
-    char name[16];
-};
-
-struct imgfile_link { /* descriptors of two processes that share one open file */
-    uint32_t process, of_process; /* places in the list; of_process is the lower */
-    int32_t fd, of_fd;
 };
 
 struct imgfile_end {

@@ -8,7 +8,7 @@
 #include "sockmig/alone/alone.h"
 #include "sockmig/alone/describe.h"
 #include "sockmig/alone/guard.h"
-#include "sockmig/alone/tree.h"
+#include "sockmig/ckpt/tree.h"
 
 #include "lib/jv.h"
 #include "sockmig/ckpt/descriptors.h"
@@ -150,7 +150,7 @@ inspect_all(struct inspection *in, pid_t root)
         ret = guard_start(&in->guard, -1, -1, "");
     for (unsigned i = 0; i < in->tree.n && ret == 0; i++) {
         struct tree_member *m = &in->tree.members[i];
-        bool ended = m->info.flags & IMGFILE_ZOMBIE;
+        bool ended = m->info.flags & FAMILY_ZOMBIE;
         struct jv *one;
 
         if (!ended)

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "sockmig/alone/load.h"
 
-#include "sockmig/alone/tree.h"
 #include "sockmig/image_alloc.h"
 
 #include <errno.h>
@@ -16,83 +15,53 @@ bad(char error[IMGFILE_ERROR], const char *what)
     return -EBADMSG;
 }
 
-static void *
-copy(const void *data, size_t size)
-{
-    void *p = malloc(size > 0 ? size : 1);
-
-    if (p && size > 0)
-        memcpy(p, data, size);
-    return p;
-}
-
-static bool
-check_members(const struct loaded *l)
-{
-    for (uint64_t i = 0; i < l->tree.count; i++) {
-        const struct imgfile_member *m = &l->members[i];
-
-        if (m->pid <= 0 || (i == 0) != (m->parent < 0) ||
-            m->parent >= (int64_t)l->tree.count || m->parent == (int64_t)i ||
-            memchr(m->name, 0, sizeof m->name) == NULL)
-            return false;
-    }
-    return !(l->members[0].flags & IMGFILE_ZOMBIE);
-}
-
 static int
 take_tree(struct loaded *l, const struct imgfile_item *r, char *error)
 {
     size_t rest = r->size - sizeof l->tree;
+    const char *why;
 
-    if (r->size < sizeof l->tree || l->members)
+    if (r->size < sizeof l->tree || l->all.n > 0)
         return bad(error, "list of processes");
     memcpy(&l->tree, r->data, sizeof l->tree);
-    if (l->tree.count == 0 || l->tree.count > TREE_MAX ||
-        rest != l->tree.count * sizeof *l->members)
+    if (l->tree.count == 0 || l->tree.count > FAMILY_MAX ||
+        rest != l->tree.count * sizeof *l->all.members)
         return bad(error, "list of processes");
-    l->members = copy(r->data + sizeof l->tree, rest);
-    l->images = calloc(l->tree.count, sizeof *l->images);
-    if (!l->members || !l->images)
+    if (family_alloc(&l->all, (uint32_t)l->tree.count) < 0)
         return -ENOMEM;
-    return check_members(l) ? 0 : bad(error, "list of processes");
-}
-
-int
-load_place(const struct loaded *l, uint32_t number)
-{
-    for (uint64_t i = 0; l->members && i < l->tree.count; i++)
-        if (l->members[i].number == number)
-            return (int)i;
-    return -1;
+    memcpy(l->all.members, r->data + sizeof l->tree, rest);
+    why = family_check_members(l->all.members, l->tree.count);
+    if (why)
+        return bad(error, why);
+    l->all.n = (uint32_t)l->tree.count;
+    return 0;
 }
 
 static int
 take_process(struct loaded *l, const struct imgfile_item *r, char *error)
 {
-    int place = load_place(l, r->process);
-    struct image *im = place >= 0 ? &l->images[place] : NULL;
+    int place = family_place(&l->all, r->process);
+    struct image *im = place >= 0 ? l->all.images[place] : NULL;
     const char *why = "";
 
-    if (!im || im->nthreads > 0 || (l->members[place].flags & IMGFILE_ZOMBIE))
+    if (!im || im->nthreads > 0 || family_is_zombie(&l->all.members[place]))
         return bad(error, "process that is not listed");
-    if (image_alloc(im) < 0)
-        return -ENOMEM;
     if (!image_decode(im, r->data, r->size, &why))
         return bad(error, why);
-    if (im->nthreads == 0 || im->process.pid != l->members[place].pid)
-        return bad(error, "process without threads, or with another id");
     return 0;
 }
 
 static int
 take_links(struct loaded *l, const struct imgfile_item *r, char *error)
 {
-    if (l->links || r->size % sizeof *l->links != 0)
+    size_t n = r->size / sizeof *l->all.links;
+
+    if (l->all.nlinks > 0 || l->all.n == 0 || r->size % sizeof *l->all.links != 0 ||
+        n > FAMILY_MAX_LINKS)
         return bad(error, "list of shared files");
-    l->nlinks = r->size / sizeof *l->links;
-    l->links = copy(r->data, r->size);
-    return l->links ? 0 : -ENOMEM;
+    memcpy(l->all.links, r->data, r->size);
+    l->all.nlinks = (uint32_t)n;
+    return 0;
 }
 
 int
@@ -120,39 +89,12 @@ load_add(struct loaded *l, const struct imgfile_item *r, char error[IMGFILE_ERRO
     }
 }
 
-static bool
-has_socket(const struct loaded *l, uint64_t inode)
-{
-    for (uint64_t i = 0; i < l->tree.count; i++)
-        for (uint32_t k = 0; k < l->images[i].nfds; k++)
-            if (l->images[i].fds[k].kind == IMAGE_FD_UNIX &&
-                l->images[i].fds[k].inode == inode)
-                return true;
-    return false;
-}
-
-static bool
-sockets_are_whole(const struct loaded *l)
-{
-    for (uint64_t i = 0; i < l->tree.count; i++)
-        for (uint32_t k = 0; k < l->images[i].nunixes; k++)
-            if (l->images[i].unixes[k].peer &&
-                !has_socket(l, l->images[i].unixes[k].peer))
-                return false;
-    return true;
-}
-
 int
 load_whole(const struct loaded *l, char error[IMGFILE_ERROR])
 {
-    if (!l->members)
-        return bad(error, "no list of processes");
-    if (!sockets_are_whole(l))
-        return bad(error, "unix socket whose other end is not there");
-    for (uint64_t i = 0; i < l->tree.count; i++)
-        if (l->images[i].nthreads == 0 && !(l->members[i].flags & IMGFILE_ZOMBIE))
-            return bad(error, "a process is missing");
-    return 0;
+    const char *why = family_check(&l->all);
+
+    return why ? bad(error, why) : 0;
 }
 
 int
@@ -177,11 +119,7 @@ load(struct loaded *l, const char *path, char error[IMGFILE_ERROR])
 void
 load_free(struct loaded *l)
 {
-    for (uint64_t i = 0; l->images && i < l->tree.count; i++)
-        image_release(&l->images[i]);
-    free(l->images);
-    free(l->members);
-    free(l->links);
+    family_release(&l->all);
     imgfile_close(&l->file);
     memset(l, 0, sizeof *l);
 }

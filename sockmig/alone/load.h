@@ -6,17 +6,14 @@
 #define BSC_LOAD_H
 
 #include "sockmig/alone/imgfile.h"
-#include "sockmig/core/image.h"
+#include "sockmig/core/family.h"
 #include "sockmig/pages.h"
 
 struct loaded {
     struct imgfile_in file;
     struct imgfile_head head;
     struct imgfile_tree tree;
-    struct imgfile_member *members; /* owned; tree.count of them */
-    struct image *images;           /* owned; .nthreads 0: a zombie */
-    struct imgfile_link *links;     /* owned */
-    size_t nlinks;
+    struct family all; /* owned */
 };
 
 /* load - the image at @path (imgfile_open()).  0, or -errno with @error; load_free() in
@@ -29,10 +26,6 @@ void load_free(struct loaded *l);
 int load_add(
     struct loaded *l, const struct imgfile_item *item, char error[IMGFILE_ERROR]);
 int load_whole(const struct loaded *l, char error[IMGFILE_ERROR]);
-
-/* load_place - in the list, of the process whose records have @number; -1: it had ended
- * when all stood still. */
-int load_place(const struct loaded *l, uint32_t number);
 
 /* load_pages - the runs of a PAGES record, cut to what @im has mapped.  @out: its
  * arrays are borrowed from the record and *@runs (owned, grown as needed, *@max of

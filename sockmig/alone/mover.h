@@ -10,7 +10,7 @@
 #include "sockmig/alone/vip.h"
 
 struct mover_shape { /* of a process, as the other end has it */
-    struct imgfile_member info;
+    struct family_member info;
     struct image_vma *vmas; /* owned */
     uint32_t nvmas;
 };

@@ -59,7 +59,7 @@ mover_is_same(const struct mover *m)
     if (t->n != m->nshapes)
         return false;
     for (unsigned i = 0; i < t->n; i++)
-        if (!tree_is_same(&t->members[i].info, &m->shapes[i].info))
+        if (!family_is_same(&t->members[i].info, &m->shapes[i].info))
             return false;
     return true;
 }

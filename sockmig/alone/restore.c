@@ -38,7 +38,7 @@ tell(const struct revive *r, int ret, int64_t us)
             (unsigned long long)r->image->tree.count,
             r->image->tree.count == 1 ? "" : "es", r->connections - r->lost,
             r->connections, r->connections == 1 ? "" : "s",
-            r->image->images[0].process.pid, (double)us / 1000);
+            r->image->all.images[0]->process.pid, (double)us / 1000);
         return ALONE_DONE;
     }
     if (ret == -EOPNOTSUPP && r->why.n > 0)

@@ -3,9 +3,9 @@
 
 #include "lib/fd.h"
 #include "sockmig/alone/injector.h"
-#include "sockmig/alone/tree.h"
 #include "sockmig/ckpt/repair.h"
 #include "sockmig/ckpt/tcp.h"
+#include "sockmig/ckpt/tree.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -35,7 +35,7 @@ clock_ns(clockid_t clock)
 static const struct image_process *
 root(const struct loaded *l)
 {
-    return &l->images[0].process;
+    return &l->all.images[0]->process;
 }
 
 static bool
@@ -75,10 +75,10 @@ plan(struct revive *r, const struct loaded *l)
     if (!r->plans)
         return -ENOMEM;
     for (uint64_t i = 0; i < l->tree.count; i++) {
-        r->plans[i].info = l->members[i];
-        if (!(l->members[i].flags & IMGFILE_ZOMBIE)) {
-            r->plans[i].im = &l->images[i];
-            r->connections += l->images[i].ntcps;
+        r->plans[i].info = l->all.members[i];
+        if (!(l->all.members[i].flags & FAMILY_ZOMBIE)) {
+            r->plans[i].im = l->all.images[i];
+            r->connections += l->all.images[i]->ntcps;
         }
     }
     return 0;
@@ -211,7 +211,7 @@ revive_begin(struct revive *r, const struct loaded *l)
 int
 revive_item(struct revive *r, const struct imgfile_item *item, struct revive_room *room)
 {
-    int place = load_place(r->image, item->process);
+    int place = family_place(&r->image->all, item->process);
     const struct image *im = place >= 0 ? r->plans[place].im : NULL;
     struct pages pages;
 
@@ -245,9 +245,9 @@ check_same(struct revive *r, const struct loaded *l)
     if (l->tree.count != r->image->tree.count)
         return changed(r, "its processes");
     for (uint64_t i = 0; i < l->tree.count; i++) {
-        if (!tree_is_same(&l->members[i], &r->image->members[i]))
+        if (!family_is_same(&l->all.members[i], &r->image->all.members[i]))
             return changed(r, "its processes");
-        if (r->plans[i].im && skeleton_highest(&l->images[i]) >= r->stubs.number)
+        if (r->plans[i].im && skeleton_highest(l->all.images[i]) >= r->stubs.number)
             return changed(r, "its descriptors");
     }
     return 0;
@@ -319,8 +319,8 @@ revive_wake(struct revive *r)
         .sockets_ready = sockets_ready,
         .arg = r };
 
-    r->stubs.links = r->image->links;
-    r->stubs.nlinks = r->image->nlinks;
+    r->stubs.links = r->image->all.links;
+    r->stubs.nlinks = r->image->all.nlinks;
     if (r->tun < 0 && needs_injector(r))
         r->tun = injector_open();
     request.tun = r->tun;

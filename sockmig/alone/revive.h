@@ -7,7 +7,7 @@
 
 #include "sockmig/alone/load.h"
 #include "sockmig/alone/silence.h"
-#include "sockmig/alone/stubs.h"
+#include "sockmig/ckpt/stubs.h"
 
 struct revive {
     const struct loaded *image; /* borrowed */

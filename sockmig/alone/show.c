@@ -44,10 +44,11 @@ describe_all(const struct loaded *l)
     jv_set_int(to, "page_bytes", (int64_t)page_bytes(l));
     jv_set_str(to, "silenced_by", l->head.silence[0] ? l->head.silence : NULL);
     for (uint64_t i = 0; i < l->tree.count; i++) {
-        const struct imgfile_member *m = &l->members[i];
-        struct jv *one = describe(m, m->flags & IMGFILE_ZOMBIE ? NULL : &l->images[i]);
+        const struct family_member *m = &l->all.members[i];
+        struct jv *one = describe(
+            m, m->flags & FAMILY_ZOMBIE ? NULL : l->all.images[i]);
 
-        jv_set_int(one, "parent", m->parent < 0 ? 0 : l->members[m->parent].pid);
+        jv_set_int(one, "parent", m->parent < 0 ? 0 : l->all.members[m->parent].pid);
         jv_push(list, one);
     }
     jv_set(to, "processes", list);

@@ -6,7 +6,7 @@
 #include "lib/log.h"
 #include "lib/loop.h"
 #include "sockmig/alone/alone.h"
-#include "sockmig/alone/links.h"
+#include "sockmig/ckpt/links.h"
 #include "sockmig/ckpt/place.h"
 #include "sockmig/ckpt/segments.h"
 
@@ -249,7 +249,7 @@ take_one(struct take *t, uint32_t i, enum take_pages pages)
 static int
 put_tree(struct take *t)
 {
-    struct imgfile_member *all = calloc(t->tree.n, sizeof *all);
+    struct family_member *all = calloc(t->tree.n, sizeof *all);
     struct imgfile_tree head = { .count = t->tree.n };
     const struct iovec v[] = { { &head, sizeof head },
         { all, t->tree.n * sizeof *all } };
@@ -269,7 +269,7 @@ put_tree(struct take *t)
 static int
 put_links(struct take *t)
 {
-    struct imgfile_link *links;
+    struct family_link *links;
     long n = links_find(&t->tree, &links);
     int ret = n < 0 ? (int)n : 0;
 

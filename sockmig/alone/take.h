@@ -8,7 +8,7 @@
 #include "lib/core/mono.h"
 #include "sockmig/alone/guard.h"
 #include "sockmig/alone/imgfile.h"
-#include "sockmig/alone/tree.h"
+#include "sockmig/ckpt/tree.h"
 #include "sockmig/refusal.h"
 
 #define TAKE_PARTS 3u /* of a record, at most */

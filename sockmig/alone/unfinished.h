@@ -10,7 +10,7 @@
 #define BSC_UNFINISHED_H
 
 #include "sockmig/alone/channel.h"
-#include "sockmig/alone/freezer.h"
+#include "sockmig/ckpt/freezer.h"
 
 struct unfinished {
     int fd; /* owned: locked; -1: none */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "sockmig/alone/tree.h"
+#include "sockmig/ckpt/tree.h"
 
 #include "lib/fd.h"
 #include "lib/loop.h"
@@ -41,7 +41,7 @@ stat_field(const char *stat, int field)
 }
 
 bool
-tree_describe(pid_t pid, struct imgfile_member *info)
+tree_describe(pid_t pid, struct family_member *info)
 {
     char path[64], text[TEXT_SIZE];
     const char *at;
@@ -53,9 +53,9 @@ tree_describe(pid_t pid, struct imgfile_member *info)
     info->pgid = last_number(text, "NSpgid:");
     info->sid = last_number(text, "NSsid:");
     at = proctext_field(text, "State:");
-    info->flags = at && (*at == 'Z' || *at == 'X') ? IMGFILE_ZOMBIE : 0;
+    info->flags = at && (*at == 'Z' || *at == 'X') ? FAMILY_ZOMBIE : 0;
     if (at && *at == 'T')
-        info->flags |= IMGFILE_JOB_STOPPED;
+        info->flags |= FAMILY_JOB_STOPPED;
     at = proctext_field(text, "Name:");
     memset(info->name, 0, sizeof info->name);
     if (at)
@@ -82,7 +82,7 @@ add(struct tree *t, pid_t pid, int parent)
 {
     struct tree_member m = { .pid = pid, .info = { .parent = parent } };
 
-    if (t->n == TREE_MAX)
+    if (t->n == FAMILY_MAX)
         return -E2BIG;
     if (!tree_describe(pid, &m.info))
         return parent < 0 ? -ESRCH : 0;
@@ -139,7 +139,7 @@ tree_find(struct tree *t, pid_t root)
 
     memset(t, 0, sizeof *t);
     t->kin.pids = t->pids;
-    t->members = calloc(TREE_MAX, sizeof *t->members);
+    t->members = calloc(FAMILY_MAX, sizeof *t->members);
     if (!t->members)
         return -ENOMEM;
     ret = add(t, root, -1);
@@ -162,9 +162,9 @@ join(struct refusals *all, const struct refusals *one)
 static bool
 is_alive(pid_t pid)
 {
-    struct imgfile_member info;
+    struct family_member info;
 
-    return tree_describe(pid, &info) && !(info.flags & IMGFILE_ZOMBIE);
+    return tree_describe(pid, &info) && !(info.flags & FAMILY_ZOMBIE);
 }
 
 /* One that was just forked by one that we trace is ours by itself, until its parent's
@@ -191,7 +191,7 @@ attach_one(struct tree *t, unsigned i, struct refusals *why)
     struct refusals own;
     int ret;
 
-    if (m->target || (m->info.flags & IMGFILE_ZOMBIE))
+    if (m->target || (m->info.flags & FAMILY_ZOMBIE))
         return 0;
     ret = attach_patiently(t, i, &own);
     if (ret == 0)
@@ -199,7 +199,7 @@ attach_one(struct tree *t, unsigned i, struct refusals *why)
     if (ret == -EOPNOTSUPP)
         join(why, &own);
     if (ret == -ESRCH && tree_describe(m->pid, &m->info) &&
-        (m->info.flags & IMGFILE_ZOMBIE))
+        (m->info.flags & FAMILY_ZOMBIE))
         ret = 0;
     return ret;
 }
@@ -283,7 +283,7 @@ static void
 describe_all(struct tree *t)
 {
     for (unsigned i = t->n; i-- > 0;) {
-        struct imgfile_member *info = &t->members[i].info;
+        struct family_member *info = &t->members[i].info;
         int parent = info->parent;
 
         if (!tree_describe(t->pids[i], info)) {
@@ -292,7 +292,7 @@ describe_all(struct tree *t)
         }
         info->parent = parent;
         if (t->members[i].target && target_job_stopped(t->members[i].target))
-            info->flags |= IMGFILE_JOB_STOPPED;
+            info->flags |= FAMILY_JOB_STOPPED;
     }
 }
 
@@ -320,7 +320,7 @@ tree_stop(struct tree *t, unsigned limit_ms, struct refusals *why)
     describe_all(t);
     for (unsigned i = 0; i < t->n; i++)
         if (!has_sid(t, t->members[i].info.sid))
-            t->members[i].info.flags |= IMGFILE_NEW_SESSION;
+            t->members[i].info.flags |= FAMILY_NEW_SESSION;
     return t->n > 0 ? 0 : -ESRCH;
 }
 
@@ -360,14 +360,4 @@ int
 tree_pid(const struct tree *t, unsigned i)
 {
     return t->members[i].info.pid;
-}
-
-bool
-tree_is_same(const struct imgfile_member *a, const struct imgfile_member *b)
-{
-    uint32_t flags = IMGFILE_ZOMBIE | IMGFILE_NEW_SESSION;
-
-    return a->pid == b->pid && a->pgid == b->pgid && a->sid == b->sid &&
-           a->parent == b->parent && a->number == b->number &&
-           a->exit_signal == b->exit_signal && (a->flags & flags) == (b->flags & flags);
 }

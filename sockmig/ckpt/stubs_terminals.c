@@ -5,7 +5,7 @@
  * A process gets its controlling terminal from its parent, when it is made: so the
  * pairs are there before the processes, and a session leader takes its own before it
  * has children. */
-#include "sockmig/alone/stubs_parts.h"
+#include "sockmig/ckpt/stubs_parts.h"
 
 #include "lib/fd.h"
 #include "sockmig/ckpt/terminal.h"

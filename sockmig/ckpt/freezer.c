@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "sockmig/alone/freezer.h"
+#include "sockmig/ckpt/freezer.h"
 
 #include "lib/fd.h"
 

@@ -2,7 +2,7 @@
  *
  * stubs_unix.c - unix sockets of a tree: made together, by the root's stub, because
  * both ends of a connection must be there, whoever has them. */
-#include "sockmig/alone/stubs_parts.h"
+#include "sockmig/ckpt/stubs_parts.h"
 
 #include <errno.h>
 #include <stdlib.h>

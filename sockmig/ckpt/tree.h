@@ -5,30 +5,28 @@
 #ifndef BSC_TREE_H
 #define BSC_TREE_H
 
-#include "sockmig/alone/imgfile.h"
 #include "sockmig/ckpt/target.h"
 #include "sockmig/ckpt/trace.h"
-
-#define TREE_MAX 1024
+#include "sockmig/core/family.h"
 
 struct tree_member {
     pid_t pid;             /* as the caller sees it */
     struct target *target; /* owned; NULL: not attached, or a zombie */
     struct image image;    /* owned; its arrays are there once it is attached */
-    struct imgfile_member info;
+    struct family_member info;
 };
 
 struct tree {
     struct tree_member *members; /* owned; parents before children */
     unsigned n;
-    pid_t pids[TREE_MAX];
+    pid_t pids[FAMILY_MAX];
     uint32_t next; /* number for the next one; never used again */
     struct trace_kin kin;
     char boot[40];
 };
 
 /* tree_find - the processes of the tree at @root, running on; nothing is attached.
- * 0; -ESRCH; -E2BIG: more than TREE_MAX. */
+ * 0; -ESRCH; -E2BIG: more than FAMILY_MAX. */
 int tree_find(struct tree *t, pid_t root);
 
 /* tree_attach - attach all of them; they run on.
@@ -49,10 +47,7 @@ void tree_serve(struct tree *t, int64_t us);
 void tree_close(struct tree *t);
 
 /* tree_describe - fill in what /proc tells of @pid; false: it is gone. */
-bool tree_describe(pid_t pid, struct imgfile_member *info);
-
-/* tree_is_same - are both the same process, in the same place of its tree? */
-bool tree_is_same(const struct imgfile_member *a, const struct imgfile_member *b);
+bool tree_describe(pid_t pid, struct family_member *info);
 
 /* tree_pid - the process of number @i in the innermost pid namespace, for messages. */
 int tree_pid(const struct tree *t, unsigned i);

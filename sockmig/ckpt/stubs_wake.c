@@ -2,7 +2,7 @@
  *
  * stubs_wake.c - the steps of wake.c for a whole tree: each for all processes before
  * the next, so that what they share is there and nobody runs before all can. */
-#include "sockmig/alone/stubs_parts.h"
+#include "sockmig/ckpt/stubs_parts.h"
 
 #include "lib/fault.h"
 #include "lib/fd.h"
@@ -103,7 +103,7 @@ let_go(struct stubs *s, unsigned i)
     const char *what = "";
     int ret;
 
-    if (s->plans[i].info.flags & IMGFILE_JOB_STOPPED)
+    if (s->plans[i].info.flags & FAMILY_JOB_STOPPED)
         kill(s->clones[i]->pid, SIGSTOP);
     ret = wake_detach(&s->wakes[i], &what);
     if (ret == 0)

@@ -4,14 +4,13 @@
 #ifndef BSC_LINKS_H
 #define BSC_LINKS_H
 
-#include "sockmig/alone/imgfile.h"
-#include "sockmig/alone/tree.h"
+#include "sockmig/ckpt/tree.h"
 
 /* links_find - of the stopped tree @t, whose images are taken.
  *
  * @out  new array, to be freed; each link leads to the lowest process that has the file
  *
  * Their number, or -ENOMEM. */
-long links_find(const struct tree *t, struct imgfile_link **out);
+long links_find(const struct tree *t, struct family_link **out);
 
 #endif

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "sockmig/alone/links.h"
+#include "sockmig/ckpt/links.h"
 
 #include <errno.h>
 #include <linux/kcmp.h>
@@ -68,7 +68,7 @@ leader_of(const struct open_file *all, size_t from, size_t i)
 }
 
 long
-links_find(const struct tree *t, struct imgfile_link **out)
+links_find(const struct tree *t, struct family_link **out)
 {
     size_t n = list(t, NULL), from = 0;
     struct open_file *all = calloc(n + 1, sizeof *all);
@@ -87,7 +87,7 @@ links_find(const struct tree *t, struct imgfile_link **out)
             from = i;
         all[i].leader = leader_of(all, from, i);
         if (all[i].leader >= 0)
-            (*out)[found++] = (struct imgfile_link){ all[i].process,
+            (*out)[found++] = (struct family_link){ all[i].process,
                 all[all[i].leader].process, all[i].fd, all[all[i].leader].fd };
     }
     free(all);

@@ -8,12 +8,12 @@
 #ifndef BSC_STUBS_H
 #define BSC_STUBS_H
 
-#include "sockmig/alone/freezer.h"
-#include "sockmig/alone/imgfile.h"
 #include "sockmig/ckpt/clone_parts.h"
+#include "sockmig/ckpt/freezer.h"
+#include "sockmig/core/family.h"
 
 struct stub_plan { /* of one process; borrowed */
-    struct imgfile_member info;
+    struct family_member info;
     const struct image *im; /* NULL: a zombie */
 };
 
@@ -26,7 +26,7 @@ struct stub_terminal { /* a pseudo-terminal of the tree */
 struct stubs {
     const struct stub_plan *plans; /* borrowed */
     unsigned n;
-    const struct imgfile_link *links; /* borrowed; set between new and wake */
+    const struct family_link *links; /* borrowed; set between new and wake */
     size_t nlinks;
     struct clone *
         *clones;        /* owned, and what they point to; NULL: not yet, or a zombie */

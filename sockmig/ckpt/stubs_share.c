@@ -2,7 +2,7 @@
  *
  * stubs_share.c - what the processes of a tree have in common: shared memory, open
  * files, pipes. */
-#include "sockmig/alone/stubs_parts.h"
+#include "sockmig/ckpt/stubs_parts.h"
 
 #include "lib/fd.h"
 
@@ -144,7 +144,7 @@ int
 stubs_borrow(struct stubs *s, unsigned process)
 {
     for (size_t i = 0; i < s->nlinks; i++) {
-        const struct imgfile_link *l = &s->links[i];
+        const struct family_link *l = &s->links[i];
         int32_t to, from;
 
         if (l->process != process || l->of_process >= s->n || !s->clones[process] ||
@@ -171,7 +171,7 @@ stubs_keep_sets(struct stubs *s, unsigned process)
     int pidfd = -1, ret = 0;
 
     for (size_t i = 0; i < s->nlinks && ret == 0; i++) {
-        const struct imgfile_link *l = &s->links[i];
+        const struct family_link *l = &s->links[i];
         struct clone *c = s->clones[process];
         int32_t at;
 

@@ -4,8 +4,8 @@
 #ifndef BSC_STUBS_PARTS_H
 #define BSC_STUBS_PARTS_H
 
-#include "sockmig/alone/stubs.h"
-#include "sockmig/alone/tree.h"
+#include "sockmig/ckpt/stubs.h"
+#include "sockmig/ckpt/tree.h"
 
 void stub_free(struct clone *c);
 

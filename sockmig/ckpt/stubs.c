@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "sockmig/alone/stubs.h"
+#include "sockmig/ckpt/stubs.h"
 
 #include "lib/fd.h"
-#include "sockmig/alone/stubs_parts.h"
+#include "sockmig/ckpt/stubs_parts.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -125,9 +125,9 @@ make_root(struct stubs *s, int netns, const struct freezer *freezer)
 
 /* Is @child to be made before its parent leaves for a session of its own? */
 static bool
-is_older(const struct stubs *s, const struct imgfile_member *child)
+is_older(const struct stubs *s, const struct family_member *child)
 {
-    const struct imgfile_member *parent = &s->plans[child->parent].info;
+    const struct family_member *parent = &s->plans[child->parent].info;
 
     return child->parent > 0 && parent->sid == parent->pid &&
            child->sid != parent->sid && child->sid != child->pid;
@@ -136,7 +136,7 @@ is_older(const struct stubs *s, const struct imgfile_member *child)
 static void
 add_child(struct stubs *s, struct clone *parent, unsigned k)
 {
-    const struct imgfile_member *m = &s->plans[k].info;
+    const struct family_member *m = &s->plans[k].info;
     struct clone_args args = { .exit_signal = (uint64_t)m->exit_signal,
         .set_tid_size = 1 };
 
@@ -150,8 +150,8 @@ static int
 make_children(struct stubs *s, unsigned i, int netns)
 {
     struct clone *c = s->clones[i];
-    const struct imgfile_member *own = &s->plans[i].info;
-    unsigned order[TREE_MAX], n = 0;
+    const struct family_member *own = &s->plans[i].info;
+    unsigned order[FAMILY_MAX], n = 0;
     int ret;
 
     c->batch.nborn = 0;
@@ -182,7 +182,7 @@ make_children(struct stubs *s, unsigned i, int netns)
 static int
 make_descendants(struct stubs *s, int netns)
 {
-    bool done[TREE_MAX] = { false }, any = true;
+    bool done[FAMILY_MAX] = { false }, any = true;
     int ret = 0;
 
     while (any && ret == 0) {
@@ -218,7 +218,7 @@ is_member(const struct stubs *s, int32_t pid)
 static int
 join_group(struct stubs *s, unsigned i, bool leaders)
 {
-    const struct imgfile_member *m = &s->plans[i].info;
+    const struct family_member *m = &s->plans[i].info;
     int32_t group = is_member(s, m->pgid) ? m->pgid : s->plans[0].info.pid;
     struct clone *c = s->clones[i];
 

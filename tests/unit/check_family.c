@@ -1,0 +1,217 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * check_family.c - the codec of several processes: nothing is lost, nothing broken is
+ * taken, and an image keeps its place when one before it grows a little. */
+#include "tests/unit/sample_image.h"
+
+#include "sockmig/image_alloc.h"
+
+#include <check.h>
+#include <stdlib.h>
+
+#define CAP (1u << 20)
+
+static struct family f, back;
+static uint8_t text[CAP], text2[CAP], delta[CAP];
+static size_t size;
+static const char *why;
+
+static void
+become(struct image *im, int32_t pid)
+{
+    im->process.pid = pid;
+    for (uint32_t i = 0; i < im->nthreads; i++)
+        im->threads[i].tid = pid + 100 * (int32_t)i;
+}
+
+/* Root, child with a copy of one of its files, zombie, grandchild. */
+static void
+setup(void)
+{
+    static const struct family_member sample[] = {
+        { 7, 7, 7, -1, 0, 0, 0, 17, "root" },
+        { 8, 7, 7, 0, 1, 0, 0, 17, "child" },
+        { 9, 7, 7, 0, 5, FAMILY_ZOMBIE, 256, 17, "gone" },
+        { 11, 11, 11, 1, 4, FAMILY_JOB_STOPPED, 0, 17, "grandchild" },
+    };
+
+    ck_assert_int_eq(family_alloc(&f, 4), 0);
+    ck_assert_int_eq(family_alloc(&back, 4), 0);
+    f.n = 4;
+    memcpy(f.members, sample, sizeof sample);
+    for (uint32_t i = 0; i < f.n; i++) {
+        sample_image(f.images[i]);
+        become(f.images[i], f.members[i].pid);
+    }
+    f.nlinks = 2;
+    f.links[0] = (struct family_link){ 1, 0, 6, 6 };
+    f.links[1] = (struct family_link){ 3, 1, 0, 0 };
+    size = family_encode(&f, text, sizeof text);
+    ck_assert_uint_gt(size, 0);
+}
+
+static void
+teardown(void)
+{
+    family_release(&f);
+    family_release(&back);
+}
+
+START_TEST(round_trip)
+{
+    ck_assert_uint_eq(family_count(text, size), 4);
+    ck_assert_msg(family_decode(&back, text, size, &why), "%s", why);
+    ck_assert_uint_eq(family_encode(&back, text2, sizeof text2), size);
+    ck_assert_mem_eq(text, text2, size);
+    ck_assert_int_eq(back.images[3]->process.pid, 11);
+    ck_assert_int_eq(family_place(&back, 4), 3);
+    ck_assert_int_eq(family_place(&back, 2), -1);
+}
+END_TEST
+
+START_TEST(truncation)
+{
+    for (size_t n = 0; n < size; n += n < 1024 ? 1 : 509)
+        ck_assert_msg(!family_decode(&back, text, n, &why), "%zu bytes are taken", n);
+    ck_assert_msg(!family_decode(&back, text, size + 1, &why), "a byte more is taken");
+}
+END_TEST
+
+START_TEST(no_room)
+{
+    for (size_t n = 0; n < size; n += 61)
+        ck_assert_uint_eq(family_encode(&f, text2, n), 0);
+}
+END_TEST
+
+/* Each of these must be refused when it comes over the network. */
+static void
+break_it(int how)
+{
+    switch (how) {
+    case 0:
+        f.members[0].parent = 0;
+        break;
+    case 1:
+        f.members[1].parent = -1;
+        break;
+    case 2:
+        f.members[1].parent = 3;
+        break;
+    case 3:
+        f.members[3].number = 1;
+        break;
+    case 4:
+        f.members[3].pid = 8;
+        break;
+    case 5:
+        f.members[1].pid = 0;
+        break;
+    case 6:
+        memset(f.members[1].name, 'x', 16);
+        break;
+    case 7:
+        f.members[0].flags = FAMILY_ZOMBIE;
+        break;
+    case 8:
+        become(f.images[1], 12);
+        break;
+    case 9:
+        f.images[1]->nthreads = 0;
+        break;
+    case 10:
+        f.links[0].of_process = 1;
+        break;
+    case 11:
+        f.links[0].process = 2;
+        break;
+    case 12:
+        f.links[0].process = 4;
+        break;
+    case 13:
+        f.links[0].fd = 2;
+        break;
+    case 14:
+        f.links[1].of_fd = 2;
+        break;
+    case 15:
+        f.images[3]->vmas[0].start = 1;
+        break;
+    case 16:
+        f.images[3]->process.among = 1;
+        f.images[3]->unixes[0].peer = 99;
+        break;
+    }
+}
+
+START_TEST(broken)
+{
+    break_it(_i);
+    size = family_encode(&f, text, sizeof text);
+    ck_assert_uint_gt(size, 0);
+    ck_assert_msg(!family_decode(&back, text, size, &why), "number %d is taken", _i);
+    ck_assert_ptr_nonnull(why);
+}
+END_TEST
+
+START_TEST(other_peer)
+{
+    f.images[3]->process.among = 1;
+    f.images[3]->unixes[0].peer = 99;
+    f.images[0]->fds[10].inode = 99;
+    size = family_encode(&f, text, sizeof text);
+    ck_assert_msg(family_decode(&back, text, size, &why), "%s", why);
+}
+END_TEST
+
+START_TEST(any_bit)
+{
+    for (size_t i = 0; i < 1024; i++) {
+        text[i] ^= (uint8_t)(1 << i % 8);
+        if (family_decode(&back, text, size, &why))
+            ck_assert_ptr_null(family_check(&back));
+        text[i] ^= (uint8_t)(1 << i % 8);
+    }
+}
+END_TEST
+
+START_TEST(places)
+{
+    size_t n, size2;
+
+    f.images[0]->threads[2].xstate_len += 64;
+    size2 = family_encode(&f, text2, sizeof text2);
+    ck_assert_uint_eq(size2, size);
+    n = image_lines_encode(text, size, text2, size2, delta, sizeof delta);
+    ck_assert_uint_gt(n, 0);
+    ck_assert_uint_lt(n, image_encode(f.images[0], text2, sizeof text2) + 1024);
+    ck_assert(image_lines_apply(text, &size, sizeof text, delta, n));
+    ck_assert_msg(family_decode(&back, text, size, &why), "%s", why);
+    ck_assert_uint_eq(
+        back.images[0]->threads[2].xstate_len, f.images[0]->threads[2].xstate_len);
+}
+END_TEST
+
+int
+main(void)
+{
+    Suite *s = suite_create("family");
+    TCase *c = tcase_create("family");
+    SRunner *r;
+    int failed;
+
+    tcase_add_checked_fixture(c, setup, teardown);
+    tcase_add_test(c, round_trip);
+    tcase_add_test(c, truncation);
+    tcase_add_test(c, no_room);
+    tcase_add_loop_test(c, broken, 0, 17);
+    tcase_add_test(c, other_peer);
+    tcase_add_test(c, any_bit);
+    tcase_add_test(c, places);
+    suite_add_tcase(s, c);
+    r = srunner_create(s);
+    srunner_run_all(r, CK_NORMAL);
+    failed = srunner_ntests_failed(r);
+    srunner_free(r);
+    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}

@@ -31,6 +31,8 @@ enum conf_placement { CONF_PLACEMENT_FIXED, CONF_PLACEMENT_BALANCE };
 
 enum conf_storage { CONF_STORAGE_REPLICATED, CONF_STORAGE_SHARED };
 
+enum conf_children { CONF_CHILDREN_AUTO, CONF_CHILDREN_KEPT, CONF_CHILDREN_LOST };
+
 #define CONF_MAX_NAMES 16 /* in one list of nodes or services */
 
 struct conf_names { /* of nodes or services */
@@ -70,7 +72,8 @@ struct conf_service {
                                         /var/log/bascule/NAME.log */
     char state[CONF_MAX_STATE][256]; /* absolute paths of its state folders */
     unsigned nstate;
-    enum conf_storage storage; /* ... are kept alike on all nodes, or are one */
+    enum conf_storage storage;   /* ... are kept alike on all nodes, or are one */
+    enum conf_children children; /* auto: kept if it had some when it was attached */
     enum conf_policy policy;
     unsigned interval_ms;  /* checkpoint at the latest; 5..60000; default 20, 100 for
                               policies that do not wait for it */

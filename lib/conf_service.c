@@ -236,6 +236,18 @@ take_failback(struct conf_draft *draft, const char *value, char *why)
 }
 
 static bool
+take_children(struct conf_draft *draft, const char *value, char *why)
+{
+    struct conf_service *service = draft->target;
+
+    service->children = !strcmp(value, "kept")   ? CONF_CHILDREN_KEPT
+                        : !strcmp(value, "lost") ? CONF_CHILDREN_LOST
+                                                 : CONF_CHILDREN_AUTO;
+    return service->children != CONF_CHILDREN_AUTO || !strcmp(value, "auto") ||
+           conf_because(why, "not what may become of child processes");
+}
+
+static bool
 take_placement(struct conf_draft *draft, const char *value, char *why)
 {
     struct conf_service *service = draft->target;
@@ -263,6 +275,7 @@ const struct conf_key conf_service_keys[] = {
     { "state", "{ \"/FOLDER\", ... }: up to 8 absolute paths, none inside another",
         take_state, .list = true },
     { "storage", "\"replicated\" or \"shared\"", take_storage, .list = false },
+    { "children", "\"auto\", \"kept\" or \"lost\"", take_children, .list = false },
     { "policy", "\"commit\", \"replay\", \"warm\" or \"cold\"", take_policy,
         .list = false },
     { "checkpoint-interval", "5 to 60000 (ms)", NULL,

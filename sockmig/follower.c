@@ -58,6 +58,39 @@ follower_begin(struct follower *f, uint64_t from)
     f->broken = false;
 }
 
+/* Each once, whoever has it open.  False if @use says so of one. */
+static bool
+each_connection(const struct family *f,
+    bool (*use)(const struct image_tcp *tcp, void *arg), void *arg)
+{
+    for (uint32_t i = 0; i < f->n; i++) {
+        const struct image *im = f->images[i];
+
+        for (uint32_t k = 0; !family_is_zombie(&f->members[i]) && k < im->ntcps; k++)
+            if (family_owner(f, i, im->tcps[k].fd) && !use(&im->tcps[k], arg))
+                return false;
+    }
+    return true;
+}
+
+static bool
+keep_one(const struct image_tcp *tcp, void *arg)
+{
+    struct follower *f = arg;
+
+    keep_connection_image(f->keep, tcp);
+    return true;
+}
+
+static bool
+replay_one(const struct image_tcp *tcp, void *arg)
+{
+    struct replay_connection connection;
+
+    return !replay_connection_image(tcp, &connection) ||
+           replay_connection(arg, &connection);
+}
+
 static void
 trim(struct follower *f, const struct slot *slot)
 {
@@ -67,8 +100,7 @@ trim(struct follower *f, const struct slot *slot)
     if (have > f->ring.end)
         f->ring.end = have;
     keep_begin(f->keep);
-    for (uint32_t i = 0; i < slot->image.ntcps; i++)
-        keep_connection_image(f->keep, &slot->image.tcps[i]);
+    each_connection(&slot->family, keep_one, f);
     if (!keep_trim(f->keep, &f->ring, &mark, f->scratch))
         f->broken = true;
     pthread_mutex_lock(&f->lock);
@@ -97,7 +129,6 @@ follower_prepare(struct follower *f, const struct slot *slot, struct replay *rep
         .silent_us = now.us - atomic_load(&f->have_us),
         .stall_us = STALL_US,
         .lost_max = LOST_MAX };
-    struct replay_connection connection;
     const char *why = NULL;
 
     trim(f, slot);
@@ -105,10 +136,8 @@ follower_prepare(struct follower *f, const struct slot *slot, struct replay *rep
         return "the packet log is malformed";
     conf.kept = keep_records(f->keep);
     conf.log = &f->ring;
-    for (uint32_t i = 0; i < slot->image.ntcps; i++)
-        if (replay_connection_image(&slot->image.tcps[i], &connection) &&
-            !replay_connection(replay, &connection))
-            return "more connections than a replay has room for";
+    if (!each_connection(&slot->family, replay_one, replay))
+        return "more connections than a replay has room for";
     return replay_start(replay, &conf, now, &why) ? NULL : why;
 }
 

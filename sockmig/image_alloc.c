@@ -55,6 +55,25 @@ image_release(struct image *im)
     memset(im, 0, sizeof *im);
 }
 
+struct image *
+image_new(void)
+{
+    struct image *im = calloc(1, sizeof *im);
+
+    if (im && image_alloc(im) == 0)
+        return im;
+    free(im);
+    return NULL;
+}
+
+void
+image_free(struct image *im)
+{
+    if (im)
+        image_release(im);
+    free(im);
+}
+
 int
 family_alloc(struct family *f, uint32_t n)
 {
@@ -66,23 +85,17 @@ family_alloc(struct family *f, uint32_t n)
         f->links = reserve(FAMILY_MAX_LINKS, sizeof *f->links);
     if (!f->members || !f->images || !f->links || n > FAMILY_MAX)
         return -ENOMEM;
-    for (uint32_t i = 0; i < n; i++) {
-        if (f->images[i])
-            continue;
-        f->images[i] = calloc(1, sizeof(struct image));
-        if (!f->images[i] || image_alloc(f->images[i]) < 0)
+    for (uint32_t i = 0; i < n; i++)
+        if (!f->images[i] && !(f->images[i] = image_new()))
             return -ENOMEM;
-    }
     return 0;
 }
 
 void
 family_release(struct family *f)
 {
-    for (uint32_t i = 0; f->images && i < FAMILY_MAX && f->images[i]; i++) {
-        image_release(f->images[i]);
-        free(f->images[i]);
-    }
+    for (uint32_t i = 0; f->images && i < FAMILY_MAX && f->images[i]; i++)
+        image_free(f->images[i]);
     give_back(f->members, FAMILY_MAX, sizeof *f->members);
     give_back(f->images, FAMILY_MAX, sizeof(struct image *));
     give_back(f->links, FAMILY_MAX_LINKS, sizeof *f->links);

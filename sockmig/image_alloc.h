@@ -13,6 +13,10 @@
 int image_alloc(struct image *im);
 void image_release(struct image *im);
 
+/* image_new - an empty one; NULL: no memory.  image_free: NULL is legal. */
+struct image *image_new(void);
+void image_free(struct image *im);
+
 /* family_alloc - room for @n members with their images in @f, which is zeroed at first;
  * what is there stays.  0, or -ENOMEM.  family_release: as above. */
 int family_alloc(struct family *f, uint32_t n);

@@ -50,6 +50,7 @@ void
 pages_reset(struct pages *p)
 {
     p->nruns = p->size = 0;
+    p->process = 0;
 }
 
 static struct page_run *
@@ -57,7 +58,8 @@ last_if_joins(struct pages *p, uint64_t address, uint64_t count, uint32_t droppe
 {
     struct page_run *last = p->nruns ? &p->runs[p->nruns - 1] : NULL;
 
-    return last && last->dropped == dropped && last->count + count <= UINT32_MAX &&
+    return last && last->dropped == dropped && last->process == p->process &&
+                   last->count + count <= UINT32_MAX &&
                    last->address + (uint64_t)last->count * IMAGE_PAGE == address
                ? last
                : NULL;
@@ -76,7 +78,9 @@ pages_add(struct pages *p, uint64_t address, uint32_t count)
     if (last)
         last->count += count;
     else
-        p->runs[p->nruns++] = (struct page_run){ address, p->size, count, 0 };
+        p->runs[p->nruns++] = (struct page_run){
+            .address = address, .offset = p->size, .count = count, .process = p->process
+        };
     p->size += bytes;
     return at;
 }
@@ -91,12 +95,31 @@ pages_drop(struct pages *p, uint64_t address, uint64_t count, enum pages_kind ki
         if (last)
             last->count += part;
         else if (p->nruns < p->max_runs)
-            p->runs[p->nruns++] = (struct page_run){ address, 0, part, kind };
+            p->runs[p->nruns++] = (struct page_run){ .address = address,
+                .count = part,
+                .dropped = kind,
+                .process = p->process };
         else
             return false;
         address += (uint64_t)part * IMAGE_PAGE;
         count -= part;
     }
+    return true;
+}
+
+bool
+pages_part(const struct pages *p, size_t *at, struct pages *part)
+{
+    size_t from = *at;
+
+    if (from >= p->nruns)
+        return false;
+    while (*at < p->nruns && p->runs[*at].process == p->runs[from].process)
+        ++*at;
+    *part = *p;
+    part->process = p->runs[from].process;
+    part->runs = p->runs + from;
+    part->nruns = *at - from;
     return true;
 }
 
@@ -119,6 +142,7 @@ void
 parcels_reset(struct parcels *p)
 {
     p->size = 0;
+    p->process = 0;
 }
 
 uint8_t *
@@ -130,7 +154,7 @@ parcels_add(struct parcels *p, int fd, uint32_t size)
     if (p->max_size - p->size < sizeof *head + padded)
         return NULL;
     head = (struct parcel *)(p->data + p->size);
-    *head = (struct parcel){ .fd = fd, .size = size };
+    *head = (struct parcel){ .fd = fd, .size = size, .process = p->process };
     p->last = p->size;
     p->size += sizeof *head + padded;
     return (uint8_t *)(head + 1);
@@ -140,4 +164,23 @@ void
 parcels_undo(struct parcels *p)
 {
     p->size = p->last;
+}
+
+bool
+parcels_part(const struct parcels *p, size_t *at, struct parcels *part)
+{
+    const struct parcel *first = (const struct parcel *)(p->data + *at), *next = first;
+    size_t from = *at;
+
+    if (from >= p->size)
+        return false;
+    while (*at < p->size && next->process == first->process) {
+        *at += sizeof *next + (((size_t)next->size + 15) & ~(size_t)15);
+        next = (const struct parcel *)(p->data + *at);
+    }
+    *part = *p;
+    part->process = first->process;
+    part->data = p->data + from;
+    part->size = *at - from;
+    return true;
 }

@@ -17,6 +17,8 @@ struct page_run {
     uint64_t offset;  /* of its content in .data; unused when dropped */
     uint32_t count;   /* pages, 1.. */
     uint32_t dropped; /* enum pages_kind: not CONTENT means that they have none */
+    uint32_t process; /* whose they are: family_member.number */
+    uint32_t zero;
 };
 
 enum pages_kind {
@@ -30,31 +32,38 @@ struct pages {
     size_t nruns, max_runs;
     uint8_t *data; /* owned mapping */
     size_t size, max_size;
+    uint32_t process; /* of what is added from now on */
 };
 
 struct parcel {
     int32_t fd;
-    uint32_t size; /* bytes, right behind this header, padded to 16 */
-    uint32_t pad[2];
+    uint32_t size;    /* bytes, right behind this header, padded to 16 */
+    uint32_t process; /* as in a run */
+    uint32_t zero;
 };
 
 struct parcels {
     uint8_t *data; /* owned mapping: struct parcel, bytes, struct parcel, ... */
     size_t size, max_size;
-    size_t last; /* where the last parcel begins */
+    size_t last;      /* where the last parcel begins */
+    uint32_t process; /* of what is added from now on */
 };
 
 /* pages_init - 0, or -ENOMEM.  @max_bytes of content (address space only), of which
  * @warm bytes are faulted in at once. */
 int pages_init(struct pages *p, size_t max_bytes, size_t warm);
 void pages_fini(struct pages *p);
-void pages_reset(struct pages *p);
+void pages_reset(struct pages *p); /* empty, and of process 0 */
 
 /* pages_add - room for @count pages at @address; joins the last run where it can.
  * Where their content goes (count * 4096 bytes), or NULL when full. */
 uint8_t *pages_add(struct pages *p, uint64_t address, uint32_t count);
 bool pages_drop(struct pages *p, uint64_t address, uint64_t count,
     enum pages_kind kind); /* false: full */
+
+/* pages_part - the runs from *@at (0: the first) on that are of one process, which is
+ * @part->process; *@at moves behind them.  @part borrows.  False behind the last. */
+bool pages_part(const struct pages *p, size_t *at, struct pages *part);
 
 int parcels_init(struct parcels *p, size_t max_bytes);
 void parcels_fini(struct parcels *p);
@@ -64,5 +73,8 @@ void parcels_reset(struct parcels *p);
  * parcels_undo: take the last one back. */
 uint8_t *parcels_add(struct parcels *p, int fd, uint32_t size);
 void parcels_undo(struct parcels *p);
+
+/* parcels_part - as pages_part. */
+bool parcels_part(const struct parcels *p, size_t *at, struct parcels *part);
 
 #endif

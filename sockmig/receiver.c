@@ -6,6 +6,7 @@
 #include "lib/log.h"
 #include "lib/loop.h"
 #include "sockmig/engine_notes.h"
+#include "sockmig/image_alloc.h"
 #include "sockmig/realtime.h"
 
 #include <errno.h>
@@ -133,7 +134,9 @@ take_image(struct receiver *r)
                    r->base, &r->base_size, META_MAX, r->lines, r->head.image_bytes)) {
         return "differences of the image do not fit";
     }
-    if (!image_decode(&r->slot->image, r->base, r->base_size, &why))
+    if (family_alloc(&r->slot->family, family_count(r->base, r->base_size)) < 0)
+        return "more processes than this node has memory for";
+    if (!family_decode(&r->slot->family, r->base, r->base_size, &why))
         return why;
     return NULL;
 }

@@ -27,6 +27,11 @@ struct kept {      /* the queue of a descriptor, for standbys that join later */
     uint32_t size, cap;
 };
 
+struct kept_process {
+    uint32_t number;     /* family_member.number */
+    struct kept *queues; /* owned; IMAGE_MAX_NUMBER of them, by descriptor */
+};
+
 struct shipper {
     struct queue *queue;
     struct stream_group group;
@@ -34,7 +39,8 @@ struct shipper {
     uint8_t *last, *lines;     /* owned mappings: encoding of the last image, diff */
     size_t last_size;
     struct mono last_taken;
-    struct kept kept[IMAGE_MAX_NUMBER];
+    struct kept_process kept[FAMILY_MAX];
+    uint32_t nkept;
     uint8_t body[1 + CHUNK];
     uint8_t out[OUT_MAX];
     size_t out_size;
@@ -147,14 +153,44 @@ keep(struct kept *k, const uint8_t *data, uint32_t size)
     k->size = size;
 }
 
-static void
-keep_parcels(struct shipper *s, const struct parcels *parcels)
+static struct kept *
+queues_of(struct shipper *s, uint32_t process)
 {
+    struct kept_process *k = s->kept;
+
+    for (uint32_t i = 0; i < s->nkept; i++)
+        if (k[i].number == process)
+            return k[i].queues;
+    k = &k[s->nkept++];
+    k->number = process;
+    k->queues = calloc(IMAGE_MAX_NUMBER, sizeof *k->queues);
+    if (!k->queues)
+        log_fatal("shipper: out of memory");
+    return k->queues;
+}
+
+static void
+forget_process(struct shipper *s, uint32_t i)
+{
+    for (size_t fd = 0; fd < IMAGE_MAX_NUMBER; fd++)
+        free(s->kept[i].queues[fd].data);
+    free(s->kept[i].queues);
+    s->kept[i] = s->kept[--s->nkept];
+}
+
+/* Those of processes that have ended go; so there are never more than in a family. */
+static void
+keep_parcels(struct shipper *s, const struct slot *slot)
+{
+    const struct parcels *parcels = &slot->parcels;
+
+    for (uint32_t i = s->nkept; i-- > 0;)
+        if (family_place(&slot->family, s->kept[i].number) < 0)
+            forget_process(s, i);
     for (size_t at = 0; at < parcels->size;) {
         const struct parcel *p = (const struct parcel *)(parcels->data + at);
 
-        if (p->fd >= 0 && p->fd < (int)IMAGE_MAX_NUMBER)
-            keep(&s->kept[p->fd], (const uint8_t *)(p + 1), p->size);
+        keep(&queues_of(s, p->process)[p->fd], (const uint8_t *)(p + 1), p->size);
         at += sizeof *p + (((size_t)p->size + 15) & ~(size_t)15);
     }
 }
@@ -186,7 +222,7 @@ ship_checkpoint(struct shipper *s, const struct slot *slot)
         .mark_out = slot->mark.out };
     uint64_t runs_size = slot->pages.nruns * sizeof *slot->pages.runs;
 
-    keep_parcels(s, &slot->parcels);
+    keep_parcels(s, slot);
     memcpy(s->last, slot->meta, slot->meta_size);
     s->last_size = slot->meta_size;
     s->last_taken = slot->taken;
@@ -232,33 +268,52 @@ ship_base(struct shipper *s, const struct slot *slot)
     realtime_set(true);
 }
 
+static uint64_t
+kept_bytes(const struct shipper *s)
+{
+    uint64_t bytes = 0;
+
+    for (uint32_t k = 0; k < s->nkept; k++)
+        for (uint32_t i = 0; i < IMAGE_MAX_NUMBER; i++)
+            if (s->kept[k].queues[i].size)
+                bytes += sizeof(struct parcel) +
+                         ((s->kept[k].queues[i].size + 15ull) & ~15ull);
+    return bytes;
+}
+
+static void
+put_kept(struct shipper *s, const struct kept_process *k)
+{
+    static const uint8_t zeroes[16];
+
+    for (int i = 0; i < (int)IMAGE_MAX_NUMBER; i++) {
+        const struct kept *q = &k->queues[i];
+        struct parcel p = { .fd = i, .size = q->size, .process = k->number };
+
+        if (!q->size)
+            continue;
+        put_data(s, &p, sizeof p);
+        put_data(s, q->data, q->size);
+        put_data(s, zeroes, -(size_t)q->size & 15);
+    }
+}
+
 static void
 ship_join(struct shipper *s, unsigned node, int fd)
 {
     struct wire_head head = {
         .kind = WIRE_IMAGE, .age_us = age_of(s->last_taken), .image_bytes = s->last_size
     };
-    struct parcel p = { 0 };
-    static const uint8_t zeroes[16];
 
     drop(s, node);
     s->fds[node] = fd;
     s->to = 1u << node;
     s->seeding |= s->to;
-    for (int i = 0; i < (int)IMAGE_MAX_NUMBER; i++)
-        if (s->kept[i].size)
-            head.parcel_bytes += sizeof p + ((s->kept[i].size + 15ull) & ~15ull);
+    head.parcel_bytes = kept_bytes(s);
     put_head(s, &head);
     put_data(s, s->last, s->last_size);
-    for (int i = 0; i < (int)IMAGE_MAX_NUMBER; i++) {
-        if (!s->kept[i].size)
-            continue;
-        p.fd = i;
-        p.size = s->kept[i].size;
-        put_data(s, &p, sizeof p);
-        put_data(s, s->kept[i].data, p.size);
-        put_data(s, zeroes, -(size_t)p.size & 15);
-    }
+    for (uint32_t i = 0; i < s->nkept; i++)
+        put_kept(s, &s->kept[i]);
     write_out(s);
 }
 
@@ -285,8 +340,8 @@ reset(struct shipper *s, struct stream_group *group)
     s->last_size = 0;
     for (unsigned i = 0; i < COMMIT_MAX_NODES; i++)
         drop(s, i);
-    for (size_t i = 0; i < IMAGE_MAX_NUMBER; i++)
-        s->kept[i].size = 0;
+    while (s->nkept > 0)
+        forget_process(s, s->nkept - 1);
 }
 
 static void

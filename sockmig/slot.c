@@ -26,7 +26,7 @@ slot_init(struct slot *s, size_t max_bytes, size_t warm, bool images)
         MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (s->meta == MAP_FAILED || pages_init(&s->pages, max_bytes, warm) < 0 ||
         parcels_init(&s->parcels, PARCELS_MAX) < 0 ||
-        (images && image_alloc(&s->image) < 0))
+        family_alloc(&s->family, images) < 0)
         log_fatal("checkpoint buffers: out of memory");
 }
 

@@ -9,7 +9,7 @@
 #define BSC_SLOT_H
 
 #include "lib/core/mono.h"
-#include "sockmig/core/image.h"
+#include "sockmig/core/family.h"
 #include "sockmig/mark.h"
 #include "sockmig/pages.h"
 
@@ -26,9 +26,9 @@ struct slot {
     uint64_t number; /* of the checkpoint */
     struct mark mark;
     unsigned policy; /* enum conf_policy: by which output was held */
-    uint8_t *meta;   /* owned mapping: the encoded image */
+    uint8_t *meta;   /* owned mapping: the encoded family */
     size_t meta_size, meta_max;
-    struct image image; /* standby: decoded from meta */
+    struct family family; /* standby: decoded from meta; active: who is in it */
     struct pages pages;
     struct parcels parcels;
     uint8_t *files; /* owned mapping of SLOT_FILES bytes, or NULL: operations on files
@@ -44,7 +44,7 @@ struct slot_pool;
 #define SLOT_FILES ((size_t)4 << 30) /* address space */
 
 /* slot_pool_new - @count slots, each for up to @max_bytes of pages (address space) of
- * which @warm bytes are faulted in now; @images: with room for a decoded image.
+ * which @warm bytes are faulted in now; @images: with room for a decoded family.
  * Never NULL: without memory the program ends. */
 struct slot_pool *slot_pool_new(
     unsigned count, size_t max_bytes, size_t warm, bool images);

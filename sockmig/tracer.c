@@ -4,7 +4,6 @@
 #include "lib/log.h"
 #include "lib/loop.h"
 #include "sockmig/ckpt/survey.h"
-#include "sockmig/image_alloc.h"
 #include "sockmig/realtime.h"
 
 #include <signal.h>
@@ -81,7 +80,7 @@ tracer_main(void *arg)
     for (;;) {
         if (queue_get(t->queue, &n))
             work(t, &n);
-        else if (t->target || t->standbys)
+        else if (t->tracked || t->standbys)
             active_turn(t);
         else
             queue_wait(t->queue);
@@ -125,8 +124,6 @@ tracer_new(const struct tracer_conf *conf)
     t->seeding = -1;
     t->margin_ms = CLOCK_MARGIN_MS;
     pthread_mutex_init(&t->stats_lock, NULL);
-    if (image_alloc(&t->image) < 0)
-        log_fatal("tracer: out of memory");
     files_open(t);
     fill_cell(t);
     tracer_policy(t, conf->service->policy);

@@ -107,7 +107,7 @@ keep_stats(
     s->count++;
     s->number = t->number;
     s->last_pages = slot->pages.size / IMAGE_PAGE;
-    s->connections = t->image.ntcps;
+    s->connections = family_connections(&t->tree.family);
     s->last_at = t->pace.ended;
     s->last = *timing;
     s->file_bytes = slot->files_size;
@@ -123,8 +123,8 @@ keep_stats(
 static void
 untrack(struct tracer *t)
 {
-    target_detach(t->target);
-    t->target = NULL;
+    tree_close(&t->tree);
+    t->tracked = false;
     t->seeding = -1;
 }
 
@@ -149,12 +149,11 @@ checkpoint(struct tracer *t, bool stay_stopped)
     tracer_unwant(t); /* what comes from here on wants the next one */
     started = mono_clock();
     FAULT_POINT("checkpoint-begun");
-    ret = target_checkpoint(
-        t->target, &req, &t->image, &slot->pages, &slot->parcels, &timing, &why);
+    ret = tree_checkpoint(&t->tree, &req, &slot->pages, &slot->parcels, &timing, &why);
     pace_taken(&t->pace, started, mono_clock());
     if (ret == 0 && files_mapped(t, &why)) {
         if (stay_stopped)
-            target_resume(t->target);
+            tree_resume(&t->tree);
         ret = -EOPNOTSUPP;
     }
     if (ret < 0) {
@@ -170,7 +169,10 @@ checkpoint(struct tracer *t, bool stay_stopped)
     slot->mark = t->mark;
     slot->policy = atomic_load(&t->policy);
     files_hand(t, slot);
-    slot->meta_size = image_encode(&t->image, slot->meta, slot->meta_max);
+    slot->family.n = t->tree.family.n;
+    memcpy(slot->family.members, t->tree.family.members,
+        slot->family.n * sizeof *slot->family.members);
+    slot->meta_size = family_encode(&t->tree.family, slot->meta, slot->meta_max);
     FAULT_POINT("checkpoint-encoded");
     keep_stats(t, &timing, slot);
     queue_put(t->conf.to_main, (struct note){ .what = MAIN_TAKEN,
@@ -192,15 +194,17 @@ track(struct tracer *t)
     ret = files_begin(t, &why);
     realtime_set(true);
     if (ret == 0)
-        ret = target_attach_quickly(t->pid, &t->target, &why);
+        ret = tree_track(&t->tree, t->init, t->pid, t->conf.service->children, &why);
+    t->tracked = true;
 
     if (ret < 0) {
         if (ret == -EOPNOTSUPP)
             tell_refusals(t, &why);
         tell_trouble(t, "the process cannot be traced", ret);
+        untrack(t);
         return ret;
     }
-    ret = target_precopy(t->target, NULL);
+    ret = tree_precopy(&t->tree);
     for (int tries = 0; ret == 0 && tries < TRACK_TRIES; tries++) {
         ret = checkpoint(t, false);
         if (ret != -EAGAIN && ret != -EBUSY)
@@ -221,7 +225,7 @@ track(struct tracer *t)
 static void
 seed_one(struct tracer *t)
 {
-    int node = __builtin_ctz(t->to_seed), ret = seed_begin(&t->seed, t->pid, &t->image);
+    int node = __builtin_ctz(t->to_seed), ret = seed_begin(&t->seed, &t->tree);
 
     if (ret < 0) {
         log_warn("service %s: memory cannot be read for a standby: %s", t->cell.name,
@@ -282,7 +286,7 @@ is_over(int fd)
 void
 active_join(struct tracer *t, unsigned node, int fd)
 {
-    if (t->pid == 0 || is_over(fd) || (!t->target && track(t) < 0)) {
+    if (t->pid == 0 || is_over(fd) || (!t->tracked && track(t) < 0)) {
         fd_close(fd); /* the main thread was told, and tries again later */
         return;
     }
@@ -304,7 +308,7 @@ active_leave(struct tracer *t, unsigned node)
     if (t->seeding == (int)node)
         t->seeding = -1;
     to_shipper(t, SHIP_LEAVE, node, 0, NULL);
-    if (!t->standbys && t->target && !t->handed)
+    if (!t->standbys && t->tracked && !t->handed)
         untrack(t);
 }
 
@@ -313,7 +317,7 @@ active_handover(struct tracer *t)
 {
     int ret = -ENOTCONN;
 
-    for (int tries = 0; t->target && tries < 20; tries++) {
+    for (int tries = 0; t->tracked && tries < 20; tries++) {
         ret = checkpoint(t, true);
         if (ret != -EAGAIN)
             break;
@@ -329,9 +333,9 @@ void
 active_resume(struct tracer *t)
 {
     if (t->handed)
-        target_resume(t->target);
+        tree_resume(&t->tree);
     t->handed = false;
-    if (t->target)
+    if (t->tracked)
         untrack(t);
     t->standbys = t->to_seed = 0;
     t->number = 0;
@@ -342,7 +346,7 @@ active_resume(struct tracer *t)
 void
 active_end(struct tracer *t)
 {
-    if (t->target)
+    if (t->tracked)
         untrack(t);
     cell_kill(t->init);
     t->init = t->pid = 0;
@@ -362,7 +366,7 @@ static void
 lost_track(struct tracer *t, int ret)
 {
     if (ret == -ENOSPC) {
-        target_forget(t->target);
+        tree_forget(&t->tree);
         return;
     }
     tell_trouble(t, "no checkpoint can be taken", ret);
@@ -382,7 +386,7 @@ active_turn(struct tracer *t)
     struct mono now = mono_clock(), due;
     int ret = 0;
 
-    if (!t->target || t->handed) {
+    if (!t->tracked || t->handed) {
         queue_wait(t->queue);
         return;
     }
@@ -409,6 +413,6 @@ active_turn(struct tracer *t)
         now = mono_clock();
         due = mono_before(due, mono_add_us(now, 300)) ? due : mono_add_us(now, 300);
     }
-    if (target_serve(t->target, due, queue_fd(t->queue)) == -ESRCH)
+    if (tree_wait(&t->tree, due, queue_fd(t->queue)) == -ESRCH)
         untrack(t);
 }

@@ -44,13 +44,13 @@ files_take(void *arg, struct refusals *why)
 
 /* What is mapped from a file is in the image by its name only, and has to be the same
  * on all hosts: of a file that changes it is not. */
-bool
-files_mapped(struct tracer *t, struct refusals *why)
+static bool
+any_mapped(const struct tracer *t, const struct image *im, struct refusals *why)
 {
     bool found = false;
 
-    for (uint32_t i = 0; t->scan && i < t->image.nvmas; i++) {
-        const struct image_vma *v = &t->image.vmas[i];
+    for (uint32_t i = 0; t->scan && i < im->nvmas; i++) {
+        const struct image_vma *v = &im->vmas[i];
 
         for (unsigned k = 0; k < t->conf.folders->nroots; k++) {
             const char *root = t->conf.folders->roots[k];
@@ -58,12 +58,24 @@ files_mapped(struct tracer *t, struct refusals *why)
 
             if (strncmp(v->path, root, n) != 0 || v->path[n] != '/')
                 continue;
-            refuse(why, t->image.process.pid, -1,
+            refuse(why, im->process.pid, -1,
                 "let the service read it instead, or keep it elsewhere",
                 "file of a state folder is mapped into memory: %s", v->path);
             found = true;
         }
     }
+    return found;
+}
+
+bool
+files_mapped(struct tracer *t, struct refusals *why)
+{
+    const struct family *f = &t->tree.family;
+    bool found = false;
+
+    for (uint32_t i = 0; i < f->n; i++)
+        if (!family_is_zombie(&f->members[i]))
+            found |= any_mapped(t, f->images[i], why);
     return found;
 }
 

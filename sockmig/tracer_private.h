@@ -5,6 +5,7 @@
 #ifndef BSC_TRACER_PRIVATE_H
 #define BSC_TRACER_PRIVATE_H
 
+#include "sockmig/ckpt/warm.h"
 #include "sockmig/core/pace.h"
 #include "sockmig/engine_notes.h"
 #include "sockmig/filestore.h"
@@ -30,9 +31,9 @@ struct tracer {
     struct tracer_stats stats;
 
     /* Below: the thread's own. */
-    pid_t init, pid;       /* of the cell that runs here; 0: none */
-    struct target *target; /* owned; NULL: not tracked */
-    struct image image;    /* of the last checkpoint */
+    pid_t init, pid;  /* of the cell that runs here; 0: none */
+    struct tree tree; /* of what runs here */
+    bool tracked;     /* it is attached */
     struct pace pace;
     uint64_t number;   /* of the last checkpoint of this reign */
     struct mark mark;  /* taken while the last checkpoint stood still */
@@ -49,7 +50,7 @@ struct tracer {
         size_t size;
     } have[CONF_MAX_NODES];
 
-    struct clone *clone;  /* owned; NULL: none */
+    struct warm *clone;   /* owned; NULL: none */
     struct slot *current; /* owned: what the clone is at; NULL: nothing yet */
     uint32_t margin_ms;   /* of the clone's clocks; see begin_clone() */
 };

@@ -18,8 +18,8 @@ static void
 drop_clone(struct tracer *t)
 {
     if (t->clone)
-        clone_schedule(t->clone); /* its memory is large, its end is no hurry */
-    clone_free(t->clone);
+        warm_schedule(t->clone); /* its memory is large, its end is no hurry */
+    warm_free(t->clone);
     t->clone = NULL;
     slot_put(t->current);
     t->current = NULL;
@@ -44,7 +44,7 @@ keep_clone_stats(struct tracer *t, const struct slot *slot)
     pthread_mutex_lock(&t->stats_lock);
     t->stats.clone_number = slot->number;
     t->stats.clone_at = slot->taken;
-    t->stats.connections = slot->image.ntcps;
+    t->stats.connections = family_connections(&slot->family);
     pthread_mutex_unlock(&t->stats_lock);
 }
 
@@ -60,7 +60,7 @@ begin_clone(struct tracer *t, struct slot *slot)
      * meanwhile: if later images overtake them, this one took too long to get here. */
     t->cell.clock_margin_ms = t->margin_ms;
     t->cell.image_at = slot->taken;
-    ret = clone_new(&t->cell, &slot->image, &t->clone, &why);
+    ret = warm_new(&t->cell, &slot->family, &t->clone, &why);
     FAULT_POINT("clone-made");
     if (ret < 0) {
         if (ret != -EOPNOTSUPP)
@@ -73,16 +73,16 @@ begin_clone(struct tracer *t, struct slot *slot)
 static int
 apply(struct tracer *t, struct slot *slot)
 {
-    struct image *im = slot->kind == SLOT_BASE ? &t->current->image : &slot->image;
+    struct refusals why = { .n = 0 };
     int ret;
 
     if (slot->kind == SLOT_CHECKPOINT)
         FAULT_POINT("standby-applying");
-    ret = clone_apply(t->clone, im, &slot->pages, &slot->parcels);
+    ret = slot->kind == SLOT_BASE
+              ? warm_content(t->clone, &slot->pages, &slot->parcels)
+              : warm_apply(t->clone, &slot->family, &slot->pages, &slot->parcels, &why);
 
     if (ret < 0) {
-        struct refusals why = { .n = 0 };
-
         log_error("service %s: checkpoint %llu cannot be applied: %s", t->cell.name,
             (unsigned long long)slot->number, strerror(-ret));
         tell_broken(t, ret, &why);
@@ -122,7 +122,7 @@ out:
     slot_put(slot);
     realtime_set(true);
     if (t->clone && kind == SLOT_IMAGE)
-        clone_schedule(t->clone);
+        warm_schedule(t->clone);
 }
 
 /* What the old connections can hope for is the policy's that output was held by. */
@@ -141,23 +141,22 @@ static void
 wake(struct tracer *t, struct woken *w, uint64_t reign)
 {
     int64_t age_us = mono_us_between(t->current->taken, mono_clock());
-    struct clone_wake_request request = { .im = &t->current->image,
-        .age_ms = (uint32_t)(age_us / 1000),
-        .tun = t->conf.tun,
-        .raw = t->conf.raw };
+    struct clone_wake_request request = {
+        .age_ms = (uint32_t)(age_us / 1000), .tun = t->conf.tun, .raw = t->conf.raw
+    };
 
     prepare_replay(t, w, reign);
     request.alone = !w->replay;
     w->ret = files_settle(t, w);
     if (w->ret < 0)
         return;
-    clone_schedule(t->clone); /* threads that came since */
-    w->ret = clone_wake(t->clone, &request, &w->pid, &w->lost, &w->timing, &w->why);
+    warm_schedule(t->clone); /* threads that came since */
+    w->ret = warm_wake(t->clone, &request, &w->pid, &w->lost, &w->timing, &w->why);
     if (w->ret < 0)
         return;
-    w->connections = t->current->image.ntcps;
+    w->connections = family_connections(&t->current->family);
     w->checkpoint = t->current->number;
-    t->init = clone_release(t->clone);
+    t->init = warm_release(t->clone);
     t->clone = NULL;
     t->pid = w->pid;
     t->number = 0;

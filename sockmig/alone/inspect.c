@@ -117,8 +117,11 @@ inspect_one(struct inspection *in, unsigned i)
 {
     struct tree_member *m = &in->tree.members[i];
     struct subject s = { .pid = m->info.pid, .trace = { .kin = &in->tree.kin } };
-    int ret = image_alloc(&m->image);
+    int ret = 0;
 
+    m->image = image_new();
+    if (!m->image)
+        return -ENOMEM;
     s.process.status_fd = s.process.timers_fd = s.maps.fd = s.trace.signal_fd = -1;
     s.descriptors.pidfd = s.descriptors.dir_fd = s.descriptors.diag = -1;
     s.descriptors.tee[0] = s.descriptors.tee[1] = -1;
@@ -127,7 +130,7 @@ inspect_one(struct inspection *in, unsigned i)
     s.descriptors.look_only = s.maps.with_files = true;
     in->guard.page->pid = m->pid;
     if (ret == 0)
-        ret = look(&s, &m->image, &in->why);
+        ret = look(&s, m->image, &in->why);
     close_subject(&s);
     if (ret == -EBUSY) {
         refuse(&in->why, s.pid, -1, "end the debugger or tracer of the process",
@@ -159,7 +162,7 @@ inspect_all(struct inspection *in, pid_t root)
             ret = 0; /* it has just ended */
             continue;
         }
-        one = describe(&m->info, ended ? NULL : &m->image);
+        one = describe(&m->info, ended ? NULL : m->image);
         jv_set_int(one, "parent",
             m->info.parent < 0 ? 0 : in->tree.members[m->info.parent].info.pid);
         jv_push(in->processes, one);

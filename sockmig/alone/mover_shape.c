@@ -23,7 +23,7 @@ mover_remember(struct mover *m)
         return -ENOMEM;
     m->nshapes = t->n;
     for (unsigned i = 0; i < t->n; i++) {
-        const struct image *im = &t->members[i].image;
+        const struct image *im = t->members[i].image;
         struct mover_shape *s = &m->shapes[i];
 
         s->info = t->members[i].info;
@@ -117,7 +117,7 @@ put_pieces(struct mover *m, unsigned i, struct pieces *p)
 {
     struct image only = { .vmas = p->v, .nvmas = (uint32_t)p->n };
     struct seed seed = { 0 };
-    int more = 1, ret = seed_begin(&seed, m->take.tree.pids[i], &only);
+    int more = 1, ret = seed_add(&seed, &m->take.tree, i, &only);
 
     while (ret == 0 && more == 1) {
         more = seed_next(&seed, &m->take.pages, PART_PAGES);
@@ -134,7 +134,7 @@ mover_put_new(struct mover *m)
     int ret = 0;
 
     for (unsigned i = 0; i < m->nshapes && ret == 0; i++) {
-        const struct image *im = &m->take.tree.members[i].image;
+        const struct image *im = m->take.tree.members[i].image;
         struct pieces p = { 0 };
 
         if (!m->take.tree.members[i].target)

@@ -65,23 +65,18 @@ revive_init(struct revive *r)
     r->stubs.pidfd = -1;
 }
 
-static int
-plan(struct revive *r, const struct loaded *l)
+static const struct image *
+image(const struct loaded *l, uint64_t i)
 {
-    r->image = l;
+    return family_is_zombie(&l->all.members[i]) ? NULL : l->all.images[i];
+}
+
+static void
+count(struct revive *r)
+{
     r->connections = 0;
-    if (!r->plans)
-        r->plans = calloc(l->tree.count, sizeof *r->plans);
-    if (!r->plans)
-        return -ENOMEM;
-    for (uint64_t i = 0; i < l->tree.count; i++) {
-        r->plans[i].info = l->all.members[i];
-        if (!(l->all.members[i].flags & FAMILY_ZOMBIE)) {
-            r->plans[i].im = l->all.images[i];
-            r->connections += l->all.images[i]->ntcps;
-        }
-    }
-    return 0;
+    for (uint64_t i = 0; i < r->image->tree.count; i++)
+        r->connections += image(r->image, i) ? image(r->image, i)->ntcps : 0;
 }
 
 /* Many a program looks at /proc/self now and then: that is here when the process is. */
@@ -99,7 +94,7 @@ static int
 check_host(struct revive *r)
 {
     for (uint64_t i = 0; i < r->image->tree.count; i++) {
-        const struct image *im = r->plans[i].im;
+        const struct image *im = image(r->image, i);
         struct refusals why = { .n = 0 };
 
         if (!im || clone_check_host(NULL, im, &why) == 0)
@@ -146,8 +141,8 @@ static void
 add_ends(struct revive *r)
 {
     for (uint64_t i = 0; i < r->image->tree.count; i++)
-        if (r->plans[i].im)
-            silence_add(&r->silence, r->plans[i].im);
+        if (image(r->image, i))
+            silence_add(&r->silence, image(r->image, i));
 }
 
 static int
@@ -177,7 +172,7 @@ static bool
 needs_injector(const struct revive *r)
 {
     for (uint64_t i = 0; i < r->image->tree.count; i++) {
-        const struct image *im = r->plans[i].im;
+        const struct image *im = image(r->image, i);
 
         for (uint32_t k = 0; im && k < im->ntcps; k++)
             if (im->tcps[k].state != STATE_ESTABLISHED)
@@ -192,10 +187,11 @@ needs_injector(const struct revive *r)
 int
 revive_begin(struct revive *r, const struct loaded *l)
 {
-    int ret = plan(r, l);
+    int ret;
 
-    if (ret == 0)
-        ret = check_host(r);
+    r->image = l;
+    count(r);
+    ret = check_host(r);
     if (ret == 0)
         ret = set_clocks(r);
     if (ret == 0)
@@ -203,8 +199,7 @@ revive_begin(struct revive *r, const struct loaded *l)
     if (ret < 0)
         return ret;
     r->netns = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
-    ret = stubs_new(
-        &r->stubs, r->plans, (unsigned)l->tree.count, r->netns, r->freezer, &r->why);
+    ret = stubs_new(&r->stubs, &l->all, NULL, r->netns, r->freezer, &r->why);
     return ret == 0 ? stubs_fill(&r->stubs) : ret;
 }
 
@@ -212,7 +207,7 @@ int
 revive_item(struct revive *r, const struct imgfile_item *item, struct revive_room *room)
 {
     int place = family_place(&r->image->all, item->process);
-    const struct image *im = place >= 0 ? r->plans[place].im : NULL;
+    const struct image *im = place >= 0 ? image(r->image, place) : NULL;
     struct pages pages;
 
     if (!im) /* it had ended when all stood still */
@@ -247,7 +242,7 @@ check_same(struct revive *r, const struct loaded *l)
     for (uint64_t i = 0; i < l->tree.count; i++) {
         if (!family_is_same(&l->all.members[i], &r->image->all.members[i]))
             return changed(r, "its processes");
-        if (r->plans[i].im && skeleton_highest(l->all.images[i]) >= r->stubs.number)
+        if (image(r->image, i) && skeleton_highest(l->all.images[i]) >= r->stubs.number)
             return changed(r, "its descriptors");
     }
     return 0;
@@ -273,14 +268,15 @@ revive_renew(struct revive *r, const struct loaded *l)
 {
     int ret = check_same(r, l);
 
-    if (ret == 0)
-        ret = plan(r, l);
-    if (ret == 0 && !stubs_same_terminals(&r->stubs))
+    if (ret == 0 && !stubs_same_terminals(&r->stubs, &l->all))
         ret = changed(r, "a session's terminal");
+    if (ret < 0)
+        return ret;
+    r->image = l;
+    count(r);
+    ret = check_host(r);
     if (ret == 0)
-        ret = check_host(r);
-    if (ret == 0)
-        ret = stubs_renew(&r->stubs);
+        ret = stubs_renew(&r->stubs, &l->all);
     return ret == 0 ? renew_silence(r) : ret;
 }
 
@@ -319,8 +315,6 @@ revive_wake(struct revive *r)
         .sockets_ready = sockets_ready,
         .arg = r };
 
-    r->stubs.links = r->image->all.links;
-    r->stubs.nlinks = r->image->all.nlinks;
     if (r->tun < 0 && needs_injector(r))
         r->tun = injector_open();
     request.tun = r->tun;
@@ -337,8 +331,6 @@ revive_end(struct revive *r, bool failed)
     stubs_free(&r->stubs);
     if (failed && r->has_begun && !r->silence.was_on)
         silence_off(&r->silence, ignored);
-    free(r->plans);
-    r->plans = NULL;
     fd_close(r->netns);
     fd_close(r->raw);
     fd_close(r->tun);

@@ -11,7 +11,6 @@
 
 struct revive {
     const struct loaded *image; /* borrowed */
-    struct stub_plan *plans;    /* owned */
     struct stubs stubs;
     struct silence silence;
     struct refusals why;

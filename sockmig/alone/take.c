@@ -227,13 +227,12 @@ take_one(struct take *t, uint32_t i, enum take_pages pages)
     req.no_pages = pages == TAKE_NONE;
     parcels_reset(&t->parcels);
     ret = target_checkpoint(
-        m->target, &req, &m->image, &t->pages, &t->parcels, &timing, &t->why);
+        m->target, &req, m->image, &t->pages, &t->parcels, &timing, &t->why);
     if (ret < 0)
         return ret;
     FAULT_POINT("take-checkpoint");
-    m->image.nchildren = 0; /* they are members themselves */
-    t->connections += m->image.ntcps;
-    size = image_encode(&m->image, t->encoded, ENCODED_BYTES);
+    t->connections += m->image->ntcps;
+    size = image_encode(m->image, t->encoded, ENCODED_BYTES);
     ret = size > 0 ? put(t, IMGFILE_PROCESS, m->info.number, t->encoded, size) : -E2BIG;
     if (ret == 0 && t->parcels.size > 0)
         ret = put(t, IMGFILE_QUEUES, m->info.number, t->parcels.data, t->parcels.size);
@@ -287,9 +286,9 @@ check_segment(struct take *t, const struct image *im, const struct image_segment
 
     for (unsigned i = 0; i < t->tree.n; i++)
         for (uint32_t k = 0;
-             t->tree.members[i].target && k < t->tree.members[i].image.nvmas; k++)
-            ours += t->tree.members[i].image.vmas[k].kind == IMAGE_VMA_SEGMENT &&
-                    t->tree.members[i].image.vmas[k].inode == s->inode;
+             t->tree.members[i].target && k < t->tree.members[i].image->nvmas; k++)
+            ours += t->tree.members[i].image->vmas[k].kind == IMAGE_VMA_SEGMENT &&
+                    t->tree.members[i].image->vmas[k].inode == s->inode;
     if (s->id < 0 || s->attached <= ours)
         return 0;
     refuse(&t->why, im->process.pid, -1, "take all processes that have it, or none",
@@ -303,7 +302,7 @@ check_segments(struct take *t)
     int ret = 0;
 
     for (unsigned i = 0; i < t->tree.n; i++) {
-        const struct image *im = &t->tree.members[i].image;
+        const struct image *im = t->tree.members[i].image;
 
         for (uint32_t k = 0; t->tree.members[i].target && k < im->nsegments && ret == 0;
              k++)
@@ -319,7 +318,7 @@ check_silence(const struct take *t)
         return 0;
     for (unsigned i = 0; i < t->tree.n; i++)
         if (t->tree.members[i].target &&
-            !silence_covers(&t->guard.page->silence, &t->tree.members[i].image))
+            !silence_covers(&t->guard.page->silence, t->tree.members[i].image))
             return -EAGAIN;
     return 0;
 }
@@ -366,8 +365,8 @@ silence_for_good(const struct tree_member *m)
 {
     int pidfd = (int)syscall(SYS_pidfd_open, m->pid, 0), on = TCP_REPAIR_ON;
 
-    for (uint32_t i = 0; pidfd >= 0 && i < m->image.nfds; i++) {
-        const struct image_fd *f = &m->image.fds[i];
+    for (uint32_t i = 0; pidfd >= 0 && i < m->image->nfds; i++) {
+        const struct image_fd *f = &m->image->fds[i];
         int sock;
 
         if (f->kind != IMAGE_FD_TCP || f->dup_of >= 0)
@@ -415,7 +414,7 @@ take_kill(struct take *t)
             ;
     for (unsigned i = 0; i < t->tree.n && !t->own_ipc; i++)
         if (t->tree.members[i].target)
-            segments_remove(&t->tree.members[i].image);
+            segments_remove(t->tree.members[i].image);
 }
 
 int

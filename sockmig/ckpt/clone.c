@@ -276,13 +276,19 @@ check_new_files(const struct clone *c, const struct image *im)
 }
 
 int
+clone_check_update(const struct clone *c, const struct image *im)
+{
+    int ret = c->init ? check_clock(c, im) : 0;
+
+    return ret == 0 ? check_new_files(c, im) : ret;
+}
+
+int
 clone_apply(struct clone *c, const struct image *im, const struct pages *pages,
     const struct parcels *parcels)
 {
-    int ret = check_clock(c, im);
+    int ret = clone_check_update(c, im);
 
-    if (ret == 0)
-        ret = check_new_files(c, im);
     if (ret == 0)
         ret = skeleton_layout(c, im);
     FAULT_POINT("standby-half-applied");

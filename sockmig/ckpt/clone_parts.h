@@ -76,6 +76,11 @@ struct wake {
 int skeleton_new(struct clone *c, const struct cell_conf *conf, const struct image *im,
     struct refusals *why);
 
+/* skeleton_cell - a cell with the stub of its first process, which keeps its descriptor
+ * of the engine at @number.  0 or -errno with @why. */
+int skeleton_cell(struct clone *c, const struct cell_conf *conf, const struct image *im,
+    int number, struct refusals *why);
+
 /* skeleton_clear - the same of stub @c->pid, which is stopped already, with c->batch
  * and c->parent_fd set: nothing in its address space but the vdso; then it may have
  * children. skeleton_settle: after that, all else.  skeleton_run_stub - what a stub
@@ -153,6 +158,10 @@ int clone_check_host(
     const struct cell_conf *conf, const struct image *im, struct refusals *why);
 int clone_check_stub(
     const struct clone *c, const struct image *im, struct refusals *why);
+
+/* clone_check_update - can it become @im, which is later than what it is?  0; -ESTALE:
+ * its clocks are behind; -EBUSY: no room for the calls; -EOPNOTSUPP: another file. */
+int clone_check_update(const struct clone *c, const struct image *im);
 
 /* net_purge - free the cell's network namespace of an earlier service's connections. */
 int net_purge(const struct clone *c);

@@ -35,9 +35,9 @@ list(const struct tree *t, struct open_file *out)
     size_t n = 0;
 
     for (uint32_t k = 0; k < t->n; k++)
-        for (uint32_t i = 0; t->members[k].target && i < t->members[k].image.nfds;
+        for (uint32_t i = 0; t->members[k].target && i < t->members[k].image->nfds;
              i++) {
-            const struct image_fd *f = &t->members[k].image.fds[i];
+            const struct image_fd *f = &t->members[k].image->fds[i];
 
             if (f->dup_of >= 0)
                 continue;

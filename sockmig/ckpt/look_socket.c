@@ -166,7 +166,7 @@ look_at_udp(struct look *l)
     int ret = 0;
 
     l->out->kind = l->memo->socket_type == SOCK_RAW ? IMAGE_FD_RAW : IMAGE_FD_UDP;
-    if (l->d->trace->kin)
+    if (l->d->trace->kin && !l->d->trace->kin->in_cell)
         ret = groups_read(l);
     else if (l->full && groups_any(l)) /* a gate routes none */
         ret = look_refuse(l, "configure the service without multicast",

@@ -378,9 +378,11 @@ add_finding(struct pages *pages, struct finding *f)
 int
 memory_read(struct memory *m, struct pages *pages)
 {
-    size_t from = pages->nruns ? pages->nruns - 1 : 0, i = 0; /* it may grow */
+    size_t from = pages->nruns, i = 0;
     int ret;
 
+    if (from > 0 && pages->runs[from - 1].process == pages->process)
+        from--; /* it may grow */
     while (i < m->nfound && add_finding(pages, &m->found[i]))
         i++;
     memmove(m->found, m->found + i, (m->nfound - i) * sizeof *m->found);

@@ -45,6 +45,17 @@ struct span {
     uint64_t start, end;
 };
 
+/* How much of a shared mapping is to be sent.  @fresh: all of this process is. */
+enum memory_share {
+    MEMORY_SHARE_WRITTEN, /* what this process has written since the last scan */
+    MEMORY_SHARE_TOUCHED, /* what it has mapped by now: others are scanned as well, and
+                             it has been tracked for as long as it exists only now */
+    MEMORY_SHARE_ALL
+};
+
+typedef enum memory_share memory_share(
+    void *arg, const struct image_vma *v, bool fresh);
+
 struct finding { /* pages to be sent */
     uint64_t start, end;
     enum pages_kind kind;
@@ -65,8 +76,10 @@ struct memory {
     uint8_t modes[IMAGE_MAX_VMAS]; /* of the image last registered */
     bool all;                      /* next scan reports everything */
     bool same;                     /* no mapping changed since the last scan */
-    bool running;    /* during this scan: what changes under us is found next time */
-    bool share_all;  /* send shared memory whole: children have it too */
+    bool running;   /* during this scan: what changes under us is found next time */
+    bool share_all; /* send shared memory whole: children have it too */
+    memory_share *share; /* borrowed; NULL: it has its shared memory for itself */
+    void *share_arg;
     uint64_t guard;  /* PAGE_IS_GUARD, or 0: this kernel has none */
     bool swap;       /* the host swaps: "not present" is not "empty" */
     bool failed;     /* a table was too small: what was found is incomplete */

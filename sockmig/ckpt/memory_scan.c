@@ -223,6 +223,16 @@ found_shared(struct memory *m, const struct image_vma *v, uint64_t start, uint64
     fd_close(fd);
 }
 
+static enum memory_share
+share(const struct memory *m, const struct image_vma *v)
+{
+    if (m->share_all)
+        return MEMORY_SHARE_ALL;
+    if (m->share)
+        return m->share(m->share_arg, v, m->all);
+    return m->all ? MEMORY_SHARE_ALL : MEMORY_SHARE_WRITTEN;
+}
+
 /* What cannot be written here is not tracked: others write it, or nobody. */
 static int
 scan_whole(struct memory *m, const struct image *im, const struct image_vma *v)
@@ -232,8 +242,22 @@ scan_whole(struct memory *m, const struct image *im, const struct image_vma *v)
             im->vmas[i].dev_major == v->dev_major &&
             im->vmas[i].dev_minor == v->dev_minor)
             return 0; /* it is, elsewhere */
-    found_shared(m, v, v->start, v->end);
+    if (!m->share || share(m, v) == MEMORY_SHARE_ALL)
+        found_shared(m, v, v->start, v->end);
     return 0;
+}
+
+/* A fork copies no page table of shared memory: what is in it was touched since. */
+static int
+scan_touched(struct memory *m, const struct image_vma *v)
+{
+    const struct pm_scan_arg what = { .category_mask = PAGE_IS_PRESENT,
+        .return_mask = PAGE_IS_PRESENT };
+    long n = scan(m, v->start, v->end, &what, m->regions, MAX_REGIONS);
+
+    for (long i = 0; i < n; i++)
+        found(m, m->regions[i].start, m->regions[i].end, PAGES_CONTENT);
+    return n < 0 ? (int)n : 0;
 }
 
 static int
@@ -242,11 +266,14 @@ scan_shared(struct memory *m, const struct image_vma *v)
     const struct pm_scan_arg fast = { .flags = arming(m),
         .category_mask = PAGE_IS_WRITTEN,
         .return_mask = PAGE_IS_WRITTEN };
+    enum memory_share how = share(m, v);
     long n = scan(m, v->start, v->end, &fast, m->regions, MAX_REGIONS);
 
     if (n < 0)
         return (int)n;
-    if (m->share_all || m->all) {
+    if (how == MEMORY_SHARE_TOUCHED && !m->swap)
+        return scan_touched(m, v);
+    if (how != MEMORY_SHARE_WRITTEN) {
         found_shared(m, v, v->start, v->end);
         return 0;
     }

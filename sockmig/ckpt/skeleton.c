@@ -209,13 +209,12 @@ clear_space(struct clone *c, const struct image *im)
     return ret;
 }
 
-static int
-make_stub(struct clone *c, const struct cell_conf *conf, const struct image *im,
-    struct refusals *why)
+int
+skeleton_cell(struct clone *c, const struct cell_conf *conf, const struct image *im,
+    int number, struct refusals *why)
 {
     int64_t margin = conf->clock_margin_ms ? conf->clock_margin_ms : MARGIN_MS;
-    struct skeleton_stub args = { .number = skeleton_number(skeleton_highest(im)),
-        .idle = batch_idle(&c->batch) };
+    struct skeleton_stub args = { .number = number, .idle = batch_idle(&c->batch) };
     struct cell_plan plan = { .conf = conf,
         .own_clocks = true,
         .pid = im->process.pid,
@@ -284,7 +283,7 @@ skeleton_new(struct clone *c, const struct cell_conf *conf, const struct image *
     int ret = batch_map(&c->batch, image_leaves_free, (void *)(uintptr_t)im);
 
     if (ret == 0)
-        ret = make_stub(c, conf, im, why);
+        ret = skeleton_cell(c, conf, im, skeleton_number(skeleton_highest(im)), why);
     if (ret == 0)
         ret = batch_seize(&c->batch, c->pid);
     if (ret == 0)

@@ -21,25 +21,25 @@ all_leave_free(uint64_t start, uint64_t end, void *arg)
     const struct stubs *s = arg;
 
     for (unsigned k = 0; k < s->n; k++)
-        for (uint32_t i = 0; s->plans[k].im && i < s->plans[k].im->nvmas; i++)
-            if (s->plans[k].im->vmas[i].start < end &&
-                start < s->plans[k].im->vmas[i].end)
+        for (uint32_t i = 0; stub_image(s, k) && i < stub_image(s, k)->nvmas; i++)
+            if (stub_image(s, k)->vmas[i].start < end &&
+                start < stub_image(s, k)->vmas[i].end)
                 return false;
     return true;
 }
 
-static int
-say(struct stubs *s, unsigned i, const char *failed, int ret)
+int
+stub_say(struct stubs *s, unsigned i, const char *failed, int ret)
 {
     if (ret == 0 || ret == -EOPNOTSUPP)
         return ret;
     if (ret == -EEXIST)
-        refuse(s->why, s->plans[i].info.pid, -1,
+        refuse(s->why, s->family->members[i].pid, -1,
             "end that process (or let its parent wait for it), or restore in another "
             "pid namespace",
             "process or thread id is in use here");
     else
-        refuse(s->why, s->plans[i].info.pid, -1, "see the system's log", "%s: %s",
+        refuse(s->why, s->family->members[i].pid, -1, "see the system's log", "%s: %s",
             failed ? failed : "process", strerror(-ret));
     return ret;
 }
@@ -60,7 +60,7 @@ await_stub(int report)
 static pid_t
 fork_root(struct stubs *s)
 {
-    pid_t want = s->plans[0].info.pid;
+    pid_t want = s->family->members[0].pid;
     struct skeleton_stub stub = {
         .pidfd = s->pidfd, .number = s->number, .idle = batch_idle(&s->batch)
     };
@@ -86,8 +86,8 @@ fork_root(struct stubs *s)
     return (pid_t)pid;
 }
 
-static struct clone *
-allocate(struct stubs *s, int netns, pid_t pid)
+struct clone *
+stub_allocate(struct stubs *s, int netns, pid_t pid)
 {
     struct clone *c = clone_allocate(netns);
 
@@ -101,42 +101,63 @@ allocate(struct stubs *s, int netns, pid_t pid)
 }
 
 static int
+make_root_in_cell(struct stubs *s, const struct cell_conf *cell)
+{
+    struct clone *c = clone_allocate(cell->netns);
+    int ret;
+
+    if (!c)
+        return -ENOMEM;
+    s->clones[0] = c;
+    c->batch = s->batch;
+    c->segments = &s->segments;
+    ret = skeleton_cell(c, cell, stub_image(s, 0), s->number, s->why);
+    if (ret == 0)
+        ret = batch_seize(&s->batch, c->pid);
+    if (ret < 0)
+        return stub_say(s, 0, "stub", ret);
+    c->batch = s->batch;
+    ret = net_purge(c); /* of an earlier service's connections */
+    return ret == 0 ? skeleton_clear(c, stub_image(s, 0), s->why) : ret;
+}
+
+static int
 make_root(struct stubs *s, int netns, const struct freezer *freezer)
 {
     pid_t pid = fork_root(s);
     int ret;
 
     if (pid < 0)
-        return say(s, 0, "clone3", pid);
+        return stub_say(s, 0, "clone3", pid);
     ret = batch_seize(&s->batch, pid);
     if (ret == 0 && freezer)
         ret = freezer_put(freezer, pid);
-    if (ret == 0 && !(s->clones[0] = allocate(s, netns, pid)))
+    if (ret == 0 && !(s->clones[0] = stub_allocate(s, netns, pid)))
         ret = -ENOMEM;
     if (ret < 0) {
         kill(pid, SIGKILL);
         waitpid(pid, NULL, __WALL);
-        return say(s, 0, "stub", ret);
+        return stub_say(s, 0, "stub", ret);
     }
-    return skeleton_clear(s->clones[0], s->plans[0].im, s->why);
+    return skeleton_clear(s->clones[0], stub_image(s, 0), s->why);
 }
 
 /* ---- its descendants */
 
 /* Is @child to be made before its parent leaves for a session of its own? */
-static bool
-is_older(const struct stubs *s, const struct family_member *child)
+bool
+stub_is_older(const struct family *f, const struct family_member *child)
 {
-    const struct family_member *parent = &s->plans[child->parent].info;
+    const struct family_member *parent = &f->members[child->parent];
 
     return child->parent > 0 && parent->sid == parent->pid &&
            child->sid != parent->sid && child->sid != child->pid;
 }
 
-static void
-add_child(struct stubs *s, struct clone *parent, unsigned k)
+void
+stub_child(struct stubs *s, struct clone *parent, unsigned k)
 {
-    const struct family_member *m = &s->plans[k].info;
+    const struct family_member *m = &s->family->members[k];
     struct clone_args args = { .exit_signal = (uint64_t)m->exit_signal,
         .set_tid_size = 1 };
 
@@ -150,7 +171,7 @@ static int
 make_children(struct stubs *s, unsigned i, int netns)
 {
     struct clone *c = s->clones[i];
-    const struct family_member *own = &s->plans[i].info;
+    const struct family_member *own = &s->family->members[i];
     unsigned order[FAMILY_MAX], n = 0;
     int ret;
 
@@ -160,23 +181,23 @@ make_children(struct stubs *s, unsigned i, int netns)
             batch_add(&c->batch, "setsid", SYS_setsid, 0, 0, 0, 0, 0, 0);
         ret = late && own->sid == own->pid ? stubs_terminals_control(s, i) : 0;
         if (ret < 0)
-            return say(s, i, "controlling terminal", ret);
+            return stub_say(s, i, "controlling terminal", ret);
         for (unsigned k = 1; k < s->n; k++)
-            if (s->plans[k].info.parent == (int)i &&
-                is_older(s, &s->plans[k].info) == !late) {
-                add_child(s, c, k);
+            if (s->family->members[k].parent == (int)i &&
+                stub_is_older(s->family, &s->family->members[k]) == !late) {
+                stub_child(s, c, k);
                 order[n++] = k;
             }
     }
     if (n > BATCH_BORN)
-        return say(s, i, "more than 640 children", -E2BIG);
+        return stub_say(s, i, "more than 640 children", -E2BIG);
     ret = batch_run(&c->batch, c->pid);
     for (unsigned b = 0; b < c->batch.nborn && b < n; b++) {
-        s->clones[order[b]] = allocate(s, netns, c->batch.born[b]);
+        s->clones[order[b]] = stub_allocate(s, netns, c->batch.born[b]);
         if (!s->clones[order[b]])
             ret = -ENOMEM;
     }
-    return say(s, i, c->batch.failed, ret);
+    return stub_say(s, i, c->batch.failed, ret);
 }
 
 static int
@@ -191,15 +212,15 @@ make_descendants(struct stubs *s, int netns)
             if (done[i] || !s->clones[i])
                 continue;
             done[i] = any = true;
-            if (i > 0 && s->plans[i].im)
-                ret = skeleton_clear(s->clones[i], s->plans[i].im, s->why);
-            if (ret == 0 && s->plans[i].im)
+            if (i > 0 && stub_image(s, i))
+                ret = skeleton_clear(s->clones[i], stub_image(s, i), s->why);
+            if (ret == 0 && stub_image(s, i))
                 ret = make_children(s, i, netns);
         }
     }
     for (unsigned i = 0; i < s->n && ret == 0; i++)
         if (!s->clones[i])
-            ret = say(s, i, "its parent is not in the image", -EPROTO);
+            ret = stub_say(s, i, "its parent is not in the image", -EPROTO);
     return ret;
 }
 
@@ -209,23 +230,44 @@ static bool
 is_member(const struct stubs *s, int32_t pid)
 {
     for (unsigned i = 0; i < s->n; i++)
-        if (s->plans[i].info.pid == pid)
+        if (s->family->members[i].pid == pid)
             return true;
     return false;
 }
 
 /* A group whose leader is outside becomes the root's. */
-static int
-join_group(struct stubs *s, unsigned i, bool leaders)
+static int32_t
+group_of(const struct stubs *s, unsigned i)
 {
-    const struct family_member *m = &s->plans[i].info;
-    int32_t group = is_member(s, m->pgid) ? m->pgid : s->plans[0].info.pid;
+    int32_t group = s->family->members[i].pgid;
+
+    return is_member(s, group) ? group : s->family->members[0].pid;
+}
+
+int
+stub_join_group(struct stubs *s, unsigned i)
+{
+    const struct family_member *m = &s->family->members[i];
     struct clone *c = s->clones[i];
 
-    if (i == 0 || m->sid == m->pid || (group == m->pid) != leaders)
+    if (i == 0 || m->sid == m->pid)
         return 0;
-    batch_add(&c->batch, "setpgid", SYS_setpgid, 0, (uint64_t)group, 0, 0, 0, 0);
-    return say(s, i, "setpgid", batch_run(&c->batch, c->pid));
+    batch_add(
+        &c->batch, "setpgid", SYS_setpgid, 0, (uint64_t)group_of(s, i), 0, 0, 0, 0);
+    return stub_say(s, i, "setpgid", batch_run(&c->batch, c->pid));
+}
+
+/* Leaders first: a group is there from then on. */
+static int
+join_groups(struct stubs *s)
+{
+    int ret = 0;
+
+    for (int leaders = 1; leaders >= 0; leaders--)
+        for (unsigned i = 0; i < s->n && ret == 0; i++)
+            if ((group_of(s, i) == s->family->members[i].pid) == leaders)
+                ret = stub_join_group(s, i);
+    return ret;
 }
 
 /* ---- those that have ended */
@@ -250,11 +292,11 @@ end_by_signal(pid_t pid, int sig)
     return ret;
 }
 
-static int
-end_zombie(struct stubs *s, unsigned i)
+int
+stub_end_zombie(struct stubs *s, unsigned i)
 {
     struct clone *c = s->clones[i];
-    int status = s->plans[i].info.status, ret;
+    int status = s->family->members[i].status, ret;
 
     if (WIFSIGNALED(status)) {
         ret = end_by_signal(c->pid, WTERMSIG(status));
@@ -267,40 +309,41 @@ end_zombie(struct stubs *s, unsigned i)
     }
     stub_free(c);
     s->clones[i] = NULL;
-    return say(s, i, "zombie", ret);
+    return stub_say(s, i, "zombie", ret);
 }
 
 /* ---- all together */
 
 int
-stubs_new(struct stubs *s, const struct stub_plan *plans, unsigned n, int netns,
-    const struct freezer *freezer, struct refusals *why)
+stubs_new(struct stubs *s, const struct family *family, const struct cell_conf *cell,
+    int netns, const struct freezer *freezer, struct refusals *why)
 {
+    unsigned n = family->n;
     int ret;
 
-    *s = (struct stubs){ .plans = plans, .n = n, .pidfd = -1, .why = why };
+    *s = (struct stubs){ .family = family, .n = n, .pidfd = -1, .why = why };
     s->clones = calloc(n, sizeof(struct clone *));
     s->wakes = calloc(n, sizeof *s->wakes);
     if (!s->clones || !s->wakes)
         return -ENOMEM;
     for (unsigned i = 0; i < n; i++)
-        if (plans[i].im && skeleton_number(skeleton_highest(plans[i].im)) > s->number)
-            s->number = skeleton_number(skeleton_highest(plans[i].im));
+        if (stub_image(s, i) &&
+            skeleton_number(skeleton_highest(stub_image(s, i))) > s->number)
+            s->number = skeleton_number(skeleton_highest(stub_image(s, i)));
     s->pidfd = (int)syscall(SYS_pidfd_open, getpid(), 0);
     ret = s->pidfd < 0 ? -errno : batch_map(&s->batch, all_leave_free, s);
     if (ret < 0)
-        return say(s, 0, "room for the stubs", ret);
+        return stub_say(s, 0, "room for the stubs", ret);
     ret = stubs_terminals_new(s);
     if (ret == 0)
-        ret = make_root(s, netns, freezer);
+        ret = cell ? make_root_in_cell(s, cell) : make_root(s, netns, freezer);
     if (ret == 0)
-        ret = make_descendants(s, netns);
-    for (int leaders = 1; leaders >= 0; leaders--)
-        for (unsigned i = 0; i < n && ret == 0; i++)
-            ret = join_group(s, i, leaders);
+        ret = make_descendants(s, cell ? cell->netns : netns);
+    if (ret == 0)
+        ret = join_groups(s);
     for (unsigned i = 0; i < n && ret == 0; i++)
-        if (!plans[i].im)
-            ret = end_zombie(s, i);
+        if (!stub_image(s, i))
+            ret = stub_end_zombie(s, i);
     return ret;
 }
 
@@ -316,14 +359,14 @@ each(struct stubs *s,
 
         if (!c)
             continue;
-        ret = step(s, c, s->plans[i].im);
-        ret = say(s, i, c->batch.failed, ret);
+        ret = step(s, c, stub_image(s, i));
+        ret = stub_say(s, i, c->batch.failed, ret);
     }
     return ret;
 }
 
-static int
-fill(struct stubs *s, struct clone *c, const struct image *im)
+int
+stub_fill(struct stubs *s, struct clone *c, const struct image *im)
 {
     int ret = skeleton_settle(c, im);
 
@@ -335,14 +378,14 @@ fill(struct stubs *s, struct clone *c, const struct image *im)
 int
 stubs_fill(struct stubs *s)
 {
-    int ret = each(s, fill);
+    int ret = each(s, stub_fill);
 
     if (ret == 0)
         ret = stubs_share_memory(s);
     for (unsigned i = 0; i < s->n && ret == 0; i++)
         if (s->clones[i])
-            ret = say(
-                s, i, "make a thread", skeleton_threads(s->clones[i], s->plans[i].im));
+            ret = stub_say(s, i, "make a thread",
+                skeleton_threads(s->clones[i], stub_image(s, i)));
     return ret;
 }
 
@@ -362,19 +405,25 @@ renew(struct stubs *s, struct clone *c, const struct image *im)
 {
     int ret;
 
-    (void)s;
     if (!leaves_free(c, im)) { /* it grew to where the calls are made */
         c->batch.failed = "room for the stubs";
         return -EBUSY;
     }
+    s->remapped |= c->nvmas != im->nvmas ||
+                   memcmp(c->vmas, im->vmas, im->nvmas * sizeof *im->vmas) != 0;
     ret = skeleton_layout(c, im);
     return ret == 0 ? skeleton_threads(c, im) : ret;
 }
 
 int
-stubs_renew(struct stubs *s)
+stubs_renew(struct stubs *s, const struct family *family)
 {
-    return each(s, renew);
+    int ret;
+
+    s->family = family;
+    s->remapped = false;
+    ret = each(s, renew);
+    return ret == 0 && s->remapped ? stubs_share_memory(s) : ret;
 }
 
 int
@@ -382,7 +431,8 @@ stubs_pages(struct stubs *s, uint32_t process, const struct pages *pages)
 {
     struct clone *c = process < s->n ? s->clones[process] : NULL;
 
-    return c ? say(s, process, "memory", content_pages(c, s->plans[process].im, pages))
+    return c ? stub_say(s, process, "memory",
+                   content_pages(c, stub_image(s, process), pages))
              : -EBADMSG;
 }
 
@@ -404,22 +454,26 @@ stub_free(struct clone *c)
 }
 
 void
+stub_kill(struct clone *c)
+{
+    kill(c->pid, SIGKILL);
+    for (unsigned k = c->nthreads; k-- > 0;)
+        waitpid(c->threads[k].tid, NULL, __WALL);
+    if (c->nthreads == 0)
+        waitpid(c->pid, NULL, __WALL);
+}
+
+void
 stubs_free(struct stubs *s)
 {
     for (unsigned i = s->n; s->clones && i-- > 0;) {
-        struct clone *c = s->clones[i];
-
-        if (c && c->pid > 0) { /* not let go */
-            kill(c->pid, SIGKILL);
-            for (unsigned k = c->nthreads; k-- > 0;)
-                waitpid(c->threads[k].tid, NULL, __WALL);
-            if (c->nthreads == 0)
-                waitpid(c->pid, NULL, __WALL);
-        }
-        stub_free(c);
+        if (s->clones[i] && s->clones[i]->pid > 0) /* not let go */
+            stub_kill(s->clones[i]);
+        stub_free(s->clones[i]);
     }
     free(s->clones);
     free(s->wakes);
+    stubs_objects_close(s);
     stubs_terminals_close(s);
     fd_close(s->pidfd);
     batch_unmap(&s->batch);

@@ -14,6 +14,20 @@ void stub_free(struct clone *c);
  * with others, as far as they have it open.  stubs_keep_sets - epoll sets of @process
  * that others have too, once it has made them.  0 or -errno. */
 int stubs_share_memory(struct stubs *s);
+int stubs_adopt_objects(struct stubs *s, const struct clone *c);
+void stubs_objects_close(struct stubs *s);
+
+/* Of process @i: stub_say - with what failed, for -errno @ret, which is the result.
+ * stub_child - the call of its parent's stub that makes it.  stub_allocate - for a stub
+ * @pid.  stub_join_group, stub_end_zombie, stub_fill, stub_kill - see stubs.c. */
+int stub_say(struct stubs *s, unsigned i, const char *failed, int ret);
+bool stub_is_older(const struct family *f, const struct family_member *child);
+void stub_child(struct stubs *s, struct clone *parent, unsigned i);
+struct clone *stub_allocate(struct stubs *s, int netns, pid_t pid);
+int stub_join_group(struct stubs *s, unsigned i);
+int stub_end_zombie(struct stubs *s, unsigned i);
+int stub_fill(struct stubs *s, struct clone *c, const struct image *im);
+void stub_kill(struct clone *c);
 /* stubs_unix - all unix sockets of the tree, each in the first process that has it. */
 int stubs_unix(struct stubs *s);
 /* stubs_terminals_new - all pairs, before there are processes.  _control: calls for the

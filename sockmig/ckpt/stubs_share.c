@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -37,8 +38,8 @@ list_pieces(const struct stubs *s, struct piece *out)
     size_t n = 0;
 
     for (unsigned k = 0; k < s->n; k++)
-        for (uint32_t i = 0; s->plans[k].im && i < s->plans[k].im->nvmas; i++) {
-            const struct image_vma *v = &s->plans[k].im->vmas[i];
+        for (uint32_t i = 0; stub_image(s, k) && i < stub_image(s, k)->nvmas; i++) {
+            const struct image_vma *v = &stub_image(s, k)->vmas[i];
 
             if (v->kind != IMAGE_VMA_SHARED_ANON)
                 continue;
@@ -70,11 +71,65 @@ open_object(uint64_t size)
     return fd;
 }
 
+static int
+open_map_file(pid_t pid, uint64_t start, uint64_t end)
+{
+    char path[96];
+    int fd;
+
+    snprintf(path, sizeof path, "/proc/%d/map_files/%llx-%llx", (int)pid,
+        (unsigned long long)start, (unsigned long long)end);
+    fd = open(path, O_RDWR | O_CLOEXEC);
+    return fd < 0 ? -errno : fd;
+}
+
+static struct stub_object *
+find_object(const struct stubs *s, uint64_t inode)
+{
+    for (unsigned i = 0; i < s->nobjects; i++)
+        if (s->objects[i].inode == inode)
+            return &s->objects[i];
+    return NULL;
+}
+
+/* @fd is the table's from now on. */
+static int
+add_object(struct stubs *s, uint64_t inode, uint64_t size, int fd)
+{
+    struct stub_object *grown;
+
+    if (fd < 0)
+        return fd;
+    grown = realloc(s->objects, (s->nobjects + 1) * sizeof *grown);
+    if (!grown) {
+        fd_close(fd);
+        return -ENOMEM;
+    }
+    s->objects = grown;
+    grown[s->nobjects++] = (struct stub_object){ inode, size, fd };
+    return 0;
+}
+
+/* Is @p of object @fd as it is? */
+static bool
+is_mapped(const struct stubs *s, const struct piece *p, int fd)
+{
+    const struct image_vma *v = &stub_image(s, p->process)->vmas[p->vma];
+    struct stat there, wanted;
+    char path[96];
+
+    snprintf(path, sizeof path, "/proc/%d/map_files/%llx-%llx",
+        (int)s->clones[p->process]->pid, (unsigned long long)v->start,
+        (unsigned long long)v->end);
+    return stat(path, &there) == 0 && fstat(fd, &wanted) == 0 &&
+           there.st_ino == wanted.st_ino && there.st_dev == wanted.st_dev;
+}
+
 /* The stub has no descriptors below its engine's: what it fetches is descriptor 0. */
 static int
 map_object(struct stubs *s, const struct piece *p, int fd)
 {
-    const struct image_vma *v = &s->plans[p->process].im->vmas[p->vma];
+    const struct image_vma *v = &stub_image(s, p->process)->vmas[p->vma];
     struct batch *b = &s->clones[p->process]->batch;
 
     batch_add(b, "pidfd_getfd", SYS_pidfd_getfd, (uint64_t)s->number, (uint64_t)fd, 0,
@@ -89,18 +144,39 @@ map_object(struct stubs *s, const struct piece *p, int fd)
 static int
 share_object(struct stubs *s, const struct piece *pieces, size_t n)
 {
+    struct stub_object *o = find_object(s, pieces->inode);
     uint64_t size = 0;
-    int fd, ret = 0;
+    int ret = 0;
 
     for (size_t i = 0; i < n; i++)
         size = pieces[i].end > size ? pieces[i].end : size;
-    fd = open_object(size);
-    if (fd < 0)
-        return fd;
+    if (!o) {
+        ret = add_object(s, pieces->inode, size, open_object(size));
+        o = &s->objects[s->nobjects - 1];
+    } else if (size > o->size) { /* more of it is mapped than ever before */
+        ret = ftruncate(o->fd, (off_t)size) < 0 ? -errno : 0;
+        o->size = size;
+    }
     for (size_t i = 0; i < n && ret == 0; i++)
-        ret = map_object(s, &pieces[i], fd);
-    fd_close(fd);
+        if (s->clones[pieces[i].process] && !is_mapped(s, &pieces[i], o->fd))
+            ret = map_object(s, &pieces[i], o->fd);
     return ret;
+}
+
+/* Nobody has them mapped any more. */
+static void
+forget_objects(struct stubs *s, const struct piece *all, size_t n)
+{
+    for (unsigned i = s->nobjects; i-- > 0;) {
+        size_t k = 0;
+
+        while (k < n && all[k].inode != s->objects[i].inode)
+            k++;
+        if (k < n)
+            continue;
+        fd_close(s->objects[i].fd);
+        s->objects[i] = s->objects[--s->nobjects];
+    }
 }
 
 int
@@ -113,19 +189,48 @@ stubs_share_memory(struct stubs *s)
     if (n > 0 && !all)
         return -ENOMEM;
     list_pieces(s, all);
+    forget_objects(s, all, n);
     if (n > 0)
         qsort(all, n, sizeof *all, by_object);
     for (size_t i = 0; i < n && ret == 0; i = end) {
         for (end = i + 1; end < n && all[end].inode == all[i].inode;)
             end++;
-        if (end > i + 1) /* one mapping is right as it is */
-            ret = share_object(s, all + i, end - i);
+        ret = share_object(s, all + i, end - i);
     }
     if (ret < 0)
-        refuse(s->why, s->plans[0].info.pid, -1, "run it as root", "shared memory: %s",
-            strerror(-ret));
+        refuse(s->why, s->family->members[0].pid, -1, "run it as root",
+            "shared memory: %s", strerror(-ret));
     free(all);
     return ret;
+}
+
+/* Of a clone of one process, to which each mapping is an object of its own. */
+int
+stubs_adopt_objects(struct stubs *s, const struct clone *c)
+{
+    int ret = 0;
+
+    for (unsigned i = 0; i < c->nvmas && ret == 0; i++) {
+        const struct image_vma *v = &c->vmas[i];
+
+        if (v->kind != IMAGE_VMA_SHARED_ANON)
+            continue;
+        if (v->offset != 0 || find_object(s, v->inode))
+            return -EAGAIN;
+        ret = add_object(
+            s, v->inode, v->end - v->start, open_map_file(c->pid, v->start, v->end));
+    }
+    return ret;
+}
+
+void
+stubs_objects_close(struct stubs *s)
+{
+    for (unsigned i = 0; i < s->nobjects; i++)
+        fd_close(s->objects[i].fd);
+    free(s->objects);
+    s->objects = NULL;
+    s->nobjects = 0;
 }
 
 /* ---- open files */
@@ -143,15 +248,15 @@ index_of(const struct image *im, int fd)
 int
 stubs_borrow(struct stubs *s, unsigned process)
 {
-    for (size_t i = 0; i < s->nlinks; i++) {
-        const struct family_link *l = &s->links[i];
+    for (size_t i = 0; i < s->family->nlinks; i++) {
+        const struct family_link *l = &s->family->links[i];
         int32_t to, from;
 
         if (l->process != process || l->of_process >= s->n || !s->clones[process] ||
             !s->clones[l->of_process])
             continue;
-        to = index_of(s->plans[process].im, l->fd);
-        from = index_of(s->plans[l->of_process].im, l->of_fd);
+        to = index_of(stub_image(s, process), l->fd);
+        from = index_of(stub_image(s, l->of_process), l->of_fd);
         if (to < 0 || from < 0 || s->clones[process]->opened[to] >= 0 ||
             s->clones[l->of_process]->opened[from] < 0)
             continue;
@@ -170,21 +275,21 @@ stubs_keep_sets(struct stubs *s, unsigned process)
 {
     int pidfd = -1, ret = 0;
 
-    for (size_t i = 0; i < s->nlinks && ret == 0; i++) {
-        const struct family_link *l = &s->links[i];
+    for (size_t i = 0; i < s->family->nlinks && ret == 0; i++) {
+        const struct family_link *l = &s->family->links[i];
         struct clone *c = s->clones[process];
         int32_t at;
 
         if (l->of_process != process || !c)
             continue;
-        at = index_of(s->plans[process].im, l->of_fd);
-        if (at < 0 || s->plans[process].im->fds[at].kind != IMAGE_FD_EPOLL ||
+        at = index_of(stub_image(s, process), l->of_fd);
+        if (at < 0 || stub_image(s, process)->fds[at].kind != IMAGE_FD_EPOLL ||
             c->opened[at] >= 0)
             continue;
         if (pidfd < 0)
             pidfd = (int)syscall(SYS_pidfd_open, c->pid, 0);
         c->opened[at] = (int)syscall(
-            SYS_pidfd_getfd, pidfd, s->plans[process].im->fds[at].fd, 0);
+            SYS_pidfd_getfd, pidfd, stub_image(s, process)->fds[at].fd, 0);
         ret = c->opened[at] < 0 ? -errno : 0;
     }
     fd_close(pidfd);
@@ -223,9 +328,9 @@ hand_out(struct stubs *s, uint64_t inode, const int ends[2])
     int ret = 0;
 
     for (unsigned k = 0; k < s->n; k++)
-        for (uint32_t i = 0; s->clones[k] && i < s->plans[k].im->nfds && ret == 0;
+        for (uint32_t i = 0; s->clones[k] && i < stub_image(s, k)->nfds && ret == 0;
              i++) {
-            const struct image_fd *f = &s->plans[k].im->fds[i];
+            const struct image_fd *f = &stub_image(s, k)->fds[i];
             int side = f->kind == IMAGE_FD_PIPE_WRITE;
 
             if (!is_pipe(f) || f->inode != inode)
@@ -249,9 +354,9 @@ stubs_pipes(struct stubs *s)
     int ret = 0;
 
     for (unsigned k = 0; k < s->n; k++)
-        for (uint32_t i = 0; s->clones[k] && i < s->plans[k].im->nfds && ret == 0;
+        for (uint32_t i = 0; s->clones[k] && i < stub_image(s, k)->nfds && ret == 0;
              i++) {
-            const struct image_fd *f = &s->plans[k].im->fds[i];
+            const struct image_fd *f = &stub_image(s, k)->fds[i];
             int ends[2];
 
             if (!is_pipe(f) || s->clones[k]->opened[i] >= 0)

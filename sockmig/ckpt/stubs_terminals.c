@@ -41,7 +41,7 @@ make(struct stubs *s, unsigned process, uint32_t index, int *ret)
     master = terminal_open(index);
     *ret = master < 0 ? master : 0;
     if (master == -EEXIST)
-        refuse(s->why, s->plans[process].info.pid, -1,
+        refuse(s->why, s->family->members[process].pid, -1,
             "end what has it, or restore where /dev/pts is another one (mount -t "
             "devpts)",
             "terminal /dev/pts/%u is in use here", index);
@@ -75,29 +75,31 @@ stubs_terminals_new(struct stubs *s)
     int ret = 0;
 
     for (unsigned k = 0; k < s->n; k++)
-        for (uint32_t i = 0; s->plans[k].im && i < s->plans[k].im->nfds && ret >= 0;
+        for (uint32_t i = 0; stub_image(s, k) && i < stub_image(s, k)->nfds && ret >= 0;
              i++)
-            if (is_master(&s->plans[k].im->fds[i]))
-                ret = master_of(s, k, &s->plans[k].im->fds[i]);
+            if (is_master(&stub_image(s, k)->fds[i]))
+                ret = master_of(s, k, &stub_image(s, k)->fds[i]);
     return ret < 0 ? ret : 0;
 }
 
 /* The terminal that process @pid leads a session on. */
 static const struct image_fd *
-terminal_of(const struct stubs *s, int32_t pid)
+terminal_of(const struct family *f, int32_t pid)
 {
-    for (unsigned k = 0; k < s->n; k++)
-        for (uint32_t i = 0; s->plans[k].im && i < s->plans[k].im->nfds; i++)
-            if (is_master(&s->plans[k].im->fds[i]) &&
-                s->plans[k].im->fds[i].u.pty.session == pid)
-                return &s->plans[k].im->fds[i];
+    for (uint32_t k = 0; k < f->n; k++) {
+        const struct image *im = f->images[k];
+
+        for (uint32_t i = 0; !family_is_zombie(&f->members[k]) && i < im->nfds; i++)
+            if (is_master(&im->fds[i]) && im->fds[i].u.pty.session == pid)
+                return &im->fds[i];
+    }
     return NULL;
 }
 
 int
 stubs_terminals_control(struct stubs *s, unsigned process)
 {
-    const struct image_fd *f = terminal_of(s, s->plans[process].info.pid);
+    const struct image_fd *f = terminal_of(s->family, s->family->members[process].pid);
     struct stub_terminal *t = f ? find(s, f->u.pty.index) : NULL;
 
     if (!t)
@@ -112,14 +114,14 @@ stubs_terminals_control(struct stubs *s, unsigned process)
 }
 
 bool
-stubs_same_terminals(const struct stubs *s)
+stubs_same_terminals(const struct stubs *s, const struct family *family)
 {
-    for (unsigned k = 0; k < s->n; k++) {
-        const struct image_fd *f = terminal_of(s, s->plans[k].info.pid);
+    for (unsigned k = 0; k < family->n; k++) {
+        const struct image_fd *f = terminal_of(family, family->members[k].pid);
         const struct stub_terminal *had = NULL;
 
         for (unsigned i = 0; i < s->nterminals && !had; i++)
-            if (s->terminals[i].session == s->plans[k].info.pid)
+            if (s->terminals[i].session == family->members[k].pid)
                 had = &s->terminals[i];
         if ((f != NULL) != (had != NULL) || (f && f->u.pty.index != had->index))
             return false;
@@ -138,7 +140,7 @@ set_foreground(struct stubs *s, const struct image_fd *f)
     if (!t || t->session != f->u.pty.session)
         return -ESTALE; /* it became a controlling terminal after the first look */
     for (unsigned k = 0; k < s->n; k++)
-        if (s->clones[k] && s->plans[k].info.pid == t->session &&
+        if (s->clones[k] && s->family->members[k].pid == t->session &&
             f->u.pty.foreground > 0) {
             wake_control_terminal(
                 &s->clones[k]->batch, s->number, t->slave, &f->u.pty.foreground);
@@ -150,7 +152,7 @@ set_foreground(struct stubs *s, const struct image_fd *f)
 static int
 open_master(struct stubs *s, unsigned k, uint32_t at)
 {
-    const struct image_fd *f = &s->plans[k].im->fds[at];
+    const struct image_fd *f = &stub_image(s, k)->fds[at];
     int master = master_of(s, k, f), ret;
 
     if (master < 0)
@@ -168,7 +170,7 @@ open_master(struct stubs *s, unsigned k, uint32_t at)
 static int
 open_slave(struct stubs *s, unsigned k, uint32_t at)
 {
-    const struct image_fd *f = &s->plans[k].im->fds[at];
+    const struct image_fd *f = &stub_image(s, k)->fds[at];
     int master = master_of(s, k, f);
 
     s->clones[k]->opened[at] = terminal_slave(
@@ -189,16 +191,16 @@ stubs_terminals(struct stubs *s)
     for (unsigned side = 0; side < 2; side++)
         for (unsigned k = 0; k < s->n && ret == 0; k++) {
             ret = s->clones[k] ? stubs_borrow(s, k) : 0;
-            for (uint32_t i = 0; s->clones[k] && i < s->plans[k].im->nfds && ret == 0;
+            for (uint32_t i = 0; s->clones[k] && i < stub_image(s, k)->nfds && ret == 0;
                  i++) {
-                const struct image_fd *f = &s->plans[k].im->fds[i];
+                const struct image_fd *f = &stub_image(s, k)->fds[i];
 
                 if (f->kind != kinds[side] || f->dup_of >= 0 ||
                     s->clones[k]->opened[i] >= 0)
                     continue;
                 ret = side == 0 ? open_master(s, k, i) : open_slave(s, k, i);
                 if (ret < 0)
-                    refuse(s->why, s->plans[k].info.pid, f->fd,
+                    refuse(s->why, s->family->members[k].pid, f->fd,
                         "see what this host lacks for it", "terminal /dev/pts/%u: %s",
                         f->u.pty.index, strerror(-ret));
             }

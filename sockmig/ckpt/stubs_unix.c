@@ -21,7 +21,7 @@ is_listed(const struct unix_end *ends, uint32_t n, uint64_t inode)
 static uint32_t
 list(const struct stubs *s, unsigned k, struct unix_end *ends, uint32_t n)
 {
-    const struct image *im = s->plans[k].im;
+    const struct image *im = stub_image(s, k);
 
     for (uint32_t i = 0; i < im->nunixes; i++) {
         const struct image_fd *f = image_fd_find(im, im->unixes[i].fd);
@@ -41,7 +41,7 @@ stubs_unix(struct stubs *s)
     int ret;
 
     for (unsigned k = 0; k < s->n; k++)
-        most += s->clones[k] ? s->plans[k].im->nunixes : 0;
+        most += s->clones[k] ? stub_image(s, k)->nunixes : 0;
     ends = calloc(most + 1u, sizeof *ends);
     if (!ends)
         return -ENOMEM;
@@ -50,7 +50,7 @@ stubs_unix(struct stubs *s)
             n = list(s, k, ends, n);
     ret = wake_unix_ends(&s->wakes[0], ends, n, &what);
     if (ret < 0)
-        refuse(s->why, s->plans[0].info.pid, -1, "see what this host lacks for it",
+        refuse(s->why, s->family->members[0].pid, -1, "see what this host lacks for it",
             "unix sockets (%s): %s", what ? what : "", strerror(-ret));
     free(ends);
     return ret;

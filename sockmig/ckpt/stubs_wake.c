@@ -35,7 +35,7 @@ static int
 tell(struct stubs *s, unsigned i, const char *step, const char *what, int ret)
 {
     if (ret < 0)
-        refuse(s->why, s->plans[i].info.pid, -1, "see what this host lacks for it",
+        refuse(s->why, s->family->members[i].pid, -1, "see what this host lacks for it",
             "cannot be restored at %s (%s): %s", step, what ? what : "",
             strerror(-ret));
     return ret;
@@ -90,7 +90,7 @@ static void
 close_ours(struct stubs *s)
 {
     for (unsigned i = 0; i < s->n; i++)
-        for (unsigned k = 0; s->clones[i] && k < s->plans[i].im->nfds; k++) {
+        for (unsigned k = 0; s->clones[i] && k < stub_image(s, i)->nfds; k++) {
             fd_close(s->clones[i]->opened[k]);
             s->clones[i]->opened[k] = -1;
         }
@@ -103,7 +103,7 @@ let_go(struct stubs *s, unsigned i)
     const char *what = "";
     int ret;
 
-    if (s->plans[i].info.flags & FAMILY_JOB_STOPPED)
+    if (s->family->members[i].flags & FAMILY_JOB_STOPPED)
         kill(s->clones[i]->pid, SIGSTOP);
     ret = wake_detach(&s->wakes[i], &what);
     if (ret == 0)
@@ -155,7 +155,7 @@ stubs_wake(struct stubs *s, const struct stub_wake *request, unsigned *lost)
 
     for (unsigned i = 0; i < s->n; i++)
         s->wakes[i] = (struct wake){ .c = s->clones[i],
-            .im = s->plans[i].im,
+            .im = stub_image(s, i),
             .age_ms = request->age_ms,
             .tun = request->tun,
             .raw = request->raw,

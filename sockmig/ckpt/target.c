@@ -78,7 +78,7 @@ open_parts(struct target *t)
         ret = image_alloc(&t->precopy);
     if (ret == 0)
         ret = maps_open(&t->maps, t->pid, t->cell_pid);
-    t->maps.with_files = t->trace.kin != NULL;
+    t->maps.with_files = t->trace.kin && !t->trace.kin->in_cell;
     if (ret == 0)
         ret = memory_open(&t->memory, t->pid, t->cell_pid);
     if (ret == 0)
@@ -211,9 +211,10 @@ target_attach(pid_t pid, struct target **out, struct refusals *why)
 }
 
 int
-target_attach_quickly(pid_t pid, struct target **out, struct refusals *why)
+target_attach_quickly(
+    pid_t pid, const struct trace_kin *kin, struct target **out, struct refusals *why)
 {
-    return attach(pid, NULL, false, out, why);
+    return attach(pid, kin, false, out, why);
 }
 
 int
@@ -364,7 +365,7 @@ take_memory(struct target *t, struct image *im, struct pages *pages,
         im->process.brk = t->process.brk;
     im->process.mm[5] = im->process.brk;
     im->process.lock_all = lock_all(&t->maps);
-    im->process.among = t->trace.kin != NULL;
+    im->process.among = t->trace.kin && (t->trace.kin->n > 1 || !t->trace.kin->in_cell);
     if (ret == 0 && !same) {
         ret = memory_register(&t->memory, im, t->inject.scratch, why);
         seq = survey_mappings(&t->descriptors.survey);
@@ -383,8 +384,8 @@ take_memory(struct target *t, struct image *im, struct pages *pages,
 }
 
 /* What may be some time old, and is too dear for the pause. */
-static void
-keep_house(struct target *t, const struct image *im)
+void
+target_keep_house(struct target *t, const struct image *im)
 {
     struct mono now = mono_clock();
 
@@ -450,8 +451,64 @@ target_checkpoint(struct target *t, const struct target_request *req, struct ima
     timing->resume = since(&at);
     timing->pause = since(&begin);
     if (ret == 0 && !req->stay_stopped)
-        keep_house(t, im);
+        target_keep_house(t, im);
     return ret == -ENOENT ? -ESRCH : ret;
+}
+
+int
+target_state(struct target *t, bool files_renamed, struct image *im,
+    struct parcels *parcels, struct target_timing *timing, struct refusals *why)
+{
+    int ret = check_request(t, why);
+
+    t->descriptors.renamed |= files_renamed; /* until they have been read */
+    if (ret == 0)
+        ret = take_state(t, im, parcels, timing, why);
+    t->descriptors.renamed &= ret != 0;
+    return ret == -ENOENT ? -ESRCH : ret;
+}
+
+int
+target_memory(struct target *t, memory_share *share, void *arg, struct image *im,
+    struct pages *pages, struct target_timing *timing, struct refusals *why)
+{
+    int ret;
+
+    t->memory.share = share;
+    t->memory.share_arg = arg;
+    ret = take_memory(t, im, pages, timing, why);
+    t->memory.share = NULL;
+    return ret == -ENOENT ? -ESRCH : ret;
+}
+
+void
+target_forget_state(struct target *t)
+{
+    descriptors_forget(&t->descriptors);
+}
+
+unsigned
+target_births(const struct target *t)
+{
+    return t->trace.births;
+}
+
+bool
+target_has_executed(const struct target *t)
+{
+    return t->trace.execed;
+}
+
+int
+target_answer(struct target *t)
+{
+    return trace_answer(&t->trace);
+}
+
+int
+target_signal_fd(const struct target *t)
+{
+    return t->trace.signal_fd;
 }
 
 int

@@ -16,6 +16,7 @@
 #define BSC_TARGET_H
 
 #include "lib/core/mono.h"
+#include "sockmig/ckpt/memory.h"
 #include "sockmig/core/image.h"
 #include "sockmig/pages.h"
 #include "sockmig/refusal.h"
@@ -34,8 +35,10 @@ struct trace_kin;
 int target_attach(pid_t pid, struct target **out, struct refusals *why);
 
 /* target_attach_quickly - the same without a look at what it has, for who takes a
- * checkpoint at once: that one says what cannot be protected. */
-int target_attach_quickly(pid_t pid, struct target **out, struct refusals *why);
+ * checkpoint at once: that one says what cannot be protected.  @kin: as below; NULL: it
+ * is taken alone. */
+int target_attach_quickly(
+    pid_t pid, const struct trace_kin *kin, struct target **out, struct refusals *why);
 
 /* target_attach_among - the same of one of several that are taken together. */
 int target_attach_among(
@@ -88,6 +91,29 @@ struct target_request {
 int target_checkpoint(struct target *t, const struct target_request *req,
     struct image *im, struct pages *pages, struct parcels *parcels,
     struct target_timing *timing, struct refusals *why);
+
+/* target_state, target_memory - the two halves of it, for a process that is stopped
+ * already: several processes are taken by each for all of them.  Neither lets it run.
+ *
+ * @share  how much of its shared memory is to be sent
+ *
+ * As above.  After a failure what has been taken of the others is lost:
+ * target_forget(), or target_forget_state() where only that was taken.
+ * target_keep_house - what may be some time old; when it runs on. */
+int target_state(struct target *t, bool files_renamed, struct image *im,
+    struct parcels *parcels, struct target_timing *timing, struct refusals *why);
+int target_memory(struct target *t, memory_share *share, void *arg, struct image *im,
+    struct pages *pages, struct target_timing *timing, struct refusals *why);
+void target_forget_state(struct target *t);
+void target_keep_house(struct target *t, const struct image *im);
+
+/* target_births - children that it ever had.  target_has_executed - it runs another
+ * program: it must be attached anew.  target_answer - as target_serve(), without
+ * waiting; target_signal_fd - readable when there may be something to answer. */
+unsigned target_births(const struct target *t);
+bool target_has_executed(const struct target *t);
+int target_answer(struct target *t);
+int target_signal_fd(const struct target *t);
 
 /* target_stop - stop it ahead of target_checkpoint(), so that several processes are
  * caught at one instant.  0; -EAGAIN: not within @limit_ms, it runs on; -ESRCH. */

@@ -342,6 +342,15 @@ trace_resume(struct trace *t)
 }
 
 int
+trace_answer(struct trace *t)
+{
+    drain_signals(t);
+    while (!t->ended && poll_once(t))
+        ;
+    return t->ended ? -ESRCH : 0;
+}
+
+int
 trace_serve(struct trace *t, struct mono until, int wake_fd)
 {
     struct pollfd pfd[2] = { { .fd = t->signal_fd, .events = POLLIN },
@@ -351,10 +360,7 @@ trace_serve(struct trace *t, struct mono until, int wake_fd)
         int64_t left;
         struct timespec ts;
 
-        drain_signals(t);
-        while (!t->ended && poll_once(t))
-            ;
-        if (t->ended)
+        if (trace_answer(t) < 0)
             return -ESRCH;
         left = mono_us_between(mono_clock(), until);
         if (left <= 0 || (pfd[1].revents & (POLLIN | POLLHUP | POLLERR)))

@@ -51,6 +51,7 @@ struct trace_child {
 struct trace_kin {
     const pid_t *pids; /* borrowed */
     unsigned n;
+    bool in_cell; /* of a service: no files go along, and a gate is before it */
 };
 
 struct trace {
@@ -60,6 +61,7 @@ struct trace {
     unsigned nthreads;
     struct trace_child children[IMAGE_MAX_CHILDREN];
     unsigned nchildren, lost_children; /* lost: beyond the table */
+    unsigned births;                   /* of children, ever */
     int signal_fd;                     /* owned: readable when SIGCHLD is pending */
     uint64_t leader; /* hash of what all threads must have as the leader has it */
     uint64_t nfilters;
@@ -95,8 +97,11 @@ int trace_filters(pid_t tid, bool suspended);
  * interrupt stop again.  0, or -ESRCH. */
 int trace_wait_stop(struct trace *t, struct trace_thread *th);
 
-/* trace_children - forget those that have been waited for. */
+/* trace_children - forget those that have been waited for, and those that are kin. */
 void trace_children(struct trace *t);
+
+/* trace_answer - answer what has stopped by now.  0 or -ESRCH. */
+int trace_answer(struct trace *t);
 
 /* trace_exit_kill - stopped process @pid is killed if its tracer ends from now on, and
  * nothing else of it is reported; or all is as before.  0 or -errno. */

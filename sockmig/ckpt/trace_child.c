@@ -59,8 +59,9 @@ trace_child_add(struct trace *t, pid_t pid, bool attached)
     for (unsigned i = 0; i < t->nchildren; i++)
         if (t->children[i].pid == pid)
             return;
+    t->births++;
     if (t->nchildren == IMAGE_MAX_CHILDREN) {
-        t->lost_children++;
+        t->lost_children += !t->kin;
         if (attached && waitpid(pid, &status, __WALL) == pid && WIFSTOPPED(status))
             ptrace(PTRACE_DETACH, pid, 0, 0);
         return;
@@ -91,12 +92,26 @@ trace_child_poll(struct trace *t)
     return any;
 }
 
+static bool
+is_kin(const struct trace *t, pid_t pid)
+{
+    for (unsigned i = 0; t->kin && i < t->kin->n; i++)
+        if (t->kin->pids[i] == pid)
+            return true;
+    return false;
+}
+
 void
 trace_children(struct trace *t)
 {
     for (unsigned i = t->nchildren; i-- > 0;) {
         struct trace_child *c = &t->children[i];
 
+        if (!c->attached && is_kin(t, c->pid)) {
+            fd_close(c->pidfd);
+            *c = t->children[--t->nchildren];
+            continue;
+        }
         if (c->pidfd >= 0 && syscall(SYS_pidfd_send_signal, c->pidfd, 0, NULL, 0) == 0)
             continue; /* lives, or its parent has not waited for it yet */
         if (c->pidfd >= 0 && errno != ESRCH)

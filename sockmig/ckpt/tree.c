@@ -132,17 +132,20 @@ add_children(struct tree *t, unsigned parent)
     return ret;
 }
 
-int
-tree_find(struct tree *t, pid_t root)
+static int
+begin(struct tree *t, pid_t root)
 {
-    int ret;
-
     memset(t, 0, sizeof *t);
     t->kin.pids = t->pids;
     t->members = calloc(FAMILY_MAX, sizeof *t->members);
-    if (!t->members)
-        return -ENOMEM;
-    ret = add(t, root, -1);
+    return t->members ? add(t, root, -1) : -ENOMEM;
+}
+
+int
+tree_find(struct tree *t, pid_t root)
+{
+    int ret = begin(t, root);
+
     for (unsigned i = 0; i < t->n && ret == 0; i++)
         ret = add_children(t, i);
     return ret;
@@ -170,15 +173,23 @@ is_alive(pid_t pid)
 /* One that was just forked by one that we trace is ours by itself, until its parent's
  * target has let it go: it cannot be attached before. */
 static int
+attach_now(struct tree *t, struct tree_member *m, struct refusals *own)
+{
+    return t->init ? target_attach_quickly(
+                         m->pid, t->single ? NULL : &t->kin, &m->target, own)
+                   : target_attach_among(m->pid, &t->kin, &m->target, own);
+}
+
+static int
 attach_patiently(struct tree *t, unsigned i, struct refusals *own)
 {
     struct tree_member *m = &t->members[i];
-    int ret = target_attach_among(m->pid, &t->kin, &m->target, own);
+    int ret = attach_now(t, m, own);
 
     for (unsigned tries = 0; ret == -ESRCH && tries < 200 && is_alive(m->pid);
          tries++) {
         tree_serve(t, 500);
-        ret = target_attach_among(m->pid, &t->kin, &m->target, own);
+        ret = attach_now(t, m, own);
     }
     return ret;
 }
@@ -194,14 +205,32 @@ attach_one(struct tree *t, unsigned i, struct refusals *why)
     if (m->target || (m->info.flags & FAMILY_ZOMBIE))
         return 0;
     ret = attach_patiently(t, i, &own);
-    if (ret == 0)
-        ret = image_alloc(&m->image);
+    if (ret == 0 && !m->image && !(m->image = image_new()))
+        ret = -ENOMEM;
     if (ret == -EOPNOTSUPP)
         join(why, &own);
     if (ret == -ESRCH && tree_describe(m->pid, &m->info) &&
         (m->info.flags & FAMILY_ZOMBIE))
         ret = 0;
     return ret;
+}
+
+int
+tree_track(struct tree *t, pid_t init, pid_t root, enum conf_children children,
+    struct refusals *why)
+{
+    int ret = begin(t, root);
+
+    memset(why, 0, sizeof *why);
+    t->init = init;
+    t->kin.in_cell = true;
+    for (unsigned i = 0; i < t->n && ret == 0 && children != CONF_CHILDREN_LOST; i++)
+        ret = add_children(t, i);
+    t->single = children == CONF_CHILDREN_LOST ||
+                (children == CONF_CHILDREN_AUTO && t->n == 1);
+    if (ret == 0)
+        ret = family_alloc(&t->family, 0);
+    return ret == 0 ? tree_attach(t, why) : ret;
 }
 
 int
@@ -224,7 +253,7 @@ static void
 forget(struct tree *t, unsigned i)
 {
     target_detach(t->members[i].target);
-    image_release(&t->members[i].image);
+    image_free(t->members[i].image);
     t->n--;
     for (unsigned k = i; k < t->n; k++) {
         t->members[k] = t->members[k + 1];
@@ -261,6 +290,48 @@ forget_strangers(struct tree *t)
     }
 }
 
+/* In a cell they are of the service as well, but a clone cannot make them: its stubs
+ * have parents. */
+static int
+check_orphans(const struct tree *t, struct refusals *why)
+{
+    char path[64], text[TEXT_SIZE], *at = text, *end;
+    int ret = 0;
+
+    snprintf(
+        path, sizeof path, "/proc/%d/task/%d/children", (int)t->init, (int)t->init);
+    if (!t->init || t->single || file_read(path, text, sizeof text) < 0)
+        return 0;
+    for (long pid = strtol(at, &end, 10); end != at; pid = strtol(at, &end, 10)) {
+        struct family_member info;
+
+        at = end;
+        if (pid == t->pids[0] || !tree_describe((pid_t)pid, &info) ||
+            (info.flags & FAMILY_ZOMBIE))
+            continue;
+        refuse(why, info.pid, -1,
+            "let the service wait for the end of its children, or keep it from going "
+            "into the background",
+            "process %.15s has outlived its parent", info.name);
+        ret = -EOPNOTSUPP;
+    }
+    return ret;
+}
+
+/* What runs now is another program with the same id. */
+static int
+renew(struct tree *t, unsigned i, struct refusals *why)
+{
+    struct tree_member *m = &t->members[i];
+
+    target_detach(m->target);
+    m->target = NULL;
+    m->info.number = t->next++;
+    m->taken = false;
+    m->births = 0;
+    return attach_one(t, i, why);
+}
+
 static int
 stop_one(struct tree *t, unsigned i, unsigned limit_ms, struct refusals *why)
 {
@@ -269,12 +340,17 @@ stop_one(struct tree *t, unsigned i, unsigned limit_ms, struct refusals *why)
 
     if (ret == 0 && m->target)
         ret = target_stop(m->target, limit_ms);
+    if (ret == 0 && t->init && i > 0 && m->target && target_has_executed(m->target)) {
+        ret = renew(t, i, why);
+        if (ret == 0)
+            ret = target_stop(m->target, limit_ms);
+    }
     if (ret == -ESRCH && i > 0) {
         target_detach(m->target);
         m->target = NULL;
         ret = 0; /* a zombie, or gone: seen below */
     }
-    if (ret == 0)
+    if (ret == 0 && !t->single)
         ret = add_children(t, i);
     return ret;
 }
@@ -312,6 +388,8 @@ tree_stop(struct tree *t, unsigned limit_ms, struct refusals *why)
 
     for (unsigned i = 0; i < t->n && ret == 0; i++)
         ret = stop_one(t, i, limit_ms, why);
+    if (ret == 0)
+        ret = check_orphans(t, why);
     if (ret < 0) {
         tree_resume(t);
         return ret;
@@ -349,8 +427,12 @@ tree_close(struct tree *t)
 {
     for (unsigned i = t->n; t->members && i-- > 0;) {
         target_detach(t->members[i].target);
-        image_release(&t->members[i].image);
+        image_free(t->members[i].image);
     }
+    /* the images of the list were the members' */
+    for (uint32_t i = 0; t->family.images && i < FAMILY_MAX; i++)
+        t->family.images[i] = NULL;
+    family_release(&t->family);
     free(t->members);
     t->members = NULL;
     t->n = 0;

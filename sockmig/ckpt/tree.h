@@ -5,6 +5,7 @@
 #ifndef BSC_TREE_H
 #define BSC_TREE_H
 
+#include "lib/conf.h"
 #include "sockmig/ckpt/target.h"
 #include "sockmig/ckpt/trace.h"
 #include "sockmig/core/family.h"
@@ -12,8 +13,10 @@
 struct tree_member {
     pid_t pid;             /* as the caller sees it */
     struct target *target; /* owned; NULL: not attached, or a zombie */
-    struct image image;    /* owned; its arrays are there once it is attached */
+    struct image *image;   /* owned; NULL: as above */
     struct family_member info;
+    unsigned births; /* of its children, that are known of */
+    bool taken;      /* by tree_checkpoint(), at least once */
 };
 
 struct tree {
@@ -22,12 +25,38 @@ struct tree {
     pid_t pids[FAMILY_MAX];
     uint32_t next; /* number for the next one; never used again */
     struct trace_kin kin;
-    char boot[40];
+    pid_t init;           /* of the cell that it is alone in; 0: of a host */
+    bool single;          /* the root only: its children are let go */
+    struct family family; /* owned; what tree_checkpoint() took, images borrowed */
 };
 
 /* tree_find - the processes of the tree at @root, running on; nothing is attached.
  * 0; -ESRCH; -E2BIG: more than FAMILY_MAX. */
 int tree_find(struct tree *t, pid_t root);
+
+/* tree_track - the processes of a cell whose first process is @init, to be taken again
+ * and again; attached without a look, since the first checkpoint is that.
+ *
+ * @root      of the service
+ * @children  what is to become of its children
+ *
+ * 0; -EOPNOTSUPP: see @why; -ESRCH; other -errno.  tree_close() in any case. */
+int tree_track(struct tree *t, pid_t init, pid_t root, enum conf_children children,
+    struct refusals *why);
+
+/* tree_checkpoint - target_checkpoint() of all, at one instant: .family has the images
+ * then.  Runs and parcels have the numbers of the members.
+ *
+ * 0 or as there; -EAGAIN also if a process came or went at the wrong moment. */
+int tree_checkpoint(struct tree *t, const struct target_request *req,
+    struct pages *pages, struct parcels *parcels, struct target_timing *timing,
+    struct refusals *why);
+int tree_precopy(struct tree *t); /* target_precopy() without pages */
+void tree_forget(struct tree *t); /* target_forget() of all */
+
+/* tree_wait - answer their stops until @until or until @wake_fd is readable.  0;
+ * -ESRCH: the root has ended. */
+int tree_wait(struct tree *t, struct mono until, int wake_fd);
 
 /* tree_attach - attach all of them; they run on.
  * 0; -EOPNOTSUPP: refused, see @why; -ESRCH: the root is gone; other -errno. */

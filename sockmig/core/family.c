@@ -35,6 +35,29 @@ family_place(const struct family *f, uint32_t number)
     return -1;
 }
 
+bool
+family_owner(const struct family *f, uint32_t i, int32_t fd)
+{
+    for (uint32_t k = 0; k < f->nlinks; k++)
+        if (f->links[k].process == i && f->links[k].fd == fd)
+            return false;
+    return true;
+}
+
+uint32_t
+family_connections(const struct family *f)
+{
+    uint32_t n = 0;
+
+    for (uint32_t i = 0; i < f->n; i++) {
+        const struct image *im = f->images[i];
+
+        for (uint32_t k = 0; !family_is_zombie(&f->members[i]) && k < im->ntcps; k++)
+            n += family_owner(f, i, im->tcps[k].fd);
+    }
+    return n;
+}
+
 /* ---- writing */
 
 static void
@@ -175,8 +198,8 @@ static bool
 has_socket(const struct family *f, uint64_t inode)
 {
     for (uint32_t i = 0; i < f->n; i++)
-        for (uint32_t k = 0; !family_is_zombie(&f->members[i]) && k < f->images[i]->nfds;
-             k++)
+        for (uint32_t k = 0;
+             !family_is_zombie(&f->members[i]) && k < f->images[i]->nfds; k++)
             if (f->images[i]->fds[k].kind == IMAGE_FD_UNIX &&
                 f->images[i]->fds[k].inode == inode)
                 return true;

@@ -54,7 +54,8 @@ uint32_t family_count(const uint8_t *data, size_t size);
  *
  * False if it is truncated, of another layout, or breaks an invariant stated above or
  * in image.h; @f is then unusable.  @why gets a static text. */
-bool family_decode(struct family *f, const uint8_t *data, size_t size, const char **why);
+bool family_decode(
+    struct family *f, const uint8_t *data, size_t size, const char **why);
 
 /* family_check - NULL if @f keeps every invariant but those of the images by
  * themselves, or a static text that names the one it breaks. */
@@ -63,6 +64,11 @@ const char *family_check_members(const struct family_member *members, uint64_t n
 
 /* family_place - in the list, of the member with @number; -1: there is none. */
 int family_place(const struct family *f, uint32_t number);
+
+/* family_owner - is descriptor @fd of member @i no duplicate of another member's?
+ * family_connections - how many TCP connections have they, each counted once? */
+bool family_owner(const struct family *f, uint32_t i, int32_t fd);
+uint32_t family_connections(const struct family *f);
 
 /* family_is_zombie, family_is_same - one that has no image; the same process, in the
  * same place of its family? */

@@ -1,0 +1,342 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * tree_take.c - checkpoints of a tree that is taken again and again. */
+#include "sockmig/ckpt/links.h"
+#include "sockmig/ckpt/tree.h"
+
+#include "lib/fault.h"
+#include "lib/loop.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define SLICE_MS 2 /* see trace.c */
+
+/* One checkpoint. */
+struct taking {
+    struct tree *t;
+    const struct target_request *req;
+    struct target_timing *timing;
+    struct refusals *why;
+    unsigned member; /* whose memory is read */
+    bool lost;       /* somebody has ended who may have written to shared memory */
+};
+
+static uint32_t
+since(struct mono *from)
+{
+    struct mono now = mono_clock();
+    int64_t us = mono_us_between(*from, now);
+
+    *from = now;
+    return us > UINT32_MAX ? UINT32_MAX : (uint32_t)us;
+}
+
+/* ---- shared memory */
+
+static bool
+maps(const struct tree_member *m, const struct image_vma *v, bool writable)
+{
+    for (uint32_t i = 0; m->target && m->taken && i < m->image->nvmas; i++) {
+        const struct image_vma *own = &m->image->vmas[i];
+
+        if ((own->kind == IMAGE_VMA_SHARED_ANON || own->kind == IMAGE_VMA_SEGMENT) &&
+            own->inode == v->inode && own->dev_major == v->dev_major &&
+            own->dev_minor == v->dev_minor && (!writable || (own->prot & 2)))
+            return true;
+    }
+    return false;
+}
+
+/* Does one of members @from..@to - 1 map what @v does? */
+static bool
+any_maps(const struct tree *t, unsigned from, unsigned to, const struct image_vma *v,
+    bool writable)
+{
+    for (unsigned i = from; i < to; i++)
+        if (maps(&t->members[i], v, writable))
+            return true;
+    return false;
+}
+
+/* Each tells what it wrote itself.  Only what one has written that is gone must be sent
+ * as a whole, by the first of those that have it. */
+static enum memory_share
+share(void *arg, const struct image_vma *v, bool fresh)
+{
+    struct taking *k = arg;
+    bool before = any_maps(k->t, 0, k->member, v, false);
+    bool known = before || any_maps(k->t, k->member + 1, k->t->n, v, false);
+
+    if (!(v->prot & 2))
+        return any_maps(k->t, 0, k->t->n, v, true) ? MEMORY_SHARE_WRITTEN
+                                                   : MEMORY_SHARE_ALL;
+    if (k->lost && !before)
+        return MEMORY_SHARE_ALL;
+    if (fresh)
+        return known ? MEMORY_SHARE_TOUCHED : MEMORY_SHARE_ALL;
+    return MEMORY_SHARE_WRITTEN;
+}
+
+/* Children that were born since the last checkpoint and are not here any more. */
+static bool
+lost_children(struct tree *t)
+{
+    bool lost = false;
+
+    for (unsigned i = 0; i < t->n; i++) {
+        struct tree_member *m = &t->members[i];
+        unsigned births = m->target ? target_births(m->target) : m->births, here = 0;
+
+        for (unsigned k = 1; k < t->n; k++)
+            here += t->members[k].info.parent == (int)i && !t->members[k].taken;
+        lost |= births - m->births > here;
+        m->births = births;
+    }
+    return lost;
+}
+
+/* ---- one checkpoint */
+
+static void
+join(struct refusals *all, const struct refusals *one)
+{
+    for (unsigned i = 0; i < one->n && i < REFUSALS_MAX; i++)
+        refuse(all, one->v[i].pid, one->v[i].fd, one->v[i].cure, "%s", one->v[i].what);
+}
+
+static void
+forget_states(struct tree *t)
+{
+    for (unsigned i = 0; i < t->n; i++)
+        if (t->members[i].target)
+            target_forget_state(t->members[i].target);
+}
+
+static int
+take_states(struct taking *k, bool files_renamed, struct parcels *parcels)
+{
+    struct tree *t = k->t;
+    int ret = 0;
+
+    for (unsigned i = 0; i < t->n && (ret == 0 || ret == -EOPNOTSUPP); i++) {
+        struct tree_member *m = &t->members[i];
+        struct target_timing one = { 0 };
+        struct refusals own;
+        int r;
+
+        if (!m->target)
+            continue;
+        parcels->process = m->info.number;
+        r = target_state(m->target, files_renamed, m->image, parcels, &one, &own);
+        if (r == -EOPNOTSUPP) /* name what the others have, too */
+            join(k->why, &own);
+        k->timing->threads += one.threads;
+        k->timing->fds += one.fds;
+        k->timing->sockets += one.sockets;
+        ret = r < 0 ? r : ret;
+    }
+    if (ret < 0)
+        forget_states(t);
+    return ret;
+}
+
+static int
+take_memories(struct taking *k, struct pages *pages)
+{
+    struct tree *t = k->t;
+    int ret = 0;
+
+    for (k->member = 0; k->member < t->n && ret == 0; k->member++) {
+        struct tree_member *m = &t->members[k->member];
+        struct target_timing one = { 0 };
+        struct refusals own = { .n = 0 };
+
+        if (!m->target)
+            continue;
+        pages->process = m->info.number;
+        ret = target_memory(m->target, share, k, m->image, pages, &one, &own);
+        join(k->why, &own);
+        k->timing->maps += one.maps;
+        k->timing->scan += one.scan;
+        k->timing->read += one.read;
+        m->taken |= ret == 0;
+    }
+    if (ret < 0)
+        tree_forget(t);
+    return ret;
+}
+
+/* What the list of family.h says of them now. */
+static int
+list(struct tree *t)
+{
+    struct family_link *links;
+    long n = t->n > 1 ? links_find(t, &links) : 0;
+
+    if (n < 0 || n > FAMILY_MAX_LINKS) {
+        if (n > 0)
+            free(links);
+        return n < 0 ? (int)n : -E2BIG;
+    }
+    t->family.n = t->n;
+    t->family.nlinks = (uint32_t)n;
+    for (unsigned i = 0; i < t->n; i++) {
+        t->family.members[i] = t->members[i].info;
+        t->family.images[i] = t->members[i].image;
+    }
+    if (t->n > 1) {
+        memcpy(t->family.links, links, (size_t)n * sizeof *links);
+        free(links);
+    }
+    return 0;
+}
+
+static int
+take_stopped(struct taking *k, struct pages *pages, struct parcels *parcels)
+{
+    const struct target_request *req = k->req;
+    struct mono at = mono_clock();
+    int ret = 0;
+
+    k->lost |= lost_children(k->t);
+    if (req->mark)
+        req->mark(req->arg);
+    k->timing->mark = since(&at);
+    if (req->files)
+        ret = req->files(req->arg, k->why);
+    if (ret >= 0)
+        ret = take_states(k, ret > 0, parcels);
+    FAULT_POINT("checkpoint-sockets");
+    if (req->marked)
+        req->marked(req->arg);
+    if (ret == 0)
+        ret = take_memories(k, pages);
+    FAULT_POINT("checkpoint-pages");
+    return ret == 0 ? list(k->t) : ret;
+}
+
+static void
+keep_house(struct tree *t)
+{
+    for (unsigned i = 0; i < t->n; i++)
+        if (t->members[i].target)
+            target_keep_house(t->members[i].target, t->members[i].image);
+}
+
+/* The end of one that nobody saw: what it wrote to shared memory is not known. */
+static unsigned
+alive(const struct tree *t)
+{
+    unsigned n = 0;
+
+    for (unsigned i = 0; i < t->n; i++)
+        n += t->members[i].target != NULL && t->members[i].taken;
+    return n;
+}
+
+static int
+take_many(struct taking *k, struct pages *pages, struct parcels *parcels)
+{
+    struct tree *t = k->t;
+    struct mono begin = mono_clock(), at = begin;
+    unsigned before = alive(t);
+    int ret = tree_stop(t, k->req->stop_limit_ms, k->why);
+
+    k->timing->stop = since(&at);
+    if (ret < 0)
+        return ret;
+    k->lost = alive(t) < before;
+    ret = take_stopped(k, pages, parcels);
+    if (ret == -ESRCH && t->members[0].target &&
+        target_answer(t->members[0].target) == 0)
+        ret = -EAGAIN; /* it was another one that is gone */
+    since(&at);
+    if (ret < 0 || !k->req->stay_stopped)
+        tree_resume(t);
+    k->timing->resume = since(&at);
+    k->timing->pause = since(&begin);
+    if (ret == 0 && !k->req->stay_stopped)
+        keep_house(t);
+    return ret;
+}
+
+static int
+take_single(struct taking *k, struct pages *pages, struct parcels *parcels)
+{
+    struct tree_member *m = &k->t->members[0];
+    int ret = target_checkpoint(
+        m->target, k->req, m->image, pages, parcels, k->timing, k->why);
+
+    return ret == 0 ? list(k->t) : ret;
+}
+
+int
+tree_checkpoint(struct tree *t, const struct target_request *req, struct pages *pages,
+    struct parcels *parcels, struct target_timing *timing, struct refusals *why)
+{
+    struct taking k = { .t = t, .req = req, .timing = timing, .why = why };
+
+    memset(timing, 0, sizeof *timing);
+    memset(why, 0, sizeof *why);
+    return t->single ? take_single(&k, pages, parcels) : take_many(&k, pages, parcels);
+}
+
+int
+tree_precopy(struct tree *t)
+{
+    int ret = 0;
+
+    for (unsigned i = 0; i < t->n && ret == 0; i++) {
+        if (t->members[i].target)
+            ret = target_precopy(t->members[i].target, NULL);
+        if (ret == -ESRCH && i > 0)
+            ret = 0; /* the checkpoint sees what has become of it */
+    }
+    return ret;
+}
+
+void
+tree_forget(struct tree *t)
+{
+    for (unsigned i = 0; i < t->n; i++)
+        if (t->members[i].target)
+            target_forget(t->members[i].target);
+}
+
+static int
+answer_all(struct tree *t)
+{
+    int ret = 0;
+
+    for (unsigned i = 0; i < t->n; i++)
+        if (t->members[i].target && target_answer(t->members[i].target) < 0 && i == 0)
+            ret = -ESRCH;
+    return ret;
+}
+
+int
+tree_wait(struct tree *t, struct mono until, int wake_fd)
+{
+    struct pollfd pfd[2] = { { .events = POLLIN },
+        { .fd = wake_fd, .events = POLLIN } };
+
+    if (t->single)
+        return target_serve(t->members[0].target, until, wake_fd);
+    for (;;) {
+        int64_t left;
+        struct timespec ts;
+
+        if (answer_all(t) < 0)
+            return -ESRCH;
+        left = mono_us_between(mono_clock(), until);
+        if (left <= 0 || (pfd[1].revents & (POLLIN | POLLHUP | POLLERR)))
+            return 0;
+        left = left < SLICE_MS * 1000 ? left : SLICE_MS * 1000;
+        ts = (struct timespec){ 0, left * 1000 };
+        pfd[0].fd = target_signal_fd(t->members[0].target);
+        ppoll(pfd, 2, &ts, NULL);
+    }
+}

@@ -161,8 +161,8 @@ type_of(const struct walk *w, const struct statx *st, uint8_t *type)
         return refuse_file(
             w, "let the service make it elsewhere, as in /run", "a socket is no state");
     case S_IFIFO:
-        return refuse_file(w, "let the service make it elsewhere, as in /run",
-            "a named pipe is no state");
+        *type = FILES_FIFO;
+        return 0;
     default:
         return refuse_file(w, "take it out of the folder", "a device");
     }
@@ -328,6 +328,12 @@ sort(struct scan_list *list)
     return 0;
 }
 
+static bool
+may_have_links(const struct files_entry *e)
+{
+    return e->shared && (e->type == FILES_FILE || e->type == FILES_FIFO);
+}
+
 /* Of a file with several names the first is the file, the others are links to it; a
  * name outside would be a way to write to it that nobody sees. */
 static int
@@ -338,11 +344,10 @@ join_links(struct walk *w)
     for (size_t i = 0; i < list->n; i++) {
         uint32_t names = 1;
 
-        if (!list->v[i].shared || list->v[i].type != FILES_FILE)
+        if (!may_have_links(&list->v[i]))
             continue;
         for (size_t k = i + 1; k < list->n; k++)
-            if (list->v[k].shared && list->v[k].type == FILES_FILE &&
-                list->v[k].root == list->v[i].root &&
+            if (may_have_links(&list->v[k]) && list->v[k].root == list->v[i].root &&
                 list->v[k].inode == list->v[i].inode) {
                 list->v[k].type = FILES_LINK;
                 list->v[k].target = list->v[i].path;

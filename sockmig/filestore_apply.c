@@ -138,6 +138,19 @@ make_file(const struct place *at, uint64_t size)
     return ret;
 }
 
+static int
+make_fifo(const struct place *at)
+{
+    struct stat st;
+
+    if (fstatat(at->dir, at->name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+        S_ISFIFO(st.st_mode))
+        return 0;
+    if (drop_name(at->dir, at->name) < 0 || mkfifoat(at->dir, at->name, 0600) < 0)
+        return -errno;
+    return 0;
+}
+
 /* Under a name of ours first: a name is then never without its thing. */
 static int
 put_in_place(const struct place *at)
@@ -299,6 +312,9 @@ by_name(struct applier *a, const struct files_op *op)
         break;
     case FILES_MAKE_LINK:
         ret = make_link(a, &at, op->target);
+        break;
+    case FILES_MAKE_FIFO:
+        ret = make_fifo(&at);
         break;
     case FILES_DROP:
         ret = drop_name(at.dir, at.name);

@@ -29,6 +29,7 @@ static const char *const kinds[] = {
     [IMAGE_FD_SIGNALFD] = "signalfd",
     [IMAGE_FD_PIPE_READ] = "pipe, read end",
     [IMAGE_FD_PIPE_WRITE] = "pipe, write end",
+    [IMAGE_FD_FIFO] = "named pipe",
     [IMAGE_FD_UDP] = "UDP socket",
     [IMAGE_FD_RAW] = "raw socket",
     [IMAGE_FD_PTY_MASTER] = "terminal, master",
@@ -101,6 +102,9 @@ descriptor(const struct image *im, const struct image_fd *f)
     } else if (f->kind == IMAGE_FD_PIPE_READ || f->kind == IMAGE_FD_PIPE_WRITE) {
         jv_set_int(to, "pipe", (int64_t)f->inode);
         jv_set_int(to, "unread", f->u.pipe.queued);
+    } else if (f->kind == IMAGE_FD_FIFO) {
+        jv_set_str(to, "path", f->u.fifo.path);
+        jv_set_int(to, "unread", f->u.fifo.queued);
     } else if (f->kind == IMAGE_FD_PTY_MASTER || f->kind == IMAGE_FD_PTY_SLAVE) {
         jv_set_int(to, "terminal", f->u.pty.index);
         jv_set_int(to, "unread", f->u.pty.output + f->u.pty.input);

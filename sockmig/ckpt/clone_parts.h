@@ -10,6 +10,7 @@
  *     wake_net.c     sockets, TCP and UDP
  *     wake_unix.c    unix sockets
  *     wake_terminal.c pseudo-terminals
+ *     wake_fifo.c    named pipes
  *     wake_fds.c     all other descriptors, and handing them over
  *     wake_state.c   the process
  *     wake_threads.c its threads, credentials and registers */
@@ -173,6 +174,17 @@ int wake_settle_terminal(struct wake *w, uint32_t at, int master);
 void wake_control_terminal(
     struct batch *b, int engine, int slave, const int32_t *group);
 int wake_terminals(struct wake *w, const char **what);
+
+/* wake_fifo_ends - the named pipes of several processes; what is open already stays.
+ * wake_fifos: of one. */
+struct fifo_end {
+    const struct image_fd *f; /* borrowed, as the others */
+    const struct image *im;
+    struct clone *c;
+};
+int wake_fifo_ends(
+    const struct fifo_end *ends, uint32_t n, struct refusals *why, const char **what);
+int wake_fifos(struct wake *w, const char **what);
 
 /* wake_open_all - engine's descriptors for all but sockets, epoll and duplicates. */
 int wake_open_all(struct wake *w, const char **what);

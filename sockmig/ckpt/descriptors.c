@@ -57,6 +57,7 @@ int
 descriptors_open(struct descriptors *d, struct trace *trace, int cell_pid)
 {
     char path[64];
+    struct stat st;
     int ret = -ENOMEM;
 
     *d = (struct descriptors){ .pid = trace->pid,
@@ -78,6 +79,8 @@ descriptors_open(struct descriptors *d, struct trace *trace, int cell_pid)
         ret = errno == ENOENT ? -ESRCH : -errno;
         goto fail;
     }
+    if (fstat(d->tee[0], &st) == 0)
+        d->pipes = st.st_dev;
     d->diag = open_diag(d->pid);
     survey_open(&d->survey, d->pid, IMAGE_MAX_FDS + 1); /* without it, one by one */
     return 0;
@@ -177,14 +180,15 @@ look_at_file(struct look *l)
 {
     off_t at = lseek(l->dup, 0, SEEK_CUR);
     struct statfs fs;
+    bool place = l->out->flags & O_PATH;
     int ret = 0;
 
-    if (terminal_is_one(&l->st))
+    if (!place && terminal_is_one(&l->st))
         return look_at_terminal(l);
     l->out->kind = IMAGE_FD_FILE;
     l->out->u.file.position = at < 0 ? 0 : (uint64_t)at;
     l->out->u.file.size = S_ISREG(l->st.st_mode) ? (uint64_t)l->st.st_size : 0;
-    if (!S_ISREG(l->st.st_mode) && !S_ISDIR(l->st.st_mode) &&
+    if (!place && !S_ISREG(l->st.st_mode) && !S_ISDIR(l->st.st_mode) &&
         !is_allowed_device(&l->st))
         return look_refuse(l,
             S_ISCHR(l->st.st_mode) ? "start the service without a device"
@@ -260,11 +264,13 @@ find_leader(struct look *l)
 static int
 look_at_kind(struct look *l)
 {
+    if (l->out->flags & O_PATH) /* but a place */
+        return look_at_file(l);
     switch (l->st.st_mode & S_IFMT) {
     case S_IFSOCK:
         return look_at_socket(l);
     case S_IFIFO:
-        return look_at_pipe(l);
+        return l->st.st_dev == l->d->pipes ? look_at_pipe(l) : look_at_fifo(l);
     case 0:
         return look_at_special(l);
     default:
@@ -306,6 +312,8 @@ look_at_open(struct look *l)
         return 0;
     if (l->out->kind == IMAGE_FD_PIPE_READ)
         return pipe_content(l);
+    if (l->out->kind == IMAGE_FD_FIFO)
+        return fifo_content(l);
     if (l->out->kind == IMAGE_FD_PTY_MASTER)
         return terminal_content(l);
     if (l->out->kind == IMAGE_FD_MEMFD ||
@@ -342,7 +350,7 @@ look_at(struct look *l)
     l->out->inode = l->st.st_ino;
     l->out->flags = (uint32_t)flags & ~(uint32_t)O_CLOEXEC;
     l->full = m->looks < DESCRIPTORS_YOUNG ||
-              (l->d->renamed && (S_ISREG(m->type) || S_ISDIR(m->type))) ||
+              (l->d->renamed && !S_ISSOCK(m->type) && m->type != 0) ||
               ((uint64_t)l->fd + l->d->round) % DESCRIPTORS_ROUND == 0;
     ret = look_at_owner(l);
     if (ret == 0 && l->full)

@@ -67,6 +67,7 @@ struct descriptors {
     int cell_pid;
     int pidfd, dir_fd;        /* owned: the process, /proc/PID/fd */
     int tee[2];               /* owned: a pipe to look into pipes */
+    dev_t pipes;              /* device of all pipes without a name */
     struct survey survey;     /* owned; may be none */
     int diag;                 /* owned: netlink socket in its network namespace; -1 */
     struct descriptor *known; /* owned mapping: by number */
@@ -139,6 +140,12 @@ int look_at_special(struct look *l); /* epoll, eventfd, timerfd, signalfd, inoti
 int look_at_inotify(struct look *l); /* its text has been read */
 int look_at_pipe(struct look *l);
 int pipe_content(struct look *l);
+int look_at_fifo(struct look *l); /* named pipe */
+int fifo_content(struct look *l);
+
+/* pipe_bytes - @size unread bytes of the pipe that l->dup reads, as the parcel of its
+ * descriptor, if they are others than the last time. */
+int pipe_bytes(struct look *l, uint32_t size, uint32_t capacity);
 int look_at_owner(struct look *l);    /* of its signals (O_ASYNC) */
 int look_at_terminal(struct look *l); /* a character device that is one */
 int terminal_content(struct look *l);

@@ -78,23 +78,6 @@ other_end_is_known(struct look *l)
     return false;
 }
 
-static int
-look_for_link(struct look *l)
-{
-    char name[24], link[8] = "";
-
-    snprintf(name, sizeof name, "%d", l->fd);
-    if (readlinkat(l->d->dir_fd, name, link, sizeof link) < 0)
-        return -errno;
-    if (strncmp(link, "pipe:", 5) != 0)
-        return look_refuse(
-            l, "configure the service not to use it", "named pipe (FIFO)");
-    if (!other_end_is_known(l))
-        return look_refuse(l, "start the service without pipes to other programs",
-            "pipe whose other end is in another process");
-    return 0;
-}
-
 int
 look_at_pipe(struct look *l)
 {
@@ -114,7 +97,10 @@ look_at_pipe(struct look *l)
     l->out->u.pipe.capacity = (uint32_t)capacity;
     /* a reader elsewhere is a child: what is unread is lost with it */
     l->out->u.pipe.queued = mode == O_RDONLY ? (uint32_t)queued : 0;
-    return l->full ? look_for_link(l) : 0;
+    if (l->full && !other_end_is_known(l))
+        return look_refuse(l, "start the service without pipes to other programs",
+            "pipe whose other end is in another process");
+    return 0;
 }
 
 static int
@@ -134,7 +120,12 @@ drain(int fd, uint8_t *to, size_t size)
 int
 pipe_content(struct look *l)
 {
-    uint32_t size = l->out->u.pipe.queued;
+    return pipe_bytes(l, l->out->u.pipe.queued, l->out->u.pipe.capacity);
+}
+
+int
+pipe_bytes(struct look *l, uint32_t size, uint32_t capacity)
+{
     uint64_t hash;
     uint8_t *to;
     int ret;
@@ -143,8 +134,8 @@ pipe_content(struct look *l)
         l->memo->parcel_hash = 0;
         return 0;
     }
-    if (fcntl(l->d->tee[0], F_GETPIPE_SZ) < (int)l->out->u.pipe.capacity &&
-        fcntl(l->d->tee[0], F_SETPIPE_SZ, (int)l->out->u.pipe.capacity) < 0)
+    if (fcntl(l->d->tee[0], F_GETPIPE_SZ) < (int)capacity &&
+        fcntl(l->d->tee[0], F_SETPIPE_SZ, (int)capacity) < 0)
         return -errno;
     if (tee(l->dup, l->d->tee[1], size, SPLICE_F_NONBLOCK) != (ssize_t)size)
         return -EAGAIN;

@@ -38,6 +38,7 @@ int stubs_terminals_control(struct stubs *s, unsigned process);
 int stubs_terminals(struct stubs *s);
 void stubs_terminals_close(struct stubs *s);
 int stubs_pipes(struct stubs *s);
+int stubs_fifos(struct stubs *s); /* named ones */
 int stubs_borrow(struct stubs *s, unsigned process);
 int stubs_keep_sets(struct stubs *s, unsigned process);
 

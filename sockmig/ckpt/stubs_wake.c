@@ -131,6 +131,8 @@ prepare(struct stubs *s, const struct stub_wake *request)
     if (ret == 0)
         ret = stubs_pipes(s);
     if (ret == 0)
+        ret = stubs_fifos(s);
+    if (ret == 0)
         ret = stubs_unix(s);
     if (ret == 0)
         ret = stubs_terminals(s);

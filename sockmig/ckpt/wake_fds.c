@@ -454,6 +454,8 @@ wake_descriptors(struct wake *w, const char **what)
     int ret = wake_terminals(w, what);
 
     if (ret == 0)
+        ret = wake_fifos(w, what);
+    if (ret == 0)
         ret = wake_open_all(w, what);
     if (ret < 0)
         return ret;

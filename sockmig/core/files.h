@@ -27,7 +27,14 @@
 #define FILES_MAX_RUN (1u << 20)  /* bytes of one FILES_DATA */
 #define FILES_RESERVED ".bascule" /* names that begin so are ours */
 
-enum files_type { FILES_DIR, FILES_FILE, FILES_SYMLINK, FILES_LINK, FILES_NTYPES };
+enum files_type {
+    FILES_DIR,
+    FILES_FILE,
+    FILES_SYMLINK,
+    FILES_LINK,
+    FILES_FIFO,
+    FILES_NTYPES
+};
 
 struct files_attr {
     uint32_t mode, uid, gid; /* mode: permissions only */
@@ -60,6 +67,7 @@ enum files_kind {
     FILES_ATTR,
     FILES_TAKE, /* a file goes to a place between, .size is its number */
     FILES_GIVE, /* from there it gets this name, instead of what had it */
+    FILES_MAKE_FIFO,
     FILES_NKINDS
 };
 

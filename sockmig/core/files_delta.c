@@ -202,7 +202,7 @@ make_one(const struct files_lists *l, const struct files_entry *now, files_emit 
     void *arg)
 {
     static const enum files_kind kinds[FILES_NTYPES] = { FILES_MAKE_DIR,
-        FILES_MAKE_FILE, FILES_MAKE_SYMLINK, FILES_MAKE_LINK };
+        FILES_MAKE_FILE, FILES_MAKE_SYMLINK, FILES_MAKE_LINK, FILES_MAKE_FIFO };
     const struct files_entry *was = files_before(l, now);
     struct files_op op = { .kind = kinds[now->type],
         .root = now->root,

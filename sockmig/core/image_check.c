@@ -132,6 +132,18 @@ check_pty(const struct image_pty *p)
 }
 
 static const char *
+check_fifo(const struct image_fifo *f)
+{
+    if (!terminated(f->path, sizeof f->path) || f->path[0] != '/')
+        return "named pipe: path is not absolute or has no end";
+    if (f->queued > f->capacity || f->capacity > (1u << 30))
+        return "descriptor: pipe holds more than it can";
+    return f->mode <= 07777 && bool_value(f->deleted) && bool_value(f->hung)
+               ? NULL
+               : "named pipe: mode or flag out of range";
+}
+
+static const char *
 check_fd_kind(const struct image_fd *f)
 {
     switch (f->kind) {
@@ -169,6 +181,8 @@ check_fd_kind(const struct image_fd *f)
         return f->u.pipe.queued <= f->u.pipe.capacity
                    ? NULL
                    : "descriptor: pipe holds more than it can";
+    case IMAGE_FD_FIFO:
+        return check_fifo(&f->u.fifo);
     case IMAGE_FD_PTY_MASTER:
     case IMAGE_FD_PTY_SLAVE:
         return check_pty(&f->u.pty);

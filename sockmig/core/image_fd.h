@@ -35,7 +35,8 @@ enum image_fd_kind {
     IMAGE_FD_TCP_BOUND, /* neither listens nor is connected */
     IMAGE_FD_PTY_MASTER,
     IMAGE_FD_PTY_SLAVE,
-    IMAGE_FD_RAW, /* internet socket: as UDP, without what is unread */
+    IMAGE_FD_RAW,  /* internet socket: as UDP, without what is unread */
+    IMAGE_FD_FIFO, /* named pipe */
     IMAGE_FD_NKINDS
 };
 
@@ -105,6 +106,16 @@ struct image_pty {
     uint32_t output, input;
 };
 
+/* An open named pipe.  .hung: the kernel has shown that its writers (readers) are gone.
+ * What is unread is the parcel of each end that reads, or of one that writes to nobody.
+ */
+struct image_fifo {
+    uint64_t dev;
+    uint32_t queued, capacity;
+    uint32_t mode, uid, gid, deleted, hung, pad;
+    char path[IMAGE_PATH];
+};
+
 struct image_fd { /* sorted by fd */
     int32_t fd, kind;
     int32_t dup_of; /* lower fd that shares the open file; -1: none */
@@ -147,6 +158,7 @@ struct image_fd { /* sorted by fd */
         struct image_udp udp;
         struct image_netlink netlink;
         struct image_pty pty;
+        struct image_fifo fifo;
     } u;
 };
 

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  *
- * pipes.c - pipes, named ones. */
+ * pipes.c - pipes without a name. */
 #include "tests/features/features.h"
 
 #include <fcntl.h>
@@ -166,32 +166,6 @@ check_packets(void)
     return NULL;
 }
 
-static int both;
-
-static const char *
-set_up_fifo(void)
-{
-    unlink("fifo");
-    WANT(mkfifo("fifo", 0600) == 0);
-    both = open("fifo", O_RDWR | O_NONBLOCK);
-    WANT(both >= 0 && write(both, "both ways", 9) == 9);
-    return NULL;
-}
-
-static const char *
-check_fifo(void)
-{
-    char text[16] = "";
-    int reader = open("fifo", O_RDONLY | O_NONBLOCK | O_CLOEXEC);
-
-    WANT(read(both, text, 16) == 9 && strcmp(text, "both ways") == 0);
-    WANT(write(both, "both ways", 9) == 9);
-    WANT(reader >= 0 && read(reader, text, 4) == 4 && strncmp(text, "both", 4) == 0);
-    WANT(read(reader, text, 16) == 5 && close(reader) == 0); /* it has its name */
-    WANT(write(both, "both ways", 9) == 9);
-    return NULL;
-}
-
 static atomic_long blocked_reads;
 static int blocking[2];
 
@@ -240,8 +214,6 @@ static const struct feature rows[] = {
         NULL },
     { "pipe in packet mode (O_DIRECT)", "packet mode", FEATURE_ALONE, set_up_packets,
         check_packets, NULL },
-    { "named pipe, open for both ways", "both ways", FEATURE_ALONE, set_up_fifo,
-        check_fifo, NULL },
 };
 
 AREA(area_pipes, "Pipes", rows);

@@ -3,6 +3,7 @@
 
 alone_family.py FOLDER: writes FOLDER/ready; for FOLDER/check (any content) it checks what
 it has, and writes FOLDER/result: "ok", or what is wrong."""
+import fcntl
 import mmap
 import os
 import select
@@ -10,6 +11,7 @@ import signal
 import socket
 import struct
 import sys
+import termios
 import threading
 import time
 
@@ -25,6 +27,8 @@ log = os.open(folder + "/log", os.O_RDWR | os.O_CREAT, 0o600)  # one position fo
 to_child, from_parent = os.pipe()[::-1]
 to_parent_r, to_parent_w = os.pipe()
 parent_pid = os.getpid()
+os.mkfifo(folder + "/fifo")
+fifo = os.open(folder + "/fifo", os.O_RDONLY | os.O_NONBLOCK)  # the counter writes to it
 listener = socket.socket()
 listener.bind(("127.0.0.1", 0))
 listener.listen()
@@ -47,11 +51,15 @@ def child(work):
 def counter():
     """Counts up in memory that it shares."""
     value = get(0)
+    writer = os.open(folder + "/fifo", os.O_WRONLY)
+    os.close(fifo)
     while True:
         time.sleep(0.001)
         if get(0) != value:
             os._exit(50)
         value += 1
+        if fcntl.ioctl(writer, termios.FIONREAD, b"\0" * 4) == b"\0" * 4:
+            os.write(writer, b"named")
         struct.pack_into("<Q", shared, 0, value)
         struct.pack_into("<Q", mapped, 4096, value)
 
@@ -126,6 +134,9 @@ def check():
     peer = socket.create_connection(listener.getsockname())
     if peer.recv(64) != b"%d" % kin["echo"]:
         return "listener of two processes"
+    named = os.read(fifo, 64) if select.select([fifo], [], [], 5)[0] else None
+    if named != b"named":
+        return "named pipe: %r" % named
     before, before_ticks = get(0), ticks[0]
     end = time.monotonic() + 5
     while get(0) < before + 5 or ticks[0] < before_ticks + 2:

@@ -33,6 +33,7 @@
 #include <unistd.h>
 
 #define SCRATCH_FILE "/tmp/ckpt_refuse.tmp"
+#define SCRATCH_FIFO "/tmp/ckpt_refuse.fifo"
 
 static int outside[2]; /* a pipe whose other end the test keeps */
 
@@ -144,12 +145,11 @@ make_shm(void)
     munmap(p, 4096);
 }
 
+/* Whoever holds the other end is not of the process's kin. */
 static void
 make_fifo(void)
 {
-    unlink(SCRATCH_FILE);
-    mkfifo(SCRATCH_FILE, 0600);
-    open(SCRATCH_FILE, O_RDWR);
+    open(SCRATCH_FIFO, O_WRONLY);
 }
 
 static void
@@ -277,7 +277,7 @@ static const struct {
     { "mapped file is deleted", make_deleted_map },
     { "shared and writable", make_shared_map },
     { "System V", make_shm },
-    { "pipe", make_fifo },
+    { "named pipe", make_fifo },
     { "another process", make_outside_pipe },
     { "seccomp", make_seccomp },
     { "closed descriptor", make_closed_watch },
@@ -426,13 +426,16 @@ row_holds(size_t i)
 int
 main(void)
 {
-    int failed = 0;
+    int failed = 0, reader;
     bool whole;
 
     if (geteuid() != 0 || unshare(CLONE_NEWNET) < 0 || pipe(outside) < 0) {
         printf("skipped: needs root\n");
         return 77;
     }
+    unlink(SCRATCH_FIFO);
+    mkfifo(SCRATCH_FIFO, 0600);
+    reader = open(SCRATCH_FIFO, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         bool ok = row_holds(i);
 
@@ -440,6 +443,8 @@ main(void)
             ok ? "ok" : "FAILED");
         failed += !ok;
     }
+    close(reader);
+    unlink(SCRATCH_FIFO);
     whole = given_up_loses_nothing();
     printf("a checkpoint that is given up: %s\n", whole ? "ok" : "FAILED");
     return failed || !whole ? 1 : 0;

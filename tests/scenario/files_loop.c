@@ -56,11 +56,15 @@ static void
 write_some(const char *path)
 {
     static uint8_t data[40000];
-    int fd = open(path, O_RDWR | (below(3) ? 0 : O_CREAT), 0600);
+    int fd = open(path, O_RDWR | O_NONBLOCK | (below(3) ? 0 : O_CREAT), 0600);
     size_t n = 1 + below(below(3) ? 500 : sizeof data);
 
     if (fd < 0)
         return;
+    if (lseek(fd, 0, SEEK_SET) < 0) { /* a named pipe */
+        close(fd);
+        return;
+    }
     for (size_t i = 0; i < n; i++)
         data[i] = below(4) ? (uint8_t)below(256) : 0;
     if (!below(8))
@@ -79,7 +83,7 @@ change_one(const char *folder)
 
     a_path(a, folder);
     a_path(b, folder);
-    switch (below(14)) {
+    switch (below(15)) {
     case 0:
         unlink(a);
         break;
@@ -92,6 +96,9 @@ change_one(const char *folder)
         break;
     case 4:
         symlink(below(2) ? "n1" : "d0/n2", a);
+        break;
+    case 14:
+        mkfifo(a, 0640);
         break;
     case 5:
         chmod(a, 0600 + below(64));

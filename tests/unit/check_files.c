@@ -103,6 +103,7 @@ static const struct files_op ops[] = {
     { .kind = FILES_ATTR, .path = "", .attr = ATTR },
     { .kind = FILES_TAKE, .path = "d/f", .size = 12 },
     { .kind = FILES_GIVE, .path = "e", .size = 12 },
+    { .kind = FILES_MAKE_FIFO, .path = "p" },
 };
 #define NOPS (sizeof ops / sizeof ops[0])
 
@@ -220,14 +221,15 @@ START_TEST(entries_come_back_in_order_only)
             .shared = true },
         { .path = "b", .type = FILES_LINK, .target = "a" },
         { .path = "c", .type = FILES_SYMLINK, .target = "a" },
+        { .path = "d", .type = FILES_FIFO },
     };
     uint8_t bytes[512];
     struct writer w = writer_init(bytes, sizeof bytes);
-    struct files_entry got[5];
+    struct files_entry got[6];
     struct reader r;
     size_t n = 0;
 
-    for (size_t i = 0; i < 4; i++)
+    for (size_t i = 0; i < 5; i++)
         files_put_entry(&w, &list[i]);
     for (r = reader_init(bytes, w.pos);
          files_get_entry(&r, n ? &got[n - 1] : NULL, &got[n]); n++) {
@@ -235,13 +237,13 @@ START_TEST(entries_come_back_in_order_only)
         ck_assert_int_eq(got[n].type, list[n].type);
         ck_assert_int_eq(got[n].shared, list[n].shared);
     }
-    ck_assert(!r.bad && n == 4);
+    ck_assert(!r.bad && n == 5);
     ck_assert_uint_eq(files_hash(&got[1], 1), 8);
     for (size_t cut = 1; cut < w.pos; cut++) { /* never beyond the end */
         r = reader_init(bytes, cut);
         for (n = 0; files_get_entry(&r, n ? &got[n - 1] : NULL, &got[n]); n++)
             ;
-        ck_assert(r.bad || n < 4);
+        ck_assert(r.bad || n < 5);
     }
     files_put_entry(&w, &list[1]);
     r = reader_init(bytes, w.pos);
@@ -265,6 +267,7 @@ read_list(const char *text, struct files_entry *list, char *names)
             .inode = inode,
             .type = kind == 'd'   ? FILES_DIR
                     : kind == 's' ? FILES_SYMLINK
+                    : kind == 'p' ? FILES_FIFO
                                   : FILES_FILE,
             .target = kind == 's' ? "x" : NULL,
             .shared = kind == 'F',
@@ -280,7 +283,7 @@ static void
 tell(void *arg, const struct files_op *op)
 {
     static const char *const names[FILES_NKINDS] = { "", "dir", "file", "symlink",
-        "link", "drop", "data", "zero", "attr", "take", "give" };
+        "link", "drop", "data", "zero", "attr", "take", "give", "fifo" };
     char *text = arg;
 
     sprintf(
@@ -296,6 +299,9 @@ static const struct {
     { "a folder goes with all in it", "d1:a f2:a/b f3:c", "f3:c", "drop a" },
     { "a file becomes a folder", "f1:a", "d2:a f3:a/b", "drop a, dir a, file a/b" },
     { "a file becomes a symbolic link", "f1:a", "s2:a", "drop a, symlink a" },
+    { "a file becomes a named pipe", "f1:a", "p2:a", "drop a, fifo a" },
+    { "another named pipe by the same name", "p1:a", "p2:a", "" },
+    { "a renamed named pipe is made anew", "p1:a", "p1:b", "drop a, fifo b" },
     { "renamed", "f1:a", "f1:b", "take a, give b" },
     { "renamed over another", "f1:a f2:b", "f1:b", "take a, drop b, give b" },
     { "two change places", "f1:a f2:b", "f2:a f1:b", "take b, take a, give a, give b" },

@@ -105,6 +105,9 @@ static void pty_queue(void) { im.fds[12].u.pty.input = IMAGE_PTY_QUEUE + 1; }
 static void pty_mode(void) { im.fds[12].u.pty.mode = 010000; }
 static void pty_packet(void) { im.fds[12].u.pty.packet = 2; }
 static void pty_session(void) { im.fds[12].u.pty.session = -1; }
+static void fifo_path(void) { im.fds[14].u.fifo.path[0] = 0; }
+static void fifo_queue(void) { im.fds[14].u.fifo.queued = 1; }
+static void fifo_hung(void) { im.fds[14].u.fifo.hung = 2; }
 static void filter_empty(void) { im.filters[0].length = 0; im.ncode = 3; }
 static void filter_code(void) { im.ncode--; }
 static void filter_flag(void) { im.filters[0].log = 2; }
@@ -201,6 +204,9 @@ static struct broken broken[] = {
     { "a terminal's mode is one", pty_mode },
     { "packet mode is on or off", pty_packet },
     { "a terminal's session is one", pty_session },
+    { "a named pipe has an absolute path", fifo_path },
+    { "a named pipe holds no more than it can", fifo_queue },
+    { "the other end of a named pipe has gone, or not", fifo_hung },
     { "a listener's address fits", fd_address },
     { "an item's set is an epoll descriptor", item_set },
     { "an item watches a descriptor", item_fd },

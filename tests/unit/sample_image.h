@@ -28,6 +28,7 @@ sample_fds(struct image *im)
         { 15, IMAGE_FD_INOTIFY, -1 },
         { 16, IMAGE_FD_PTY_MASTER, -1 },
         { 17, IMAGE_FD_PTY_SLAVE, -1 },
+        { 18, IMAGE_FD_FIFO, -1 },
     };
 
     im->nfds = sizeof rows / sizeof rows[0];
@@ -40,6 +41,8 @@ sample_fds(struct image *im)
         f->dup_of = rows[i].dup_of;
         if (f->kind == IMAGE_FD_FILE)
             memcpy(f->u.file.path, "/dev/null", 10);
+        if (f->kind == IMAGE_FD_FIFO)
+            memcpy(f->u.fifo.path, "/run/fifo", 10);
         if (f->kind == IMAGE_FD_PIPE_READ)
             f->u.pipe.capacity = 65536;
         if (f->kind == IMAGE_FD_TCP && f->dup_of < 0)

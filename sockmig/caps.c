@@ -20,9 +20,11 @@ static const unsigned needed[] = {
     CAP_KILL,                 /* end a cell */
     CAP_SYS_NICE,             /* real-time threads */
     CAP_IPC_LOCK,             /* locked buffers */
+    CAP_IPC_OWNER,            /* shared memory of the service's user */
     CAP_SYS_RESOURCE,         /* limits of a clone */
     CAP_DAC_OVERRIDE,         /* files of the service's user */
     CAP_DAC_READ_SEARCH,      /* paths of files that it watches */
+    CAP_LEASE,                /* whether its shared memory is in use here */
     CAP_CHOWN,                /* log files, sockets */
     CAP_FOWNER, CAP_SYS_TIME, /* offsets of a time namespace */
 };

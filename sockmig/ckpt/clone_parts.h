@@ -100,6 +100,11 @@ int skeleton_segments(
     struct clone *c, const struct image *im); /* before its mappings */
 int skeleton_threads(struct clone *c, const struct image *im);
 
+/* skeleton_drop_segments - remove the System V shared memory that none of @images has
+ * (NULL: one that has ended). */
+int skeleton_drop_segments(
+    struct clone *c, const struct image *const *images, uint32_t n);
+
 /* skeleton_same_backing - does a page keep its content if mapping @a becomes @b? */
 bool skeleton_same_backing(const struct image_vma *a, const struct image_vma *b);
 

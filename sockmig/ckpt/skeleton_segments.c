@@ -66,25 +66,41 @@ make_sysv(struct clone *c, const struct image_segment *s)
     return batch_run(b, c->pid);
 }
 
+/* One that is there is opened as it is: with O_CREAT even root may not, in a folder
+ * that everybody can write to (fs.protected_regular). */
+static int
+open_named(struct clone *c, const struct image_segment *s)
+{
+    static const char name[] = "shared memory with a name";
+    const int flags = O_RDWR | O_NOFOLLOW | O_CLOEXEC;
+    struct batch *b = &c->batch;
+    size_t size = strnlen(s->path, IMAGE_PATH - 1) + 1;
+    int ret;
+
+    batch_add(b, name, SYS_open, batch_put(b, s->path, size), flags, 0, 0, 0, 0);
+    ret = batch_run(b, c->pid);
+    if (ret != -ENOENT)
+        return ret;
+    batch_add(b, name, SYS_open, batch_put(b, s->path, size),
+        (uint64_t)(flags | O_CREAT | O_EXCL), 0600, 0, 0, 0);
+    return batch_run(b, c->pid);
+}
+
 /* What lies there under the name is of an earlier time, unless somebody has it: then a
  * lease is not given. */
 static int
 make_named(struct clone *c, const struct image_segment *s, bool is_new)
 {
     struct batch *b = &c->batch;
-    int ret;
+    int ret = open_named(c, s);
 
-    batch_add(b, "shared memory with a name", SYS_open,
-        batch_put(b, s->path, strnlen(s->path, IMAGE_PATH - 1) + 1),
-        O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600, 0, 0, 0);
-    if (is_new) {
+    if (ret == 0 && is_new) {
         batch_add(b, "shared memory of that name is in use here", SYS_fcntl, 0,
             F_SETLEASE, F_WRLCK, 0, 0, 0);
         batch_add(b, NULL, SYS_fcntl, 0, F_SETLEASE, F_UNLCK, 0, 0, 0);
-    }
-    ret = batch_run(b, c->pid);
-    if (ret == 0 && is_new)
         batch_add(b, "old shared memory", SYS_ftruncate, 0, 0, 0, 0, 0, 0);
+        ret = batch_run(b, c->pid);
+    }
     if (ret == 0) {
         batch_add(b, "size of shared memory", SYS_ftruncate, 0, s->size, 0, 0, 0, 0);
         batch_add(b, "owner of shared memory", SYS_fchown, 0, s->uid, s->gid, 0, 0, 0);
@@ -95,11 +111,39 @@ make_named(struct clone *c, const struct image_segment *s, bool is_new)
     return ret == -EAGAIN ? -EBUSY : ret;
 }
 
+static bool
+has_id(const struct image *im, int32_t id)
+{
+    for (uint32_t i = 0; i < im->nsegments; i++)
+        if (im->segments[i].id == id)
+            return true;
+    return false;
+}
+
+int
+skeleton_drop_segments(struct clone *c, const struct image *const *images, uint32_t n)
+{
+    struct made_segments *made = c->segments;
+
+    for (unsigned i = made->n; i-- > 0;) {
+        bool has = made->v[i].id < 0;
+
+        for (uint32_t k = 0; k < n && !has; k++)
+            has = images[k] && has_id(images[k], made->v[i].id);
+        if (has)
+            continue;
+        batch_add(
+            &c->batch, NULL, SYS_shmctl, (uint64_t)made->v[i].id, IPC_RMID, 0, 0, 0, 0);
+        made->v[i] = made->v[--made->n];
+    }
+    return c->batch.ncalls > 0 ? batch_run(&c->batch, c->pid) : 0;
+}
+
 int
 skeleton_segments(struct clone *c, const struct image *im)
 {
     struct made_segments *made = c->segments;
-    int ret = 0;
+    int ret = made == &c->own_segments ? skeleton_drop_segments(c, &im, 1) : 0;
 
     for (uint32_t i = 0; i < im->nsegments && ret == 0; i++) {
         const struct image_segment *s = &im->segments[i];
@@ -116,15 +160,6 @@ skeleton_segments(struct clone *c, const struct image *im)
             s->id };
     }
     return ret;
-}
-
-static bool
-has_id(const struct image *im, int32_t id)
-{
-    for (uint32_t i = 0; i < im->nsegments; i++)
-        if (im->segments[i].id == id)
-            return true;
-    return false;
 }
 
 /* The stub wrote to it; the service may not, even if it asks for that. */
@@ -144,12 +179,11 @@ map_for_reading(struct batch *b, const struct image_vma *v)
     batch_add(b, NULL, SYS_close, 0, 0, 0, 0, 0, 0);
 }
 
-/* Marked to go when nobody has it; and what is not there any more. */
+/* Marked to go when nobody has it. */
 int
 wake_segments(struct wake *w, const char **what)
 {
     struct batch *b = &w->c->batch;
-    const struct made_segments *made = w->c->segments;
 
     for (uint32_t i = 0; i < w->im->nvmas; i++)
         if (w->im->vmas[i].kind == IMAGE_VMA_SEGMENT &&
@@ -159,10 +193,6 @@ wake_segments(struct wake *w, const char **what)
         if (w->im->segments[i].gone)
             batch_add(b, NULL, SYS_shmctl, (uint64_t)w->im->segments[i].id, IPC_RMID, 0,
                 0, 0, 0);
-    for (unsigned i = 0; w->c->segments == &w->c->own_segments && i < made->n; i++)
-        if (made->v[i].id >= 0 && !has_id(w->im, made->v[i].id))
-            batch_add(
-                b, NULL, SYS_shmctl, (uint64_t)made->v[i].id, IPC_RMID, 0, 0, 0, 0);
     *what = "shared memory";
     return b->ncalls > 0 ? batch_run(b, w->c->pid) : 0;
 }

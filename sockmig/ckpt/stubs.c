@@ -415,6 +415,19 @@ renew(struct stubs *s, struct clone *c, const struct image *im)
     return ret == 0 ? skeleton_threads(c, im) : ret;
 }
 
+/* Before there are new ones, which may have the same keys. */
+static int
+drop_segments(struct stubs *s)
+{
+    const struct image *images[FAMILY_MAX];
+
+    if (s->segments.n == 0)
+        return 0;
+    for (unsigned i = 0; i < s->n; i++)
+        images[i] = stub_image(s, i);
+    return skeleton_drop_segments(s->clones[0], images, s->n);
+}
+
 int
 stubs_renew(struct stubs *s, const struct family *family)
 {
@@ -422,7 +435,9 @@ stubs_renew(struct stubs *s, const struct family *family)
 
     s->family = family;
     s->remapped = false;
-    ret = each(s, renew);
+    ret = drop_segments(s);
+    if (ret == 0)
+        ret = each(s, renew);
     return ret == 0 && s->remapped ? stubs_share_memory(s) : ret;
 }
 

@@ -6,31 +6,26 @@
 #include <errno.h>
 #include <stdlib.h>
 
-/* It is the open file of a process before, from which it is borrowed. */
-static bool
-is_borrowed(const struct stubs *s, unsigned process, int fd)
-{
-    for (size_t i = 0; i < s->nlinks; i++)
-        if (s->links[i].process == process && s->links[i].fd == fd)
-            return true;
-    return false;
-}
-
 static uint32_t
 list(const struct stubs *s, struct fifo_end *out)
 {
     uint32_t n = 0;
 
-    for (unsigned k = 0; k < s->n; k++)
-        for (uint32_t i = 0; s->clones[k] && i < s->plans[k].im->nfds; i++) {
-            const struct image_fd *f = &s->plans[k].im->fds[i];
+    for (unsigned k = 0; k < s->n; k++) {
+        const struct image *im = stub_image(s, k);
 
-            if (f->kind != IMAGE_FD_FIFO || f->dup_of >= 0 || is_borrowed(s, k, f->fd))
+        for (uint32_t i = 0; s->clones[k] && i < im->nfds; i++) {
+            const struct image_fd *f = &im->fds[i];
+
+            /* another's open file is borrowed from it */
+            if (f->kind != IMAGE_FD_FIFO || f->dup_of >= 0 ||
+                !family_owner(s->family, k, f->fd))
                 continue;
             if (out)
-                out[n] = (struct fifo_end){ f, s->plans[k].im, s->clones[k] };
+                out[n] = (struct fifo_end){ f, im, s->clones[k] };
             n++;
         }
+    }
     return n;
 }
 

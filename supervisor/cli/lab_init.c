@@ -134,6 +134,10 @@ mount_all(const struct lab *lab, const struct lab_host *host, char *why)
         ret = mount_at("run", "/run", "tmpfs", MS_NOSUID | MS_NODEV, "mode=755", why);
     if (ret == 0 && host->kind >= LAB_CLIENT)
         ret = mount_at("shm", "/dev/shm", "tmpfs", MS_NOSUID | MS_NODEV, NULL, why);
+    /* the numbers of terminals are a host's own, too */
+    if (ret == 0 && host->kind >= LAB_CLIENT)
+        ret = mount_at("devpts", "/dev/pts", "devpts", MS_NOSUID | MS_NOEXEC,
+            "newinstance,ptmxmode=666,mode=620,gid=5", why);
     if (ret == 0 && host->kind == LAB_NODE)
         ret = mount_programs(lab, why);
     if (ret == 0 && host->kind == LAB_NODE)

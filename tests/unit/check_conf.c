@@ -52,6 +52,10 @@ static const struct {
         "node n1 cannot be fenced: two nodes might write to it" },
     { "another kind of storage", S_HEAD "  storage = \"nfs\"\n" S_TAIL,
         "F:4: storage \"nfs\": not a kind of storage; allowed: \"replicated\"" },
+    { "children that are something else", S_HEAD "  children = \"mine\"\n" S_TAIL,
+        "F:4: children \"mine\": not what may become of child processes; allowed: "
+        "\"auto\"" },
+    { "children that are kept", S_HEAD "  children = \"kept\"\n" S_TAIL, NULL },
     { "comments of all kinds", "# a\n// b\n/* c\n */\n" GOOD "# end", NULL },
     { "a hash in quotes is no comment",
         S_HEAD "  command = { \"x\", \"#1\" }\n  user = nobody\n}\n", NULL },

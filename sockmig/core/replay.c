@@ -67,8 +67,8 @@ replay_connection(struct replay *r, const struct replay_connection *c)
         f = replay_add(r, &c->key, R_OPEN);
     if (!f)
         return false;
-    f->out_next = f->need = c->snd_nxt;
-    f->acked = c->snd_una;
+    f->out_next = f->need = f->flight_end = c->snd_nxt;
+    f->acked = f->flight = c->snd_una;
     f->in_next = c->rcv_nxt;
     f->window = c->window;
     return true;

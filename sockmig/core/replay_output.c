@@ -143,6 +143,21 @@ compare(struct replay *r, struct rflow *f, const uint8_t *data, uint32_t size, b
     return true;
 }
 
+/* What was in flight when the image was taken is put out once more when the clone
+ * wakes, and swallowed like all else: who waits for it has nothing to send again, and
+ * the service's TCP, without a round-trip time, would wait for a second.  Once is
+ * enough, whatever its timers do meanwhile. */
+static void
+output_flight(struct replay *r, struct rflow *f, const struct packet *pkt, uint32_t end)
+{
+    if (f->flight == f->flight_end || !seq_after(end, f->flight) ||
+        seq_after(pkt->tcp.seq, f->flight) || end == pkt->tcp.seq)
+        return;
+    f->flight = end;
+    if (r->phase < PHASE_SEND && !acknowledged(f, end))
+        keep(r, f, pkt, end);
+}
+
 static void
 output_data(struct replay *r, struct rflow *f, struct packet *pkt, struct mono now)
 {
@@ -152,8 +167,12 @@ output_data(struct replay *r, struct rflow *f, struct packet *pkt, struct mono n
     if (seq_after(pkt->tcp.ack, f->in_next))
         f->in_next = pkt->tcp.ack; /* holes that were filled */
     /* What is behind a gap comes again: nothing acknowledges it before. */
-    if (!seq_after(end, f->out_next) || seq_after(pkt->tcp.seq, f->out_next))
+    if (seq_after(pkt->tcp.seq, f->out_next))
         return;
+    if (!seq_after(end, f->out_next)) {
+        output_flight(r, f, pkt, end);
+        return;
+    }
     if (r->conf.mode == REPLAY_COMPARE &&
         !compare(r, f, pkt->payload + skip, pkt->payload_size - skip, fin))
         return;

@@ -61,6 +61,8 @@ struct rflow {
     bool told;             /* HALF_OPEN was given out, its SYN-ACK comes next */
     bool reported;         /* DIVERGED was given out */
     uint32_t out_next;     /* output was made up to it */
+    uint32_t flight;       /* of what the image has in flight, kept up to it */
+    uint32_t flight_end;   /* the end of that */
     uint32_t in_next;      /* input was injected up to it, without holes */
     uint32_t acked;        /* what the service was told that the client has */
     uint32_t logged_ack;   /* highest acknowledgement by the client in the log */

@@ -1,12 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "sockmig/capture_private.h"
 
-#include "lib/fault.h"
 #include "lib/log.h"
 #include "sockmig/core/pace.h"
-
-#include <stdlib.h>
-#include <string.h>
 
 bool
 capture_logs(const struct engine *e)
@@ -264,6 +260,7 @@ capture_reign(struct engine *e)
 
     c->members = 0;
     c->has_mark = false;
+    c->crowd = 0; /* whoever waited here then may be elsewhere now */
     c->policy = c->wanted;
     flows_init(c->flows, CAPTURE_FLOWS, e->role.own);
     mcast_reign(c->mcast, e->role.own, e->group_session);

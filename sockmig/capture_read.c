@@ -3,8 +3,6 @@
  * capture_read.c - packets are read from both queues, and what they cause is logged. */
 #include "sockmig/capture_private.h"
 
-#include <string.h>
-
 #define REST_US 1000 /* measured with 20 and 100 clients: 300 and 2500 are worse */
 #define CROWD 4      /* packets; fewer gain nothing by waiting for each other */
 

@@ -49,6 +49,7 @@ int64_t pace_cycle(int64_t before_us, int64_t last_us);
  * go: the most, fading slowly. */
 uint32_t pace_crowd(uint32_t before, uint32_t waiting);
 
+/* pace_taken - one was tried: the service stood still from @started to @ended. */
 void pace_taken(struct pace *p, struct mono started, struct mono ended);
 
 #endif

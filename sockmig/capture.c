@@ -105,7 +105,7 @@ release_out(struct engine *e)
 /* The record of a release goes before the verdict: what the packets cause comes after
  * it in the log. */
 static void
-deliver_locked(struct engine *e)
+deliver_locked(struct engine *e, enum held_rule by)
 {
     struct capture *c = &e->capture;
     struct held_stable stable = settled(e);
@@ -115,7 +115,7 @@ deliver_locked(struct engine *e)
 
     if (capture_logs(e) && mcast_room(c->mcast) < PLOG_SMALL)
         return;
-    batch = held_release(&c->in, rule(e, PACKET_IN), &stable);
+    batch = held_release(&c->in, by, &stable);
     if (batch.count == 0)
         return;
     if (capture_logs(e))
@@ -127,7 +127,7 @@ deliver_locked(struct engine *e)
 }
 
 static void
-deliver(struct engine *e)
+deliver(struct engine *e, enum held_rule by)
 {
     struct capture *c = &e->capture;
 
@@ -138,7 +138,7 @@ deliver(struct engine *e)
         if (pthread_mutex_trylock(&c->deliver) != 0)
             return; /* marked() sends a note */
     }
-    deliver_locked(e);
+    deliver_locked(e, by);
     pthread_mutex_unlock(&c->deliver);
 }
 
@@ -169,7 +169,7 @@ capture_go(struct engine *e)
 {
     follow_policy(e);
     release_out(e);
-    deliver(e);
+    deliver(e, rule(e, PACKET_IN));
     if (!capture_logs(e))
         return;
     mcast_flush(e->capture.mcast);
@@ -288,6 +288,17 @@ capture_leave(struct engine *e, unsigned node)
     if (c->members & 1u << node)
         mcast_leave(c->mcast, node + 1);
     c->members &= ~(1u << node);
+}
+
+/* Delivered without waiting for the log: the service stands still and no answer leaves,
+ * so nothing comes of it here that the log would have to be ahead of. */
+void
+capture_hand_over(struct engine *e, uint64_t *log)
+{
+    capture_read_in(e);
+    deliver(e, HELD_FREE);
+    mcast_flush(e->capture.mcast);
+    *log = mcast_head(e->capture.mcast);
 }
 
 void

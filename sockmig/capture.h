@@ -82,6 +82,10 @@ void capture_look(struct engine *e);
 /* capture_go - let go and deliver what may go now. */
 void capture_go(struct engine *e);
 
+/* capture_hand_over - the fence is shut and the service's last image taken: what it let
+ * in is logged and goes to the successor.  *log: it is in the log up to there. */
+void capture_hand_over(struct engine *e, uint64_t *log);
+
 /* capture_discard - drop all that is held: what clients sent they send again. */
 void capture_discard_in(struct engine *e);
 void capture_discard_out(struct engine *e);

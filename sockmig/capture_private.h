@@ -13,6 +13,8 @@ bool capture_logs(const struct engine *e); /* there is a standby to do it for */
 bool capture_append(
     struct engine *e, const uint8_t *record, size_t size, uint64_t *lsn);
 
+void capture_read_in(struct engine *e); /* all that is in the ingress queue */
+
 /* The loop's callbacks: a queue has packets, a rest is over. */
 void capture_on_in(struct loop_io *io, int fd, int events, void *engine);
 void capture_on_out(struct loop_io *io, int fd, int events, void *engine);

@@ -145,6 +145,13 @@ read_out(struct engine *e)
     return true;
 }
 
+void
+capture_read_in(struct engine *e)
+{
+    while (read_in(e))
+        continue;
+}
+
 static void
 have_read(struct engine *e, bool some)
 {

@@ -99,6 +99,15 @@ engine_shut(struct engine *e)
     capture_discard_in(e);
 }
 
+/* First the fence: what it drops clients send again, what it let in goes on. */
+void
+engine_shut_for(struct engine *e, uint64_t *log)
+{
+    gate_lease(e->gate, 0);
+    capture_hand_over(e, log);
+    engine_shut(e);
+}
+
 void
 engine_hold(struct engine *e)
 {

@@ -124,6 +124,8 @@ struct engine {
         int64_t id;
         enum role_order order;
         uint64_t epoch, wait_for; /* handover: checkpoint that must become stable */
+        uint64_t log;             /* handover: up to there it should be stable */
+        struct mono shut;         /* handover: since when */
         unsigned to;              /* handover: id of who takes over; 0: not said */
         uint32_t keep_set;        /* resume: still required then */
         struct mono began;
@@ -168,8 +170,12 @@ void engine_error(struct engine *e, const char *fmt, ...)
 /* a row for the supervisor's journal; @severity: "info", "warn" or "error" */
 void engine_note(
     struct engine *e, const char *kind, const char *severity, const char *text);
-void engine_changed(struct engine *e);  /* status is worth reading again */
-void engine_shut(struct engine *e);     /* gates shut, beats end, at once */
+void engine_changed(struct engine *e); /* status is worth reading again */
+void engine_shut(struct engine *e);    /* gates shut, beats end, at once */
+
+/* engine_shut_for - the same, at a handover: what clients sent goes to the successor.
+ * *log as capture_hand_over() says. */
+void engine_shut_for(struct engine *e, uint64_t *log);
 void engine_announce(struct engine *e); /* now, and some times again */
 void engine_watch_pid(struct engine *e, pid_t pid);
 void engine_release(struct engine *e); /* let go what became stable */

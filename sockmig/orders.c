@@ -10,6 +10,7 @@
 #include <string.h>
 
 #define HANDOVER_LIMIT_MS 2000
+#define LOG_LIMIT_MS 100
 #define NOBODY (-1) /* an order of our own: sockmigd asked for no such answer */
 
 void
@@ -286,6 +287,17 @@ orders_take(struct engine *e, const struct jv *msg)
     }
 }
 
+/* The log, too, but not for longer than what it saves: clients send again what they do
+ * not see acknowledged. */
+static bool
+is_handed_over(const struct engine *e)
+{
+    return e->order.running && e->order.order == ORDER_HANDOVER && e->order.wait_for &&
+           e->commit.stable >= e->order.wait_for &&
+           (mcast_covered(e->capture.mcast, e->commit.set, e->order.log) ||
+               mono_us_between(e->order.shut, mono_clock()) > LOG_LIMIT_MS * 1000);
+}
+
 void
 orders_progress(struct engine *e)
 {
@@ -302,8 +314,7 @@ orders_progress(struct engine *e)
         order_answer(e, e->checkpoint_order, a);
         e->checkpoint_order = 0;
     }
-    if (!e->order.running || e->order.order != ORDER_HANDOVER || !e->order.wait_for ||
-        e->commit.stable < e->order.wait_for)
+    if (!is_handed_over(e))
         return;
     FAULT_POINT("handover-stable");
     a = jv_object();
@@ -315,6 +326,7 @@ orders_progress(struct engine *e)
 void
 orders_tick(struct engine *e)
 {
+    orders_progress(e);
     if (!e->order.running || e->order.order != ORDER_HANDOVER ||
         mono_us_between(e->order.began, mono_clock()) < HANDOVER_LIMIT_MS * 1000)
         return;

@@ -157,7 +157,8 @@ on_handed(struct engine *e, const struct note *n)
     }
     /* Everything that has not left is in the image and will be sent from there.  From
      * here on clients are better served by the successor, who lets them wait. */
-    engine_shut(e);
+    engine_shut_for(e, &e->order.log);
+    e->order.shut = mono_clock();
     FAULT_POINT("handover-shut");
     beats_say_shut(e, e->order.to);
     FAULT_POINT("handover-said");

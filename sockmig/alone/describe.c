@@ -84,6 +84,8 @@ descriptor(const struct image *im, const struct image_fd *f)
     jv_set_str(to, "kind",
         f->kind == IMAGE_FD_FILE && !f->u.file.path[0] ? "refused"
                                                        : NAMED(kinds, (size_t)f->kind));
+    if (f->fd >= IMAGE_IN_FLIGHT)
+        jv_set_bool(to, "in_flight", true);
     if (f->dup_of >= 0) {
         jv_set_int(to, "same_as", f->dup_of);
         return to;

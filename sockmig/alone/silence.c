@@ -3,6 +3,7 @@
 
 #include "lib/fd.h"
 #include "sockmig/alone/injector.h"
+#include "sockmig/ckpt/peek.h"
 #include "sockmig/gate.h"
 #include "sockmig/rules.h"
 
@@ -127,18 +128,28 @@ silence_covers(const struct silence *s, const struct image *im)
 }
 
 static void
-add_socket(struct silence *s, int pidfd, int number)
+add_one(void *arg, int sock)
 {
+    struct silence *s = arg;
     uint8_t address[sizeof(struct sockaddr_in6)] = { 0 };
     socklen_t len = sizeof address, n = sizeof(int);
-    int sock = (int)syscall(SYS_pidfd_getfd, pidfd, number, 0), protocol = 0;
+    int protocol = 0;
 
-    if (sock < 0)
-        return; /* closed meanwhile */
     if (getsockopt(sock, SOL_SOCKET, SO_PROTOCOL, &protocol, &n) == 0 &&
         protocol == IPPROTO_TCP &&
         getsockname(sock, (struct sockaddr *)address, &len) == 0)
         add_address(s, address);
+}
+
+static void
+add_socket(struct silence *s, int pidfd, int number)
+{
+    int sock = (int)syscall(SYS_pidfd_getfd, pidfd, number, 0);
+
+    if (sock < 0)
+        return; /* closed meanwhile */
+    add_one(s, sock);
+    peek_sockets(sock, add_one, s);
     fd_close(sock);
 }
 

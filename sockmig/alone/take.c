@@ -7,6 +7,7 @@
 #include "lib/loop.h"
 #include "sockmig/alone/alone.h"
 #include "sockmig/ckpt/links.h"
+#include "sockmig/ckpt/peek.h"
 #include "sockmig/ckpt/place.h"
 #include "sockmig/ckpt/segments.h"
 
@@ -361,19 +362,31 @@ take_stop(struct take *t)
 /* ---- the image is whole, and it is safe */
 
 static void
+hush(void *arg, int sock)
+{
+    int on = TCP_REPAIR_ON;
+
+    (void)arg;
+    setsockopt(sock, SOL_TCP, TCP_REPAIR, &on, sizeof on); /* fails if it is not TCP */
+}
+
+static void
 silence_for_good(const struct tree_member *m)
 {
-    int pidfd = (int)syscall(SYS_pidfd_open, m->pid, 0), on = TCP_REPAIR_ON;
+    int pidfd = (int)syscall(SYS_pidfd_open, m->pid, 0);
 
     for (uint32_t i = 0; pidfd >= 0 && i < m->image->nfds; i++) {
         const struct image_fd *f = &m->image->fds[i];
         int sock;
 
-        if (f->kind != IMAGE_FD_TCP || f->dup_of >= 0)
+        if ((f->kind != IMAGE_FD_TCP && f->kind != IMAGE_FD_UNIX) || f->dup_of >= 0 ||
+            f->fd >= IMAGE_IN_FLIGHT)
             continue;
         sock = (int)syscall(SYS_pidfd_getfd, pidfd, f->fd, 0);
-        if (sock >= 0)
-            setsockopt(sock, SOL_TCP, TCP_REPAIR, &on, sizeof on);
+        if (sock >= 0 && f->kind == IMAGE_FD_TCP)
+            hush(NULL, sock);
+        else if (sock >= 0)
+            peek_sockets(sock, hush, NULL);
         fd_close(sock);
     }
     fd_close(pidfd);

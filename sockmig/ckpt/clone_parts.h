@@ -141,6 +141,10 @@ struct unix_end {
 };
 int wake_unix_ends(
     struct wake *w, const struct unix_end *ends, uint32_t n, const char **what);
+
+/* wake_flights - messages that carry descriptors, once those are there; @ends of the
+ * last wake_unix_ends() must still be.  Nothing to do if there are none. */
+int wake_flights(struct wake *w, const char **what);
 int wake_descriptors(struct wake *w, const char **what);
 int wake_process(struct wake *w, const char **what);
 int wake_root(struct wake *w, const char **what);

@@ -4,7 +4,6 @@
 #include "lib/fd.h"
 #include "lib/log.h"
 #include "lib/loop.h"
-#include "sockmig/ckpt/terminal.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -17,12 +16,9 @@
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
-#include <sys/sysmacros.h>
-#include <sys/vfs.h>
 #include <unistd.h>
 
 #define TEXT_SIZE (8u << 20) /* an epoll set of 16,384 descriptors has 1.5 MB */
-#define MQUEUE 0x19800202    /* mqueuefs */
 
 static void *
 reserve(size_t size)
@@ -66,16 +62,19 @@ descriptors_open(struct descriptors *d, struct trace *trace, int cell_pid)
         .dir_fd = -1,
         .tee = { -1, -1 },
         .diag = -1,
+        .own_fd = -1,
         .survey = { .files = -1, .mappings = -1 },
         .trace = trace };
-    d->known = reserve(DESCRIPTORS_MAX_NUMBER * sizeof *d->known);
+    d->known = reserve(IMAGE_MAX_NUMBER * sizeof *d->known);
     d->next = reserve(IMAGE_MAX_FDS * sizeof *d->next);
     if (!d->known || !d->next || proctext_init(&d->text, TEXT_SIZE) < 0)
         goto fail;
     d->pidfd = (int)syscall(SYS_pidfd_open, d->pid, 0);
     snprintf(path, sizeof path, "/proc/%d/fd", (int)d->pid);
     d->dir_fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (d->pidfd < 0 || d->dir_fd < 0 || pipe2(d->tee, O_CLOEXEC | O_NONBLOCK) < 0) {
+    d->own_fd = open("/proc/self/fd", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (d->pidfd < 0 || d->dir_fd < 0 || d->own_fd < 0 ||
+        pipe2(d->tee, O_CLOEXEC | O_NONBLOCK) < 0) {
         ret = errno == ENOENT ? -ESRCH : -errno;
         goto fail;
     }
@@ -106,19 +105,20 @@ descriptors_close(struct descriptors *d)
         if (d->known[i].seen > 0)
             forget_one(&d->known[i]);
     if (d->known)
-        munmap(d->known, DESCRIPTORS_MAX_NUMBER * sizeof *d->known);
+        munmap(d->known, IMAGE_MAX_NUMBER * sizeof *d->known);
     if (d->next)
         munmap(d->next, IMAGE_MAX_FDS * sizeof *d->next);
     proctext_fini(&d->text);
     survey_close(&d->survey);
     fd_close(d->pidfd);
     fd_close(d->dir_fd);
+    fd_close(d->own_fd);
     fd_close(d->tee[0]);
     fd_close(d->tee[1]);
     fd_close(d->diag);
     d->known = NULL;
     d->next = NULL;
-    d->pidfd = d->dir_fd = d->tee[0] = d->tee[1] = d->diag = -1;
+    d->pidfd = d->dir_fd = d->tee[0] = d->tee[1] = d->diag = d->own_fd = -1;
 }
 
 void
@@ -137,85 +137,18 @@ look_refuse(struct look *l, const char *cure, const char *what)
     char path[24], target[80];
     ssize_t n;
 
-    snprintf(path, sizeof path, "%d", l->fd);
-    n = readlinkat(l->d->dir_fd, path, target, sizeof target);
+    snprintf(path, sizeof path, "%d", l->number);
+    n = readlinkat(l->dir_fd, path, target, sizeof target);
     refuse(l->why, l->d->cell_pid, l->fd, cure, "%s: %.*s", what, n > 0 ? (int)n : 0,
         target);
     return -EOPNOTSUPP;
-}
-
-static int
-look_at_path(struct look *l)
-{
-    char name[24], path[IMAGE_PATH];
-    ssize_t n;
-
-    snprintf(name, sizeof name, "%d", l->fd);
-    n = readlinkat(l->d->dir_fd, name, path, sizeof path);
-    if (n < 0)
-        return -errno;
-    if (n == sizeof path)
-        return look_refuse(l, "move the file", "path is longer than 255 bytes");
-    memset(l->out->u.file.path, 0, IMAGE_PATH);
-    memcpy(l->out->u.file.path, path, (size_t)n);
-    if (path[0] != '/')
-        return look_refuse(l, "disable the feature that uses it",
-            strchr(path, '[') ? "namespace, open" : "descriptor of an unknown kind");
-    return 0;
-}
-
-static bool
-is_allowed_device(const struct stat *st)
-{
-    unsigned minor_nr = minor(st->st_rdev);
-
-    /* null, zero, full, random, urandom: without a state of their own */
-    return S_ISCHR(st->st_mode) && major(st->st_rdev) == 1 &&
-           (minor_nr == 3 || minor_nr == 5 || minor_nr == 7 || minor_nr == 8 ||
-               minor_nr == 9);
-}
-
-static int
-look_at_file(struct look *l)
-{
-    off_t at = lseek(l->dup, 0, SEEK_CUR);
-    struct statfs fs;
-    bool place = l->out->flags & O_PATH;
-    int ret = 0;
-
-    if (!place && terminal_is_one(&l->st))
-        return look_at_terminal(l);
-    l->out->kind = IMAGE_FD_FILE;
-    l->out->u.file.position = at < 0 ? 0 : (uint64_t)at;
-    l->out->u.file.size = S_ISREG(l->st.st_mode) ? (uint64_t)l->st.st_size : 0;
-    if (!place && !S_ISREG(l->st.st_mode) && !S_ISDIR(l->st.st_mode) &&
-        !is_allowed_device(&l->st))
-        return look_refuse(l,
-            S_ISCHR(l->st.st_mode) ? "start the service without a device"
-                                   : "disable the feature that uses it",
-            "device");
-    if (l->st.st_nlink == 0)
-        return look_at_unnamed(l);
-    l->out->u.file.deleted = 0;
-    if (l->full && S_ISDIR(l->st.st_mode) && fcntl(l->dup, F_GETOWN) > 0)
-        return look_refuse(l, "disable file watching in the service",
-            "folder that sends signals (F_NOTIFY)");
-    if (l->full && fstatfs(l->dup, &fs) == 0 && fs.f_type == MQUEUE)
-        return look_refuse(l, "configure the service to use another kind of queue",
-            "POSIX message queue");
-    if (l->full)
-        ret = look_at_path(l);
-    if (ret == 0 && !strncmp(l->out->u.file.path, "/secretmem", 10))
-        ret = look_refuse(l, "disable the feature that uses it in the service",
-            "secret memory (memfd_secret)");
-    return ret;
 }
 
 /* What only fdinfo tells: the close-on-exec flag, and locks. */
 static int
 look_fully(struct look *l)
 {
-    int ret = proctext_read(&l->d->text, "/proc/%d/fdinfo/%d", (int)l->d->pid, l->fd);
+    int ret = proctext_read(&l->d->text, "/proc/%d/fdinfo/%d", (int)l->pid, l->number);
 
     if (ret < 0)
         return ret;
@@ -225,6 +158,9 @@ look_fully(struct look *l)
                       0;
     if (strstr(l->d->text.data, ": LEASE "))
         return look_refuse(l, "disable leases in the service", "file has a lease");
+    if (l->fd >= IMAGE_IN_FLIGHT && strstr(l->d->text.data, "lock:"))
+        return look_refuse(l, "wait until the service has received it",
+            "descriptor in flight of a file that it has locked");
     return 0;
 }
 
@@ -241,8 +177,12 @@ is_same_open_file(const struct look *l, const struct image_fd *other)
     if ((out->kind == IMAGE_FD_FILE || out->kind == IMAGE_FD_MEMFD) &&
         other->u.file.position != out->u.file.position)
         return false;
-    return syscall(SYS_kcmp, l->d->pid, l->d->pid, KCMP_FILE, (unsigned long)other->fd,
-               (unsigned long)l->fd) == 0;
+    if (other->fd >= IMAGE_IN_FLIGHT)
+        return syscall(SYS_kcmp, getpid(), l->pid, KCMP_FILE,
+                   (unsigned long)l->d->flights[other->fd - IMAGE_IN_FLIGHT],
+                   (unsigned long)l->number) == 0;
+    return syscall(SYS_kcmp, l->d->pid, l->pid, KCMP_FILE, (unsigned long)other->fd,
+               (unsigned long)l->number) == 0;
 }
 
 /* The lower descriptor that shares the open file, or NULL; enters @l otherwise. */
@@ -369,7 +309,14 @@ static int
 look_at_number(struct descriptors *d, int fd, const struct survey_row *row,
     struct image *im, struct parcels *parcels, struct refusals *why)
 {
-    struct look l = { .d = d, .im = im, .parcels = parcels, .why = why, .fd = fd };
+    struct look l = { .d = d,
+        .im = im,
+        .parcels = parcels,
+        .why = why,
+        .fd = fd,
+        .dir_fd = d->dir_fd,
+        .number = fd,
+        .pid = d->pid };
     struct mono start;
     uint32_t items;
     int ret;
@@ -400,6 +347,43 @@ look_at_number(struct descriptors *d, int fd, const struct survey_row *row,
         d->sockets_us += (unsigned)mono_us_between(start, mono_clock());
     im->nfds++;
     return ret;
+}
+
+/* It is new each time: what is sent of it is sent each time. */
+int
+look_at_flight(struct descriptors *d, int i, struct image *im, struct parcels *parcels,
+    struct refusals *why)
+{
+    struct look l = { .d = d,
+        .im = im,
+        .parcels = parcels,
+        .why = why,
+        .fd = IMAGE_IN_FLIGHT + i,
+        .dup = d->flights[i],
+        .dir_fd = d->own_fd,
+        .number = d->flights[i],
+        .pid = getpid() };
+    int ret;
+
+    if (im->nfds == IMAGE_MAX_FDS)
+        return look_refuse(
+            &l, "lower its limit of open files", "more descriptors than can be kept");
+    l.memo = &d->known[l.fd];
+    forget_one(l.memo);
+    l.out = &im->fds[im->nfds];
+    ret = look_at(&l);
+    if (ret == 0)
+        ret = flight_check(&l);
+    im->nfds++;
+    return ret;
+}
+
+static void
+forget_flights(struct descriptors *d)
+{
+    for (unsigned i = 0; i < d->nflights; i++)
+        forget_one(&d->known[IMAGE_IN_FLIGHT + i]);
+    flights_end(d);
 }
 
 /* Items whose descriptor is closed: only another process keeps the file open, and the
@@ -447,7 +431,7 @@ read_each(struct descriptors *d, struct image *im, struct parcels *parcels,
         return n;
     n = n < 0 ? IMAGE_MAX_FDS + 1 : n; /* the one too many is refused below */
     d->round++;
-    d->sockets_us = d->full_looks = d->nwaiting = 0;
+    d->sockets_us = d->full_looks = d->nwaiting = d->nends = 0;
     d->item_inodes = inodes;
     d->highest = n > 0 ? numbers[n - 1] : -1;
     if (d->highest >= d->top && d->highest < DESCRIPTORS_MAX_NUMBER)
@@ -464,6 +448,10 @@ read_each(struct descriptors *d, struct image *im, struct parcels *parcels,
             return one;
     }
     if (ret == 0)
+        ret = flights_read(d, im, parcels, why);
+    if (ret == 0)
+        ret = ends_check(d, im, why);
+    if (ret == 0)
         ret = unix_check(d, im, why);
     if (ret == 0)
         ret = locks_read(d, im, why);
@@ -477,6 +465,7 @@ descriptors_read(struct descriptors *d, struct image *im, struct parcels *parcel
 {
     int ret = read_each(d, im, parcels, why);
 
+    forget_flights(d);
     if (ret < 0)
         descriptors_forget(d);
     return ret;

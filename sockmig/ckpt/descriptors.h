@@ -20,7 +20,7 @@
 
 #include <sys/stat.h>
 
-#define DESCRIPTORS_MAX_NUMBER IMAGE_MAX_NUMBER
+#define DESCRIPTORS_MAX_NUMBER IMAGE_IN_FLIGHT
 #define DESCRIPTORS_ROUND 64
 #define DESCRIPTORS_YOUNG 3 /* full looks at first */
 #define DESCRIPTORS_HASH 4096
@@ -62,6 +62,13 @@ struct descriptors_waiting {
 };
 #define DESCRIPTORS_WAITING 1024
 
+/* A pipe whose other end was not found yet: the refusal if it will not be. */
+struct descriptors_end {
+    int fd;
+    const char *cure, *what;
+};
+#define DESCRIPTORS_ENDS 256
+
 struct descriptors {
     pid_t pid;
     int cell_pid;
@@ -82,6 +89,11 @@ struct descriptors {
     uint64_t locks_hash, files_hash;
     struct descriptors_waiting waiting[DESCRIPTORS_WAITING]; /* of this read */
     uint32_t nwaiting;
+    struct descriptors_end ends[DESCRIPTORS_ENDS]; /* of this read */
+    unsigned nends;
+    int flights[IMAGE_MAX_IN_FLIGHT]; /* owned, during a read: descriptors in flight */
+    unsigned nflights;
+    int own_fd;       /* owned: /proc/self/fd, where those are */
     uint32_t map_seq; /* of the mappings, at the last read; see survey_mappings() */
     bool look_only;   /* others may run: nothing is taken out of a queue and put back */
     int highest;      /* descriptor number; .top: of all reads, plus 1 */
@@ -99,7 +111,9 @@ struct look {
     struct image_fd *out;
     struct parcels *parcels;
     struct refusals *why;
-    int fd, dup; /* its number; our duplicate */
+    int fd, dup;        /* its number; our duplicate */
+    int dir_fd, number; /* where it is in /proc: .../fd, and the name there */
+    pid_t pid;          /* whose */
     bool full;
     struct stat st;
 };
@@ -136,6 +150,7 @@ bool look_by_survey(
     struct descriptors *d, struct image *im, const struct survey_row *row);
 
 /* For the files that know one kind each; results as above. */
+int look_at_file(struct look *l);
 int look_at_special(struct look *l); /* epoll, eventfd, timerfd, signalfd, inotify */
 int look_at_inotify(struct look *l); /* its text has been read */
 int look_at_pipe(struct look *l);
@@ -153,6 +168,21 @@ int look_at_socket(struct look *l);
 int look_at_unnamed(struct look *l);
 int unnamed_content(struct look *l);
 int look_at_unix(struct look *l);
+int unix_content(struct look *l, struct image_unix *u); /* unread messages */
+int look_at_flight(struct descriptors *d, int i, struct image *im,
+    struct parcels *parcels, struct refusals *why);
+
+/* flights_read - after all that are open: those in flight.  flight_check: may this one
+ * be?  flights_end - in any case. */
+int flights_read(struct descriptors *d, struct image *im, struct parcels *parcels,
+    struct refusals *why);
+int flight_check(struct look *l);
+void flights_end(struct descriptors *d);
+
+/* ends_note - of a pipe whose other end is not found: it is refused by ends_check(),
+ * after all descriptors, if none of them is it. */
+int ends_note(struct look *l, const char *cure, const char *what);
+int ends_check(struct descriptors *d, const struct image *im, struct refusals *why);
 
 /* locks_read - after all descriptors: locks on files.  0; -EOPNOTSUPP; -ESRCH. */
 int locks_read(struct descriptors *d, struct image *im, struct refusals *why);

@@ -9,7 +9,7 @@ has_descriptor(const struct image *im, const struct image_vma *v)
     for (uint32_t i = 0; i < im->nfds; i++) {
         const struct image_fd *f = &im->fds[i];
 
-        if (f->dup_of < 0 && f->inode == v->inode &&
+        if (f->fd < IMAGE_IN_FLIGHT && f->dup_of < 0 && f->inode == v->inode &&
             (f->kind == IMAGE_FD_MEMFD ||
                 (f->kind == IMAGE_FD_FILE && f->u.file.deleted)))
             return true;

@@ -49,9 +49,20 @@ list(const struct tree *t, struct open_file *out)
     return n;
 }
 
+/* Nobody has a number for what is in flight: of sockets the inode tells. */
+static bool
+is_socket(int kind)
+{
+    return kind == IMAGE_FD_UNIX || kind == IMAGE_FD_UDP || kind == IMAGE_FD_RAW ||
+           kind == IMAGE_FD_TCP_BOUND ||
+           (kind >= IMAGE_FD_TCP_LISTEN && kind <= IMAGE_FD_TCP_FRESH);
+}
+
 static bool
 is_same(const struct open_file *a, const struct open_file *b)
 {
+    if (a->fd >= IMAGE_IN_FLIGHT || b->fd >= IMAGE_IN_FLIGHT)
+        return a->process != b->process && is_socket(a->kind);
     return a->process != b->process &&
            syscall(SYS_kcmp, a->pid, b->pid, KCMP_FILE, (unsigned long)a->fd,
                (unsigned long)b->fd) == 0;

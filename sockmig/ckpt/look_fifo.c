@@ -82,7 +82,7 @@ check_other_end(struct look *l)
     if (reads && l->out->u.fifo.queued == 0 &&
         tee(l->dup, l->d->tee[1], 1, SPLICE_F_NONBLOCK) == 0)
         return 0; /* nobody has written to it yet */
-    return look_refuse(l, "end the other program's use of it",
+    return ends_note(l, "end the other program's use of it",
         "named pipe whose other end is in another process");
 }
 
@@ -93,8 +93,8 @@ take_name(struct look *l)
     ssize_t n;
     size_t size;
 
-    snprintf(name, sizeof name, "%d", l->fd);
-    n = readlinkat(l->d->dir_fd, name, path, sizeof path - 1);
+    snprintf(name, sizeof name, "%d", l->number);
+    n = readlinkat(l->dir_fd, name, path, sizeof path - 1);
     if (n < 0)
         return -errno;
     path[n] = '\0';

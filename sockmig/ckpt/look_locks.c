@@ -18,7 +18,8 @@
 static bool
 is_file(const struct image_fd *f)
 {
-    return f->kind == IMAGE_FD_FILE && f->dup_of < 0 && !(f->flags & O_PATH);
+    return f->kind == IMAGE_FD_FILE && f->dup_of < 0 && !(f->flags & O_PATH) &&
+           f->fd < IMAGE_IN_FLIGHT;
 }
 
 static uint64_t

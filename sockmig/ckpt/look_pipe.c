@@ -98,7 +98,7 @@ look_at_pipe(struct look *l)
     /* a reader elsewhere is a child: what is unread is lost with it */
     l->out->u.pipe.queued = mode == O_RDONLY ? (uint32_t)queued : 0;
     if (l->full && !other_end_is_known(l))
-        return look_refuse(l, "start the service without pipes to other programs",
+        return ends_note(l, "start the service without pipes to other programs",
             "pipe whose other end is in another process");
     return 0;
 }

@@ -21,7 +21,7 @@ read_fdinfo(struct look *l)
     int fd;
 
     if (!l->memo->fdinfo) {
-        snprintf(path, sizeof path, "/proc/%d/fdinfo/%d", (int)l->d->pid, l->fd);
+        snprintf(path, sizeof path, "/proc/%d/fdinfo/%d", (int)l->pid, l->number);
         fd = open(path, O_RDONLY | O_CLOEXEC);
         if (fd < 0)
             return -errno;
@@ -169,8 +169,8 @@ look_at_special(struct look *l)
     ssize_t n;
     int ret;
 
-    snprintf(name, sizeof name, "%d", l->fd);
-    n = readlinkat(l->d->dir_fd, name, link, sizeof link - 1);
+    snprintf(name, sizeof name, "%d", l->number);
+    n = readlinkat(l->dir_fd, name, link, sizeof link - 1);
     if (n < 0)
         return -errno;
     link[n] = '\0';

@@ -9,7 +9,6 @@
 #include "lib/fd.h"
 #include "sockmig/ckpt/options.h"
 #include "sockmig/ckpt/repair.h"
-#include "sockmig/filehash.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -33,7 +32,6 @@
 #define MAX_WAITING 256
 #define STATE_ESTABLISHED 1
 #define STATE_LISTEN 10
-#define MAX_MESSAGES 4096
 
 struct answer {
     uint32_t state, peer, shutdown, nwaiting, backlog;
@@ -148,77 +146,6 @@ look_at_names(struct look *l, struct image_unix *u)
     u->buf_lock = repair_get(l->dup, SOL_SOCKET, SO_BUF_LOCK);
     options_read(l->dup, AF_UNIX, &u->options);
     look_at_file_of(l, u);
-}
-
-/* One message behind @at of the scratch text: bytes it takes there; 0: none left;
- * -1: it carries descriptors.  The room for control data is that of credentials, which
- * come first: no descriptor can be installed in us. */
-static long
-peek_one(struct look *l, const struct image_unix *u, uint8_t *to, size_t room)
-{
-    struct image_message *head = (struct image_message *)to;
-    uint8_t control[CMSG_SPACE(sizeof(struct ucred))];
-    bool credentials = repair_get(l->dup, SOL_SOCKET, SO_PASSCRED) > 0;
-    struct iovec io = { to + sizeof *head, room - sizeof *head - 8 };
-    struct msghdr m = { .msg_name = head->name,
-        .msg_namelen = sizeof head->name,
-        .msg_iov = &io,
-        .msg_iovlen = 1,
-        .msg_control = credentials ? control : NULL,
-        .msg_controllen = credentials ? sizeof control : 0 };
-    ssize_t n;
-
-    memset(head, 0, sizeof *head);
-    if (u->type == SOCK_STREAM && io.iov_len > 65536)
-        io.iov_len = 65536;
-    n = recvmsg(l->dup, &m, MSG_PEEK | MSG_DONTWAIT);
-    if (n < 0 || (n == 0 && (u->type == SOCK_STREAM || (u->shutdown & 1))))
-        return 0;
-    if (m.msg_flags & MSG_CTRUNC)
-        return -1;
-    head->size = (uint32_t)n;
-    head->name_len = m.msg_namelen > sizeof(sa_family_t) ? m.msg_namelen : 0;
-    memset(to + sizeof *head + n, 0, (8 - (size_t)n % 8) % 8);
-    return (long)(sizeof *head + (((size_t)n + 7) & ~(size_t)7));
-}
-
-/* All of them, with an offset that moves on by itself; bytes, or -1. */
-static long
-peek_all(struct look *l, const struct image_unix *u)
-{
-    uint8_t *text = (uint8_t *)l->d->text.data;
-    long done = 0, n = 1;
-
-    if (repair_set(l->dup, SOL_SOCKET, SO_PEEK_OFF, 0) < 0)
-        return 0;
-    for (int i = 0; i < MAX_MESSAGES && n > 0; i++) {
-        n = peek_one(l, u, text + done, l->d->text.capacity - (size_t)done - 1);
-        done += n > 0 ? n : 0;
-    }
-    repair_set(l->dup, SOL_SOCKET, SO_PEEK_OFF, -1);
-    return n < 0 ? -1 : done;
-}
-
-static int
-unix_content(struct look *l, struct image_unix *u)
-{
-    long size = peek_all(l, u);
-    uint64_t hash;
-    uint8_t *to;
-
-    if (size < 0)
-        return look_refuse(l, "wait until the service has received them",
-            "unix socket with descriptors in flight");
-    hash = size > 0 ? filehash_bytes(l->d->text.data, (size_t)size) | 1 : 0;
-    u->queued = (uint32_t)size;
-    if (hash != l->memo->parcel_hash && size > 0) {
-        to = parcels_add(l->parcels, l->fd, (uint32_t)size);
-        if (!to)
-            return -ENOSPC;
-        memcpy(to, l->d->text.data, (size_t)size);
-    }
-    l->memo->parcel_hash = hash;
-    return 0;
 }
 
 static uint32_t

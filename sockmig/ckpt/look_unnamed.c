@@ -41,8 +41,8 @@ take_name(struct look *l, bool *memory)
     ssize_t n;
     size_t size;
 
-    snprintf(name, sizeof name, "%d", l->fd);
-    n = readlinkat(l->d->dir_fd, name, path, sizeof path - 1);
+    snprintf(name, sizeof name, "%d", l->number);
+    n = readlinkat(l->dir_fd, name, path, sizeof path - 1);
     if (n < 0)
         return -errno;
     path[n] = '\0';
@@ -135,8 +135,8 @@ unnamed_content(struct look *l)
     l->out->u.file.size = size;
     if (is_settled(l))
         return 0;
-    snprintf(name, sizeof name, "%d", l->fd);
-    fd = openat(l->d->dir_fd, name, O_RDONLY | O_CLOEXEC);
+    snprintf(name, sizeof name, "%d", l->number);
+    fd = openat(l->dir_fd, name, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
         return look_refuse(l, "let the engine read it", "file without a name");
     to = parcels_add(l->parcels, l->fd, size);

@@ -81,7 +81,9 @@ clock_ns(clockid_t clock)
 int
 skeleton_highest(const struct image *im)
 {
-    return im->nfds > 0 ? im->fds[im->nfds - 1].fd : 0;
+    uint32_t n = image_fds_open(im);
+
+    return n > 0 ? im->fds[n - 1].fd : 0;
 }
 
 int

@@ -488,6 +488,8 @@ stubs_free(struct stubs *s)
     }
     free(s->clones);
     free(s->wakes);
+    free(s->unixes);
+    s->unixes = NULL;
     stubs_objects_close(s);
     stubs_terminals_close(s);
     fd_close(s->pidfd);

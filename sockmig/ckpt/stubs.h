@@ -33,6 +33,7 @@ struct stubs {
     int number;         /* where stubs keep it */
     struct wake *wakes; /* owned; during stubs_wake() */
     struct made_segments segments;
+    struct unix_end *unixes;         /* owned; during stubs_wake() */
     struct stub_terminal *terminals; /* owned */
     unsigned nterminals;
     struct stub_object *objects; /* owned */

@@ -30,6 +30,7 @@ int stub_fill(struct stubs *s, struct clone *c, const struct image *im);
 void stub_kill(struct clone *c);
 /* stubs_unix - all unix sockets of the tree, each in the first process that has it. */
 int stubs_unix(struct stubs *s);
+int stubs_flights(struct stubs *s); /* what they carry, when all that is there */
 /* stubs_terminals_new - all pairs, before there are processes.  _control: calls for the
  * stub of a session leader, which has no children yet.  stubs_terminals: all
  * descriptors of them.  _close: ours, before anything runs. */

@@ -32,26 +32,40 @@ list(const struct stubs *s, unsigned k, struct unix_end *ends, uint32_t n)
     return n;
 }
 
+static int
+tell(struct stubs *s, int ret, const char *what)
+{
+    if (ret < 0)
+        refuse(s->why, s->family->members[0].pid, -1, "see what this host lacks for it",
+            "unix sockets (%s): %s", what ? what : "", strerror(-ret));
+    return ret;
+}
+
 int
 stubs_unix(struct stubs *s)
 {
     const char *what = "";
-    struct unix_end *ends;
     uint32_t most = 0, n = 0;
-    int ret;
 
     for (unsigned k = 0; k < s->n; k++)
         most += s->clones[k] ? stub_image(s, k)->nunixes : 0;
-    ends = calloc(most + 1u, sizeof *ends);
-    if (!ends)
+    free(s->unixes);
+    s->unixes = calloc(most + 1u, sizeof *s->unixes);
+    if (!s->unixes)
         return -ENOMEM;
     for (unsigned k = 0; k < s->n; k++)
         if (s->clones[k])
-            n = list(s, k, ends, n);
-    ret = wake_unix_ends(&s->wakes[0], ends, n, &what);
-    if (ret < 0)
-        refuse(s->why, s->family->members[0].pid, -1, "see what this host lacks for it",
-            "unix sockets (%s): %s", what ? what : "", strerror(-ret));
-    free(ends);
+            n = list(s, k, s->unixes, n);
+    return tell(s, wake_unix_ends(&s->wakes[0], s->unixes, n, &what), what);
+}
+
+int
+stubs_flights(struct stubs *s)
+{
+    const char *what = "";
+    int ret = tell(s, wake_flights(&s->wakes[0], &what), what);
+
+    free(s->unixes);
+    s->unixes = NULL;
     return ret;
 }

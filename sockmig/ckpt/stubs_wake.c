@@ -140,6 +140,8 @@ prepare(struct stubs *s, const struct stub_wake *request)
     for (unsigned i = 0; i < s->n && ret == 0; i++)
         if (s->clones[i])
             ret = make_state(s, i);
+    if (ret == 0)
+        ret = stubs_flights(s);
     FAULT_POINT("restore-prepared");
     if (ret == 0 && request->freezer)
         ret = freezer_hold(request->freezer);

@@ -27,6 +27,7 @@ static const struct {
     /* the stub makes them: while it has no descriptors, but has its folder */
     { "unix", wake_unix, offsetof(struct clone_timing, fds) },
     { "descriptors", wake_descriptors, offsetof(struct clone_timing, fds) },
+    { "flights", wake_flights, offsetof(struct clone_timing, fds) },
     { "limits", wake_limits, offsetof(struct clone_timing, process) },
     { "root folder", wake_root, offsetof(struct clone_timing, process) },
     { "filters", wake_filters, offsetof(struct clone_timing, threads) },

@@ -293,8 +293,9 @@ static void
 fetch_all(struct wake *w)
 {
     struct batch *b = &w->c->batch;
+    uint32_t n = image_fds_open(w->im);
 
-    for (uint32_t i = 0; i < w->im->nfds; i++) {
+    for (uint32_t i = 0; i < n; i++) {
         const struct image_fd *f = &w->im->fds[i];
 
         if (f->dup_of >= 0)
@@ -334,16 +335,16 @@ static void
 move_all(struct wake *w)
 {
     struct batch *b = &w->c->batch;
-    uint32_t k = 0;
+    uint32_t k = 0, n = image_fds_open(w->im);
 
-    for (uint32_t i = 0; i < w->im->nfds; i++)
+    for (uint32_t i = 0; i < n; i++)
         k += w->im->fds[i].dup_of < 0;
-    for (uint32_t i = w->im->nfds; i-- > 0;)
+    for (uint32_t i = n; i-- > 0;)
         if (w->im->fds[i].dup_of < 0) {
             k--;
             move_up(b, k, &w->im->fds[i], is_wanted(w->im, k));
         }
-    for (uint32_t i = 0; i < w->im->nfds; i++) {
+    for (uint32_t i = 0; i < n; i++) {
         const struct image_fd *f = &w->im->fds[i];
 
         if (f->dup_of >= 0)
@@ -375,7 +376,7 @@ holder(const struct image *im, const struct image_vma *v)
 {
     const struct image_fd *found = NULL;
 
-    for (uint32_t i = 0; i < im->nfds; i++) {
+    for (uint32_t i = 0; i < image_fds_open(im); i++) {
         const struct image_fd *f = &im->fds[i];
 
         if (f->dup_of < 0 && f->inode == v->inode &&
@@ -402,7 +403,7 @@ map_held(struct wake *w)
                 v->end - v->start, v->prot, MAP_SHARED | MAP_FIXED, (uint64_t)f->fd,
                 v->offset);
     }
-    for (uint32_t i = 0; i < w->im->nfds; i++) {
+    for (uint32_t i = 0; i < image_fds_open(w->im); i++) {
         const struct image_fd *f = &w->im->fds[i];
 
         if (f->kind == IMAGE_FD_MEMFD && f->dup_of < 0 && f->u.file.seals)
@@ -437,7 +438,7 @@ lock_all(struct wake *w)
 static void
 keep_above(struct wake *w)
 {
-    int highest = w->im->nfds > 0 ? w->im->fds[w->im->nfds - 1].fd : 0;
+    int highest = skeleton_highest(w->im);
 
     if (highest < w->c->parent_fd)
         return;

@@ -6,11 +6,9 @@
  * ask the kernel who made this one (SO_PEERCRED).  It has no other descriptors then, so
  * the kernel gives the lowest free numbers, which are counted along here.  The engine
  * takes duplicates, sends what was unread, and hands them over with all the rest. */
-#include "sockmig/ckpt/clone_parts.h"
+#include "sockmig/ckpt/making.h"
 
 #include "lib/fd.h"
-#include "sockmig/ckpt/options.h"
-#include "sockmig/ckpt/repair.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -22,21 +20,9 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#define MAX_NUMBERS (2 * IMAGE_MAX_UNIX + 8)
-#define ROOM (8 << 20) /* of a sender while messages are given back */
 #define NO_CHANGE ((uint64_t)-1)
 
-struct making {
-    struct wake *w;           /* whose stub makes them */
-    const struct unix_end *v; /* borrowed: all of them */
-    uint32_t n;
-    struct batch *b;
-    uint64_t pair; /* in the mapping: where socketpair() writes */
-    int made[IMAGE_MAX_UNIX], other[IMAGE_MAX_UNIX]; /* numbers in the stub; other: the
-                                                        end that nobody has; -1 */
-    int ends[IMAGE_MAX_UNIX];                        /* ours of .other; -1 */
-    bool used[MAX_NUMBERS];
-};
+static _Thread_local struct making makings;
 
 static int
 take_number(struct making *m)
@@ -117,15 +103,6 @@ add_user(struct making *m, uint64_t uid, uint64_t gid, bool back)
 }
 
 static int32_t
-by_inode(const struct making *m, uint64_t inode)
-{
-    for (uint32_t i = 0; i < m->n && inode; i++)
-        if (m->v[i].f->inode == inode)
-            return (int32_t)i;
-    return -1;
-}
-
-static int32_t
 listener_named(const struct making *m, const struct image_unix *u)
 {
     for (uint32_t i = 0; i < m->n; i++) {
@@ -193,7 +170,7 @@ static void
 add_connected(struct making *m, uint32_t i)
 {
     const struct image_unix *u = m->v[i].u;
-    const int32_t peer = by_inode(m, u->peer);
+    const int32_t peer = making_by_inode(m, u->peer);
     bool stream = u->type != SOCK_DGRAM, named = u->local_len > 0;
     bool peer_named = peer >= 0 && m->v[peer].u->local_len > 0;
 
@@ -242,12 +219,6 @@ add_all(struct making *m)
     add_user(m, 0, 0, true);
 }
 
-static int *
-opened(const struct unix_end *e)
-{
-    return &e->c->opened[e->f - e->im->fds];
-}
-
 /* Duplicates for us; the stub's own go, so that it has no descriptors again. */
 static int
 fetch(struct making *m)
@@ -261,7 +232,7 @@ fetch(struct making *m)
         if (fd < 0)
             ret = -errno;
         else
-            *opened(&m->v[i]) = fd;
+            *making_opened(&m->v[i]) = fd;
         if (ret == 0 && m->other[i] >= 0) {
             m->ends[i] = (int)syscall(SYS_pidfd_getfd, stub, m->other[i], 0);
             ret = m->ends[i] < 0 ? -errno : 0;
@@ -274,133 +245,27 @@ fetch(struct making *m)
     return ret < 0 ? ret : batch_run(m->b, m->w->c->pid);
 }
 
-static int
-ours(const struct making *m, int32_t i)
+static uint32_t
+close_ends(struct making *m)
 {
-    return i < 0 ? -1 : *opened(&m->v[i]);
-}
+    uint32_t n = m->n;
 
-/* Whoever has the name that the message came from; else the other end. */
-static int
-sender_of(const struct making *m, uint32_t i, const struct image_message *message)
-{
-    bool by_name = m->v[i].u->type == SOCK_DGRAM && message->name_len > 0;
-
-    for (uint32_t k = 0; k < m->n && by_name; k++)
-        if (m->v[k].u->local_len == message->name_len && k != i &&
-            memcmp(m->v[k].u->local, message->name, message->name_len) == 0)
-            return ours(m, (int32_t)k);
-    if (m->ends[i] >= 0)
-        return m->ends[i];
-    return ours(m, by_inode(m, m->v[i].u->peer));
-}
-
-static int
-entry_of(const struct making *m, int fd)
-{
-    for (uint32_t k = 0; k < m->n; k++)
-        if (ours(m, (int32_t)k) == fd)
-            return (int)k;
-    return -1;
-}
-
-/* Where to send it; a relative name is the service's, not ours.  Its length; 0: the
- * sender is connected. */
-static socklen_t
-destination(const struct making *m, const struct image_unix *u, int from,
-    struct sockaddr_un *to)
-{
-    int sender = entry_of(m, from);
-
-    memset(to, 0, sizeof *to);
-    if (u->type != SOCK_DGRAM || u->local_len == 0 ||
-        (sender >= 0 && m->v[sender].u->remote_len > 0))
-        return 0;
-    memcpy(to, u->local, u->local_len);
-    if (!u->path[0] || strlen(u->path) >= sizeof to->sun_path)
-        return u->local_len;
-    strcpy(to->sun_path, u->path);
-    return sizeof *to;
-}
-
-/* A datagram may come from anybody. */
-static int
-send_one(const struct making *m, uint32_t i, const struct image_message *message)
-{
-    const struct image_unix *u = m->v[i].u;
-    int from = sender_of(m, i, message), own = -1, before, ret = 0;
-    struct sockaddr_un to;
-    socklen_t len;
-    ssize_t n;
-
-    if (from < 0)
-        from = own = socket(AF_UNIX, (int)u->type | SOCK_CLOEXEC, 0);
-    len = destination(m, u, from, &to);
-    before = repair_get(from, SOL_SOCKET, SO_SNDBUF);
-    repair_set(from, SOL_SOCKET, SO_SNDBUFFORCE, ROOM);
-    n = sendto(from, message + 1, message->size, MSG_DONTWAIT | MSG_NOSIGNAL,
-        len > 0 ? (const struct sockaddr *)&to : NULL, len);
-    if (n < 0)
-        ret = -errno;
-    else if ((uint32_t)n != message->size)
-        ret = -ENOBUFS;
-    repair_set(from, SOL_SOCKET, SO_SNDBUFFORCE, before / 2);
-    fd_close(own);
-    return ret;
-}
-
-static int
-send_unread(const struct making *m, uint32_t i)
-{
-    const struct image_unix *u = m->v[i].u;
-    const struct clone_queue *q = &m->v[i].c->queues[u->fd];
-    const struct image_message *message;
-    uint32_t at = 0;
-    int ret = 0;
-
-    if (u->queued > 0 && q->size != u->queued)
-        return -EBADMSG;
-    while (u->queued > 0 && ret == 0 &&
-           (message = image_message_next(q->bytes, u->queued, &at)))
-        ret = send_one(m, i, message);
-    return ret == 0 && at != u->queued ? -EBADMSG : ret;
-}
-
-static int
-finish(const struct making *m, uint32_t i)
-{
-    const struct image_unix *u = m->v[i].u;
-    const struct image_fd *f = m->v[i].f;
-    int sock = ours(m, (int32_t)i), ret = options_write(sock, AF_UNIX, &u->options);
-
-    if (ret == 0 &&
-        (repair_set(sock, SOL_SOCKET, SO_SNDBUFFORCE, u->sndbuf / 2) < 0 ||
-            repair_set(sock, SOL_SOCKET, SO_RCVBUFFORCE, u->rcvbuf / 2) < 0))
-        ret = -errno;
-    if (ret == 0 && u->buf_lock >= 0)
-        repair_set(sock, SOL_SOCKET, SO_BUF_LOCK, u->buf_lock);
-    if (ret == 0 && u->peer && u->state == IMAGE_UNIX_CONNECTED && u->shutdown)
-        shutdown(sock, u->shutdown == 3   ? SHUT_RDWR
-                       : u->shutdown == 2 ? SHUT_WR
-                                          : SHUT_RD);
-    if (ret == 0 && fcntl(sock, F_SETFL, (int)f->flags & O_NONBLOCK) < 0)
-        ret = -errno;
-    return ret;
-}
-
-static int
-give_back(struct making *m)
-{
-    int ret = 0;
-
-    for (uint32_t i = 0; i < m->n && ret == 0; i++)
-        ret = send_unread(m, i);
-    for (uint32_t i = 0; i < m->n; i++) {
+    for (uint32_t i = 0; i < n; i++) {
         fd_close(m->ends[i]);
         m->ends[i] = -1;
     }
-    for (uint32_t i = 0; i < m->n && ret == 0; i++) {
-        ret = finish(m, i);
+    m->n = 0;
+    return n;
+}
+
+static int
+finish_all(struct making *m)
+{
+    uint32_t n = close_ends(m);
+    int ret = 0;
+
+    for (uint32_t i = 0; i < n && ret == 0; i++) {
+        ret = making_finish(m, i);
         if (ret < 0)
             refuse(m->w->why, m->v[i].im->process.pid, m->v[i].u->fd,
                 "see the system's log", "unix socket cannot be made: %s",
@@ -409,41 +274,76 @@ give_back(struct making *m)
     return ret;
 }
 
+/* What carries descriptors waits for them, and the rest for it: an end that is shut
+ * down could not send. */
+static int
+give_back(struct making *m)
+{
+    bool later = false;
+    int ret = 0;
+
+    for (uint32_t i = 0; i < m->n && ret == 0; i++)
+        if (making_carries(&m->v[i]))
+            later = true;
+        else
+            ret = making_send_unread(m, i);
+    return ret == 0 && later ? 0 : finish_all(m);
+}
+
 int
 wake_unix_ends(
     struct wake *w, const struct unix_end *ends, uint32_t n, const char **what)
 {
-    static _Thread_local struct making m;
+    struct making *m = &makings;
     int before = -1, ret, back;
 
+    close_ends(m); /* of one that failed */
     if (n == 0)
         return 0;
     if (n > IMAGE_MAX_UNIX)
         return -E2BIG;
-    memset(&m, 0, sizeof m);
-    memset(m.made, 0xff, sizeof m.made);
-    memset(m.other, 0xff, sizeof m.other);
-    memset(m.ends, 0xff, sizeof m.ends);
-    m.w = w;
-    m.v = ends;
-    m.n = n;
-    m.b = &w->c->batch;
-    m.pair = batch_put(m.b, &(int64_t){ 0 }, sizeof(int64_t));
-    add_all(&m);
-    ret = batch_run(m.b, w->c->pid);
-    *what = m.b->failed;
+    memset(m, 0, sizeof *m);
+    memset(m->made, 0xff, sizeof m->made);
+    memset(m->other, 0xff, sizeof m->other);
+    memset(m->ends, 0xff, sizeof m->ends);
+    m->w = w;
+    m->v = ends;
+    m->n = n;
+    m->b = &w->c->batch;
+    m->pair = batch_put(m->b, &(int64_t){ 0 }, sizeof(int64_t));
+    add_all(m);
+    ret = batch_run(m->b, w->c->pid);
+    *what = m->b->failed;
     if (ret == 0) {
         *what = "unix sockets";
-        ret = fetch(&m);
+        ret = fetch(m);
     }
     if (ret == 0)
         ret = net_enter(w->c, &before);
     if (ret == 0) {
         *what = "unread messages of unix sockets";
-        ret = give_back(&m);
+        ret = give_back(m);
     }
     back = net_leave(before);
     return ret < 0 ? ret : back;
+}
+
+int
+wake_flights(struct wake *w, const char **what)
+{
+    struct making *m = &makings;
+    int before = -1, ret, back, done;
+
+    *what = "descriptors in flight";
+    if (m->n == 0)
+        return 0;
+    ret = net_enter(w->c, &before);
+    for (uint32_t i = 0; i < m->n && ret == 0; i++)
+        if (making_carries(&m->v[i]))
+            ret = making_send_quietly(m, i);
+    done = finish_all(m);
+    back = net_leave(before);
+    return ret < 0 ? ret : done < 0 ? done : back;
 }
 
 int

@@ -201,6 +201,16 @@ image_fd_find(const struct image *im, int fd)
     return NULL;
 }
 
+uint32_t
+image_fds_open(const struct image *im)
+{
+    uint32_t n = im->nfds;
+
+    while (n > 0 && im->fds[n - 1].fd >= IMAGE_IN_FLIGHT)
+        n--;
+    return n;
+}
+
 const struct image_tcp *
 image_tcp_find(const struct image *im, int fd)
 {
@@ -257,7 +267,8 @@ image_message_next(const uint8_t *parcel, uint32_t size, uint32_t *at)
     uint32_t left = size - *at;
 
     if (left < sizeof *m || m->name_len > IMAGE_UNIX_NAME ||
-        m->size > left - sizeof *m || ((m->size + 7u) & ~7u) > left - sizeof *m)
+        m->nfds > IMAGE_MAX_IN_FLIGHT || m->size > left - sizeof *m ||
+        ((m->size + 7u) & ~7u) > left - sizeof *m)
         return NULL;
     *at += (uint32_t)sizeof *m + ((m->size + 7u) & ~7u);
     return m;

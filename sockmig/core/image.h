@@ -24,9 +24,10 @@
 #define IMAGE_MAX_THREADS 512
 #define IMAGE_MAX_VMAS 8192
 #define IMAGE_MAX_FDS 16384
-#define IMAGE_MAX_NUMBER 65536 /* highest descriptor number, plus 1 */
-#define IMAGE_MAX_ITEMS 16384  /* of all epoll sets together */
-#define IMAGE_MAX_WATCHES 1024 /* of all inotify instances */
+#define IMAGE_MAX_NUMBER                                                               \
+    (IMAGE_IN_FLIGHT + IMAGE_MAX_IN_FLIGHT) /* of descriptors, and more */
+#define IMAGE_MAX_ITEMS 16384               /* of all epoll sets together */
+#define IMAGE_MAX_WATCHES 1024              /* of all inotify instances */
 #define IMAGE_MAX_WATCH_NUMBER 100000
 #define IMAGE_MAX_LOCKS 1024 /* on files */
 #define IMAGE_MAX_UNIX 2048  /* unix sockets */
@@ -258,6 +259,10 @@ const struct image_message *image_message_next(
 const struct image_fd *image_fd_find(const struct image *im, int fd);
 const struct image_tcp *image_tcp_find(const struct image *im, int fd);
 const struct image_unix *image_unix_find(const struct image *im, int fd);
+
+/* image_fds_open - how many of @im->fds are open in the process; those in flight come
+ * after them. */
+uint32_t image_fds_open(const struct image *im);
 
 /* image_segment_of - what mapping @v of kind IMAGE_VMA_SEGMENT maps, or NULL. */
 const struct image_segment *image_segment_of(

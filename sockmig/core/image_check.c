@@ -82,6 +82,7 @@ held_by(const struct image *im, const struct image_vma *v)
 {
     for (uint32_t i = 0; i < im->nfds; i++)
         if (im->fds[i].inode == v->inode && im->fds[i].dup_of < 0 &&
+            im->fds[i].fd < IMAGE_IN_FLIGHT &&
             (im->fds[i].kind == IMAGE_FD_MEMFD || im->fds[i].kind == IMAGE_FD_FILE))
             return true;
     return false;
@@ -192,6 +193,18 @@ check_fd_kind(const struct image_fd *f)
 }
 
 static const char *
+check_flight(const struct image_fd *f)
+{
+    if (f->fd < IMAGE_IN_FLIGHT)
+        return NULL;
+    if (f->kind == IMAGE_FD_EPOLL || f->kind == IMAGE_FD_INOTIFY ||
+        f->kind == IMAGE_FD_NETLINK || f->kind == IMAGE_FD_PTY_MASTER ||
+        f->kind == IMAGE_FD_PTY_SLAVE)
+        return "descriptor in flight: of another kind";
+    return f->owner == 0 ? NULL : "descriptor in flight: with an owner";
+}
+
+static const char *
 check_fds(const struct image *im)
 {
     if (im->nfds > IMAGE_MAX_FDS)
@@ -214,6 +227,8 @@ check_fds(const struct image *im)
         if (f->dup_of >= 0 && (!of || of->dup_of >= 0 || of->kind != f->kind))
             return "descriptor: duplicate of one that is not there";
         why = check_fd_kind(f);
+        if (!why)
+            why = check_flight(f);
         if (why)
             return why;
     }
@@ -230,7 +245,7 @@ check_items(const struct image *im)
 
         if (!set || set->kind != IMAGE_FD_EPOLL || set->dup_of >= 0)
             return "epoll item of no epoll descriptor";
-        if (!image_fd_find(im, im->items[i].fd))
+        if (im->items[i].fd >= IMAGE_IN_FLIGHT || !image_fd_find(im, im->items[i].fd))
             return "epoll item watches no descriptor";
     }
     return NULL;
@@ -347,7 +362,8 @@ check_locks(const struct image *im)
         const struct image_lock *l = &im->locks[i];
         const struct image_fd *f = image_fd_find(im, l->fd);
 
-        if (!f || f->kind != IMAGE_FD_FILE || f->dup_of >= 0)
+        if (!f || f->kind != IMAGE_FD_FILE || f->dup_of >= 0 ||
+            f->fd >= IMAGE_IN_FLIGHT)
             return "lock of no open file";
         if (l->kind >= IMAGE_LOCK_NKINDS || !bool_value(l->exclusive))
             return "lock: kind out of range";

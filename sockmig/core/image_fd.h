@@ -11,6 +11,11 @@
 
 #define IMAGE_PATH 256 /* longest path, with the NUL; longer is refused by name */
 
+/* A descriptor that waits in the queue of a unix socket (SCM_RIGHTS) has a number from
+ * here on. */
+#define IMAGE_IN_FLIGHT 65536
+#define IMAGE_MAX_IN_FLIGHT 1024
+
 struct image_timespec {
     int64_t sec, nsec;
 };
@@ -245,6 +250,8 @@ struct image_unix { /* sorted by fd */
  * oldest first.  Of a stream the cuts between them mean nothing. */
 struct image_message {
     uint32_t size, name_len;
+    int32_t first;                 /* number of the first descriptor that it carries, */
+    uint32_t nfds;                 /* and of how many */
     uint8_t name[IMAGE_UNIX_NAME]; /* of the sender */
     uint8_t pad[2];
 };

@@ -8,6 +8,7 @@
 #include "sockmig/ckpt/target.h"
 #include "sockmig/image_alloc.h"
 #include "tests/features/features.h"
+#include "tests/features/wait.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -337,11 +338,14 @@ checkpoint(struct target *t, struct cell_conf *conf, struct clone **c)
 {
     struct refusals why = { 0 };
     const char *error = "";
+    unsigned open_before = count_open();
     size_t size;
     int ret;
 
     conf->image_at = mono_clock();
     ret = try_checkpoint(t, &why);
+    if (ret == 0 && count_open() != open_before)
+        die("the engine keeps something open", -EMFILE, NULL);
     if (ret < 0)
         die("checkpoint", ret, &why);
     size = image_encode(&active.image, encoded, ENCODED_MAX);

@@ -7,7 +7,7 @@
 extern const struct feature_area area_threads, area_attributes, area_signals,
     area_timers, area_process, area_credentials, area_filters, area_memory, area_shared,
     area_files, area_locks, area_pipes, area_fifos, area_terminals, area_async,
-    area_events, area_sockets, area_unix, area_foreign;
+    area_events, area_sockets, area_unix, area_flight, area_foreign;
 
 const struct feature_area *const feature_areas[] = {
     &area_threads,
@@ -28,6 +28,7 @@ const struct feature_area *const feature_areas[] = {
     &area_events,
     &area_sockets,
     &area_unix,
+    &area_flight,
     &area_foreign,
     NULL,
 };

@@ -456,25 +456,6 @@ check_unconnected(void)
     return NULL;
 }
 
-static const char *
-set_up_rights(void)
-{
-    char control[CMSG_SPACE(sizeof(int))] __attribute__((aligned(8))) = "";
-    struct cmsghdr *head = (struct cmsghdr *)control;
-    struct iovec io = { (void *)(uintptr_t) "f", 1 };
-    struct msghdr m = { .msg_iov = &io,
-        .msg_iovlen = 1,
-        .msg_control = control,
-        .msg_controllen = sizeof control };
-    int pair[2];
-
-    *head = (struct cmsghdr){ CMSG_LEN(sizeof(int)), SOL_SOCKET, SCM_RIGHTS };
-    memset(CMSG_DATA(head), 0, sizeof(int)); /* descriptor 0 */
-    WANT(socketpair(AF_UNIX, SOCK_STREAM, 0, pair) == 0);
-    WANT(sendmsg(pair[0], &m, 0) == 1);
-    return NULL;
-}
-
 static const struct feature rows[] = {
     { "stream pair with unread bytes", NULL, 0, set_up_stream, check_stream,
         step_stream },
@@ -499,8 +480,6 @@ static const struct feature rows[] = {
     { "connection waiting to be accepted", NULL, 0, set_up_queued, check_queued, NULL },
     { "connection waiting to be accepted, with data", "has data", FEATURE_ALONE,
         set_up_early, NULL, NULL },
-    { "descriptors in flight (SCM_RIGHTS)", "in flight", FEATURE_ALONE, set_up_rights,
-        NULL, NULL },
 };
 
 AREA(area_unix, "Unix sockets", rows);

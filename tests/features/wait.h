@@ -15,4 +15,7 @@ bool grows(atomic_long *v, long from);
 /* start_thread - detached. */
 bool start_thread(void *(*run)(void *), void *arg);
 
+/* count_open - pipes and sockets that this process has open. */
+unsigned count_open(void);
+
 #endif

@@ -32,6 +32,37 @@ fifo = os.open(folder + "/fifo", os.O_RDONLY | os.O_NONBLOCK)  # the counter wri
 listener = socket.socket()
 listener.bind(("127.0.0.1", 0))
 listener.listen()
+client = socket.create_connection(listener.getsockname())
+flying = socket.socketpair()  # all have it, and what waits in it
+
+
+def throw():
+    """A connection and a file that are nowhere but in a queue."""
+    sent = os.open(folder + "/flying", os.O_RDWR | os.O_CREAT, 0o600)
+    os.write(sent, b"twelve bytes")
+    socket.send_fds(flying[0], [b"two"], [server.fileno(), sent])
+    server.close()
+    os.close(sent)
+
+
+def catch():
+    """What is wrong with them."""
+    global server
+    word, fds, _, _ = socket.recv_fds(flying[1], 16, 4)
+    if word != b"two" or len(fds) != 2:
+        return "in flight: %r %r" % (word, fds)
+    server = socket.socket(fileno=fds[0])
+    client.sendall(b"hello")
+    if os.lseek(fds[1], 0, os.SEEK_CUR) != 12 or server.recv(16) != b"hello":
+        return "what was in flight"
+    os.close(fds[1])
+    os.unlink(folder + "/flying")
+    throw()
+    return None
+
+
+server = listener.accept()[0]
+throw()
 
 
 def get(at):
@@ -137,6 +168,9 @@ def check():
     named = os.read(fifo, 64) if select.select([fifo], [], [], 5)[0] else None
     if named != b"named":
         return "named pipe: %r" % named
+    wrong = catch()
+    if wrong:
+        return wrong
     before, before_ticks = get(0), ticks[0]
     end = time.monotonic() + 5
     while get(0) < before + 5 or ticks[0] < before_ticks + 2:

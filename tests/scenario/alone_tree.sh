@@ -9,6 +9,7 @@ move()
     await "$2: the end of it" test ! -e "/proc/$1"
     "$sockmig" restore image > restore.out 2> restore.err || fail "$2: restore: exit $?"
     cat dump.out restore.out
+    grep -Eq '(^| )([0-9]+) of \2 connections' restore.out || fail "$2: connections are lost"
 }
 
 lines()

@@ -105,6 +105,11 @@ static void pty_queue(void) { im.fds[12].u.pty.input = IMAGE_PTY_QUEUE + 1; }
 static void pty_mode(void) { im.fds[12].u.pty.mode = 010000; }
 static void pty_packet(void) { im.fds[12].u.pty.packet = 2; }
 static void pty_session(void) { im.fds[12].u.pty.session = -1; }
+static void flight_kind(void) { im.fds[15].kind = IMAGE_FD_NETLINK; }
+static void flight_owner(void) { im.fds[15].owner = 1; }
+static void flight_watched(void) { im.items[0].fd = IMAGE_IN_FLIGHT; }
+static void flight_locked(void) { im.locks[0].fd = IMAGE_IN_FLIGHT; }
+static void flight_high(void) { im.fds[16].fd = IMAGE_MAX_NUMBER; }
 static void fifo_path(void) { im.fds[14].u.fifo.path[0] = 0; }
 static void fifo_queue(void) { im.fds[14].u.fifo.queued = 1; }
 static void fifo_hung(void) { im.fds[14].u.fifo.hung = 2; }
@@ -204,6 +209,11 @@ static struct broken broken[] = {
     { "a terminal's mode is one", pty_mode },
     { "packet mode is on or off", pty_packet },
     { "a terminal's session is one", pty_session },
+    { "in flight are only some kinds", flight_kind },
+    { "nobody gets signals of what is in flight", flight_owner },
+    { "nobody watches what is in flight", flight_watched },
+    { "nothing in flight is locked", flight_locked },
+    { "in flight are not too many", flight_high },
     { "a named pipe has an absolute path", fifo_path },
     { "a named pipe holds no more than it can", fifo_queue },
     { "the other end of a named pipe has gone, or not", fifo_hung },

@@ -29,6 +29,8 @@ sample_fds(struct image *im)
         { 16, IMAGE_FD_PTY_MASTER, -1 },
         { 17, IMAGE_FD_PTY_SLAVE, -1 },
         { 18, IMAGE_FD_FIFO, -1 },
+        { IMAGE_IN_FLIGHT, IMAGE_FD_EVENTFD, -1 },
+        { IMAGE_IN_FLIGHT + 1, IMAGE_FD_FILE, 0 },
     };
 
     im->nfds = sizeof rows / sizeof rows[0];

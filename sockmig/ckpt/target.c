@@ -230,8 +230,7 @@ target_detach(struct target *t)
     if (!t)
         return;
     if (t->trace.threads && !t->trace.ended &&
-        (t->trace.stopping || trace_stop(&t->trace, ATTACH_STOP_US) == 0) &&
-        t->inject.code)
+        trace_stop(&t->trace, ATTACH_STOP_US) == 0 && t->inject.code)
         inject_close(&t->inject);
     descriptors_close(&t->descriptors);
     memory_close(&t->memory); /* the kernel ends tracking with the last descriptor */
@@ -515,6 +514,13 @@ int
 target_stop(struct target *t, unsigned limit_ms)
 {
     return t->trace.ended ? -ESRCH : trace_stop(&t->trace, (int64_t)limit_ms * 1000);
+}
+
+void
+target_ask(struct target *t)
+{
+    if (!t->trace.ended)
+        trace_ask(&t->trace);
 }
 
 bool

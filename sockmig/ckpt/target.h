@@ -119,6 +119,9 @@ int target_signal_fd(const struct target *t);
  * caught at one instant.  0; -EAGAIN: not within @limit_ms, it runs on; -ESRCH. */
 int target_stop(struct target *t, unsigned limit_ms);
 
+/* target_ask - begin to stop it: target_stop() waits. */
+void target_ask(struct target *t);
+
 /* target_job_stopped - it stood still by itself (SIGSTOP, SIGTSTP). */
 bool target_job_stopped(const struct target *t);
 

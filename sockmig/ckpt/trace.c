@@ -294,16 +294,23 @@ all_stopped(const struct trace *t)
     return true;
 }
 
+/* Once only: a second one would stop those again that have stopped and been let go. */
+void
+trace_ask(struct trace *t)
+{
+    for (unsigned i = 0; !t->stopping && i < t->nthreads; i++)
+        if (t->threads[i].state == TRACE_RUNS || t->threads[i].state == TRACE_LISTENS)
+            ptrace(PTRACE_INTERRUPT, t->threads[i].tid, 0, 0);
+    t->stopping = true;
+}
+
 int
 trace_stop(struct trace *t, int64_t limit_us)
 {
     struct mono start = mono_clock();
     struct pollfd pfd = { .fd = t->signal_fd, .events = POLLIN };
 
-    t->stopping = true;
-    for (unsigned i = 0; i < t->nthreads; i++)
-        if (t->threads[i].state == TRACE_RUNS || t->threads[i].state == TRACE_LISTENS)
-            ptrace(PTRACE_INTERRUPT, t->threads[i].tid, 0, 0);
+    trace_ask(t);
     for (;;) {
         int64_t waited;
         bool any;

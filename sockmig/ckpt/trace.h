@@ -80,6 +80,10 @@ int trace_open(struct trace *t, pid_t pid);
 /* trace_close - detach from all threads, which run on. */
 void trace_close(struct trace *t);
 
+/* trace_ask - ask all threads to stop, ahead of trace_stop(), so that several processes
+ * do so side by side. */
+void trace_ask(struct trace *t);
+
 /* trace_stop - stop all threads.  0; -EAGAIN: not within @limit_us, all run again;
  * -ESRCH: the process ended. */
 int trace_stop(struct trace *t, int64_t limit_us);

@@ -386,6 +386,9 @@ tree_stop(struct tree *t, unsigned limit_ms, struct refusals *why)
 {
     int ret = 0;
 
+    for (unsigned i = 0; i < t->n; i++)
+        if (t->members[i].target)
+            target_ask(t->members[i].target);
     for (unsigned i = 0; i < t->n && ret == 0; i++)
         ret = stop_one(t, i, limit_ms, why);
     if (ret == 0)

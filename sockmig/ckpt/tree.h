@@ -26,6 +26,7 @@ struct tree {
     uint32_t next; /* number for the next one; never used again */
     struct trace_kin kin;
     pid_t init;           /* of the cell that it is alone in; 0: of a host */
+    unsigned vanished;    /* checkpoints in a row that a process's end spoilt */
     bool single;          /* the root only: its children are let go */
     struct family family; /* owned; what tree_checkpoint() took, images borrowed */
 };

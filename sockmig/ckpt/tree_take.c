@@ -12,7 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SLICE_MS 2 /* see trace.c */
+#define SLICE_MS 2       /* see trace.c */
+#define VANISHED_MAX 100 /* checkpoints in a row in which a process went away */
 
 /* One checkpoint. */
 struct taking {
@@ -250,9 +251,11 @@ take_many(struct taking *k, struct pages *pages, struct parcels *parcels)
         return ret;
     k->lost = alive(t) < before;
     ret = take_stopped(k, pages, parcels);
-    if (ret == -ESRCH && t->members[0].target &&
-        target_answer(t->members[0].target) == 0)
-        ret = -EAGAIN; /* it was another one that is gone */
+    if ((ret == -ESRCH || ret == -EIO) && t->members[0].target &&
+        target_answer(t->members[0].target) == 0 && ++t->vanished < VANISHED_MAX)
+        ret = -EAGAIN; /* it was another one that is gone, or has no memory any more */
+    else if (ret == 0)
+        t->vanished = 0;
     since(&at);
     if (ret < 0 || !k->req->stay_stopped)
         tree_resume(t);

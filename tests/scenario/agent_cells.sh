@@ -44,7 +44,7 @@ probe "from-node" {
     service = "redis"
     command = { "$dir/plugin", "$dir/say/node" }
     period = 500
-    timeout = 1000
+    timeout = 3000
     attempts = 2
 }
 probe "from-cell" {
@@ -52,7 +52,7 @@ probe "from-cell" {
     place = "cell"
     command = { "$dir/plugin", "$dir/say/cell" }
     period = 500
-    timeout = 1000
+    timeout = 3000
     attempts = 1
 }
 probe "missing" { service = "redis" command = { "/nowhere/check_nothing" } period = 500 }

@@ -2,6 +2,7 @@
 #
 #   lab_up NODES         returns when all services are protected
 #   redis_service NAME ADDRESS [MORE]   a part of the conf; MORE are further settings
+#   alone_on_the_machine a part of the conf: what others do here is no reason to move
 #   bascule NODE ...     the command on that node
 #   on HOST COMMAND...
 #   value NODE EXPR      a python expression over its status: s, by[SERVICE]
@@ -73,6 +74,13 @@ service "$1" {
   ${3-}
 }
 C
+}
+
+# The nodes of a lab share the machine's load and memory.
+alone_on_the_machine() {
+    for shared in load pressure-memory pressure-io memory; do
+        echo "reading \"$shared\" { weight = 0 }"
+    done
 }
 
 lab_up() {

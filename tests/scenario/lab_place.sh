@@ -5,10 +5,9 @@ set -u
 . "$top_srcdir/tests/scenario/lab_common.sh"
 
 {
-    # the nodes of a lab share the load of the machine: that is no reason to move
     echo 'cluster "lab" { lease = 140  heartbeat = 20  balance-interval = 3
       health-fall = 1  health-rise = 1 }'
-    for shared in load pressure-memory pressure-io memory; do echo "reading \"$shared\" { weight = 0 }"; done
+    alone_on_the_machine
     redis_service a 10.77.1.100 'preferred = "n1" failback = "auto" failback-delay = 2'
     redis_service b 10.77.1.101 'apart = { "a" } load = 300 placement = "balance"'
     redis_service c 10.77.1.102 'apart = { "a" } load = 300 placement = "balance"'

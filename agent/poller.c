@@ -18,7 +18,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#define DIFFERING 4 /* services whose files are read in a round */
+#define DIFFERING 4  /* services whose files are read in a round */
+#define AGAIN_MS 250 /* from a reading that is worse to the one that confirms it */
 
 /* give_probes - the results of the probes of @service go with it. */
 static void
@@ -52,6 +53,44 @@ give_files(const struct target *t, const struct jv *service)
             jv_set((struct jv *)(uintptr_t)jv_get(service, "builds"), "files",
                 jv_copy(jv_get(f, "files"))); /* of our own array */
     }
+}
+
+static unsigned
+ill(const struct jv *readings)
+{
+    unsigned sum = 0;
+
+    for (size_t i = 0; i < jv_len(readings); i++) {
+        const char *state = jv_str(jv_at(readings, i), "state", "");
+
+        sum += strcmp(state, "critical") == 0 || strcmp(state, "failed") == 0
+                   ? 2
+                   : strcmp(state, "warning") == 0 || strcmp(state, "degraded") == 0;
+    }
+    return sum;
+}
+
+/* confirm - a verdict gets worse when several readings in a row say so (health-fall):
+ * after the first of them the others need not wait for their turn. */
+static void
+confirm(struct target *t)
+{
+    unsigned now = ill(t->readings) + ill(t->probes);
+
+    if (t->health > 1) /* not only unknown(0) or ok(1) */
+        now += (unsigned)t->health;
+    if (t->why[0]) { /* silent is not ill: that is for the membership */
+        t->again = 0;
+        return;
+    }
+    if (now > t->ill)
+        t->again = t->conf->health_fall - 1;
+    else if (now < t->ill)
+        t->again = 0;
+    else if (t->again)
+        t->again--;
+    t->ill = now;
+    t->again_at = mono_add_ms(mono_clock(), AGAIN_MS);
 }
 
 static void
@@ -95,8 +134,10 @@ on_reply(const char *why, const struct manager_value *v, unsigned n, void *arg)
     if (why)
         snapshot_text(t->why, sizeof t->why, why);
     free(r);
-    if (--t->waiting == 0)
-        print(t);
+    if (--t->waiting)
+        return;
+    confirm(t);
+    print(t);
 }
 
 static void
@@ -196,6 +237,21 @@ begin_all(struct target *targets, unsigned n)
         begin(&targets[i], chosen, nchosen);
 }
 
+/* begin_again - who is to be read out of turn.  When the next one is due. */
+static struct mono
+begin_again(struct target *targets, unsigned n, struct mono now, struct mono next)
+{
+    for (struct target *t = targets; t < targets + n; t++) {
+        if (!t->again || t->waiting)
+            continue;
+        if (!mono_before(now, t->again_at))
+            begin(t, NULL, 0);
+        else if (mono_before(t->again_at, next))
+            next = t->again_at;
+    }
+    return next;
+}
+
 static bool
 still_wanted(const struct pollfd *in)
 {
@@ -207,7 +263,7 @@ still_wanted(const struct pollfd *in)
 static void
 run(struct target *targets, unsigned n, unsigned period_ms)
 {
-    struct mono now = mono_clock(), next = now;
+    struct mono now = mono_clock(), next = now, due;
     struct pollfd fds[MANAGER_MAX_FDS + 1];
     unsigned nfds;
     int timeout;
@@ -217,7 +273,8 @@ run(struct target *targets, unsigned n, unsigned period_ms)
             begin_all(targets, n);
             next = mono_add_ms(now, period_ms);
         }
-        timeout = (int)(mono_us_between(now, next) / 1000) + 1;
+        due = begin_again(targets, n, now, next);
+        timeout = (int)(mono_us_between(now, due) / 1000) + 1;
         nfds = manager_poll(fds, &timeout);
         fds[nfds] = (struct pollfd){ .fd = STDIN_FILENO, .events = POLLIN };
         if (poll(fds, nfds + 1, timeout) < 0 && errno != EINTR)

@@ -9,6 +9,7 @@
 #include "agent/core/snapshot.h"
 #include "agent/manager.h"
 #include "lib/conf.h"
+#include "lib/core/mono.h"
 #include "lib/jv.h"
 
 #define QUESTION_PROBES 32 /* in one request */
@@ -26,6 +27,9 @@ struct target {
     struct jv *services, *files;               /* owned: likewise */
     char digest[CONF_MAX_SERVICES][SNAP_WORD]; /* of builds, as last read */
     bool active[CONF_MAX_SERVICES];            /* the service was here, as last read */
+    unsigned ill;         /* how bad the readings were, summed up, the last time */
+    unsigned again;       /* rounds out of turn that are left, to be sure of it */
+    struct mono again_at; /* the next of them */
 };
 
 enum about { A_SERVICE, THE_NODE, PROBES, FILES };

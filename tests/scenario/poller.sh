@@ -54,6 +54,17 @@ exec 9>&-
 gone() { ! kill -0 "$poller"; }
 wait_for 5 gone || fail "it does not end with its standard input"
 
+# A reading that is worse is confirmed out of turn: the next turn is a minute off.
+sed -i 's/poll = 250/poll = 60000/' "$dir/bascule.conf"
+start_poller
+lines_of() { [ "$(grep -c "^{\"node\":\"$1\"" "$dir/lines")" = "$2" ]; }
+wait_for 20 lines_of n1 2 || fail "n1 is ill, and that is not confirmed: $(cat "$dir/lines")"
+wait_for 20 lines_of n3 1 || fail "n3 is not asked once: $(cat "$dir/lines")"
+wait_for 2 lines_of n1 3 && fail "n1 is asked all the time"
+exec 9>&-
+wait_for 5 gone || fail "it does not end with its standard input"
+sed -i 's/poll = 60000/poll = 250/' "$dir/bascule.conf"
+
 echo "another pass phrase" >"$dir/snmp-secret"
 start_poller
 wait_for 10 says n1 'wrong pass phrase' || fail "a wrong pass phrase: $(tail -n 3 "$dir/lines")"

@@ -14,8 +14,7 @@
 #include <unistd.h>
 
 #define REGIONS 4096
-#define WANTED (PAGE_IS_PRESENT | PAGE_IS_SWAPPED)
-#define SHOWN (WANTED | PAGE_IS_FILE | PAGE_IS_PFNZERO)
+#define SHOWN (PAGE_IS_PRESENT | PAGE_IS_SWAPPED | PAGE_IS_FILE | PAGE_IS_PFNZERO)
 
 /* Of whom the ranges are that are being found. */
 struct member {
@@ -58,6 +57,7 @@ static int
 scan_vma(const struct member *m, int pagemap, const struct image_vma *vma)
 {
     static __thread struct page_region regions[REGIONS];
+    const bool swaps = memory_swaps();
     uint64_t at = vma->start;
 
     while (at < vma->end) {
@@ -66,7 +66,7 @@ scan_vma(const struct member *m, int pagemap, const struct image_vma *vma)
             .end = vma->end,
             .vec = (uintptr_t)regions,
             .vec_len = REGIONS,
-            .category_anyof_mask = WANTED,
+            .category_anyof_mask = PAGE_IS_PRESENT | (swaps ? PAGE_IS_SWAPPED : 0),
             .return_mask = SHOWN };
         int n = ioctl(pagemap, PAGEMAP_SCAN, &arg);
 

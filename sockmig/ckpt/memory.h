@@ -111,4 +111,8 @@ int memory_read(struct memory *m, struct pages *pages);
 
 void memory_forget(struct memory *m);
 
+/* memory_swaps - may what is not present be on a disk?  Otherwise a page that reads as
+ * swapped is a mark of the tracking, and there is nothing. */
+bool memory_swaps(void);
+
 #endif

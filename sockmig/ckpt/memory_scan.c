@@ -375,8 +375,8 @@ scan_group(struct memory *m, const struct image *im, const struct image_vma *v,
     }
 }
 
-static bool
-is_swapping(void)
+bool
+memory_swaps(void)
 {
     struct sysinfo info;
 
@@ -389,7 +389,7 @@ begin_scan(struct memory *m, bool running)
     struct span *present = m->was_present, *written = m->was_written;
 
     m->running = running;
-    m->swap = is_swapping();
+    m->swap = memory_swaps();
     m->failed = false;
     m->round++;
     m->quiet = 0;

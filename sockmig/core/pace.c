@@ -4,6 +4,7 @@
 #define MOST_CYCLES 2
 #define QUIET_PART 2
 #define FADES 8
+#define RESTS_WITHOUT_OUTPUT 4
 
 static struct mono
 earlier(struct mono a, struct mono b)
@@ -39,7 +40,9 @@ pace_due(const struct pace *p, const struct pace_wish *w)
 {
     bool soon = w->now || (w->output && !w->under_way);
     struct mono due = mono_add_us(p->started, soon ? p->spacing_us : p->interval_us);
-    struct mono rested = mono_add_us(p->ended, mono_us_between(p->started, p->ended));
+    int64_t stood_us = mono_us_between(p->started, p->ended);
+    struct mono rested = mono_add_us(
+        p->ended, soon ? stood_us : RESTS_WITHOUT_OUTPUT * stood_us);
 
     if (soon && gathers(w))
         due = later(

@@ -5,7 +5,9 @@
  * On demand (output waits, or somebody asked): no sooner than the spacing after the
  * start of the last one.  Otherwise at the latest one interval after it.  And always:
  * the service runs at least as long as it was stopped, or many connections with a
- * short spacing would leave it no time to work (measured: a tenth of the throughput).
+ * short spacing would leave it no time to work (measured: a tenth of the throughput);
+ * and four times as long where nobody waits: of several processes the pause may be
+ * longer than the interval, and what is read for standbys that join is read between.
  *
  * Output gathers.  One at the first packet that waits would find one answer of a crowd,
  * and let the others wait for the next: with 20 clients without a pause between

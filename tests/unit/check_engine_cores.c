@@ -189,6 +189,11 @@ START_TEST(pace_rules)
     ck_assert_int_eq(pace_due(&p, &asked).us, 102000);
     p.ended = ms(105);
     ck_assert_msg(pace_due(&p, &asked).us == 110000, "it runs as long as it stood");
+    p.ended = ms(115);
+    ck_assert_msg(pace_due(&p, &(struct pace_wish){ .now = true }).us == 130000,
+        "at least as long as it stood still");
+    ck_assert_msg(pace_due(&p, &(struct pace_wish){ 0 }).us == 175000,
+        "and four times where nobody waits");
 }
 END_TEST
 

@@ -95,7 +95,8 @@ put_descriptors(
 
         if (f && f->dup_of >= 0)
             f = image_fd_find(e->im, f->dup_of);
-        if (f && f->kind == IMAGE_FD_MEMFD && f->u.file.seals) /* nothing is mapped now */
+        if (f && f->kind == IMAGE_FD_MEMFD &&
+            f->u.file.seals) /* nothing is mapped now */
             fcntl(e->c->opened[f - e->im->fds], F_ADD_SEALS, f->u.file.seals);
         if (!f || e->c->opened[f - e->im->fds] < 0)
             return -EBADMSG;

@@ -105,7 +105,7 @@ phases_of(const struct takeover *o)
     for (unsigned i = 0; i < o->nphases; i++) {
         const struct takeover_phase *p = &o->phases[i];
         g_autofree char *number = g_strdup_printf("%u", i + 1);
-        g_autofree char *time = p->us == NOT_KNOWN ? g_strdup("") : words_us(p->us);
+        g_autofree char *time = words_phase(o, i);
 
         gtk_grid_attach(GTK_GRID(grid), label(number, "dim-label", 1), 0, (int)i, 1, 1);
         gtk_grid_attach(GTK_GRID(grid), label(p->name, NULL, 0), 1, (int)i, 1, 1);

@@ -198,6 +198,16 @@ words_ms(int64_t ms)
 }
 
 char *
+words_phase(const struct takeover *o, unsigned i)
+{
+    int64_t us = o->phases[i].us;
+
+    if (us == NOT_KNOWN)
+        return g_strdup("");
+    return o->coarse && us < 100000 ? g_strdup("< 100 ms") : words_us(us);
+}
+
+char *
 words_us(int64_t us)
 {
     if (us < 0)

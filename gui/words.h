@@ -4,7 +4,7 @@
 #ifndef BSC_GUI_WORDS_H
 #define BSC_GUI_WORDS_H
 
-#include "gui/core/view.h"
+#include "gui/core/takeovers.h"
 
 #include <glib.h>
 #include <glib/gi18n.h>
@@ -33,6 +33,7 @@ char *words_overall(const struct view *v);
 char *words_count(int64_t n);
 char *words_ms(int64_t ms);
 char *words_us(int64_t us);
+char *words_phase(const struct takeover *o, unsigned i); /* how long phase @i took */
 char *words_bytes(int64_t bytes);
 char *words_kib(int64_t kib);
 char *words_mib(int64_t mib);

@@ -104,12 +104,16 @@ from_journal(struct takeovers *t, const struct model *m)
         if (!wanted || !service[0] || epoch <= 0 || ms == NOT_KNOWN)
             continue;
         o = find(t, service, epoch);
-        if (o && o < &t->list[steps])
+        if (o && (o < &t->list[steps] || o->over))
             continue; /* the steps know it better */
         if (!o)
             o = begin(t, service, epoch, ms);
+        if (!o)
+            return; /* full */
         add(o, kind, table_text(e, i, EVENT_TEXT), ms, NOT_KNOWN);
-        if (o && !strcmp(kind, "active"))
+        o->coarse = true;
+        o->over = strcmp(kind, "active") == 0;
+        if (o->over)
             copy(o->node, sizeof o->node, table_text(e, i, EVENT_NODE));
     }
 }
@@ -131,6 +135,7 @@ from_engine(struct takeovers *t, const struct model *m, const struct view *v)
                 continue;
             if (!o->inside) { /* the engine's own are finer: they take the place */
                 o->inside = true;
+                o->coarse = false;
                 o->nphases = 0;
                 o->total_us = 0;
             }

@@ -23,6 +23,8 @@ struct takeover {
     char service[VIEW_NAME], node[VIEW_NAME];
     int64_t epoch, began_ms, total_us, blackout_ms; /* NOT_KNOWN where it is not */
     bool inside; /* phases of the engine, which knows them to the microsecond */
+    bool coarse; /* from the journal, whose times are tenths of a second */
+    bool over;   /* the service is active: what the journal has then is no part of it */
     unsigned nphases;
     struct takeover_phase phases[TAKEOVER_PHASES];
 };

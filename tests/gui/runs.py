@@ -135,7 +135,9 @@ def failover(run):
     start(run)
     run.cluster()
     base(run)
-    events = [run.event(1, 10, 1, "active", "active on n1", "n1", "redis", 1)]
+    events = [run.event(1, 10, 1, "active", "active on n1", "n1", "redis", 1),
+              run.event(2, 20, 1, "order", "order 1 of root (local): checkpoint", "n1", "redis", 1),
+              run.event(3, 3900, 1, "order-done", "order 1 is done: checkpoint", "n1", "redis", 1)]
     run.table(-1, "events", events)
     for t in range(0, 4000, 250):
         run.at(t)
@@ -149,10 +151,10 @@ def failover(run):
     run.nodes((2, 1, 1))
     run.table(-1, "services", [run.service("redis", 3, "", 2, step="waking the clone")])
     run.table(-1, "standbys", [run.standby("redis", "n2"), run.standby("redis", "n3")])
-    events += [run.event(2, 4000, 2, "node-left", "node n1 left", "n1"),
-               run.event(3, 4020, 2, "claim", "n2 wants to be active", "n2", "redis", 2),
-               run.event(4, 4090, 1, "taking", "n2 may serve from here on", "n2", "redis", 2),
-               run.event(5, 4180, 1, "active", "active on n2", "n2", "redis", 2)]
+    events += [run.event(4, 4000, 2, "node-left", "node n1 left", "n1"),
+               run.event(5, 4020, 2, "claim", "n2 wants to be active", "n2", "redis", 2),
+               run.event(6, 4090, 1, "taking", "n2 may serve from here on", "n2", "redis", 2),
+               run.event(7, 4180, 1, "active", "active on n2", "n2", "redis", 2)]
     run.table(-1, "events", events)
     run.at(4300)
     run.cluster(2, 1, 0, 1)

@@ -163,8 +163,52 @@ ago(int64_t ms)
     return g_strdup_printf(_("%s ago"), age);
 }
 
+/* add_change - how the service came to where it is, with the time of each step. */
 static void
-show_service(BscDetail *self, const struct view *v, const struct model *m, int at)
+add_change(BscDetail *self, const struct takeover *o)
+{
+    add(self, _("Last change"), words_time(o->began_ms));
+    if (o->total_us > 0)
+        add(self, _("Took"), words_us(o->total_us));
+    if (o->blackout_ms > 0)
+        add(self, _("Blackout"), words_ms(o->blackout_ms));
+    for (unsigned i = 0; i < o->nphases; i++) {
+        const struct takeover_phase *p = &o->phases[i];
+        g_autofree char *name = g_strdup_printf("%u  %s", i + 1, p->name);
+        g_autofree char *time = words_phase(o, i);
+
+        add(self, name,
+            g_strdup_printf("%s%s%s", time, *time && p->text[0] ? "  " : "", p->text));
+    }
+}
+
+static void
+add_change_of(BscDetail *self, const struct takeovers *t, const char *service)
+{
+    for (unsigned i = 0; i < t->n; i++)
+        if (!strcmp(t->list[i].service, service)) {
+            add_change(self, &t->list[i]);
+            return;
+        }
+}
+
+/* Nobody was chosen: what happened last is what one looks for. */
+static void
+show_change(BscDetail *self, const struct view *v, const struct takeover *o)
+{
+    int at = view_find_service(v, o->service);
+    g_autofree char *title = o->node[0]
+                                 ? g_strdup_printf("%s \u2192 %s", o->service, o->node)
+                                 : g_strdup(o->service);
+
+    head(self, at < 0 ? CLASS_UNKNOWN : v->services[at].class, title,
+        at < 0 ? "" : words_service(v->services[at].state));
+    add_change(self, o);
+}
+
+static void
+show_service(BscDetail *self, const struct view *v, const struct model *m,
+    const struct takeovers *changes, int at)
 {
     const struct view_service *s = &v->services[at];
 
@@ -193,6 +237,7 @@ show_service(BscDetail *self, const struct view *v, const struct model *m, int a
     add(self, _("Packets held"), words_count(s->held));
     add(self, _("Lease runs for"), words_ms(s->lease));
     add_constraints(self, m, s->name);
+    add_change_of(self, changes, s->name);
     if (s->node >= 0)
         add_refusals(self, m, v->nodes[s->node].agent, s->name);
 }
@@ -314,20 +359,23 @@ offer_orders(
 }
 
 void
-bsc_detail_show(BscDetail *self, const struct view *v, const struct model *m, int node,
-    int service, gboolean orders)
+bsc_detail_show(BscDetail *self, const struct view *v, const struct model *m,
+    const struct takeovers *changes, int node, int service, gboolean orders)
 {
-    gboolean any = node >= 0 || service >= 0;
+    gboolean chosen = node >= 0 || service >= 0, any = chosen || changes->n > 0;
 
     gtk_widget_set_visible(self->body, any);
     gtk_widget_set_visible(GTK_WIDGET(self->nothing), !any);
+    gtk_widget_set_visible(GTK_WIDGET(self->orders), chosen);
     self->n = 0;
     if (service >= 0)
-        show_service(self, v, m, service);
+        show_service(self, v, m, changes, service);
     else if (node >= 0)
         show_node(self, v, m, node);
+    else if (any)
+        show_change(self, v, &changes->list[0]);
     end_rows(self);
-    if (any)
+    if (chosen)
         offer_orders(self, v, service >= 0 ? -1 : node, service, orders);
 }
 

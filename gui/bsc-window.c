@@ -79,7 +79,7 @@ show_detail(BscWindow *self)
                       CELL_NONE;
 
     bsc_picture_select(self->picture, service >= 0 ? -1 : node, service);
-    bsc_detail_show(self->detail, self->view, m, node, service, orders);
+    bsc_detail_show(self->detail, self->view, m, self->changes, node, service, orders);
 }
 
 /* ---- what is measured ---- */
@@ -183,11 +183,11 @@ show_cb(gpointer data)
     bsc_picture_show(self->picture, self->view);
     bsc_lists_show(self->lists, self->view, m);
     bsc_journal_show(self->journal, m);
+    takeovers_make(self->changes, m, self->view);
     show_detail(self);
     measure(self);
     show_plot(self);
     show_connections(self);
-    takeovers_make(self->changes, m, self->view);
     bsc_takeovers_show(self->takeovers, self->changes);
     announcer_look(self->announcer, self->view, self->quiet);
     self->quiet = FALSE;

@@ -116,9 +116,13 @@ def failover(d):
     keep(d, "unprotected")
     seek(c, 8)
     has(c, "Protected, but 1 of 3 nodes needs attention", "Node n1: offline")
+    # nobody was chosen: beside the picture is what happened, step by step
+    has(c, "redis \u2192 n2", "Last change", "n2 may serve from here on")
     keep(d, "node-lost")
     d.key("alt+4")
-    has(c, "took 130 ms", "blackout 182 ms", "n2 may serve from here on")
+    has(c, "took 130 ms", "blackout 182 ms", "n2 may serve from here on", "active on n1")
+    assert not c.look(contains="order 1"), "what came after a change is taken for a part of it"
+    keep(d, "takeovers")
     d.key("alt+2")
     has(c, "Plots of redis", "Lag: 0")
     d.key("alt+1")

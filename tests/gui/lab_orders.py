@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 # lab_orders.py - a real lab: each order is given in the console, by an operator, and its
-# effect is read by snmpget; a user without rights is refused; the loss of the polled node
-# is survived.
+# effect is read by snmpget; a user without rights is refused; a failover is watched; the
+# loss of the polled node is survived.
 import os, signal, subprocess, sys, time
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
@@ -30,20 +30,21 @@ def get(*what):
     return lab("exec", "client", "--", *snmpget(*what)).stdout.strip().strip('"')
 
 
-def acknowledged():
-    """Who acknowledged events, by the MIB."""
-    walk = ["snmpbulkwalk"] + snmpget("5.1.10")[1:]
+def acknowledged(node):
+    """Who acknowledged events, by the MIB of the node that was told: each has a journal."""
+    walk = ["snmpbulkwalk"] + snmpget("5.1.10", node)[1:]
     said = lab("exec", "client", "--", *walk).stdout.split("\n")
     return [x for x in said if x.strip('"') and "No Such" not in x]
 
 
 def acknowledge(c):
-    assert not acknowledged()
+    node = asked(c)
+    assert not acknowledged(node)
     d.key("alt+5")
     choose(c, "Journal", 0)
     c.press("Acknowledge")
     c.find(contains="The event is acknowledged", seconds=20)
-    d.wait(acknowledged, "the acknowledgement in the MIB", 20)
+    d.wait(lambda: acknowledged(node), "the acknowledgement in the MIB", 20)
     d.key("alt+1")
 
 
@@ -138,6 +139,26 @@ def state_change(c):
     c.find(contains="Maintenance: no", role="label")
 
 
+def failover(c):
+    """A node crashes: the service is seen elsewhere, and how it came there."""
+    c.find(contains="The service is protected", seconds=40)
+    active = get("3.1.5." + REDIS, asked(c))
+    others = ["n%d" % i for i in (1, 2, 3) if "n%d" % i != active]
+    t = time.time()
+    lab("fault", "crash", active)
+    now = d.wait(lambda: [n for n in others if c.look(contains="active on " + n)], "the takeover", 20)[0]
+    print("%s is gone, %s is seen with the service after %.1f s" % (active, now, time.time() - t))
+    c.find(contains="Node %s: offline" % active)
+    assert get("3.1.5." + REDIS, "10.77.1." + now[1:]) == now
+    if os.environ.get("GUI_SHOTS"):
+        d.shot(os.environ["GUI_SHOTS"] + "/failover.png")
+    d.key("alt+4")
+    c.find(contains="redis \u2192 %s" % now)
+    c.find(contains="blackout")
+    if os.environ.get("GUI_SHOTS"):
+        d.shot(os.environ["GUI_SHOTS"] + "/takeovers.png")
+
+
 def losing_the_node(c):
     node = "n" + asked(c)[-1]
     gaps = len(frames("gap"))
@@ -178,6 +199,7 @@ try:
             acknowledge(c)
             without_rights()
             losing_the_node(c)
+            failover(c)
         except AssertionError:
             d.shot("/tmp/lab_orders.png")
             print(c.output()[-2000:], c.texts())

@@ -33,9 +33,10 @@ image_alloc(struct image *im)
     im->tcps = reserve(IMAGE_MAX_FDS, sizeof *im->tcps);
     im->unixes = reserve(IMAGE_MAX_UNIX, sizeof *im->unixes);
     im->watches = reserve(IMAGE_MAX_WATCHES, sizeof *im->watches);
+    im->semaphores = reserve(IMAGE_MAX_SEMAPHORES, sizeof *im->semaphores);
     im->code = reserve(IMAGE_MAX_CODE, sizeof *im->code);
     if (im->threads && im->vmas && im->fds && im->items && im->tcps && im->unixes &&
-        im->watches && im->code)
+        im->watches && im->code && im->semaphores)
         return 0;
     image_release(im);
     return -ENOMEM;
@@ -51,6 +52,7 @@ image_release(struct image *im)
     give_back(im->tcps, IMAGE_MAX_FDS, sizeof *im->tcps);
     give_back(im->watches, IMAGE_MAX_WATCHES, sizeof *im->watches);
     give_back(im->unixes, IMAGE_MAX_UNIX, sizeof *im->unixes);
+    give_back(im->semaphores, IMAGE_MAX_SEMAPHORES, sizeof *im->semaphores);
     give_back(im->code, IMAGE_MAX_CODE, sizeof *im->code);
     memset(im, 0, sizeof *im);
 }

@@ -11,6 +11,7 @@
  *     wake_unix.c    unix sockets
  *     wake_terminal.c pseudo-terminals
  *     wake_fifo.c    named pipes
+ *     wake_ipc.c     System V semaphores and message queues
  *     wake_fds.c     all other descriptors, and handing them over
  *     wake_state.c   the process
  *     wake_threads.c its threads, credentials and registers */
@@ -34,6 +35,7 @@ struct made_segment { /* shared memory with a name that is there */
 struct made_segments {
     struct made_segment v[IMAGE_MAX_SEGMENTS];
     unsigned n;
+    bool ipc; /* semaphores and message queues, too */
 };
 
 struct clone {
@@ -194,6 +196,11 @@ struct fifo_end {
 int wake_fifo_ends(
     const struct fifo_end *ends, uint32_t n, struct refusals *why, const char **what);
 int wake_fifos(struct wake *w, const char **what);
+
+/* wake_ipc - System V semaphores and message queues, made by the first; what is to be
+ * undone when this process ends.  wake_ipc_settle - once, after wake_ipc() of all. */
+int wake_ipc(struct wake *w, const char **what);
+int wake_ipc_settle(struct wake *w, const char **what);
 
 /* wake_open_all - engine's descriptors for all but sockets, epoll and duplicates. */
 int wake_open_all(struct wake *w, const char **what);

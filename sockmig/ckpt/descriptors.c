@@ -62,6 +62,7 @@ descriptors_open(struct descriptors *d, struct trace *trace, int cell_pid)
         .dir_fd = -1,
         .tee = { -1, -1 },
         .diag = -1,
+        .ipc = { .list = { -1, -1 }, .undo = -1 },
         .own_fd = -1,
         .survey = { .files = -1, .mappings = -1 },
         .trace = trace };
@@ -80,6 +81,9 @@ descriptors_open(struct descriptors *d, struct trace *trace, int cell_pid)
     }
     if (fstat(d->tee[0], &st) == 0)
         d->pipes = st.st_dev;
+    ret = ipc_open(&d->ipc, d->pid, cell_pid);
+    if (ret < 0)
+        goto fail;
     d->diag = open_diag(d->pid);
     survey_open(&d->survey, d->pid, IMAGE_MAX_FDS + 1); /* without it, one by one */
     return 0;
@@ -113,6 +117,7 @@ descriptors_close(struct descriptors *d)
     fd_close(d->pidfd);
     fd_close(d->dir_fd);
     fd_close(d->own_fd);
+    ipc_close(&d->ipc);
     fd_close(d->tee[0]);
     fd_close(d->tee[1]);
     fd_close(d->diag);
@@ -124,6 +129,7 @@ descriptors_close(struct descriptors *d)
 void
 descriptors_forget(struct descriptors *d)
 {
+    ipc_forget(&d->ipc);
     for (int i = 0; i < d->top; i++)
         if (d->known[i].seen > 0) {
             d->known[i].parcel_hash = 0;
@@ -455,6 +461,8 @@ read_each(struct descriptors *d, struct image *im, struct parcels *parcels,
         ret = unix_check(d, im, why);
     if (ret == 0)
         ret = locks_read(d, im, why);
+    if (ret == 0)
+        ret = ipc_read(&d->ipc, im, parcels, d->text.data, d->text.capacity, why);
     return ret < 0 ? ret : check_items(d, im, inodes, why);
 }
 

@@ -10,6 +10,7 @@
 #ifndef BSC_DESCRIPTORS_H
 #define BSC_DESCRIPTORS_H
 
+#include "sockmig/ckpt/ipc.h"
 #include "sockmig/ckpt/proctext.h"
 #include "sockmig/ckpt/survey.h"
 #include "sockmig/ckpt/tcp.h"
@@ -94,6 +95,7 @@ struct descriptors {
     int flights[IMAGE_MAX_IN_FLIGHT]; /* owned, during a read: descriptors in flight */
     unsigned nflights;
     int own_fd;       /* owned: /proc/self/fd, where those are */
+    struct ipc ipc;   /* owned: it has parcels, too */
     uint32_t map_seq; /* of the mappings, at the last read; see survey_mappings() */
     bool look_only;   /* others may run: nothing is taken out of a queue and put back */
     int highest;      /* descriptor number; .top: of all reads, plus 1 */

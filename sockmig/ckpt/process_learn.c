@@ -10,9 +10,7 @@
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/msg.h>
 #include <sys/prctl.h>
-#include <sys/sem.h>
 #include <sys/shm.h>
 #include <sys/syscall.h>
 #include <sys/time.h>
@@ -136,13 +134,9 @@ action_calls(const struct inject *in, struct inject_call *calls)
     calls[n++] = (struct inject_call){ .nr = SYS_prctl, .args = { PR_GET_MDWE } };
     calls[n++] = (struct inject_call){ .nr = SYS_prctl,
         .args = { PR_GET_MEMORY_MERGE } };
-    calls[n++] = (struct inject_call){ .nr = SYS_semctl,
-        .args = { 0, 0, SEM_INFO, inject_data(in, IPC_AT) } };
-    calls[n++] = (struct inject_call){ .nr = SYS_msgctl,
-        .args = { 0, MSG_INFO, inject_data(in, IPC_AT + 64) } };
     calls[n++] = (struct inject_call){ .nr = SYS_brk };
     calls[n++] = (struct inject_call){ .nr = SYS_shmctl,
-        .args = { 0, SHM_INFO, inject_data(in, IPC_AT + 128) } };
+        .args = { 0, SHM_INFO, inject_data(in, IPC_AT) } };
     calls[n++] = (struct inject_call){ .nr = SYS_prctl,
         .args = { PR_GET_PDEATHSIG, inject_data(in, PDEATH_AT) } };
     calls[n++] = (struct inject_call){ .nr = SYS_prctl,
@@ -177,40 +171,12 @@ take_timers(struct inject *in, struct image *im)
     return ret;
 }
 
-/* Of its own namespace: what is in it can only be the service's. */
-static int
-refuse_ipc(struct process *p, struct inject *in, int pid, struct refusals *why)
-{
-    struct shm_info shm;
-    struct seminfo sem;
-    struct msginfo msg;
-    int ret = inject_get(in, IPC_AT, &sem, sizeof sem);
-
-    if (ret == 0)
-        ret = inject_get(in, IPC_AT + 64, &msg, sizeof msg);
-    if (ret == 0)
-        ret = inject_get(in, IPC_AT + 128, &shm, sizeof shm);
-    if (ret == 0)
-        p->segments = (unsigned)shm.used_ids;
-    if (ret == 0 && sem.semusz > 0) {
-        refuse(why, pid, -1, "configure the service to use another kind of lock",
-            "System V semaphores are in use");
-        ret = -EOPNOTSUPP;
-    }
-    if (ret == 0 && msg.msgpool > 0) {
-        refuse(why, pid, -1, "configure the service to use another kind of queue",
-            "System V message queue is in use");
-        ret = -EOPNOTSUPP;
-    }
-    return ret;
-}
-
 /* @first: where the results of action_calls() begin. */
 static int
-take_actions(struct process *p, struct inject *in, unsigned first, struct image *im,
-    struct refusals *why)
+take_actions(struct process *p, struct inject *in, unsigned first, struct image *im)
 {
     struct image_process *to = &im->process;
+    struct shm_info shm = { 0 };
     int32_t value = 0;
     int ret = inject_get(in, ACTIONS_AT, to->actions, sizeof to->actions);
 
@@ -221,9 +187,11 @@ take_actions(struct process *p, struct inject *in, unsigned first, struct image 
                                  ? (uint32_t)in->results[first + 3]
                                  : 0;
     to->merge = in->results[first + 4] == 1;
-    p->brk = (uint64_t)in->results[first + 7];
-    if (ret == 0 && place_own_ipc(p->pid))
-        ret = refuse_ipc(p, in, to->pid, why);
+    p->brk = (uint64_t)in->results[first + 5];
+    if (ret == 0 && place_own_ipc(p->pid)) { /* what is there can only be its own */
+        ret = inject_get(in, IPC_AT, &shm, sizeof shm);
+        p->segments = (unsigned)shm.used_ids;
+    }
     if (ret == 0)
         ret = inject_get(in, PDEATH_AT, &value, sizeof value);
     to->parent_death_signal = value;
@@ -269,7 +237,7 @@ process_learn(struct process *p, struct trace *t, struct inject *in,
     if (ret == 0)
         ret = take_timers(in, im);
     if (ret == 0 && actions) {
-        ret = take_actions(p, in, ntimers, im, why);
+        ret = take_actions(p, in, ntimers, im);
         p->next_look = next_look(p->looks++, now);
     }
     return ret;

@@ -2,8 +2,7 @@
 #include "sockmig/ckpt/segments.h"
 
 #include "lib/fd.h"
-#include "lib/log.h"
-#include "sockmig/ckpt/place.h"
+#include "sockmig/ckpt/ipc.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -26,41 +25,16 @@ segments_is_sysv(const struct image_vma *v)
     return v->kind == IMAGE_VMA_SEGMENT && !strncmp(v->path, "/SYSV", 5);
 }
 
-/* Into the IPC namespace of @pid, if it is another one; the way back, or -1. */
-static int
-enter(pid_t pid)
-{
-    int home = -1, there = -1;
-    char path[64];
-
-    if (!place_own_ipc(pid))
-        return -1;
-    home = open("/proc/thread-self/ns/ipc", O_RDONLY | O_CLOEXEC);
-    snprintf(path, sizeof path, "/proc/%d/ns/ipc", (int)pid);
-    there = open(path, O_RDONLY | O_CLOEXEC);
-    if (home >= 0 && (there < 0 || setns(there, CLONE_NEWIPC) < 0)) {
-        fd_close(home);
-        home = -1;
-    }
-    fd_close(there);
-    return home;
-}
-
-static void
-leave(int home)
-{
-    if (home >= 0 && setns(home, CLONE_NEWIPC) < 0)
-        log_fatal("cannot go back to the own IPC namespace");
-    fd_close(home);
-}
-
 static int
 read_sysv(pid_t pid, struct image_segment *s)
 {
     struct shmid_ds ds;
-    int home = enter(pid), ret = shmctl(s->id, IPC_STAT, &ds) < 0 ? -errno : 0;
+    int home, ret = ipc_enter(pid, &home);
 
-    leave(home);
+    if (ret < 0)
+        return ret;
+    ret = shmctl(s->id, IPC_STAT, &ds) < 0 ? -errno : 0;
+    ipc_leave(home);
     if (ret < 0)
         return ret;
     s->key = ds.shm_perm.__key;

@@ -37,7 +37,7 @@ tell(struct stubs *s, int ret, const char *what)
 {
     if (ret < 0)
         refuse(s->why, s->family->members[0].pid, -1, "see what this host lacks for it",
-            "unix sockets (%s): %s", what ? what : "", strerror(-ret));
+            "what processes share (%s): %s", what ? what : "", strerror(-ret));
     return ret;
 }
 
@@ -65,6 +65,8 @@ stubs_flights(struct stubs *s)
     const char *what = "";
     int ret = tell(s, wake_flights(&s->wakes[0], &what), what);
 
+    if (ret == 0)
+        ret = tell(s, wake_ipc_settle(&s->wakes[0], &what), what);
     free(s->unixes);
     s->unixes = NULL;
     return ret;

@@ -20,6 +20,7 @@ static const struct {
 }, state[] = {
     { "protections", wake_protections },
     { "shared memory", wake_segments },
+    { "semaphores", wake_ipc },
     { "process", wake_process }, /* opens the executable: before there are descriptors */
     { "descriptors", wake_descriptors },
     { "limits", wake_limits },

@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #define ERESTART_RESTARTBLOCK 516
+#define ERESTARTNOHAND 514
 #define USER_CS 0x33 /* 64-bit code segment */
 #ifndef SCHED_DEADLINE
 #define SCHED_DEADLINE 6
@@ -123,6 +124,21 @@ name_restarted(const struct trace_thread *th, struct user_regs_struct *r)
         r->orig_rax = nr;
 }
 
+/* The kernel ends a call that waits for a semaphore when its thread is stopped.  This
+ * one, without a time limit, is made again: here, too, if no handler runs. */
+static int
+go_on_waiting(const struct trace_thread *th, struct user_regs_struct *r)
+{
+    struct iovec regs = { r, sizeof *r };
+
+    if ((int64_t)r->rax != -EINTR ||
+        (r->orig_rax != SYS_semop && (r->orig_rax != SYS_semtimedop || r->r10 != 0)))
+        return 0;
+    r->rax = (uint64_t)-ERESTARTNOHAND;
+    return ptrace(PTRACE_SETREGSET, th->tid, (void *)NT_PRSTATUS, &regs) < 0 ? -errno
+                                                                             : 0;
+}
+
 static int
 read_thread(
     const struct trace_thread *th, struct image_thread *to, struct refusals *why)
@@ -162,6 +178,8 @@ read_thread(
     to->no_tsc = th->no_tsc;
     to->no_cpuid = th->no_cpuid;
     memcpy(to->comm, th->comm, sizeof to->comm);
+    if (go_on_waiting(th, r) < 0)
+        return -errno;
     return refuse_dispatch(th, why);
 }
 

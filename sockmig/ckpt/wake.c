@@ -22,6 +22,8 @@ static const struct {
     { "connections", wake_sockets, offsetof(struct clone_timing, sockets) },
     { "protections", wake_protections, offsetof(struct clone_timing, protect) },
     { "shared memory", wake_segments, offsetof(struct clone_timing, protect) },
+    { "ipc", wake_ipc, offsetof(struct clone_timing, process) },
+    { "ipc values", wake_ipc_settle, offsetof(struct clone_timing, process) },
     /* opens the executable: before there are descriptors */
     { "process", wake_process, offsetof(struct clone_timing, process) },
     /* the stub makes them: while it has no descriptors, but has its folder */

@@ -5,7 +5,7 @@
 
 #include <string.h>
 
-#define MAGIC 0x34494342u /* "BCI4": the layout of the whole, not of the elements */
+#define MAGIC 0x35494342u /* "BCI5": the layout of the whole, not of the elements */
 #define ALIGN 64u         /* sections begin at lines, so that image_lines finds few */
 
 /* One section: header, then its elements as they are in memory. */
@@ -16,7 +16,7 @@ struct section {
     uint32_t *count; /* NULL: always one */
 };
 
-enum { NSECTIONS = 15 };
+enum { NSECTIONS = 18 };
 
 static void
 sections_of(const struct image *im, struct section s[NSECTIONS])
@@ -39,6 +39,9 @@ sections_of(const struct image *im, struct section s[NSECTIONS])
     s[12] = (struct section){ 13, sizeof *m->code, IMAGE_MAX_CODE, m->code, &m->ncode };
     s[13] = (struct section){ 14, sizeof m->segments[0], IMAGE_MAX_SEGMENTS, m->segments, &m->nsegments };
     s[14] = (struct section){ 15, sizeof m->groups[0], IMAGE_MAX_GROUPS, m->groups, &m->ngroups };
+    s[15] = (struct section){ 16, sizeof m->sets[0], IMAGE_MAX_SETS, m->sets, &m->nsets };
+    s[16] = (struct section){ 17, sizeof *m->semaphores, IMAGE_MAX_SEMAPHORES, m->semaphores, &m->nsemaphores };
+    s[17] = (struct section){ 18, sizeof m->queues[0], IMAGE_MAX_QUEUES, m->queues, &m->nqueues };
     /* clang-format on */
 }
 

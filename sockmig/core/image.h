@@ -15,6 +15,7 @@
 #define BSC_IMAGE_H
 
 #include "sockmig/core/image_fd.h"
+#include "sockmig/core/image_ipc.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -25,9 +26,9 @@
 #define IMAGE_MAX_VMAS 8192
 #define IMAGE_MAX_FDS 16384
 #define IMAGE_MAX_NUMBER                                                               \
-    (IMAGE_IN_FLIGHT + IMAGE_MAX_IN_FLIGHT) /* of descriptors, and more */
-#define IMAGE_MAX_ITEMS 16384               /* of all epoll sets together */
-#define IMAGE_MAX_WATCHES 1024              /* of all inotify instances */
+    (IMAGE_QUEUES + IMAGE_MAX_QUEUES) /* of descriptors, and what has parcels, too */
+#define IMAGE_MAX_ITEMS 16384         /* of all epoll sets together */
+#define IMAGE_MAX_WATCHES 1024        /* of all inotify instances */
 #define IMAGE_MAX_WATCH_NUMBER 100000
 #define IMAGE_MAX_LOCKS 1024 /* on files */
 #define IMAGE_MAX_UNIX 2048  /* unix sockets */
@@ -213,6 +214,12 @@ struct image {
     uint32_t nsegments;
     struct image_filter filters[IMAGE_MAX_FILTERS];
     uint32_t nfilters;
+    struct image_set sets[IMAGE_MAX_SETS];
+    uint32_t nsets;
+    struct image_semaphore *semaphores;
+    uint32_t nsemaphores;
+    struct image_queue queues[IMAGE_MAX_QUEUES];
+    uint32_t nqueues;
     uint64_t *code; /* of the filters, one after the other: struct sock_filter each */
     uint32_t ncode;
 };

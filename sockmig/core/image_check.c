@@ -213,8 +213,7 @@ check_fds(const struct image *im)
         const struct image_fd *f = &im->fds[i], *of;
         const char *why;
 
-        if (f->fd < 0 || f->fd >= IMAGE_MAX_NUMBER ||
-            (i > 0 && f->fd <= im->fds[i - 1].fd))
+        if (f->fd < 0 || f->fd >= IMAGE_QUEUES || (i > 0 && f->fd <= im->fds[i - 1].fd))
             return "descriptors out of order";
         if (f->kind < 0 || f->kind >= IMAGE_FD_NKINDS || !bool_value(f->cloexec))
             return "descriptor: kind or flag out of range";
@@ -451,8 +450,8 @@ image_check(const struct image *im)
 {
     const char *(*const checks[])(const struct image *) = { check_process,
         check_threads, check_vmas, check_fds, check_items, check_tcps, check_unixes,
-        check_locks, check_watches, check_groups, check_segments, check_filters,
-        check_rest };
+        check_locks, check_watches, check_groups, check_segments, image_check_ipc,
+        check_filters, check_rest };
     const char *why = NULL;
 
     for (size_t i = 0; i < sizeof checks / sizeof checks[0] && !why; i++)

@@ -10,9 +10,6 @@
 #include <mqueue.h>
 #include <stdint.h>
 #include <string.h>
-#include <sys/ipc.h>
-#include <sys/msg.h>
-#include <sys/sem.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -88,23 +85,6 @@ set_up_mqueue(void)
 }
 
 static const char *
-set_up_semaphores(void)
-{
-    int id = semget(IPC_PRIVATE, 2, 0600);
-
-    WANT(id >= 0);
-    WANT(semctl(id, 0, SETVAL, 3) == 0);
-    return NULL;
-}
-
-static const char *
-set_up_messages(void)
-{
-    WANT(msgget(IPC_PRIVATE, 0600) >= 0);
-    return NULL;
-}
-
-static const char *
 set_up_device(void)
 {
     WANT(open("/dev/kmsg", O_RDONLY) >= 0);
@@ -145,9 +125,6 @@ static const struct feature rows[] = {
         NULL },
     { "BPF map", "BPF", FEATURE_ALONE, set_up_bpf, NULL, NULL },
     { "POSIX message queue", "message queue", FEATURE_ALONE, set_up_mqueue, NULL,
-        NULL },
-    { "System V semaphores", "System V", FEATURE_ALONE, set_up_semaphores, NULL, NULL },
-    { "System V message queue", "System V", FEATURE_ALONE, set_up_messages, NULL,
         NULL },
     { "device", "device", FEATURE_ALONE, set_up_device, NULL, NULL },
     { "file of /proc", NULL, FEATURE_ALONE, set_up_proc, NULL, NULL },

@@ -22,7 +22,9 @@
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
+#include <sys/msg.h>
 #include <sys/prctl.h>
+#include <sys/sem.h>
 #include <sys/shm.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
@@ -33,6 +35,7 @@
 #include <unistd.h>
 
 #define SCRATCH_FILE "/tmp/ckpt_refuse.tmp"
+#define SCRATCH_KEY 0x7e575e75
 #define SCRATCH_FIFO "/tmp/ckpt_refuse.fifo"
 
 static int outside[2]; /* a pipe whose other end the test keeps */
@@ -143,6 +146,24 @@ make_shm(void)
 
     shmctl(id, IPC_RMID, NULL);
     munmap(p, 4096);
+}
+
+static void
+make_semaphore(void)
+{
+    struct sembuf op = { 0, 1, 0 };
+
+    semop(semget(SCRATCH_KEY, 1, IPC_CREAT | 0600), &op, 1);
+}
+
+static void
+make_queue(void)
+{
+    struct {
+        long type;
+    } letter = { 1 };
+
+    msgsnd(msgget(SCRATCH_KEY, IPC_CREAT | 0600), &letter, 0, IPC_NOWAIT);
 }
 
 /* Whoever holds the other end is not of the process's kin. */
@@ -277,6 +298,8 @@ static const struct {
     { "mapped file is deleted", make_deleted_map },
     { "shared and writable", make_shared_map },
     { "System V", make_shm },
+    { "queues that are the host's", make_semaphore },
+    { "queues that are the host's", make_queue },
     { "named pipe", make_fifo },
     { "another process", make_outside_pipe },
     { "seccomp", make_seccomp },
@@ -445,6 +468,8 @@ main(void)
     }
     close(reader);
     unlink(SCRATCH_FIFO);
+    semctl(semget(SCRATCH_KEY, 0, 0), 0, IPC_RMID);
+    msgctl(msgget(SCRATCH_KEY, 0), IPC_RMID, NULL);
     whole = given_up_loses_nothing();
     printf("a checkpoint that is given up: %s\n", whole ? "ok" : "FAILED");
     return failed || !whole ? 1 : 0;

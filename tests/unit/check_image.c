@@ -105,6 +105,14 @@ static void pty_queue(void) { im.fds[12].u.pty.input = IMAGE_PTY_QUEUE + 1; }
 static void pty_mode(void) { im.fds[12].u.pty.mode = 010000; }
 static void pty_packet(void) { im.fds[12].u.pty.packet = 2; }
 static void pty_session(void) { im.fds[12].u.pty.session = -1; }
+static void set_empty(void) { im.sets[0].n = 0; }
+static void set_order(void) { im.sets[1].id = 3; }
+static void set_mode(void) { im.sets[1].mode = 01000; }
+static void semaphore_value(void) { im.semaphores[2].value = 32768; }
+static void semaphore_undo(void) { im.semaphores[2].undo = 20000; }
+static void semaphore_lost(void) { im.nsemaphores = 2; }
+static void queue_id(void) { im.queues[0].id = -1; }
+static void queue_size(void) { im.queues[0].size = IMAGE_QUEUE_MAX + 8; }
 static void flight_kind(void) { im.fds[15].kind = IMAGE_FD_NETLINK; }
 static void flight_owner(void) { im.fds[15].owner = 1; }
 static void flight_watched(void) { im.items[0].fd = IMAGE_IN_FLIGHT; }
@@ -209,6 +217,14 @@ static struct broken broken[] = {
     { "a terminal's mode is one", pty_mode },
     { "packet mode is on or off", pty_packet },
     { "a terminal's session is one", pty_session },
+    { "a set has semaphores", set_empty },
+    { "sets are in order", set_order },
+    { "a set's mode is one", set_mode },
+    { "a semaphore's value is one", semaphore_value },
+    { "what is undone is in range", semaphore_undo },
+    { "each semaphore is of a set", semaphore_lost },
+    { "a message queue's id is one", queue_id },
+    { "a message queue has a limit", queue_size },
     { "in flight are only some kinds", flight_kind },
     { "nobody gets signals of what is in flight", flight_owner },
     { "nobody watches what is in flight", flight_watched },

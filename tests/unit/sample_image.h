@@ -64,6 +64,14 @@ sample_fds(struct image *im)
     im->ncode = 5;
     for (uint32_t i = 0; i < im->ncode; i++)
         im->code[i] = 6;
+    im->nsets = 2;
+    im->sets[0] = (struct image_set){ .id = 3, .n = 2 };
+    im->sets[1] = (struct image_set){ .id = 4, .n = 1 };
+    im->nsemaphores = 3;
+    for (uint32_t i = 0; i < 3; i++)
+        im->semaphores[i] = (struct image_semaphore){ (int32_t)i, -1 };
+    im->nqueues = 1;
+    im->queues[0] = (struct image_queue){ .id = 5, .size = 16 };
     im->ngroups = 1;
     im->groups[0] = (struct image_group){ .fd = 13, .device = "eth0" };
     im->nlocks = 1;

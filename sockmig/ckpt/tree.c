@@ -355,6 +355,21 @@ stop_one(struct tree *t, unsigned i, unsigned limit_ms, struct refusals *why)
     return ret;
 }
 
+/* What could not be attached is about to end: then it is a zombie soon, or gone. */
+static int
+await_ends(struct tree *t)
+{
+    for (unsigned i = 1; i < t->n; i++) {
+        unsigned tries = 0;
+
+        while (!t->members[i].target && is_alive(t->pids[i]) && tries++ < 200)
+            tree_serve(t, 500);
+        if (!t->members[i].target && is_alive(t->pids[i]))
+            return -EAGAIN;
+    }
+    return 0;
+}
+
 static void
 describe_all(struct tree *t)
 {
@@ -393,6 +408,8 @@ tree_stop(struct tree *t, unsigned limit_ms, struct refusals *why)
         ret = stop_one(t, i, limit_ms, why);
     if (ret == 0)
         ret = check_orphans(t, why);
+    if (ret == 0)
+        ret = await_ends(t);
     if (ret < 0) {
         tree_resume(t);
         return ret;

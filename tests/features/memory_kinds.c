@@ -1,0 +1,336 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * memory_kinds.c - memory that is locked, advised, guarded, or of an unusual kind. */
+#include "tests/features/features.h"
+
+#include <fcntl.h>
+#include <linux/mman.h>
+#include <signal.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#ifndef MADV_GUARD_INSTALL
+#define MADV_GUARD_INSTALL 102
+#endif
+
+#define PAGE 4096u
+#define RW (PROT_READ | PROT_WRITE)
+
+static void *
+map(size_t pages, int prot, int flags)
+{
+    return mmap(NULL, pages * PAGE, prot, MAP_ANONYMOUS | flags, -1, 0);
+}
+
+/* True if a byte there can be read, without dying: the kernel reads it for us. */
+static bool
+readable(const void *at)
+{
+    int fd[2];
+    bool ok;
+
+    if (pipe2(fd, O_CLOEXEC) < 0)
+        return false;
+    ok = write(fd[1], at, 1) == 1;
+    close(fd[0]);
+    close(fd[1]);
+    return ok;
+}
+
+/* What smaps says of the mapping at @at. */
+static bool
+has_flag(const void *at, const char *flag)
+{
+    FILE *f = fopen("/proc/self/smaps", "re");
+    char line[512], want[8];
+    bool inside = false, has = false;
+    unsigned long start, end;
+
+    snprintf(want, sizeof want, " %s", flag);
+    while (f && fgets(line, sizeof line, f)) {
+        if (sscanf(line, "%lx-%lx ", &start, &end) == 2)
+            inside = (uintptr_t)at >= start && (uintptr_t)at < end;
+        else if (inside && strncmp(line, "VmFlags:", 8) == 0)
+            has = strstr(line, want) != NULL;
+    }
+    if (f)
+        fclose(f);
+    return has;
+}
+
+static char *locked;
+
+static const char *
+set_up_locked(void)
+{
+    locked = map(4, RW, MAP_PRIVATE);
+    WANT(mlock(locked, 2 * PAGE) == 0);
+    return NULL;
+}
+
+static const char *
+check_locked(void)
+{
+    WANT(has_flag(locked, "lo") && !has_flag(locked + 3 * PAGE, "lo"));
+    return NULL;
+}
+
+static char *on_fault;
+
+static const char *
+set_up_on_fault(void)
+{
+    on_fault = map(64, RW, MAP_PRIVATE);
+    WANT(mlock2(on_fault, 64 * PAGE, MLOCK_ONFAULT) == 0);
+    return NULL;
+}
+
+static const char *
+check_on_fault(void)
+{
+    unsigned char there[64];
+
+    WANT(has_flag(on_fault, "lo"));
+    WANT(mincore(on_fault, 64 * PAGE, there) == 0 && !(there[40] & 1));
+    return NULL;
+}
+
+static const char *
+set_up_lock_all(void)
+{
+    WANT(mlockall(MCL_CURRENT | MCL_FUTURE) == 0);
+    return NULL;
+}
+
+static const char *
+check_lock_all(void)
+{
+    char *later = map(1, RW, MAP_PRIVATE);
+    bool is = later != MAP_FAILED && has_flag(later, "lo");
+
+    munmap(later, PAGE);
+    WANT(is);
+    return NULL;
+}
+
+static const struct {
+    int advice;
+    const char *flag;
+} advices[] = { { MADV_DONTFORK, "dc" }, { MADV_WIPEONFORK, "wf" },
+    { MADV_DONTDUMP, "dd" }, { MADV_NOHUGEPAGE, "nh" }, { MADV_HUGEPAGE, "hg" },
+    { MADV_MERGEABLE, "mg" }, { MADV_SEQUENTIAL, "sr" }, { MADV_RANDOM, "rr" } };
+#define NADVICES (sizeof advices / sizeof advices[0])
+static char *advised[NADVICES];
+static bool advice_known[NADVICES];
+
+static const char *
+set_up_advices(void)
+{
+    for (size_t i = 0; i < NADVICES; i++) {
+        advised[i] = map(2, RW, MAP_PRIVATE);
+        advice_known[i] = madvise(advised[i], 2 * PAGE, advices[i].advice) == 0;
+        advised[i][0] = 'a';
+        /* or neighbours become one mapping */
+        WANT(map(1, PROT_NONE, MAP_PRIVATE) != MAP_FAILED);
+    }
+    return NULL;
+}
+
+static const char *
+check_advices(void)
+{
+    for (size_t i = 0; i < NADVICES; i++)
+        if (advice_known[i] && !has_flag(advised[i], advices[i].flag))
+            return feature_wrong(__FILE__, __LINE__, advices[i].flag);
+    return NULL;
+}
+
+static char *guarded;
+
+static const char *
+set_up_guard(void)
+{
+    guarded = map(8, RW, MAP_PRIVATE);
+    memset(guarded, 'g', 8 * PAGE);
+    if (madvise(guarded + 3 * PAGE, 2 * PAGE, MADV_GUARD_INSTALL) < 0)
+        return "skip: no guard regions";
+    return NULL;
+}
+
+static const char *
+check_guard(void)
+{
+    WANT(guarded[2 * PAGE] == 'g' && guarded[5 * PAGE] == 'g');
+    WANT(!readable(guarded + 3 * PAGE) && !readable(guarded + 4 * PAGE));
+    return NULL;
+}
+
+static const char *
+set_up_hugetlb(void)
+{
+    if (mmap(NULL, 2u << 20, RW,
+            MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB | MAP_NORESERVE, -1,
+            0) == MAP_FAILED)
+        return "skip: no huge pages";
+    return NULL;
+}
+
+static char *huge;
+
+static const char *
+set_up_huge(void)
+{
+    huge = map(2048, RW, MAP_PRIVATE);
+    WANT(huge != MAP_FAILED);
+    madvise(huge, 2048 * PAGE, MADV_HUGEPAGE);
+    for (unsigned i = 0; i < 2048; i++)
+        huge[i * PAGE] = (char)i;
+    return NULL;
+}
+
+static const char *
+check_huge(void)
+{
+    for (unsigned i = 0; i < 2048; i++)
+        WANT(huge[i * PAGE] == (char)i);
+    return NULL;
+}
+
+static void
+step_huge(void)
+{
+    static unsigned at;
+
+    huge[(at = (at + 17) % 2048) * PAGE + 9]++;
+}
+
+static char *reserved;
+
+static const char *
+set_up_reserved(void)
+{
+    reserved = map((64ull << 30) / PAGE, RW, MAP_PRIVATE | MAP_NORESERVE);
+    WANT(reserved != MAP_FAILED);
+    reserved[40ull << 30] = 'r';
+    return NULL;
+}
+
+static const char *
+check_reserved(void)
+{
+    WANT(reserved[40ull << 30] == 'r' && reserved[50ull << 30] == 0);
+    return NULL;
+}
+
+static char *grows_down;
+
+static const char *
+set_up_grows_down(void)
+{
+    char *room = map(300, PROT_NONE, MAP_PRIVATE);
+
+    WANT(munmap(room, 300 * PAGE) == 0);
+    grows_down = mmap(room + 296 * PAGE, 4 * PAGE, RW,
+        MAP_PRIVATE | MAP_ANONYMOUS | MAP_GROWSDOWN | MAP_FIXED, -1, 0);
+    WANT(grows_down == room + 296 * PAGE);
+    grows_down[0] = 'v';
+    return NULL;
+}
+
+static const char *
+check_grows_down(void)
+{
+    WANT(grows_down[0] == 'v' && has_flag(grows_down, "gd"));
+    return NULL;
+}
+
+static uint8_t *key_memory;
+static int key;
+
+static const char *
+set_up_pkey(void)
+{
+    key = pkey_alloc(0, 0);
+    if (key < 0)
+        return "skip: no protection keys";
+    key_memory = map(1, RW, MAP_PRIVATE);
+    WANT(pkey_mprotect(key_memory, PAGE, RW, key) == 0);
+    return NULL;
+}
+
+static const char *
+set_up_secret(void)
+{
+    int fd = (int)syscall(SYS_memfd_secret, 0);
+
+    if (fd < 0)
+        return "skip: no memfd_secret";
+    WANT(ftruncate(fd, PAGE) == 0);
+    WANT(mmap(NULL, PAGE, RW, MAP_SHARED, fd, 0) != MAP_FAILED && close(fd) == 0);
+    return NULL;
+}
+
+static char *sealed;
+
+static const char *
+set_up_sealed(void)
+{
+    sealed = map(2, RW, MAP_PRIVATE);
+    if (syscall(462 /* mseal */, sealed, 2 * PAGE, 0) < 0)
+        return "skip: no mseal";
+    return NULL;
+}
+
+static const char *
+check_sealed(void)
+{
+    WANT(mprotect(sealed, PAGE, PROT_READ) < 0 && errno == EPERM);
+    return NULL;
+}
+
+static char *named;
+
+static const char *
+set_up_named(void)
+{
+    named = map(2, RW, MAP_PRIVATE);
+    if (syscall(SYS_prctl, 0x53564d41, 0, named, 2 * PAGE, "a name") < 0)
+        return "skip: no names of mappings";
+    strcpy(named, "named");
+    return NULL;
+}
+
+static const char *
+check_named(void)
+{
+    WANT(strcmp(named, "named") == 0);
+    return NULL;
+}
+
+/* Mapped and unmapped all the time. */
+static const struct feature rows[] = {
+    { "locked memory", NULL, 0, set_up_locked, check_locked, NULL },
+    { "memory locked when touched (MLOCK_ONFAULT)", NULL, 0, set_up_on_fault,
+        check_on_fault, NULL },
+    { "all memory locked (mlockall)", NULL, FEATURE_ALONE, set_up_lock_all,
+        check_lock_all, NULL },
+    { "advice of madvise()", NULL, 0, set_up_advices, check_advices, NULL },
+    { "guard regions (MADV_GUARD_INSTALL)", NULL, 0, set_up_guard, check_guard, NULL },
+    { "transparent huge pages", NULL, 0, set_up_huge, check_huge, step_huge },
+    { "64 GB reserved, little used", NULL, 0, set_up_reserved, check_reserved, NULL },
+    { "stack that grows down", NULL, 0, set_up_grows_down, check_grows_down, NULL },
+    { "named mapping", NULL, 0, set_up_named, check_named, NULL },
+    { "huge pages of hugetlb", "hugetlb", FEATURE_ALONE, set_up_hugetlb, NULL, NULL },
+    { "protection keys", "protection keys", FEATURE_ALONE, set_up_pkey, NULL, NULL },
+    { "secret memory (memfd_secret)", "secret", FEATURE_ALONE, set_up_secret, NULL,
+        NULL },
+    { "sealed mapping (mseal)", NULL, 0, set_up_sealed, check_sealed, NULL },
+};
+
+AREA(area_memory_kinds, "Memory of all kinds", rows);

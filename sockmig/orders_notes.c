@@ -253,6 +253,10 @@ on_clone(struct engine *e, const struct note *n)
         return;
     if (why && why->n)
         on_unprotected(e, why);
+    else if (n->a == -EAGAIN)
+        engine_note(e, "standby", "info",
+            "its processes came or went in a way that the clone cannot follow: it is "
+            "made anew");
     else
         engine_error(e, "the clone here is broken: %s", strerror((int)-n->a));
     peers_stop_following(e); /* the active node sees the end and seeds it anew */

@@ -128,6 +128,19 @@ untrack(struct tracer *t)
     t->seeding = -1;
 }
 
+/* Who is in it, and all of it.  0 or -E2BIG. */
+static int
+encode(struct tracer *t, struct slot *slot)
+{
+    const struct family *f = &t->tree.family;
+
+    slot->family.n = f->n;
+    memcpy(slot->family.members, f->members, f->n * sizeof *f->members);
+    slot->meta_size = family_encode(f, slot->meta, slot->meta_max);
+    FAULT_POINT("checkpoint-encoded");
+    return slot->meta_size > 0 ? 0 : -E2BIG;
+}
+
 static int
 checkpoint(struct tracer *t, bool stay_stopped)
 {
@@ -151,12 +164,10 @@ checkpoint(struct tracer *t, bool stay_stopped)
     FAULT_POINT("checkpoint-begun");
     ret = tree_checkpoint(&t->tree, &req, &slot->pages, &slot->parcels, &timing, &why);
     pace_taken(&t->pace, started, mono_clock());
-    if (ret == 0 && files_mapped(t, &why)) {
-        if (stay_stopped)
-            tree_resume(&t->tree);
-        ret = -EOPNOTSUPP;
-    }
+    if (ret == 0)
+        ret = files_mapped(t, &why) ? -EOPNOTSUPP : encode(t, slot);
     if (ret < 0) {
+        tree_resume(&t->tree);
         slot_put(slot);
         if (ret == -EOPNOTSUPP)
             tell_refusals(t, &why);
@@ -169,11 +180,6 @@ checkpoint(struct tracer *t, bool stay_stopped)
     slot->mark = t->mark;
     slot->policy = atomic_load(&t->policy);
     files_hand(t, slot);
-    slot->family.n = t->tree.family.n;
-    memcpy(slot->family.members, t->tree.family.members,
-        slot->family.n * sizeof *slot->family.members);
-    slot->meta_size = family_encode(&t->tree.family, slot->meta, slot->meta_max);
-    FAULT_POINT("checkpoint-encoded");
     keep_stats(t, &timing, slot);
     queue_put(t->conf.to_main, (struct note){ .what = MAIN_TAKEN,
                                    .node = slot->policy,

@@ -83,7 +83,7 @@ apply(struct tracer *t, struct slot *slot)
               : warm_apply(t->clone, &slot->family, &slot->pages, &slot->parcels, &why);
 
     if (ret < 0) {
-        log_error("service %s: checkpoint %llu cannot be applied: %s", t->cell.name,
+        log_info("service %s: checkpoint %llu cannot be applied: %s", t->cell.name,
             (unsigned long long)slot->number, strerror(-ret));
         tell_broken(t, ret, &why);
         drop_clone(t);

@@ -41,6 +41,15 @@ can_become(
 }
 
 static bool
+has_pid(const struct family *family, int32_t pid)
+{
+    for (uint32_t k = 0; k < family->n; k++)
+        if (family->members[k].pid == pid)
+            return true;
+    return false;
+}
+
+static bool
 all_can(const struct stubs *s, const struct family *family)
 {
     for (uint32_t i = 0; i < s->family->n; i++) {
@@ -49,6 +58,9 @@ all_can(const struct stubs *s, const struct family *family)
         if (k >= 0 && !can_become(s->family, i, family, (uint32_t)k))
             return false;
     }
+    for (unsigned i = 0; i < s->nterminals; i++) /* of a session that is over */
+        if (s->terminals[i].session && !has_pid(family, s->terminals[i].session))
+            return false;
     for (uint32_t k = 0; k < family->n; k++)
         if (!family_is_zombie(&family->members[k]) &&
             skeleton_highest(family->images[k]) >= s->number)

@@ -348,6 +348,7 @@ stop_one(struct tree *t, unsigned i, unsigned limit_ms, struct refusals *why)
     if (ret == -ESRCH && i > 0) {
         target_detach(m->target);
         m->target = NULL;
+        t->lost = true;
         ret = 0; /* a zombie, or gone: seen below */
     }
     if (ret == 0 && !t->single)

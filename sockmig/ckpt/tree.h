@@ -25,7 +25,9 @@ struct tree {
     pid_t pids[FAMILY_MAX];
     uint32_t next; /* number for the next one; never used again */
     struct trace_kin kin;
-    pid_t init;           /* of the cell that it is alone in; 0: of a host */
+    pid_t init; /* of the cell that it is alone in; 0: of a host */
+    bool lost;  /* one has ended since the last checkpoint: what it wrote to shared
+                   memory  is not known */
     unsigned vanished;    /* checkpoints in a row that a process's end spoilt */
     bool single;          /* the root only: its children are let go */
     struct family family; /* owned; what tree_checkpoint() took, images borrowed */

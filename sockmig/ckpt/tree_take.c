@@ -22,7 +22,6 @@ struct taking {
     struct target_timing *timing;
     struct refusals *why;
     unsigned member; /* whose memory is read */
-    bool lost;       /* somebody has ended who may have written to shared memory */
 };
 
 static uint32_t
@@ -74,7 +73,7 @@ share(void *arg, const struct image_vma *v, bool fresh)
     if (!(v->prot & 2))
         return any_maps(k->t, 0, k->t->n, v, true) ? MEMORY_SHARE_WRITTEN
                                                    : MEMORY_SHARE_ALL;
-    if (k->lost && !before)
+    if (k->t->lost && !before)
         return MEMORY_SHARE_ALL;
     if (fresh)
         return known ? MEMORY_SHARE_TOUCHED : MEMORY_SHARE_ALL;
@@ -202,7 +201,7 @@ take_stopped(struct taking *k, struct pages *pages, struct parcels *parcels)
     struct mono at = mono_clock();
     int ret = 0;
 
-    k->lost |= lost_children(k->t);
+    k->t->lost |= lost_children(k->t);
     if (req->mark)
         req->mark(req->arg);
     k->timing->mark = since(&at);
@@ -227,35 +226,24 @@ keep_house(struct tree *t)
             target_keep_house(t->members[i].target, t->members[i].image);
 }
 
-/* The end of one that nobody saw: what it wrote to shared memory is not known. */
-static unsigned
-alive(const struct tree *t)
-{
-    unsigned n = 0;
-
-    for (unsigned i = 0; i < t->n; i++)
-        n += t->members[i].target != NULL && t->members[i].taken;
-    return n;
-}
-
 static int
 take_many(struct taking *k, struct pages *pages, struct parcels *parcels)
 {
     struct tree *t = k->t;
     struct mono begin = mono_clock(), at = begin;
-    unsigned before = alive(t);
     int ret = tree_stop(t, k->req->stop_limit_ms, k->why);
 
     k->timing->stop = since(&at);
     if (ret < 0)
         return ret;
-    k->lost = alive(t) < before;
     ret = take_stopped(k, pages, parcels);
     if ((ret == -ESRCH || ret == -EIO) && t->members[0].target &&
         target_answer(t->members[0].target) == 0 && ++t->vanished < VANISHED_MAX)
         ret = -EAGAIN; /* it was another one that is gone, or has no memory any more */
-    else if (ret == 0)
+    if (ret == 0) {
+        t->lost = false;
         t->vanished = 0;
+    }
     since(&at);
     if (ret < 0 || !k->req->stay_stopped)
         tree_resume(t);

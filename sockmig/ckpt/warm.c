@@ -151,6 +151,8 @@ apply_many(struct warm *w, const struct family *family, const struct pages *page
     w->many.why = why;
     if (ret == 0)
         ret = stubs_adapt(&w->many, family);
+    if (ret == 0 && !stubs_same_terminals(&w->many, family))
+        ret = -EAGAIN; /* one has got a controlling terminal since it was made */
     w->family = family;
     if (ret == 0)
         ret = stubs_renew(&w->many, family);

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """lab_tree.py - services of several processes survive, with their clients' connections.
 
-usage: lab_tree.py [--name LAB] [--rounds N] [nginx] [postgres]
+usage: lab_tree.py [--name LAB] [--rounds N] [nginx] [postgres] [ssh]
 
 Each round is a switchover and a crash.
 """
@@ -246,6 +246,59 @@ class Database(Scene):
         self.cursor.end()
 
 
+class Session(Scene):
+    """Somebody logs in, and types in vi: a shell and an editor on a terminal."""
+    name, user, children = "ssh", "games", "kept"
+
+    def command(self):
+        home, keys = self.folder + "/home", self.folder + "/keys"
+        os.makedirs(home + "/.ssh")
+        os.makedirs(keys)
+        for key in ("host", "client"):
+            out = subprocess.run(["dropbearkey", "-t", "ed25519", "-f", "%s/%s" % (keys, key)],
+                                 stdout=subprocess.PIPE, text=True, check=True).stdout
+        with open(home + "/.ssh/authorized_keys", "w") as f:
+            f.write([line for line in out.splitlines() if line.startswith("ssh-")][0] + "\n")
+        for name in (".bashrc", ".profile"):
+            with open("%s/%s" % (home, name), "w") as f:
+                f.write("PS1='$ '; bind 'set enable-bracketed-paste off'\n")
+        os.chmod(home, 0o700)
+        os.chmod(home + "/.ssh", 0o700)
+        for path in (home, home + "/.ssh", home + "/.ssh/authorized_keys", keys + "/host"):
+            shutil.chown(path, self.user)
+        return ["dropbear", "-F", "-E", "-r", keys + "/host", "-p", ADDRESS + ":2222", "-s"]
+
+    def begin(self):
+        home = self.folder + "/home"
+        for node in self.lab.nodes:
+            self.lab.exec(node, "sed", "-i", "s|^\\(%s:[^:]*:[^:]*:[^:]*:[^:]*:\\).*|\\1%s:/bin/bash|"
+                          % (self.user, home), "/etc/passwd")
+        self.node()
+        self.client = subprocess.Popen(
+            [BASCULE, "lab", "exec", "--name", self.lab.name, "client", "--", "/usr/bin/python3",
+             HERE + "/ssh_typist.py", self.folder, "dbclient", "-y", "-y", "-t", "-i",
+             self.folder + "/keys/client", "%s@%s/2222" % (self.user, ADDRESS)])
+        self.lab.wait("the session", lambda: os.path.exists(self.folder + "/ready"), 20)
+
+    def typed(self, word, what):
+        path = self.folder + "/result"
+        if os.path.exists(path):
+            os.unlink(path)
+        open("%s/%s" % (self.folder, word), "w").close()
+        self.lab.wait("the typist's check " + what, lambda: os.path.exists(path), 25)
+        if open(path).read() != "ok":
+            raise Failure("%s: %s" % (what, open(path).read()))
+
+    def go_on(self, what):
+        self.typed("check", what)
+        self.say(what)
+
+    def end(self):
+        self.typed("last", "at last")
+        if self.client.wait(10) != 0:
+            raise Failure("the client ended with %d" % self.client.returncode)
+
+
 def play(kind, name, rounds):
     folder, scene = tempfile.mkdtemp(prefix="bascule-tree."), None
     os.chmod(folder, 0o755)
@@ -270,14 +323,15 @@ def play(kind, name, rounds):
 
 
 def main():
-    scenes = {"nginx": Web, "postgres": Database}
+    scenes = {"nginx": Web, "postgres": Database, "ssh": Session}
     p = argparse.ArgumentParser()
     p.add_argument("--name", default="tree-test")
     p.add_argument("--rounds", type=int, default=1)
-    p.add_argument("scenes", nargs="*", metavar="SCENE", help=", ".join(scenes))
+    p.add_argument("scenes", nargs="*", metavar="SCENE",
+                   help="%s; nginx and postgres if none is named" % ", ".join(scenes))
     o = p.parse_args()
     need_root()
-    good = all(play(scenes[s], o.name, o.rounds) for s in o.scenes or scenes)
+    good = all(play(scenes[s], o.name, o.rounds) for s in o.scenes or ["nginx", "postgres"])
     print("PASS" if good else "FAIL")
     return 0 if good else 1
 

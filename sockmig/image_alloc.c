@@ -82,7 +82,7 @@ family_alloc(struct family *f, uint32_t n)
     if (!f->members)
         f->members = reserve(FAMILY_MAX, sizeof *f->members);
     if (!f->images)
-        f->images = reserve(FAMILY_MAX, sizeof(struct image *));
+        f->images = calloc(FAMILY_MAX, sizeof(struct image *));
     if (!f->links)
         f->links = reserve(FAMILY_MAX_LINKS, sizeof *f->links);
     if (!f->members || !f->images || !f->links || n > FAMILY_MAX)
@@ -99,7 +99,7 @@ family_release(struct family *f)
     for (uint32_t i = 0; f->images && i < FAMILY_MAX && f->images[i]; i++)
         image_free(f->images[i]);
     give_back(f->members, FAMILY_MAX, sizeof *f->members);
-    give_back(f->images, FAMILY_MAX, sizeof(struct image *));
+    free(f->images);
     give_back(f->links, FAMILY_MAX_LINKS, sizeof *f->links);
     memset(f, 0, sizeof *f);
 }

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #define TEXT_SIZE 16384
+#define EXEC_TRIES 10        /* programs that a process executes one after the other */
 #define EXIT_SIGNAL_FIELD 38 /* of /proc/PID/stat, proc_pid_stat(5) */
 #define EXIT_CODE_FIELD 52
 
@@ -318,6 +319,15 @@ check_orphans(const struct tree *t, struct refusals *why)
     return ret;
 }
 
+/* One that executed another program is attached anew; the service's own process by who
+ * tracks the service. */
+static bool
+may_renew(const struct tree *t, unsigned i)
+{
+    return (i > 0 || !t->init) && t->members[i].target &&
+           target_has_executed(t->members[i].target);
+}
+
 /* What runs now is another program with the same id. */
 static int
 renew(struct tree *t, unsigned i, struct refusals *why)
@@ -340,9 +350,10 @@ stop_one(struct tree *t, unsigned i, unsigned limit_ms, struct refusals *why)
 
     if (ret == 0 && m->target)
         ret = target_stop(m->target, limit_ms);
-    if (ret == 0 && t->init && i > 0 && m->target && target_has_executed(m->target)) {
+    for (unsigned tries = 0; ret == 0 && tries < EXEC_TRIES && may_renew(t, i);
+         tries++) {
         ret = renew(t, i, why);
-        if (ret == 0)
+        if (ret == 0 && m->target)
             ret = target_stop(m->target, limit_ms);
     }
     if (ret == -ESRCH && i > 0) {

@@ -56,13 +56,23 @@ forget(struct trace *t, struct trace_thread *th)
     *th = t->threads[--t->nthreads];
 }
 
+/* Once only: it may have stopped already, unseen, and would stop a second time then,
+ * when it is let run for a call. */
+static void
+ask(struct trace_thread *th)
+{
+    if (!th->asked)
+        ptrace(PTRACE_INTERRUPT, th->tid, 0, 0);
+    th->asked = true;
+}
+
 /* Let @th go on with @sig; while all are being stopped, interrupt it again first: the
  * trap that brought us here has cleared the pending interrupt. */
 static void
 go_on(struct trace *t, struct trace_thread *th, int sig)
 {
     if (t->stopping)
-        ptrace(PTRACE_INTERRUPT, th->tid, 0, 0);
+        ask(th);
     ptrace(PTRACE_CONT, th->tid, 0, (void *)(long)sig);
     th->state = TRACE_RUNS;
 }
@@ -121,6 +131,7 @@ on_wait(struct trace *t, struct trace_thread *th, int status)
         forget(t, th);
         return;
     }
+    th->asked = false; /* any trap clears it */
     switch (status >> 16) {
     case PTRACE_EVENT_CLONE:
     case PTRACE_EVENT_FORK:
@@ -294,13 +305,12 @@ all_stopped(const struct trace *t)
     return true;
 }
 
-/* Once only: a second one would stop those again that have stopped and been let go. */
 void
 trace_ask(struct trace *t)
 {
     for (unsigned i = 0; !t->stopping && i < t->nthreads; i++)
         if (t->threads[i].state == TRACE_RUNS || t->threads[i].state == TRACE_LISTENS)
-            ptrace(PTRACE_INTERRUPT, t->threads[i].tid, 0, 0);
+            ask(&t->threads[i]);
     t->stopping = true;
 }
 

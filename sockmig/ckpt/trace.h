@@ -28,6 +28,7 @@ enum trace_state { TRACE_NEW, TRACE_RUNS, TRACE_LISTENS, TRACE_STOPPED };
 struct trace_thread {
     pid_t tid; /* as the engine sees it */
     enum trace_state state;
+    bool asked;    /* to stop, and no stop has been reported since */
     bool job_stop; /* stopped inside a job control stop: LISTEN to resume */
     /* What threads.c keeps between checkpoints; zero for a new thread. */
     int32_t cell_tid;

@@ -18,6 +18,10 @@
 #include <time.h>
 #include <unistd.h>
 
+#ifndef PTRACE_EVENT_STOP
+#define PTRACE_EVENT_STOP 128
+#endif
+
 #define LIMIT_US 2000000 /* calls that take longer are a bug: they are cut off */
 #define MAGIC 0x6863746172637342ull /* "Bscratch" */
 #define MAGIC_AT 0
@@ -213,15 +217,16 @@ pause_since(struct mono begin)
     nanosleep(&pause, NULL);
 }
 
-/* A process that was stopped (SIGSTOP) when it was seized traps once more on its way.
- */
+/* A process that was stopped (SIGSTOP) when it was seized traps once more on its way,
+ * and so does whoever was asked to stop a second time: it would stand there, and the
+ * service with it, until the limit, and again at the next checkpoint. */
 static void
-pass_job_stop(const struct trace_thread *th)
+pass_stop(const struct trace_thread *th)
 {
     int status;
 
-    if (th->job_stop && waitpid(th->tid, &status, __WALL | WNOHANG) == th->tid &&
-        WIFSTOPPED(status))
+    if (waitpid(th->tid, &status, __WALL | WNOHANG) == th->tid && WIFSTOPPED(status) &&
+        (th->job_stop || status >> 16 == PTRACE_EVENT_STOP))
         ptrace(PTRACE_CONT, th->tid, 0, 0);
 }
 
@@ -254,7 +259,7 @@ run(struct inject *in, struct trace_thread *th, const struct inject_call *first,
             return -ESRCH;
         done = is_done(in, first);
         if (!done) {
-            pass_job_stop(th);
+            pass_stop(th);
             pause_since(begin);
         }
     }

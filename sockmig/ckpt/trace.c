@@ -26,7 +26,8 @@
 #define OPTIONS                                                                        \
     (PTRACE_O_TRACECLONE | PTRACE_O_TRACEFORK | PTRACE_O_TRACEVFORK |                  \
         PTRACE_O_TRACEEXEC)
-#define SLICE_MS 2      /* longest time a SIGCHLD taken by another thread costs */
+#define SLICE_MS 2 /* longest time a SIGCHLD taken by another thread costs */
+#define ALONE_LIMIT_US 2000000
 #define SEIZE_TRIES 100 /* of 10 ms: a dead engine lets go when its exit is done */
 
 static struct trace_thread *
@@ -391,14 +392,22 @@ trace_serve(struct trace *t, struct mono until, int wake_fd)
 int
 trace_wait_stop(struct trace *t, struct trace_thread *th)
 {
+    struct pollfd pfd = { .fd = t->signal_fd, .events = POLLIN };
+    struct mono limit = mono_add_us(mono_clock(), ALONE_LIMIT_US);
     pid_t tid = th->tid;
-    int status;
 
     for (;;) {
-        if (waitpid(tid, &status, __WALL) < 0) {
-            if (errno == EINTR)
-                continue;
+        int status, r;
+
+        drain_signals(t);
+        r = waitpid(tid, &status, __WALL | WNOHANG);
+        if (r < 0)
             return -ESRCH;
+        if (r == 0 && !mono_before(mono_clock(), limit))
+            return -EIO;
+        if (r == 0) {
+            poll(&pfd, 1, 1);
+            continue;
         }
         on_wait(t, th, status);
         th = find(t, tid);

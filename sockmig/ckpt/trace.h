@@ -99,7 +99,7 @@ int trace_serve(struct trace *t, struct mono until, int wake_fd);
 int trace_filters(pid_t tid, bool suspended);
 
 /* trace_wait_stop - wait until @th, which was let run alone (PTRACE_CONT), is at an
- * interrupt stop again.  0, or -ESRCH. */
+ * interrupt stop again.  0; -ESRCH; -EIO: not within two seconds. */
 int trace_wait_stop(struct trace *t, struct trace_thread *th);
 
 /* trace_children - forget those that have been waited for, and those that are kin. */

@@ -12,8 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define SLICE_MS 2       /* see trace.c */
-#define VANISHED_MAX 100 /* checkpoints in a row in which a process went away */
+#define SLICE_MS 2      /* see trace.c */
+#define VANISHED_MAX 20 /* checkpoints in a row in which a process went away */
 
 /* One checkpoint. */
 struct taking {

@@ -90,6 +90,16 @@ loop_stop(struct loop *loop)
     ev_break(loop->ev, EVBREAK_ALL);
 }
 
+uint32_t
+mono_lap_us(struct mono *from)
+{
+    struct mono now = mono_clock();
+    int64_t us = mono_us_between(*from, now);
+
+    *from = now;
+    return us > UINT32_MAX ? UINT32_MAX : (uint32_t)us;
+}
+
 struct mono
 mono_clock(void)
 {

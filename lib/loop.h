@@ -28,6 +28,9 @@ struct mono loop_now(struct loop *loop);
 /* mono_clock - CLOCK_MONOTONIC now, for shells that need it fresh. */
 struct mono mono_clock(void);
 
+/* mono_lap_us - microseconds since *@from, which becomes now. */
+uint32_t mono_lap_us(struct mono *from);
+
 /* loop_io_new - call @cb with LOOP_READ/LOOP_WRITE bits when @fd (borrowed) is ready.
  */
 struct loop_io *loop_io_new(struct loop *loop, int fd, int events,

@@ -173,12 +173,10 @@ how_much(struct filescan *s, const struct files_entry *before,
 }
 
 static int
-take_file(struct filescan *s, const struct files_lists *l, struct scan_list *was,
+take_file(struct filescan *s, const struct files_entry *before, struct scan_extra *old,
     struct scan_list *now, size_t i, bool shipped)
 {
     struct files_entry *e = &now->v[i];
-    const struct files_entry *before = files_before(l, e);
-    struct scan_extra *old = before ? &was->x[before - was->v] : NULL;
     struct filewrites_blocks written;
     enum due due = how_much(s, before, old, e, &now->x[i], &written);
     uint64_t from = before ? before->size / SCAN_CHUNK * SCAN_CHUNK : 0;
@@ -189,6 +187,21 @@ take_file(struct filescan *s, const struct files_lists *l, struct scan_list *was
     if (ret == 0 && due != DUE_NOT)
         ret = scan_content(
             s, now, i, shipped, due == DUE_BLOCKS ? &written : NULL, from);
+    return ret;
+}
+
+static int
+take_entry(struct filescan *s, const struct files_lists *l, struct scan_list *was,
+    struct scan_list *now, size_t i, bool shipped, struct refusals *why)
+{
+    const struct files_entry *before = files_before(l, &now->v[i]);
+    struct scan_extra *old = before ? &was->x[before - was->v] : NULL;
+    int ret = 0;
+
+    if (!old || !old->settled || !same_times(old, &now->x[i]))
+        ret = scan_bare(s, &now->v[i], why);
+    if (ret == 0 && now->v[i].type == FILES_FILE)
+        ret = take_file(s, before, old, now, i, shipped);
     return ret;
 }
 
@@ -213,8 +226,7 @@ look(struct filescan *s, bool shipped, struct refusals *why)
     if (!shipped)
         s->out.pos = 0;
     for (size_t i = 0; i < now->n && ret == 0; i++)
-        if (now->v[i].type == FILES_FILE)
-            ret = take_file(s, &l, was, now, i, shipped);
+        ret = take_entry(s, &l, was, now, i, shipped, why);
     if (ret < 0)
         return ret;
     files_attributes(&l, put, s);

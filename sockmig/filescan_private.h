@@ -70,6 +70,10 @@ struct filescan {
 /* filescan_walk.c */
 int scan_open_roots(struct filescan *s, struct refusals *why);
 int scan_walk(struct filescan *s, struct scan_list *list, struct refusals *why);
+/* scan_bare - extended attributes and access control lists are refused, not lost: 0,
+ * -EOPNOTSUPP, or -errno. */
+int scan_bare(
+    const struct filescan *s, const struct files_entry *e, struct refusals *why);
 void scan_list_clear(struct scan_list *list); /* keeps its memory */
 void scan_list_free(struct scan_list *list);
 

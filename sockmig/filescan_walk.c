@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/sysmacros.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #define MAX_DEPTH 64
@@ -45,11 +46,18 @@ scan_list_free(struct scan_list *list)
 }
 
 static int
+refuse_entry(const struct filescan *s, unsigned root, const char *path,
+    struct refusals *why, const char *cure, const char *what)
+{
+    refuse(why, 0, -1, cure, "state folder: %.90s/%.60s: %s", s->conf.roots[root], path,
+        what);
+    return -EOPNOTSUPP;
+}
+
+static int
 refuse_file(const struct walk *w, const char *cure, const char *what)
 {
-    refuse(w->why, 0, -1, cure, "state folder: %.90s/%.60s: %s",
-        w->s->conf.roots[w->root], w->path, what);
-    return -EOPNOTSUPP;
+    return refuse_entry(w->s, w->root, w->path, w->why, cure, what);
 }
 
 int
@@ -385,4 +393,36 @@ scan_walk(struct filescan *s, struct scan_list *list, struct refusals *why)
     if (ret == 0)
         ret = join_links(&w);
     return ret;
+}
+
+/* The label that SELinux gives is the standby's own to give. */
+static bool
+is_standbys_own(const char *attribute)
+{
+    return strcmp(attribute, "security.selinux") == 0;
+}
+
+int
+scan_bare(const struct filescan *s, const struct files_entry *e, struct refusals *why)
+{
+    char path[64 + FILES_PATH], names[2048], what[96];
+    ssize_t n;
+
+    snprintf(path, sizeof path, "/proc/self/fd/%d/%s", s->fds[e->root], e->path);
+    n = llistxattr(path, names, sizeof names);
+    if (n < 0 && errno != ERANGE)
+        return errno == ENOENT || errno == EOPNOTSUPP ? 0 : -errno;
+    for (ssize_t i = 0; i < n; i += (ssize_t)strlen(names + i) + 1) {
+        if (is_standbys_own(names + i))
+            continue;
+        snprintf(what, sizeof what, "attribute %.40s is not kept", names + i);
+        return refuse_entry(s, e->root, e->path, why,
+            strncmp(names + i, "system.posix_acl", 16) == 0
+                ? "take the access control list away: setfacl -b"
+                : "take it away: setfattr -x",
+            what);
+    }
+    return n < 0 ? refuse_entry(s, e->root, e->path, why, "take them away: setfattr -x",
+                       "it has many extended attributes, none is kept")
+                 : 0;
 }

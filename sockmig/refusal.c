@@ -22,3 +22,14 @@ refuse(struct refusals *r, int pid, int fd, const char *cure, const char *fmt, .
     if (r->each)
         r->each(r->arg, one);
 }
+
+void
+refusals_join(struct refusals *all, const struct refusals *one)
+{
+    for (unsigned i = 0; i < one->n; i++)
+        if (i < REFUSALS_MAX)
+            refuse(
+                all, one->v[i].pid, one->v[i].fd, one->v[i].cure, "%s", one->v[i].what);
+        else
+            all->n++;
+}

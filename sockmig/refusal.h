@@ -24,4 +24,7 @@ struct refusals {
 void refuse(struct refusals *r, int pid, int fd, const char *cure, const char *fmt, ...)
     __attribute__((format(printf, 5, 6)));
 
+/* refusals_join - add those of @one to @all. */
+void refusals_join(struct refusals *all, const struct refusals *one);
+
 #endif

@@ -14,15 +14,6 @@
 #include <sys/mman.h>
 
 #define FLAGS_EVERY 10 /* times of housekeeping */
-static uint32_t
-since(struct mono *from)
-{
-    struct mono now = mono_clock();
-    int64_t us = mono_us_between(*from, now);
-
-    *from = now;
-    return us > UINT32_MAX ? UINT32_MAX : (uint32_t)us;
-}
 
 /* What is read of the stopped process before its memory. */
 static int
@@ -46,11 +37,11 @@ take_state(struct target *t, struct image *im, struct parcels *parcels,
         ret = threads_learn(&t->trace, &t->inject, &t->text, at, changed, why);
     if (ret == 0)
         ret = threads_read(&t->trace, im, why);
-    timing->threads = since(&at);
+    timing->threads = mono_lap_us(&at);
     if (ret == 0)
         ret = descriptors_read(&t->descriptors, im, parcels, why);
     timing->sockets = t->descriptors.sockets_us;
-    timing->fds = since(&at) - timing->sockets;
+    timing->fds = mono_lap_us(&at) - timing->sockets;
     return ret;
 }
 
@@ -94,14 +85,14 @@ take_memory(struct target *t, struct image *im, struct pages *pages,
     }
     t->map_seq = ret == 0 ? seq : 0;
     t->memory.same = same;
-    timing->maps = since(&at);
+    timing->maps = mono_lap_us(&at);
     t->memory.share_all = im->nchildren > 0;
     if (ret == 0 && pages)
         ret = memory_scan(&t->memory, im, false);
-    timing->scan = since(&at);
+    timing->scan = mono_lap_us(&at);
     if (ret == 0 && pages)
         ret = memory_read(&t->memory, pages);
-    timing->read = since(&at);
+    timing->read = mono_lap_us(&at);
     return ret;
 }
 
@@ -147,15 +138,15 @@ target_checkpoint(struct target *t, const struct target_request *req, struct ima
         ret = trace_stop(&t->trace, (int64_t)req->stop_limit_ms * 1000);
     if (ret < 0)
         return ret;
-    timing->stop = since(&at);
+    timing->stop = mono_lap_us(&at);
     if (req->mark)
         req->mark(req->arg);
-    timing->mark = since(&at);
+    timing->mark = mono_lap_us(&at);
     ret = check_request(t, why);
     if (ret == 0 && req->files)
         ret = req->files(req->arg, why);
     t->descriptors.renamed |= ret > 0; /* until they have been read */
-    since(&at);
+    mono_lap_us(&at);
     if (ret >= 0)
         ret = take_state(t, im, parcels, timing, why);
     t->descriptors.renamed &= ret != 0;
@@ -167,11 +158,11 @@ target_checkpoint(struct target *t, const struct target_request *req, struct ima
     if (ret == -ENOSPC && req->in_parts && !t->memory.failed)
         ret = 0;
     FAULT_POINT("checkpoint-pages");
-    since(&at);
+    mono_lap_us(&at);
     if (ret < 0 || !req->stay_stopped)
         trace_resume(&t->trace);
-    timing->resume = since(&at);
-    timing->pause = since(&begin);
+    timing->resume = mono_lap_us(&at);
+    timing->pause = mono_lap_us(&begin);
     if (ret == 0 && !req->stay_stopped)
         target_keep_house(t, im);
     return ret == -ENOENT ? -ESRCH : ret;

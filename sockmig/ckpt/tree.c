@@ -152,17 +152,6 @@ tree_find(struct tree *t, pid_t root)
     return ret;
 }
 
-static void
-join(struct refusals *all, const struct refusals *one)
-{
-    for (unsigned i = 0; i < one->n; i++)
-        if (i < REFUSALS_MAX)
-            refuse(
-                all, one->v[i].pid, one->v[i].fd, one->v[i].cure, "%s", one->v[i].what);
-        else
-            all->n++;
-}
-
 static bool
 is_alive(pid_t pid)
 {
@@ -171,8 +160,6 @@ is_alive(pid_t pid)
     return tree_describe(pid, &info) && !(info.flags & FAMILY_ZOMBIE);
 }
 
-/* One that was just forked by one that we trace is ours by itself, until its parent's
- * target has let it go: it cannot be attached before. */
 static int
 attach_now(struct tree *t, struct tree_member *m, struct refusals *own)
 {
@@ -181,6 +168,8 @@ attach_now(struct tree *t, struct tree_member *m, struct refusals *own)
                    : target_attach_among(m->pid, &t->kin, &m->target, own);
 }
 
+/* One that was just forked by one that we trace is ours by itself, until its parent's
+ * target has let it go: it cannot be attached before. */
 static int
 attach_patiently(struct tree *t, unsigned i, struct refusals *own)
 {
@@ -209,7 +198,7 @@ attach_one(struct tree *t, unsigned i, struct refusals *why)
     if (ret == 0 && !m->image && !(m->image = image_new()))
         ret = -ENOMEM;
     if (ret == -EOPNOTSUPP)
-        join(why, &own);
+        refusals_join(why, &own);
     if (ret == -ESRCH && tree_describe(m->pid, &m->info) &&
         (m->info.flags & FAMILY_ZOMBIE))
         ret = 0;

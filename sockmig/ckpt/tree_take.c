@@ -24,16 +24,6 @@ struct taking {
     unsigned member; /* whose memory is read */
 };
 
-static uint32_t
-since(struct mono *from)
-{
-    struct mono now = mono_clock();
-    int64_t us = mono_us_between(*from, now);
-
-    *from = now;
-    return us > UINT32_MAX ? UINT32_MAX : (uint32_t)us;
-}
-
 /* ---- shared memory */
 
 static bool
@@ -101,13 +91,6 @@ lost_children(struct tree *t)
 /* ---- one checkpoint */
 
 static void
-join(struct refusals *all, const struct refusals *one)
-{
-    for (unsigned i = 0; i < one->n && i < REFUSALS_MAX; i++)
-        refuse(all, one->v[i].pid, one->v[i].fd, one->v[i].cure, "%s", one->v[i].what);
-}
-
-static void
 forget_states(struct tree *t)
 {
     for (unsigned i = 0; i < t->n; i++)
@@ -132,7 +115,7 @@ take_states(struct taking *k, bool files_renamed, struct parcels *parcels)
         parcels->process = m->info.number;
         r = target_state(m->target, files_renamed, m->image, parcels, &one, &own);
         if (r == -EOPNOTSUPP) /* name what the others have, too */
-            join(k->why, &own);
+            refusals_join(k->why, &own);
         k->timing->threads += one.threads;
         k->timing->fds += one.fds;
         k->timing->sockets += one.sockets;
@@ -158,7 +141,7 @@ take_memories(struct taking *k, struct pages *pages)
             continue;
         pages->process = m->info.number;
         ret = target_memory(m->target, share, k, m->image, pages, &one, &own);
-        join(k->why, &own);
+        refusals_join(k->why, &own);
         k->timing->maps += one.maps;
         k->timing->scan += one.scan;
         k->timing->read += one.read;
@@ -204,7 +187,7 @@ take_stopped(struct taking *k, struct pages *pages, struct parcels *parcels)
     k->t->lost |= lost_children(k->t);
     if (req->mark)
         req->mark(req->arg);
-    k->timing->mark = since(&at);
+    k->timing->mark = mono_lap_us(&at);
     if (req->files)
         ret = req->files(req->arg, k->why);
     if (ret >= 0)
@@ -233,7 +216,7 @@ take_many(struct taking *k, struct pages *pages, struct parcels *parcels)
     struct mono begin = mono_clock(), at = begin;
     int ret = tree_stop(t, k->req->stop_limit_ms, k->why);
 
-    k->timing->stop = since(&at);
+    k->timing->stop = mono_lap_us(&at);
     if (ret < 0)
         return ret;
     ret = take_stopped(k, pages, parcels);
@@ -244,11 +227,11 @@ take_many(struct taking *k, struct pages *pages, struct parcels *parcels)
         t->lost = false;
         t->vanished = 0;
     }
-    since(&at);
+    mono_lap_us(&at);
     if (ret < 0 || !k->req->stay_stopped)
         tree_resume(t);
-    k->timing->resume = since(&at);
-    k->timing->pause = since(&begin);
+    k->timing->resume = mono_lap_us(&at);
+    k->timing->pause = mono_lap_us(&begin);
     if (ret == 0 && !k->req->stay_stopped)
         keep_house(t);
     return ret;

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """lab_tree.py - services of several processes survive, with their clients' connections.
 
-usage: lab_tree.py [--name LAB] [--rounds N] [nginx] [postgres] [ssh]
+usage: lab_tree.py [--name LAB] [--rounds N] [nginx] [postgres] [ssh] [brokers]
 
 Each round is a switchover and a crash.
 """
@@ -54,6 +54,13 @@ X
     echo 'host all all all trust' >> $D/pg_hba.conf
 }
 exec %(bin)s/postgres -D $D
+"""
+
+MOSQUITTO = """
+listener 1883 10.77.1.100
+listener 1883 fd77:1::100
+allow_anonymous true
+max_inflight_messages 0
 """
 
 SERVICE = """
@@ -118,34 +125,16 @@ class Scene:
                 print(node, self.lab.exec(node, *cmd, check=False))
 
 
-class Web(Scene):
-    """Clients ask for files over connections that they keep; one downloads slowly."""
-    name, user = "web", "www-data"
-
-    def command(self):
-        os.makedirs(self.folder + "/www")
-        os.makedirs(self.folder + "/tmp")
-        os.chmod(self.folder + "/tmp", 0o777)
-        with open(self.folder + "/www/large", "wb") as f:
-            f.write(os.urandom(3000000))
-        with open(self.folder + "/www/numbers", "w") as f:
-            f.write("".join("%d\n" % i for i in range(20000)))
-        with open(self.folder + "/nginx.conf", "w") as f:
-            f.write(NGINX % {"dir": self.folder})
-        return ["nginx", "-c", self.folder + "/nginx.conf", "-e", "stderr"]
-
-    def begin(self):
+class Counted(Scene):
+    """Its clients, a script, check what they get, and count it."""
+    def start(self, script, *args):
         self.base = self.folder + "/client"
         self.errors = open(self.base + ".err", "w+")
         self.client = subprocess.Popen(
             [BASCULE, "lab", "exec", "--name", self.lab.name, "client", "--", "/usr/bin/python3",
-             HERE + "/http_client.py", ADDRESS, "fd77:1::100", "8080", "12",
-             self.folder + "/www", self.base], stdout=subprocess.PIPE, stderr=self.errors,
-            text=True)
-        self.lab.wait("clients have had answers", lambda: os.path.exists(self.base + ".ready"), 20)
-        node = self.node()
-        if processes(self.lab, node) != ["nginx"] * 3:
-            raise Failure("processes: %s" % processes(self.lab, node))
+             os.path.join(HERE, script), ADDRESS, "fd77:1::100", *args, self.base],
+            stdout=subprocess.PIPE, stderr=self.errors, text=True)
+        self.lab.wait("clients have had answers", lambda: os.path.exists(self.base + ".ready"), 30)
 
     def count(self):
         if self.client.poll() is not None:
@@ -166,7 +155,45 @@ class Web(Scene):
         out = self.client.communicate(timeout=20)[0]
         if self.client.returncode != 0:
             raise Failure("clients: exit %d" % self.client.returncode)
-        print("web: %s" % out.strip(), flush=True)
+        print("%s: %s" % (self.name, out.strip()), flush=True)
+
+
+class Web(Counted):
+    """Clients ask for files over connections that they keep; one downloads slowly."""
+    name, user = "web", "www-data"
+
+    def command(self):
+        os.makedirs(self.folder + "/www")
+        os.makedirs(self.folder + "/tmp")
+        os.chmod(self.folder + "/tmp", 0o777)
+        with open(self.folder + "/www/large", "wb") as f:
+            f.write(os.urandom(3000000))
+        with open(self.folder + "/www/numbers", "w") as f:
+            f.write("".join("%d\n" % i for i in range(20000)))
+        with open(self.folder + "/nginx.conf", "w") as f:
+            f.write(NGINX % {"dir": self.folder})
+        return ["nginx", "-c", self.folder + "/nginx.conf", "-e", "stderr"]
+
+    def begin(self):
+        self.start("http_client.py", "8080", "12", self.folder + "/www")
+        node = self.node()
+        if processes(self.lab, node) != ["nginx"] * 3:
+            raise Failure("processes: %s" % processes(self.lab, node))
+
+
+class Brokers(Counted):
+    """An MQTT broker with 500 subscribers and memcached, children of one shell."""
+    name, user = "brokers", "nobody"
+
+    def command(self):
+        path = self.folder + "/mosquitto.conf"
+        with open(path, "w") as f:
+            f.write(MOSQUITTO)
+        return ["/bin/sh", "-c", "mosquitto -c %s & memcached -l %s & wait" % (path, ADDRESS)]
+
+    def begin(self):
+        self.node()
+        self.start("mqtt_client.py", "500")
 
 
 class Psql:
@@ -323,7 +350,8 @@ def play(kind, name, rounds):
 
 
 def main():
-    scenes = {"nginx": Web, "postgres": Database, "ssh": Session}
+    scenes = {"nginx": Web, "postgres": Database, "ssh": Session,
+              "brokers": Brokers}
     p = argparse.ArgumentParser()
     p.add_argument("--name", default="tree-test")
     p.add_argument("--rounds", type=int, default=1)

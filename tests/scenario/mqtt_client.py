@@ -124,6 +124,8 @@ while not os.path.exists(base + ".stop"):
         write(".count", "%d\n" % (min(publisher.last * 20, counter.value)))
         if publisher.last > 2 and counter.value > 2 and not os.path.exists(base + ".ready"):
             write(".ready", "")
+            for key in list(everybody.get_map().values()):  # connecting does not count
+                key.data.since, key.data.longest = told, 0.0
 print("%d subscribers, %d messages, %d counted, longest wait %.0f ms" % (
     len(readers), publisher.last, counter.value,
     1000 * max(c.longest for c in readers + [publisher, counter])))

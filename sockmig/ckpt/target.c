@@ -270,6 +270,18 @@ target_forget_state(struct target *t)
 }
 
 unsigned
+target_children(const struct target *t)
+{
+    return t->trace.nchildren;
+}
+
+void
+target_join(struct target *t, const struct trace_kin *kin)
+{
+    t->trace.kin = kin;
+}
+
+unsigned
 target_births(const struct target *t)
 {
     return t->trace.births;

@@ -107,6 +107,11 @@ int target_memory(struct target *t, memory_share *share, void *arg, struct image
 void target_forget_state(struct target *t);
 void target_keep_house(struct target *t, const struct image *im);
 
+/* target_children - that it has, as of the last checkpoint.  target_join - from now on
+ * its children are taken with it: @kin. */
+unsigned target_children(const struct target *t);
+void target_join(struct target *t, const struct trace_kin *kin);
+
 /* target_births - children that it ever had.  target_has_executed - it runs another
  * program: it must be attached anew.  target_answer - as target_serve(), without
  * waiting; target_signal_fd - readable when there may be something to answer. */

@@ -218,6 +218,8 @@ tree_track(struct tree *t, pid_t init, pid_t root, enum conf_children children,
         ret = add_children(t, i);
     t->single = children == CONF_CHILDREN_LOST ||
                 (children == CONF_CHILDREN_AUTO && t->n == 1);
+    if (children == CONF_CHILDREN_AUTO)
+        t->settles = mono_add_ms(mono_clock(), TREE_SETTLES_MS);
     if (ret == 0)
         ret = family_alloc(&t->family, 0);
     return ret == 0 ? tree_attach(t, why) : ret;

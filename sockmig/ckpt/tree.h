@@ -30,8 +30,13 @@ struct tree {
                    memory  is not known */
     unsigned vanished;    /* checkpoints in a row that a process's end spoilt */
     bool single;          /* the root only: its children are let go */
+    struct mono settles;  /* .single: until then a child that stays ends that */
+    struct mono parent;   /* since when it has one; 0: it has none */
     struct family family; /* owned; what tree_checkpoint() took, images borrowed */
 };
+
+#define TREE_SETTLES_MS 5000
+#define TREE_STAYS_MS 300
 
 /* tree_find - the processes of the tree at @root, running on; nothing is attached.
  * 0; -ESRCH; -E2BIG: more than FAMILY_MAX. */
@@ -41,7 +46,8 @@ int tree_find(struct tree *t, pid_t root);
  * and again; attached without a look, since the first checkpoint is that.
  *
  * @root      of the service
- * @children  what is to become of its children
+ * @children  what is to become of its children; "auto": kept, if there are any now, or
+ *            one that stays is born within TREE_SETTLES_MS
  *
  * 0; -EOPNOTSUPP: see @why; -ESRCH; other -errno.  tree_close() in any case. */
 int tree_track(struct tree *t, pid_t init, pid_t root, enum conf_children children,

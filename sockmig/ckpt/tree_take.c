@@ -247,6 +247,25 @@ take_single(struct taking *k, struct pages *pages, struct parcels *parcels)
     return ret == 0 ? list(k->t) : ret;
 }
 
+/* A server that has just been started may be about to make its workers. */
+static void
+grow_up(struct tree *t)
+{
+    struct target *root = t->members[0].target;
+    struct mono now = mono_clock();
+
+    if (!t->single || !mono_before(now, t->settles))
+        return;
+    if (target_children(root) == 0)
+        t->parent.us = 0;
+    else if (t->parent.us == 0)
+        t->parent = now;
+    else if (mono_us_between(t->parent, now) >= TREE_STAYS_MS * 1000) {
+        t->single = false;
+        target_join(root, &t->kin);
+    }
+}
+
 int
 tree_checkpoint(struct tree *t, const struct target_request *req, struct pages *pages,
     struct parcels *parcels, struct target_timing *timing, struct refusals *why)
@@ -255,6 +274,7 @@ tree_checkpoint(struct tree *t, const struct target_request *req, struct pages *
 
     memset(timing, 0, sizeof *timing);
     memset(why, 0, sizeof *why);
+    grow_up(t);
     return t->single ? take_single(&k, pages, parcels) : take_many(&k, pages, parcels);
 }
 

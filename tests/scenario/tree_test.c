@@ -88,13 +88,14 @@ make_child(struct board *b)
 }
 
 static void
-root(struct board *b)
+root(struct board *b, bool parent)
 {
     pid_t pid;
 
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     close_range(0, ~0u, 0);
-    make_child(b);
+    if (parent)
+        make_child(b);
     for (;;) {
         switch (atomic_exchange(&b->what, NOTHING)) {
         case FORK:
@@ -193,9 +194,11 @@ number_of_child(const struct bench *b)
 }
 
 static bool
-begin(struct bench *b)
+begin(struct bench *b, bool parent)
 {
     int ret;
+
+    memset(b, 0, sizeof *b);
 
     b->board = mmap(NULL, sizeof *b->board, PROT_READ | PROT_WRITE,
         MAP_SHARED | MAP_ANONYMOUS, -1, 0);
@@ -205,7 +208,7 @@ begin(struct bench *b)
     survey_load();
     b->root = fork();
     if (b->root == 0)
-        root(b->board);
+        root(b->board, parent);
     usleep(100000); /* both are there, and wait for words */
     ret = tree_track(&b->tree, getpid(), b->root, CONF_CHILDREN_AUTO, &b->why);
     if (ret == 0)
@@ -258,23 +261,65 @@ stop_twice(struct bench *b)
     check(b, order(b, FORK_AND_END, false), "they run on");
 }
 
+static void
+end(struct bench *b)
+{
+    tree_close(&b->tree);
+    kill(b->root, SIGKILL);
+    waitpid(b->root, NULL, 0);
+}
+
+/* "auto": without children when it begins. */
+static void
+grows_up(struct bench *b, bool in_time)
+{
+    struct mono stop = mono_add_ms(mono_clock(), WAIT_MS);
+
+    if (!in_time)
+        b->tree.settles.us = 0;
+    check(b,
+        take(b) == 0 && order(b, FORK, false) && take(b) == 0 && b->tree.family.n == 1,
+        "a child is lost");
+    while (b->tree.family.n == 1 && in_time && mono_before(mono_clock(), stop)) {
+        tree_wait(&b->tree, mono_add_ms(mono_clock(), 20), -1);
+        if (take(b) < 0)
+            break;
+    }
+    for (unsigned i = 0; i < 20 && !in_time; i++) {
+        tree_wait(&b->tree, mono_add_ms(mono_clock(), 20), -1);
+        check(b, take(b) == 0 && b->tree.family.n == 1, "and stays lost");
+    }
+    check(b, b->tree.family.n == (in_time ? 2 : 1),
+        in_time ? "one that stays is taken, too" : "it came too late");
+    check(b, !in_time || (order(b, CHILD_WRITES, true) && take(b) == 0 && has(b, 1)),
+        "with what it writes");
+}
+
 int
 main(void)
 {
     static struct bench b;
+    unsigned failed;
 
     if (geteuid() != 0) {
         printf("skipped: not root\n");
         return 77;
     }
     alarm(120); /* a tracer that waits for ever is a fault, too */
-    if (!begin(&b))
+    if (!begin(&b, true))
         return EXIT_FAILURE;
     stop_twice(&b);
     check(&b, take(&b) == 0 && b.tree.family.n == 2, "both are taken");
     come_and_go(&b);
-    tree_close(&b.tree);
-    kill(b.root, SIGKILL);
-    printf("%u failed\n", b.failed);
-    return b.failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    end(&b);
+    failed = b.failed;
+    for (int in_time = 0; in_time < 2; in_time++) {
+        if (!begin(&b, false))
+            return EXIT_FAILURE;
+        grows_up(&b, in_time);
+        end(&b);
+        failed += b.failed;
+    }
+    printf("%u failed\n", failed);
+    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
 }

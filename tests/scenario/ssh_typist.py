@@ -31,12 +31,12 @@ def expect(pattern, seconds=10):
             return
         left = end - time.monotonic()
         if left <= 0:
-            raise Wrong("not on the screen: %r; but %r" % (pattern, screen[-400:]))
+            raise Wrong("not on the screen: %r; but %r" % (pattern, screen[-2000:]))
         if select.select([master], [], [], left)[0]:
             try:
                 screen += os.read(master, 65536)
             except OSError:
-                raise Wrong("the session ended: %r" % screen[-400:])
+                raise Wrong("the session ended: %r" % screen[-2000:])
 
 
 def keys(text):
@@ -51,21 +51,26 @@ def interrupt():
             return expect(rb"\^C.*\$ ", 0.5)
         except Wrong:
             pass
-    raise Wrong("Ctrl-C ends nothing: %r" % screen[-400:])
+    raise Wrong("Ctrl-C ends nothing: %r" % screen[-2000:])
 
 
 def begin():
     expect(rb"\$ ")
-    keys(b"x=kept; vi text\r")
-    expect(rb"text")
-    keys(b"ifirst line")
-    expect(rb"line")
+    keys(b"x=kept; vi -n text\r")  # a swap file would not be of the same instant
+    expect(rb"\[New")
+    write(b"i", "first line")
+
+
+def write(before, line):
+    """A line drawn as a whole: keys that come one by one are drawn so."""
+    keys(before + line.encode())
+    keys(b"\x0f\x0c")
+    expect(line.encode())
 
 
 def check():
     lines.append("line %d of the text" % len(lines))
-    keys(b"\r" + lines[-1].encode())
-    expect(lines[-1].encode())
+    write(b"\r", lines[-1])
     keys(b"\x1b:!echo shell $((%d * 11))\r" % len(lines))  # a process of its own
     expect(rb"shell %d" % (len(lines) * 11))
     keys(b"\rA")

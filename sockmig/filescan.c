@@ -12,8 +12,6 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#define FOREIGN_S 2
-
 static uint8_t *
 map_buffer(void)
 {
@@ -52,10 +50,17 @@ filescan_free(struct filescan *s)
         return;
     filescan_seed_end(s);
     filewrites_free(s->writes);
+    filewatch_free(s->watch);
     for (unsigned i = 0; i < FILES_MAX_ROOTS; i++)
         fd_close(s->fds[i]);
-    for (unsigned i = 0; i < 2; i++)
-        scan_list_free(&s->lists[i]);
+    scan_list_free(&s->now);
+    scan_clean(s);
+    scan_nodes_clear(s);
+    free(s->all.v);
+    free(s->dirty.v);
+    free(s->fresh);
+    free(s->was);
+    free(s->by_watch);
     munmap(s->delta, FILESCAN_BYTES);
     free(s->slots);
     free(s->to);
@@ -74,12 +79,11 @@ put(void *arg, const struct files_op *op)
 
 /* Room for a table of the old list. */
 static int
-lists_of(struct filescan *s, const struct scan_list *was, const struct scan_list *now,
-    struct files_lists *l)
+lists_of(struct filescan *s, struct files_lists *l)
 {
     size_t want = 64;
 
-    while (want < 2 * was->n)
+    while (want < 2 * s->dirty.n)
         want *= 2;
     if (want > s->nslots) {
         free(s->slots);
@@ -90,13 +94,13 @@ lists_of(struct filescan *s, const struct scan_list *was, const struct scan_list
         if (s->nslots == 0)
             return -ENOMEM;
     }
-    *l = (struct files_lists){ .was = was->v,
-        .now = now->v,
-        .nwas = was->n,
-        .nnow = now->n,
+    *l = (struct files_lists){ .was = s->was,
+        .now = s->now.v,
+        .nwas = s->dirty.n,
+        .nnow = s->now.n,
         .moved = { s->slots, (uint32_t)want, s->to },
         .numbers = s->moves };
-    s->moves += was->n;
+    s->moves += s->dirty.n;
     return 0;
 }
 
@@ -147,7 +151,7 @@ enum due { DUE_NOT, DUE_BLOCKS, DUE_ALL };
 static bool
 is_foreign(const struct filescan *s, const struct scan_extra *x)
 {
-    return s->now - x->foreign < FOREIGN_S;
+    return s->now_s - x->foreign < SCAN_FOREIGN_S;
 }
 
 static enum due
@@ -160,11 +164,11 @@ how_much(struct filescan *s, const struct files_entry *before,
     *written = (struct filewrites_blocks){ .n = 0 };
     if (s->told)
         *written = filewrites_find(s->writes, x->kernel_inode);
-    x->foreign = written->foreign ? s->now : old ? old->foreign : 0;
+    x->foreign = written->foreign ? s->now_s : old ? old->foreign : 0;
     if (!before || old->look || before->inode != e->inode || written->whole ||
         (s->told && is_foreign(s, x)))
         return DUE_ALL;
-    changed = before->size != e->size || !same_times(old, x);
+    changed = before->size != e->size || !same_times(old, x) || old->written;
     if (!s->told)
         return changed || !old->settled || old->unknown ? DUE_ALL : DUE_NOT;
     if (written->n > 0 || old->unknown)
@@ -174,67 +178,83 @@ how_much(struct filescan *s, const struct files_entry *before,
 
 static int
 take_file(struct filescan *s, const struct files_entry *before, struct scan_extra *old,
-    struct scan_list *now, size_t i, bool shipped)
+    size_t i, bool shipped)
 {
-    struct files_entry *e = &now->v[i];
+    struct files_entry *e = &s->now.v[i];
+    struct scan_extra *x = &s->now.x[i];
     struct filewrites_blocks written;
-    enum due due = how_much(s, before, old, e, &now->x[i], &written);
+    enum due due = how_much(s, before, old, e, x, &written);
     uint64_t from = before ? before->size / SCAN_CHUNK * SCAN_CHUNK : 0;
-    int ret = adopt(s, before, old, e, &now->x[i]);
+    int ret = adopt(s, before, old, e, x);
 
-    s->stat.files++;
-    s->stat.bytes += e->size;
     if (ret == 0 && due != DUE_NOT)
         ret = scan_content(
-            s, now, i, shipped, due == DUE_BLOCKS ? &written : NULL, from);
+            s, &s->now, i, shipped, due == DUE_BLOCKS ? &written : NULL, from);
+    x->look |= !shipped && !x->settled; /* a write to it may have been going on */
     return ret;
 }
 
 static int
-take_entry(struct filescan *s, const struct files_lists *l, struct scan_list *was,
-    struct scan_list *now, size_t i, bool shipped, struct refusals *why)
+take_entry(struct filescan *s, const struct files_lists *l, size_t i, bool shipped,
+    struct refusals *why)
 {
-    const struct files_entry *before = files_before(l, &now->v[i]);
-    struct scan_extra *old = before ? &was->x[before - was->v] : NULL;
+    const struct files_entry *before = files_before(l, &s->now.v[i]);
+    struct scan_extra *old = before ? &s->dirty.v[before - s->was]->x : NULL;
     int ret = 0;
 
-    if (!old || !old->settled || !same_times(old, &now->x[i]))
-        ret = scan_bare(s, &now->v[i], why);
-    if (ret == 0 && now->v[i].type == FILES_FILE)
-        ret = take_file(s, before, old, now, i, shipped);
+    if (!old || !old->settled || !same_times(old, &s->now.x[i]))
+        ret = scan_bare(s, &s->now.v[i], why);
+    if (ret == 0 && s->now.v[i].type == FILES_FILE)
+        ret = take_file(s, before, old, i, shipped);
+    return ret;
+}
+
+/* What is there of what may have changed; all, if nobody can tell. */
+static int
+walk(struct filescan *s, struct refusals *why)
+{
+    bool all = !s->watch || s->lost;
+    int ret = all ? 0 : scan_some(s, why);
+
+    if (ret < 0 || (!all && s->watch))
+        return ret;
+    scan_all_dirty(s);
+    ret = scan_walk(s, true, why);
+    s->lost = false;
     return ret;
 }
 
 static int
 look(struct filescan *s, bool shipped, struct refusals *why)
 {
-    struct scan_list *was = &s->lists[s->current], *now = &s->lists[!s->current];
     struct mono began = mono_clock();
     struct files_lists l;
     int ret;
 
-    s->now = time(NULL);
+    s->now_s = time(NULL);
     s->told = s->writes && filewrites_drain(s->writes) && shipped;
-    ret = scan_walk(s, now, why);
     s->stat = (struct filescan_stat){ 0 };
+    scan_events(s);
+    ret = walk(s, why);
     if (ret == 0)
-        ret = lists_of(s, was, now, &l);
+        ret = scan_was(s);
+    if (ret == 0)
+        ret = lists_of(s, &l);
     if (ret < 0)
         return ret;
     s->renamed = false;
     files_structure(&l, put, s);
-    if (!shipped)
-        s->out.pos = 0;
-    for (size_t i = 0; i < now->n && ret == 0; i++)
-        ret = take_entry(s, &l, was, now, i, shipped, why);
+    for (size_t i = 0; i < s->now.n && ret == 0; i++)
+        ret = take_entry(s, &l, i, shipped, why);
     if (ret < 0)
         return ret;
     files_attributes(&l, put, s);
     if (!shipped)
         s->out.pos = 0;
-    for (size_t i = 0; i < now->n; i++)
-        now->v[i].touched = false;
-    s->current = !s->current;
+    s->stat.looked = s->now.n;
+    scan_commit(s);
+    s->stat.files = s->files;
+    s->stat.bytes = s->bytes;
     s->stat.took_us = (uint32_t)mono_us_between(began, mono_clock());
     return s->out.bad ? -ENOSPC : 0;
 }
@@ -257,21 +277,28 @@ filescan_begin(struct filescan *s, const _Atomic bool *stop, struct refusals *wh
     int ret;
 
     filescan_seed_end(s);
-    scan_list_clear(&s->lists[0]);
-    scan_list_clear(&s->lists[1]);
+    scan_clean(s);
+    scan_nodes_clear(s);
     s->out = writer_init(s->delta, FILESCAN_BYTES);
     s->stop = stop;
-    ret = look(s, false, why);
+    ret = scan_open_roots(s, why);
+    if (ret == 0) {
+        scan_watches(s);
+        s->lost = true; /* all of it */
+        ret = look(s, false, why);
+    }
     s->stop = NULL;
     return explain(ret, why);
 }
 
 void
-filescan_watch(struct filescan *s, pid_t pid)
+filescan_watch(struct filescan *s, pid_t pid, unsigned means)
 {
     struct refusals why = { .n = 0 };
+    bool blocks = means & FILESCAN_BLOCKS;
 
-    if (!s->writes && !s->untold && scan_open_roots(s, &why) == 0)
+    s->wants_watch = means & FILESCAN_EVENTS;
+    if (blocks && !s->writes && !s->untold && scan_open_roots(s, &why) == 0)
         s->writes = filewrites_new(s->fds, s->conf.nroots);
     s->untold = !s->writes;
     if (s->writes && filewrites_of(s->writes, pid) < 0) {

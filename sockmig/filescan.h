@@ -4,7 +4,8 @@
  * in them since the last checkpoint, as operations (core/files.h), and what a standby
  * that joins has not got.
  *
- * Change times tell which files may have changed; hashes of their blocks tell what did.
+ * inotify, or else change times, tell which files may have changed; hashes of their
+ * blocks tell what did.
  * All calls come from one thread.  Design: doc/design/files.md. */
 #ifndef BSC_FILESCAN_H
 #define BSC_FILESCAN_H
@@ -33,9 +34,18 @@ void filescan_free(struct filescan *s);                          /* NULL is lega
  * 0; -EOPNOTSUPP: they cannot be kept, see @why; -ECANCELED: stopped. */
 int filescan_begin(struct filescan *s, const _Atomic bool *stop, struct refusals *why);
 
-/* filescan_watch - process @pid is the one whose writes are looked at.  Before
- * filescan_begin(). */
-void filescan_watch(struct filescan *s, pid_t pid);
+/* filescan_watch - process @pid is the one whose writes are looked at, by what @means
+ * this kernel has.  Before filescan_begin(). */
+enum {
+    FILESCAN_EVENTS = 1, /* which files changed (filewatch.h): else all are looked at */
+    FILESCAN_BLOCKS = 2, /* which blocks of them (filewrites.h) */
+    FILESCAN_ALL = 3
+};
+void filescan_watch(struct filescan *s, pid_t pid, unsigned means);
+
+/* filescan_prepare - before the service stands still: whatever can be done without it.
+ * Nothing of what is found counts before filescan_take() has looked at it. */
+void filescan_prepare(struct filescan *s);
 
 /* filescan_take - add what changed since the last call to the operations that wait.
  * They stay until filescan_hand() takes them: a checkpoint that fails loses none.
@@ -65,7 +75,8 @@ void filescan_seed_end(struct filescan *s);
 
 struct filescan_stat {
     uint64_t files, bytes; /* in the folders */
-    uint64_t hashed_bytes; /* in the last filescan_take() */
+    uint64_t looked;       /* names, in the last filescan_take() */
+    uint64_t hashed_bytes; /* in it */
     uint32_t took_us;      /* by it */
 };
 void filescan_stat(const struct filescan *s, struct filescan_stat *out);

@@ -1,12 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  *
  * filescan_private.h - shared by filescan.c (the state of it), filescan_walk.c (what is
- * there), filescan_content.c (what is in the files) and filescan_seed.c. */
+ * there), filescan_nodes.c (what is known), filescan_dirty.c (what is to be looked at),
+ * filescan_content.c (what is in the files) and filescan_seed.c. */
 #ifndef BSC_FILESCAN_PRIVATE_H
 #define BSC_FILESCAN_PRIVATE_H
 
 #include "sockmig/filescan.h"
+#include "sockmig/filewatch.h"
 #include "sockmig/filewrites.h"
+
+#include "lib/core/mono.h"
 
 #include <sys/stat.h>
 #include <time.h>
@@ -20,6 +24,8 @@ struct scan_extra {   /* of an entry, beside it */
     bool unknown;    /* hashes of some blocks are 0: look at them */
     int64_t foreign; /* seconds: when somebody else was last seen to write to it */
     uint32_t links;
+    int wd;       /* of its watch; 0: none */
+    bool written; /* since then, whatever its times say */
 
     /* of the seed that runs */
     uint64_t seed;      /* it has all of this, if it is the number of that seed */
@@ -27,7 +33,7 @@ struct scan_extra {   /* of an entry, beside it */
     const struct files_entry *have;
 };
 
-struct scan_list {
+struct scan_list {         /* what is there, of what is looked at */
     struct files_entry *v; /* owned, as all of it; sorted once it is whole */
     struct scan_extra *x;  /* of v[i] */
     size_t n, max;
@@ -35,14 +41,48 @@ struct scan_list {
     size_t names_size, names_max;
 };
 
+struct scan_node {        /* what standbys have under this name */
+    struct files_entry e; /* .target: owned; .path: see below */
+    struct scan_extra x;
+    struct scan_node *next; /* of the same slot of watches */
+    bool dirty;             /* to be looked at */
+    bool renamed;           /* it may be another file by now */
+    bool replaced;          /* a folder that is another by now, or what was in it */
+    char path[];
+};
+
+struct scan_nodes {
+    struct scan_node **v; /* owned; sorted, unless said otherwise */
+    size_t n, max;
+};
+
+struct scan_name { /* something that is not known */
+    uint8_t root;
+    char *path; /* owned */
+};
+
+#define SCAN_WATCHES 65536u /* slots */
+#define SCAN_FOREIGN_S 2
+
 struct filescan {
     struct filescan_conf conf;
     int fds[FILES_MAX_ROOTS]; /* owned; -1 */
     dev_t devs[FILES_MAX_ROOTS];
-    struct scan_list lists[2];
-    unsigned current; /* list that is known */
-    uint64_t zero;    /* hash of a block of zeroes */
-    uint8_t *delta;   /* owned mapping: operations that wait */
+    struct scan_nodes all;   /* what is known; owns them */
+    struct scan_nodes dirty; /* some of them, sorted while it is looked at them */
+    struct scan_name *fresh; /* owned: names to be looked at besides */
+    size_t nfresh, fresh_max;
+    struct scan_list now;    /* of this look */
+    struct files_entry *was; /* owned: of this look, dirty nodes' */
+    size_t was_max;
+    struct filewatch *watch;     /* owned; NULL: all is looked at each time */
+    struct scan_node **by_watch; /* owned: SCAN_WATCHES */
+    bool wants_watch, lost;      /* some of what it told */
+    size_t patrol;               /* node */
+    struct mono patrolled;
+    uint64_t files, bytes; /* in all of them */
+    uint64_t zero;         /* hash of a block of zeroes */
+    uint8_t *delta;        /* owned mapping: operations that wait */
     struct writer out;
     uint32_t *slots, *to; /* owned: for struct files_table */
     size_t nslots;
@@ -51,7 +91,7 @@ struct filescan {
     struct filewrites *writes; /* owned; NULL: nobody tells what was written */
     bool untold;               /* it was tried in vain */
     bool told;                 /* what it told is whole */
-    time_t now;
+    time_t now_s;
     uint8_t *chunk; /* owned */
     struct {
         uint64_t number; /* of it, from 1 */
@@ -60,29 +100,75 @@ struct filescan {
         struct files_entry *have;
         size_t nhave, at;
     } seed;
-    bool renamed; /* in this look */
+    bool renamed; /* in this look, some names */
     struct filescan_stat stat;
 };
 
 #define SCAN_CHUNK (64u << 10)
 #define SCAN_BLOCKS (SCAN_CHUNK / FILES_BLOCK)
 
-/* filescan_walk.c */
+struct walk {
+    struct filescan *s;
+    struct scan_list *list; /* &s->now */
+    struct refusals *why;
+    bool watching;                 /* what is looked at is watched from then on */
+    bool some;                     /* not all is looked at */
+    const struct scan_node *known; /* under this name; NULL */
+    unsigned root, depth;
+    struct timespec now;
+    char path[FILES_PATH];
+};
+
+/* filescan_walk.c: what is there, into s->now */
 int scan_open_roots(struct filescan *s, struct refusals *why);
-int scan_walk(struct filescan *s, struct scan_list *list, struct refusals *why);
-/* scan_bare - extended attributes and access control lists are refused, not lost: 0,
- * -EOPNOTSUPP, or -errno. */
-int scan_bare(
-    const struct filescan *s, const struct files_entry *e, struct refusals *why);
+int scan_walk(struct filescan *s, bool watching, struct refusals *why);
+int scan_add(struct walk *w, int dir, const char *name, bool *is_dir); /* w->path */
+int scan_dir(struct walk *w, int fd); /* all that is in it; takes @fd */
+int scan_finish(struct walk *w);
+/* scan_status - of one name, if it is still something of its kind; its path and what it
+ * is are kept. */
+bool scan_status(const struct filescan *s, const struct scan_node *node,
+    struct files_entry *e, struct scan_extra *x);
 void scan_list_clear(struct scan_list *list); /* keeps its memory */
 void scan_list_free(struct scan_list *list);
+
+/* filescan_some.c: of what is dirty only; what is below folders that are others by now
+ * gets dirty, too. */
+int scan_some(struct filescan *s, struct refusals *why);
+
+/* filescan_attributes.c: extended attributes and access control lists are refused, not
+ * lost.  0, -EOPNOTSUPP, or -errno. */
+int scan_bare(
+    const struct filescan *s, const struct files_entry *e, struct refusals *why);
+int scan_refuse(const struct filescan *s, unsigned root, const char *path,
+    struct refusals *why, const char *cure, const char *what); /* -EOPNOTSUPP */
+
+/* filescan_nodes.c */
+int scan_grow(void **p, size_t *max, size_t want, size_t each); /* 0 or -ENOMEM */
+size_t scan_place(const struct filescan *s, const struct files_entry *name);
+struct scan_node *scan_find(const struct filescan *s, unsigned root, const char *path);
+struct scan_node *scan_parent(
+    const struct filescan *s, unsigned root, const char *path);
+void scan_commit(struct filescan *s);      /* s->now instead of what is dirty */
+void scan_nodes_clear(struct filescan *s); /* all of them */
+struct files_entry *scan_flat(
+    const struct filescan *s); /* malloc()'ed; NULL: no room */
+
+/* filescan_dirty.c */
+void scan_dirty(struct filescan *s, struct scan_node *node);
+int scan_was(struct filescan *s); /* sorts what is dirty, and fills s->was */
+void scan_all_dirty(struct filescan *s);
+void scan_clean(struct filescan *s); /* nothing is */
+void scan_events(struct filescan *s);
+bool scan_watches(struct filescan *s); /* makes a new s->watch, if it is wanted */
+void scan_unwatch(struct filescan *s, const char *reason);
 
 /* filescan_content.c */
 int scan_open(const struct filescan *s, const struct files_entry *e);
 uint64_t scan_hash(const struct filescan *s, const void *block);
 int scan_chunk(
     const struct filescan *s, int fd, uint64_t chunk, uint64_t size, uint8_t *to);
-int scan_content(struct filescan *s, struct scan_list *list, size_t i, bool ship,
+int scan_content(struct filescan *s, struct scan_list *list, size_t i, bool shipped,
     const struct filewrites_blocks *only, uint64_t from);
 
 #endif

@@ -10,12 +10,12 @@
 #include <string.h>
 
 static size_t
-encoded_size(const struct scan_list *list)
+encoded_size(const struct filescan *s)
 {
     size_t size = 0;
 
-    for (size_t i = 0; i < list->n; i++) {
-        const struct files_entry *e = &list->v[i];
+    for (size_t i = 0; i < s->all.n; i++) {
+        const struct files_entry *e = &s->all.v[i]->e;
 
         size += 64 + strlen(e->path) + (e->target ? strlen(e->target) : 0);
         if (e->type == FILES_FILE)
@@ -27,13 +27,12 @@ encoded_size(const struct scan_list *list)
 size_t
 filescan_encode(const struct filescan *s, uint8_t *out, size_t size)
 {
-    const struct scan_list *list = &s->lists[s->current];
     struct writer w = writer_init(out, size);
 
     if (!out)
-        return encoded_size(list);
-    for (size_t i = 0; i < list->n; i++)
-        files_put_entry(&w, &list->v[i]);
+        return encoded_size(s);
+    for (size_t i = 0; i < s->all.n; i++)
+        files_put_entry(&w, &s->all.v[i]->e);
     return w.bad ? 0 : w.pos;
 }
 
@@ -86,22 +85,39 @@ put_seed(void *arg, const struct files_op *op)
     files_put_op(arg, op);
 }
 
-static void
+static int
 seed_names(struct filescan *s, struct writer *w)
 {
-    struct scan_list *list = &s->lists[s->current];
-    struct files_lists l = {
-        .was = s->seed.have, .nwas = s->seed.nhave, .now = list->v, .nnow = list->n
-    };
+    struct files_lists l = { .was = s->seed.have,
+        .nwas = s->seed.nhave,
+        .now = scan_flat(s),
+        .nnow = s->all.n };
 
+    if (!l.now)
+        return -ENOMEM;
     s->seed.number++; /* what comes new from here on is shipped by checkpoints */
     files_structure(&l, put_seed, w);
-    for (size_t i = 0; i < list->n; i++) {
-        list->x[i].have = list->v[i].type == FILES_FILE ? files_before(&l, &list->v[i])
-                                                        : NULL;
-        list->x[i].seed_next = 0;
+    for (size_t i = 0; i < s->all.n; i++) {
+        struct scan_extra *x = &s->all.v[i]->x;
+
+        x->have = l.now[i].type == FILES_FILE ? files_before(&l, &l.now[i]) : NULL;
+        x->seed_next = 0;
     }
+    free(l.now);
     s->seed.named = true;
+    return 0;
+}
+
+static int
+seed_attributes(const struct filescan *s, struct writer *w)
+{
+    struct files_lists l = { .now = scan_flat(s), .nnow = s->all.n };
+
+    if (!l.now)
+        return -ENOMEM;
+    files_attributes(&l, put_seed, w);
+    free(l.now);
+    return 0;
 }
 
 static uint64_t
@@ -121,9 +137,12 @@ has_there(const struct filescan *s, const struct files_entry *have, uint64_t siz
 /* A chunk as it was at the last checkpoint.  What was written since is made unknown:
  * the next checkpoint ships it, even if it is by then again what it was. */
 static void
-seed_chunk(struct filescan *s, struct writer *w, const struct files_entry *e,
-    struct scan_extra *x, uint64_t chunk, unsigned blocks)
+seed_chunk(struct filescan *s, struct writer *w, struct scan_node *node, uint64_t chunk,
+    unsigned blocks)
 {
+    const struct files_entry *e = &node->e;
+    struct scan_extra *x = &node->x;
+
     for (unsigned i = 0; i < blocks; i++) {
         uint64_t block = chunk * SCAN_BLOCKS + i, offset = block * FILES_BLOCK;
         struct files_op op = { .kind = FILES_DATA, .root = e->root, .path = e->path };
@@ -134,6 +153,7 @@ seed_chunk(struct filescan *s, struct writer *w, const struct files_entry *e,
         if (scan_hash(s, op.data) != x->hashes[block]) {
             x->hashes[block] = 0;
             x->unknown = true;
+            scan_dirty(s, node);
             continue;
         }
         if (x->hashes[block] == s->zero)
@@ -156,13 +176,27 @@ differs(const struct filescan *s, const struct files_entry *e,
     return false;
 }
 
+/* -1: it is not there any more, or another one, as a pipe. */
+static int
+open_known(const struct filescan *s, const struct scan_node *node)
+{
+    int fd = scan_open(s, &node->e);
+    struct stat st;
+
+    if (fd >= 0 && fstat(fd, &st) == 0 && st.st_ino == node->x.kernel_inode)
+        return fd;
+    fd_close(fd < 0 ? -1 : fd);
+    return -1;
+}
+
 /* Some of a file.  1: there is more of it, 0: no, -errno. */
 static int
-seed_file(struct filescan *s, struct writer *w, const struct files_entry *e,
-    struct scan_extra *x, size_t max)
+seed_file(struct filescan *s, struct writer *w, struct scan_node *node, size_t max)
 {
+    const struct files_entry *e = &node->e;
+    struct scan_extra *x = &node->x;
     uint64_t chunks = (e->size + SCAN_CHUNK - 1) / SCAN_CHUNK;
-    int fd = scan_open(s, e), n = 0;
+    int fd = open_known(s, node), n = 0;
 
     while (x->seed_next < chunks && w->pos < max && n >= 0) {
         uint64_t chunk = x->seed_next++;
@@ -175,50 +209,46 @@ seed_file(struct filescan *s, struct writer *w, const struct files_entry *e,
         if (n > (int)SCAN_BLOCKS)
             n = SCAN_BLOCKS;
         if (n > 0) /* one that is not there any more reads as zeroes: made unknown */
-            seed_chunk(s, w, e, x, chunk, (unsigned)n);
+            seed_chunk(s, w, node, chunk, (unsigned)n);
     }
-    fd_close(fd < 0 ? -1 : fd);
+    fd_close(fd);
     return n < 0 ? n : x->seed_next < chunks;
 }
 
 /* Entries move when files come and go: more than one pass may be needed. */
-static bool
-next_file(struct filescan *s, size_t *at)
+static struct scan_node *
+next_file(struct filescan *s)
 {
-    const struct scan_list *list = &s->lists[s->current];
+    for (size_t tries = 0; tries <= s->all.n; tries++) {
+        size_t i = (s->seed.at + tries) % (s->all.n ? s->all.n : 1);
 
-    for (size_t tries = 0; tries <= list->n; tries++) {
-        size_t i = (s->seed.at + tries) % (list->n ? list->n : 1);
-
-        if (i < list->n && list->v[i].type == FILES_FILE &&
-            list->x[i].seed != s->seed.number) {
-            *at = s->seed.at = i;
-            return true;
+        if (i < s->all.n && s->all.v[i]->e.type == FILES_FILE &&
+            s->all.v[i]->x.seed != s->seed.number) {
+            s->seed.at = i;
+            return s->all.v[i];
         }
     }
-    return false;
+    return NULL;
 }
 
 int
 filescan_seed_more(struct filescan *s, uint8_t *out, size_t *size, size_t max)
 {
-    struct scan_list *list = &s->lists[s->current];
     struct writer w = writer_init(out, FILESCAN_BYTES);
-    struct files_lists l = { .now = list->v, .nnow = list->n };
-    size_t i;
+    struct scan_node *node;
     int ret = 0;
 
     if (!s->seed.named)
-        seed_names(s, &w);
-    while (ret == 0 && w.pos < max && next_file(s, &i)) {
-        ret = seed_file(s, &w, &list->v[i], &list->x[i], max);
+        ret = seed_names(s, &w);
+    while (ret == 0 && w.pos < max && (node = next_file(s)) != NULL) {
+        ret = seed_file(s, &w, node, max);
         if (ret == 0)
-            list->x[i].seed = s->seed.number;
+            node->x.seed = s->seed.number;
     }
-    if (ret == 0 && next_file(s, &i))
+    if (ret == 0 && next_file(s))
         ret = 1;
     if (ret == 0)
-        files_attributes(&l, put_seed, &w);
+        ret = seed_attributes(s, &w);
     *size = w.pos;
     return w.bad ? -ENOSPC : ret;
 }

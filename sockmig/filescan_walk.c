@@ -12,21 +12,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/sysmacros.h>
-#include <sys/xattr.h>
 #include <unistd.h>
 
 #define MAX_DEPTH 64
 #define SETTLED_NS 20000000 /* more than any kernel's tick */
 #define WANTED (STATX_BASIC_STATS | STATX_BTIME)
-
-struct walk {
-    struct filescan *s;
-    struct scan_list *list;
-    struct refusals *why;
-    unsigned root, depth;
-    struct timespec now;
-    char path[FILES_PATH];
-};
 
 void
 scan_list_clear(struct scan_list *list)
@@ -46,18 +36,9 @@ scan_list_free(struct scan_list *list)
 }
 
 static int
-refuse_entry(const struct filescan *s, unsigned root, const char *path,
-    struct refusals *why, const char *cure, const char *what)
-{
-    refuse(why, 0, -1, cure, "state folder: %.90s/%.60s: %s", s->conf.roots[root], path,
-        what);
-    return -EOPNOTSUPP;
-}
-
-static int
 refuse_file(const struct walk *w, const char *cure, const char *what)
 {
-    return refuse_entry(w->s, w->root, w->path, w->why, cure, what);
+    return scan_refuse(w->s, w->root, w->path, w->why, cure, what);
 }
 
 int
@@ -94,30 +75,13 @@ scan_open_roots(struct filescan *s, struct refusals *why)
     return 0;
 }
 
-static int
-grow(void **p, size_t *max, size_t want, size_t each)
-{
-    size_t more = *max ? 2 * *max : 1024;
-    void *q;
-
-    if (want <= *max)
-        return 0;
-    while (more < want)
-        more *= 2;
-    q = realloc(*p, more * each);
-    if (!q)
-        return -ENOMEM;
-    *p = q;
-    *max = more;
-    return 0;
-}
-
 /* While a list grows its texts are places in .names, as numbers. */
 static int
 add_name(struct scan_list *list, const char *text, const char **out)
 {
     size_t n = strlen(text) + 1;
-    int ret = grow((void **)&list->names, &list->names_max, list->names_size + n, 1);
+    int ret = scan_grow(
+        (void **)&list->names, &list->names_max, list->names_size + n, 1);
 
     if (ret < 0)
         return ret;
@@ -131,10 +95,10 @@ static int
 grow_list(struct scan_list *list)
 {
     size_t max = list->max;
-    int ret = grow((void **)&list->v, &max, list->n + 1, sizeof *list->v);
+    int ret = scan_grow((void **)&list->v, &max, list->n + 1, sizeof *list->v);
 
     if (ret == 0)
-        ret = grow((void **)&list->x, &list->max, list->n + 1, sizeof *list->x);
+        ret = scan_grow((void **)&list->x, &list->max, list->n + 1, sizeof *list->x);
     return ret;
 }
 
@@ -213,23 +177,67 @@ read_target(const struct walk *w, int dir, const char *name, struct files_entry 
     return add_name(w->list, target, &e->target);
 }
 
+/* Before it is looked at: what happens to it from there on is told. */
 static int
-add_entry(struct walk *w, int dir, const char *name, bool *is_dir)
+watch(struct walk *w, int dir, const char *name, mode_t type)
+{
+    struct filescan *s = w->s;
+    int ret;
+
+    if (!w->watching || !s->watch)
+        return 0;
+    if (w->known && !w->known->renamed && w->known->x.wd > 0)
+        return w->known->x.wd;
+    ret = type ? filewatch_is(s->watch, dir, name, type)
+               : filewatch_add(s->watch, dir, name);
+    if (ret == -ENOENT || ret == -ENOTDIR)
+        return 0; /* gone, which its folder's watch has told */
+    if (ret < 0)
+        scan_unwatch(s, ret == -ENOSPC ? "no more can be watched: raise "
+                                         "fs.inotify.max_user_watches"
+                                       : strerror(-ret));
+    return ret < 0 ? 0 : ret;
+}
+
+static bool
+status(int dir, const char *name, struct statx *st)
+{
+    return statx(dir, name, AT_SYMLINK_NOFOLLOW | (name[0] ? 0 : AT_EMPTY_PATH), WANTED,
+               st) == 0;
+}
+
+static int
+check_place(struct walk *w, const struct statx *st)
+{
+    size_t others = w->some ? w->s->all.n - w->s->dirty.n : 0;
+
+    if (makedev(st->stx_dev_major, st->stx_dev_minor) != w->s->devs[w->root])
+        return refuse_file(w, "name it as a state folder of its own",
+            "another file system is mounted there");
+    if (others + w->list->n >= FILES_MAX_ENTRIES)
+        return refuse_file(w, "keep fewer than 65536 files", "too many files");
+    return 0;
+}
+
+int
+scan_add(struct walk *w, int dir, const char *name, bool *is_dir)
 {
     struct files_entry e = { 0 };
     struct scan_extra x = { 0 };
     struct statx st;
     int ret;
 
-    if (statx(dir, name, AT_SYMLINK_NOFOLLOW | (name[0] ? 0 : AT_EMPTY_PATH), WANTED,
-            &st) < 0)
-        return errno == ENOENT ? 0 : -errno; /* gone since it was listed */
-    if (makedev(st.stx_dev_major, st.stx_dev_minor) != w->s->devs[w->root])
-        return refuse_file(w, "name it as a state folder of its own",
-            "another file system is mounted there");
-    ret = type_of(w, &st, &e.type);
-    if (ret == 0 && w->list->n == FILES_MAX_ENTRIES)
-        ret = refuse_file(w, "keep fewer than 65536 files", "too many files");
+    x.wd = watch(w, dir, name, 0);
+    if (!status(dir, name, &st))
+        return errno == ENOENT || errno == ENOTDIR ? 0 : -errno; /* gone by now */
+    if (w->known && !w->known->renamed && st.stx_ino != w->known->x.kernel_inode) {
+        w->known = NULL;
+        return scan_add(w, dir, name, is_dir);
+    }
+    watch(w, dir, name, st.stx_mode & S_IFMT);
+    ret = check_place(w, &st);
+    if (ret == 0)
+        ret = type_of(w, &st, &e.type);
     if (ret == 0)
         ret = grow_list(w->list);
     if (ret == 0)
@@ -245,7 +253,22 @@ add_entry(struct walk *w, int dir, const char *name, bool *is_dir)
     return 0;
 }
 
-static int walk_dir(struct walk *w, int fd);
+bool
+scan_status(const struct filescan *s, const struct scan_node *node,
+    struct files_entry *e, struct scan_extra *x)
+{
+    static const mode_t kinds[FILES_NTYPES] = { S_IFDIR, S_IFREG, S_IFLNK, S_IFREG,
+        S_IFIFO };
+    struct walk w = { .root = node->e.root };
+    struct statx st;
+
+    if (!status(s->fds[node->e.root], node->path, &st) ||
+        (st.stx_mode & S_IFMT) != kinds[node->e.type] ||
+        makedev(st.stx_dev_major, st.stx_dev_minor) != s->devs[node->e.root])
+        return false;
+    fill_entry(&w, &st, e, x);
+    return true;
+}
 
 static int
 walk_name(struct walk *w, int dir, const char *name)
@@ -259,11 +282,12 @@ walk_name(struct walk *w, int dir, const char *name)
     if (was + 1 + n >= FILES_PATH)
         return refuse_file(w, "use shorter paths", "a path of more than 1022 bytes");
     snprintf(w->path + was, sizeof w->path - was, "%s%s", was ? "/" : "", name);
-    ret = add_entry(w, dir, name, &is_dir);
+    w->known = NULL;
+    ret = scan_add(w, dir, name, &is_dir);
     if (ret == 0 && is_dir) {
         fd = openat(dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
         if (fd >= 0)
-            ret = walk_dir(w, fd);
+            ret = scan_dir(w, fd);
         else
             ret = errno == ENOENT ? 0 : -errno;
     }
@@ -271,8 +295,8 @@ walk_name(struct walk *w, int dir, const char *name)
     return ret;
 }
 
-static int
-walk_dir(struct walk *w, int fd)
+int
+scan_dir(struct walk *w, int fd)
 {
     DIR *dir = fdopendir(fd); /* takes it */
     struct dirent *e;
@@ -301,13 +325,30 @@ by_name(const void *a, const void *b, void *arg)
     return files_order(&list->v[*(const uint32_t *)a], &list->v[*(const uint32_t *)b]);
 }
 
-/* Both arrays into the order of names, and texts into pointers. */
+/* Texts into pointers.  True: it is in the order of names already. */
+static bool
+finish(struct scan_list *list)
+{
+    bool sorted = true;
+
+    for (size_t i = 0; i < list->n; i++) {
+        struct files_entry *e = &list->v[i];
+
+        e->path = list->names + (uintptr_t)e->path - 1;
+        if (e->target)
+            e->target = list->names + (uintptr_t)e->target - 1;
+        sorted &= i == 0 || files_order(e - 1, e) < 0;
+    }
+    return sorted;
+}
+
+/* Both arrays. */
 static int
 sort(struct scan_list *list)
 {
     uint32_t *order = calloc(list->n + 1, sizeof *order);
-    struct files_entry *v = calloc(list->max, sizeof *v);
-    struct scan_extra *x = calloc(list->max, sizeof *x);
+    struct files_entry *v = calloc(list->n + 1, sizeof *v);
+    struct scan_extra *x = calloc(list->n + 1, sizeof *x);
 
     if (!order || !v || !x) {
         free(order);
@@ -315,14 +356,8 @@ sort(struct scan_list *list)
         free(x);
         return -ENOMEM;
     }
-    for (size_t i = 0; i < list->n; i++) {
-        struct files_entry *e = &list->v[i];
-
-        e->path = list->names + (uintptr_t)e->path - 1;
-        if (e->target)
-            e->target = list->names + (uintptr_t)e->target - 1;
+    for (size_t i = 0; i < list->n; i++)
         order[i] = (uint32_t)i;
-    }
     qsort_r(order, list->n, sizeof *order, by_name, list);
     for (size_t i = 0; i < list->n; i++) {
         v[i] = list->v[order[i]];
@@ -333,6 +368,7 @@ sort(struct scan_list *list)
     free(list->x);
     list->v = v;
     list->x = x;
+    list->max = list->n + 1;
     return 0;
 }
 
@@ -371,58 +407,30 @@ join_links(struct walk *w)
 }
 
 int
-scan_walk(struct filescan *s, struct scan_list *list, struct refusals *why)
+scan_finish(struct walk *w)
 {
-    struct walk w = { .s = s, .list = list, .why = why };
-    int ret = scan_open_roots(s, why), fd;
-    bool is_dir;
+    int ret = finish(w->list) ? 0 : sort(w->list);
 
-    scan_list_clear(list);
-    for (unsigned i = 0; i < s->conf.nroots && ret == 0; i++) {
-        w.root = i;
-        clock_gettime(CLOCK_REALTIME, &w.now);
-        ret = add_entry(&w, s->fds[i], "", &is_dir);
-        fd = openat(s->fds[i], ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        if (ret == 0)
-            ret = fd < 0 ? -errno : walk_dir(&w, fd);
-        else
-            fd_close(fd);
-    }
-    if (ret == 0)
-        ret = sort(list);
-    if (ret == 0)
-        ret = join_links(&w);
-    return ret;
-}
-
-/* The label that SELinux gives is the standby's own to give. */
-static bool
-is_standbys_own(const char *attribute)
-{
-    return strcmp(attribute, "security.selinux") == 0;
+    return ret == 0 ? join_links(w) : ret;
 }
 
 int
-scan_bare(const struct filescan *s, const struct files_entry *e, struct refusals *why)
+scan_walk(struct filescan *s, bool watching, struct refusals *why)
 {
-    char path[64 + FILES_PATH], names[2048], what[96];
-    ssize_t n;
+    struct walk w = { .s = s, .list = &s->now, .why = why, .watching = watching };
+    int ret = scan_open_roots(s, why), fd;
+    bool is_dir;
 
-    snprintf(path, sizeof path, "/proc/self/fd/%d/%s", s->fds[e->root], e->path);
-    n = llistxattr(path, names, sizeof names);
-    if (n < 0 && errno != ERANGE)
-        return errno == ENOENT || errno == EOPNOTSUPP ? 0 : -errno;
-    for (ssize_t i = 0; i < n; i += (ssize_t)strlen(names + i) + 1) {
-        if (is_standbys_own(names + i))
-            continue;
-        snprintf(what, sizeof what, "attribute %.40s is not kept", names + i);
-        return refuse_entry(s, e->root, e->path, why,
-            strncmp(names + i, "system.posix_acl", 16) == 0
-                ? "take the access control list away: setfacl -b"
-                : "take it away: setfattr -x",
-            what);
+    scan_list_clear(w.list);
+    for (unsigned i = 0; i < s->conf.nroots && ret == 0; i++) {
+        w.root = i;
+        clock_gettime(CLOCK_REALTIME, &w.now);
+        ret = scan_add(&w, s->fds[i], "", &is_dir);
+        fd = openat(s->fds[i], ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+        if (ret == 0)
+            ret = fd < 0 ? -errno : scan_dir(&w, fd);
+        else
+            fd_close(fd);
     }
-    return n < 0 ? refuse_entry(s, e->root, e->path, why, "take them away: setfattr -x",
-                       "it has many extended attributes, none is kept")
-                 : 0;
+    return ret == 0 ? scan_finish(&w) : ret;
 }

@@ -335,11 +335,13 @@ by_name(struct applier *a, const struct files_op *op)
     return ret;
 }
 
-/* By the end it is gone, or something else, which comes whole later in the row. */
+/* By the end it is gone, or something else, which comes whole later in the row: a
+ * named pipe cannot be opened (nobody reads it) or has no places. */
 static bool
 is_missing(int ret)
 {
-    return ret == -ENOENT || ret == -ENOTDIR || ret == -ELOOP || ret == -EISDIR;
+    return ret == -ENOENT || ret == -ENOTDIR || ret == -ELOOP || ret == -EISDIR ||
+           ret == -ENXIO || ret == -ESPIPE;
 }
 
 int

@@ -160,6 +160,7 @@ checkpoint(struct tracer *t, bool stay_stopped)
     if (!slot)
         return -EBUSY;
     tracer_unwant(t); /* what comes from here on wants the next one */
+    files_prepare(t);
     started = mono_clock();
     FAULT_POINT("checkpoint-begun");
     ret = tree_checkpoint(&t->tree, &req, &slot->pages, &slot->parcels, &timing, &why);

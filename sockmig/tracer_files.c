@@ -29,8 +29,16 @@ files_begin(struct tracer *t, struct refusals *why)
 {
     if (!t->scan)
         return 0;
-    filescan_watch(t->scan, t->pid); /* first: what comes from here on is seen */
+    filescan_watch(
+        t->scan, t->pid, FILESCAN_ALL); /* first: what comes from here on is seen */
     return filescan_begin(t->scan, NULL, why);
+}
+
+void
+files_prepare(struct tracer *t)
+{
+    if (t->scan)
+        filescan_prepare(t->scan);
 }
 
 /* The process stands still: what it has written by now, and no more. */

@@ -69,6 +69,7 @@ void active_turn(struct tracer *t); /* do what is due, then serve until a note c
 /* tracer_files.c */
 void files_open(struct tracer *t);
 int files_begin(struct tracer *t, struct refusals *why);
+void files_prepare(struct tracer *t); /* before it stands still */
 int files_take(void *arg, struct refusals *why);
 void files_hand(struct tracer *t, struct slot *slot);
 void files_have(struct tracer *t, unsigned node, void *data, size_t size);

@@ -121,6 +121,18 @@ move_number(const struct files_lists *l, const struct files_entry *was)
     return l->numbers + (uint64_t)(was - l->was) + 1;
 }
 
+static const char *
+folder_of(const char *path, char *to)
+{
+    size_t n = strlen(path);
+
+    while (n > 0 && path[n - 1] != '/')
+        n--;
+    memcpy(to, path, n);
+    to[n ? n - 1 : 0] = '\0';
+    return to;
+}
+
 struct watched { /* emit, and the folders in which it changes names */
     struct files_lists *l;
     files_emit *emit;
@@ -134,13 +146,8 @@ emit_in_folder(void *arg, const struct files_op *op)
     struct files_entry name = { .root = op->root };
     const struct files_entry *folder;
     char path[FILES_PATH];
-    size_t n = strlen(op->path);
 
-    while (n > 0 && op->path[n - 1] != '/')
-        n--;
-    memcpy(path, op->path, n);
-    path[n ? n - 1 : 0] = '\0';
-    name.path = path;
+    name.path = folder_of(op->path, path);
     folder = files_find(w->l->now, w->l->nnow, &name);
     if (folder)
         w->l->now[folder - w->l->now].touched = true;
@@ -170,30 +177,30 @@ stays(const struct files_lists *l, const struct files_entry *was)
     return was_taken(l, was) || (now && files_before(l, now) == was);
 }
 
-/* @e lies in a folder that is dropped as a whole. */
+/* It lies in a folder that is dropped as a whole.  That need not be the last one that
+ * was dropped: "a-b" is between "a" and "a/b". */
 static bool
-inside(const struct files_entry *folder, const struct files_entry *e)
+goes_with_folder(const struct files_lists *l, const struct files_entry *e)
 {
-    size_t n = strlen(folder->path);
+    struct files_entry name = { .root = e->root };
+    char path[FILES_PATH];
+    const struct files_entry *folder;
 
-    return folder->root == e->root && strncmp(folder->path, e->path, n) == 0 &&
-           e->path[n] == '/';
+    name.path = folder_of(e->path, path);
+    folder = files_find(l->was, l->nwas, &name);
+    return folder && folder->path[0] && !stays(l, folder);
 }
 
 static void
 drop_gone(const struct files_lists *l, files_emit *emit, void *arg)
 {
-    const struct files_entry *folder = NULL;
-
     for (size_t i = 0; i < l->nwas; i++) {
         const struct files_entry *e = &l->was[i];
 
-        if (!e->path[0] || (folder && inside(folder, e)) || stays(l, e))
+        if (!e->path[0] || stays(l, e) || goes_with_folder(l, e))
             continue;
         emit(arg,
             &(struct files_op){ .kind = FILES_DROP, .root = e->root, .path = e->path });
-        if (e->type == FILES_DIR)
-            folder = e;
     }
 }
 

@@ -7,7 +7,7 @@
  * files_loop FOLDER [SEED [ROUNDS]].  Each round: some changes and a look, some times;
  * then a third folder that has been away is seeded while the first changes on, and a
  * batch is carried out once more from its beginning, as after a crash.  With
- * FILES_BLIND in the environment nobody tells which blocks were written. */
+ * FILES_MEANS in the environment only these tell of changes (filescan_watch()). */
 #include "sockmig/filescan.h"
 #include "sockmig/filestore_apply.h"
 #include "tests/dice.h"
@@ -77,6 +77,31 @@ write_some(const char *path)
     close(fd);
 }
 
+/* By a descriptor whose name goes while it is open; another name stays. */
+static void
+write_nameless(const char *a, const char *b)
+{
+    static int held = -1;
+    int fd = open(a, O_RDWR | O_NONBLOCK);
+
+    if (fd >= 0 && link(a, b) == 0 && unlink(a) == 0) {
+        close(held);
+        held = fd;
+    } else {
+        close(fd);
+    }
+    if (held >= 0 && pwrite(held, &seed, sizeof seed, (off_t)below(60000)) < 0 &&
+        errno != ESPIPE)
+        fail("pwrite", b);
+}
+
+static const char *
+a_new_one(char *path)
+{
+    snprintf(path + strlen(path), 8, "-%u", below(3));
+    return path;
+}
+
 static void
 change_one(const char *folder)
 {
@@ -84,7 +109,7 @@ change_one(const char *folder)
 
     a_path(a, folder);
     a_path(b, folder);
-    switch (below(15)) {
+    switch (below(18)) {
     case 0:
         unlink(a);
         break;
@@ -100,6 +125,16 @@ change_one(const char *folder)
         break;
     case 14:
         mkfifo(a, 0640);
+        break;
+    case 15:
+        if (strcmp(folder, "a") == 0) /* held on: the others are not written to */
+            write_nameless(a, b);
+        break;
+    case 16: /* one with all that is in it */
+        *strrchr(a, '/') = *strrchr(b, '/') = '\0';
+        if (strcmp(a, b) != 0 && strlen(a) > strlen(top) + 2 &&
+            strlen(b) > strlen(top) + 2)
+            rename(a, below(3) ? b : a_new_one(b));
         break;
     case 5:
         chmod(a, 0600 + below(64));
@@ -253,6 +288,10 @@ take(struct filescan *s, uint8_t **buffer, struct other *o)
     struct refusals why = { .n = 0 };
     size_t size;
 
+    if (below(2)) {
+        filescan_prepare(s);
+        change("a", below(10));
+    }
     if (filescan_take(s, &why) < 0) {
         tell(&why);
         fail("take", "");
@@ -322,11 +361,32 @@ tidy(struct other *o)
     o[0].size = o[1].size = 0;
 }
 
+/* More than inotify keeps (fs.inotify.max_queued_events): what comes after is lost. */
+static void
+write_many(void)
+{
+    char path[256];
+    int fds[2];
+
+    for (int i = 0; i < 2; i++) {
+        snprintf(path, sizeof path, "%s/a/many%d", top, i);
+        fds[i] = open(path, O_RDWR | O_CREAT, 0600);
+    }
+    for (unsigned i = 0; i < 9000; i++)
+        for (int k = 0; k < 2; k++)
+            if (pwrite(fds[k], &i, sizeof i, (off_t)below(9000)) < 0)
+                fail("pwrite", path);
+    close(fds[0]);
+    close(fds[1]);
+}
+
 /* Changes and looks; what a standby carries out twice; now and then one is away. */
 static void
 one_round(struct filescan *s, const char *path, uint8_t **buffer, struct other *o)
 {
     for (unsigned i = below(5); i > 0; i--) {
+        if (!below(20))
+            write_many();
         change("a", below(30));
         take(s, buffer, o);
     }
@@ -378,6 +438,7 @@ main(int argc, char **argv)
     struct refusals why = { .n = 0 };
     struct filescan *s;
     struct other o[2];
+    const char *means = getenv("FILES_MEANS");
     uint8_t *buffer = mmap(NULL, FILESCAN_BYTES, PROT_READ | PROT_WRITE,
         MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 
@@ -390,8 +451,7 @@ main(int argc, char **argv)
     open_other(&o[0], "b");
     open_other(&o[1], "c");
     s = filescan_new(&conf);
-    if (!getenv("FILES_BLIND")) /* no help by BPF */
-        filescan_watch(s, getpid());
+    filescan_watch(s, getpid(), means ? (unsigned)atoi(means) : FILESCAN_ALL);
     if (filescan_begin(s, NULL, &why) < 0)
         fail("begin", path);
     for (round_now = 0; round_now < rounds; round_now++)

@@ -297,6 +297,8 @@ static const struct {
     { "a new file", "f1:a", "f1:a f2:b", "file b" },
     { "parents come first", "", "d1:a d2:a/b f3:a/b/c", "dir a, dir a/b, file a/b/c" },
     { "a folder goes with all in it", "d1:a f2:a/b f3:c", "f3:c", "drop a" },
+    { "a folder goes with all in it, whatever is named like it",
+        "d1:a d2:a-b f3:a-b/c f4:a/b f5:c", "f5:c", "drop a, drop a-b" },
     { "a file becomes a folder", "f1:a", "d2:a f3:a/b", "drop a, dir a, file a/b" },
     { "a file becomes a symbolic link", "f1:a", "s2:a", "drop a, symlink a" },
     { "a file becomes a named pipe", "f1:a", "p2:a", "drop a, fifo a" },

@@ -186,23 +186,24 @@ drain_signals(const struct trace *t)
         ;
 }
 
-/* Who traces thread @tid; 0: nobody, or it is gone. */
+/* Who traces thread @tid; 0: nobody; -1: it has ended. */
 static pid_t
 tracer_of(pid_t tid)
 {
-    char path[64], line[128];
+    char path[64], line[128], state = 'X';
     int tracer = 0;
     FILE *f;
 
     snprintf(path, sizeof path, "/proc/%d/status", (int)tid);
     f = fopen(path, "re");
     if (!f)
-        return 0;
+        return -1;
     while (fgets(line, sizeof line, f))
-        if (sscanf(line, "TracerPid: %d", &tracer) == 1)
+        if (sscanf(line, "State: %c", &state) != 1 &&
+            sscanf(line, "TracerPid: %d", &tracer) == 1)
             break;
     fclose(f);
-    return tracer;
+    return state == 'Z' || state == 'X' ? -1 : tracer;
 }
 
 /* 0; 1: it was ours already, since a thread that we trace has made it; -errno. */
@@ -210,12 +211,17 @@ static int
 seize(pid_t tid)
 {
     for (int i = 0; i < SEIZE_TRIES; i++) {
+        pid_t tracer;
+
         if (ptrace(PTRACE_SEIZE, tid, 0, OPTIONS) == 0)
             return 0;
         if (errno != EPERM)
             return -errno;
-        if (tracer_of(tid) == gettid())
+        tracer = tracer_of(tid);
+        if (tracer == gettid())
             return 1;
+        if (tracer < 0) /* EPERM means that, too */
+            return -ESRCH;
         usleep(10000);
     }
     return -EBUSY;

@@ -57,8 +57,10 @@ trace_child_add(struct trace *t, pid_t pid, bool attached)
     int status;
 
     for (unsigned i = 0; i < t->nchildren; i++)
-        if (t->children[i].pid == pid)
+        if (t->children[i].pid == pid) { /* listed before its birth was told */
+            t->children[i].attached |= attached;
             return;
+        }
     t->births++;
     if (t->nchildren == IMAGE_MAX_CHILDREN) {
         t->lost_children += !t->kin;

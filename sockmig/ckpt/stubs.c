@@ -144,129 +144,24 @@ make_root(struct stubs *s, int netns, const struct freezer *freezer)
 
 /* ---- its descendants */
 
-/* Is @child to be made before its parent leaves for a session of its own? */
-bool
-stub_is_older(const struct family *f, const struct family_member *child)
-{
-    const struct family_member *parent = &f->members[child->parent];
-
-    return child->parent > 0 && parent->sid == parent->pid &&
-           child->sid != parent->sid && child->sid != child->pid;
-}
-
-void
-stub_child(struct stubs *s, struct clone *parent, unsigned k)
-{
-    const struct family_member *m = &s->family->members[k];
-    struct clone_args args = { .exit_signal = (uint64_t)m->exit_signal,
-        .set_tid_size = 1 };
-
-    args.set_tid = batch_put(&parent->batch, &m->pid, sizeof m->pid);
-    batch_add(&parent->batch, "make a child", SYS_clone3,
-        batch_put(&parent->batch, &args, sizeof args), sizeof args, 0, 0, 0, 0);
-}
-
-/* The children of process @i, in two rows around its setsid(). */
 static int
-make_children(struct stubs *s, unsigned i, int netns)
+make_descendants(struct stubs *s)
 {
-    struct clone *c = s->clones[i];
-    const struct family_member *own = &s->family->members[i];
-    unsigned order[FAMILY_MAX], n = 0;
-    int ret;
+    struct family_plan *plan = malloc(sizeof *plan);
+    const struct family_member *root = &s->family->members[0];
+    int ret = plan ? 0 : -ENOMEM;
 
-    c->batch.nborn = 0;
-    for (int late = 0; late < 2; late++) {
-        if (late && i > 0 && own->sid == own->pid)
-            batch_add(&c->batch, "setsid", SYS_setsid, 0, 0, 0, 0, 0, 0);
-        ret = late && own->sid == own->pid ? stubs_terminals_control(s, i) : 0;
-        if (ret < 0)
-            return stub_say(s, i, "controlling terminal", ret);
-        for (unsigned k = 1; k < s->n; k++)
-            if (s->family->members[k].parent == (int)i &&
-                stub_is_older(s->family, &s->family->members[k]) == !late) {
-                stub_child(s, c, k);
-                order[n++] = k;
-            }
-    }
-    if (n > BATCH_BORN)
-        return stub_say(s, i, "more than 640 children", -E2BIG);
-    ret = batch_run(&c->batch, c->pid);
-    for (unsigned b = 0; b < c->batch.nborn && b < n; b++) {
-        s->clones[order[b]] = stub_allocate(s, netns, c->batch.born[b]);
-        if (!s->clones[order[b]])
-            ret = -ENOMEM;
-    }
-    return stub_say(s, i, c->batch.failed, ret);
-}
-
-static int
-make_descendants(struct stubs *s, int netns)
-{
-    bool done[FAMILY_MAX] = { false }, any = true;
-    int ret = 0;
-
-    while (any && ret == 0) {
-        any = false;
-        for (unsigned i = 0; i < s->n && ret == 0; i++) {
-            if (done[i] || !s->clones[i])
-                continue;
-            done[i] = any = true;
-            if (i > 0 && stub_image(s, i))
-                ret = skeleton_clear(s->clones[i], stub_image(s, i), s->why);
-            if (ret == 0 && stub_image(s, i))
-                ret = make_children(s, i, netns);
-        }
-    }
-    for (unsigned i = 0; i < s->n && ret == 0; i++)
-        if (!s->clones[i])
-            ret = stub_say(s, i, "its parent is not in the image", -EPROTO);
-    return ret;
-}
-
-/* ---- process groups */
-
-static bool
-is_member(const struct stubs *s, int32_t pid)
-{
-    for (unsigned i = 0; i < s->n; i++)
-        if (s->family->members[i].pid == pid)
-            return true;
-    return false;
-}
-
-/* A group whose leader is outside becomes the root's. */
-static int32_t
-group_of(const struct stubs *s, unsigned i)
-{
-    int32_t group = s->family->members[i].pgid;
-
-    return is_member(s, group) ? group : s->family->members[0].pid;
-}
-
-int
-stub_join_group(struct stubs *s, unsigned i)
-{
-    const struct family_member *m = &s->family->members[i];
-    struct clone *c = s->clones[i];
-
-    if (i == 0 || m->sid == m->pid)
-        return 0;
-    batch_add(
-        &c->batch, "setpgid", SYS_setpgid, 0, (uint64_t)group_of(s, i), 0, 0, 0, 0);
-    return stub_say(s, i, "setpgid", batch_run(&c->batch, c->pid));
-}
-
-/* Leaders first: a group is there from then on. */
-static int
-join_groups(struct stubs *s)
-{
-    int ret = 0;
-
-    for (int leaders = 1; leaders >= 0; leaders--)
-        for (unsigned i = 0; i < s->n && ret == 0; i++)
-            if ((group_of(s, i) == s->family->members[i].pid) == leaders)
-                ret = stub_join_group(s, i);
+    if (ret == 0 && !family_plan(s->family, NULL, plan))
+        ret = -EPROTO;
+    if (ret == 0 && root->sid == root->pid)
+        ret = stubs_terminals_control(s, 0);
+    if (ret == 0)
+        ret = batch_run(&s->clones[0]->batch, s->clones[0]->pid);
+    if (ret < 0)
+        ret = stub_say(s, 0, "its sessions", ret);
+    else
+        ret = stubs_make(s, plan);
+    free(plan);
     return ret;
 }
 
@@ -338,9 +233,7 @@ stubs_new(struct stubs *s, const struct family *family, const struct cell_conf *
     if (ret == 0)
         ret = cell ? make_root_in_cell(s, cell) : make_root(s, netns, freezer);
     if (ret == 0)
-        ret = make_descendants(s, cell ? cell->netns : netns);
-    if (ret == 0)
-        ret = join_groups(s);
+        ret = make_descendants(s);
     for (unsigned i = 0; i < n && ret == 0; i++)
         if (!stub_image(s, i))
             ret = stub_end_zombie(s, i);

@@ -6,11 +6,14 @@
 #include "lib/fd.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
+
+#define GONE_TRIES 10000 /* of 0.1 ms */
 
 static bool
 is_unchanged(const struct family *a, const struct family *b)
@@ -21,23 +24,6 @@ is_unchanged(const struct family *a, const struct family *b)
         if (!family_is_same(&a->members[i], &b->members[i]))
             return false;
     return true;
-}
-
-/* What a stub got with its birth cannot be changed. */
-static bool
-can_become(
-    const struct family *old, uint32_t i, const struct family *family, uint32_t k)
-{
-    const struct family_member *was = &old->members[i], *is = &family->members[k];
-
-    if (is->pid != was->pid || is->exit_signal != was->exit_signal ||
-        (family_is_zombie(was) && !family_is_zombie(is)))
-        return false;
-    if ((is->parent < 0) != (was->parent < 0) ||
-        (is->parent >= 0 &&
-            family->members[is->parent].number != old->members[was->parent].number))
-        return false;
-    return is->sid == was->sid || is->sid == is->pid;
 }
 
 static bool
@@ -55,7 +41,7 @@ all_can(const struct stubs *s, const struct family *family)
     for (uint32_t i = 0; i < s->family->n; i++) {
         int k = family_place(family, s->family->members[i].number);
 
-        if (k >= 0 && !can_become(s->family, i, family, (uint32_t)k))
+        if (k >= 0 && !family_can_become(s->family, i, family, (uint32_t)k))
             return false;
     }
     for (unsigned i = 0; i < s->nterminals; i++) /* of a session that is over */
@@ -68,13 +54,17 @@ all_can(const struct stubs *s, const struct family *family)
     return family->members[0].number == s->family->members[0].number;
 }
 
-/* Its parent does what the process's own has done by now: it waits for it. */
+/* Its parent does what the process's own has done by now: it waits for it.  The cell's
+ * first process does so by itself, soon. */
 static void
-wait_for(struct stubs *s, unsigned i)
+wait_for(struct stubs *s, unsigned i, pid_t pid)
 {
     const struct family_member *m = &s->family->members[i];
     struct clone *parent = m->parent >= 0 ? s->clones[m->parent] : NULL;
 
+    for (unsigned tries = 0;
+         m->parent < 0 && pid > 0 && tries < GONE_TRIES && kill(pid, 0) == 0; tries++)
+        usleep(100);
     if (!parent)
         return;
     batch_add(&parent->batch, NULL, SYS_wait4, (uint64_t)m->pid, 0, WNOHANG | __WALL, 0,
@@ -82,19 +72,42 @@ wait_for(struct stubs *s, unsigned i)
     batch_run(&parent->batch, parent->pid);
 }
 
+/* While a stub ends: where its children go. */
+static int
+adopt(struct stubs *s, int heir, bool on)
+{
+    struct clone *c = heir >= 0 ? s->clones[heir] : NULL;
+
+    if (!c)
+        return 0;
+    stub_adopt(&c->batch, on);
+    return stub_say(s, (unsigned)heir, c->batch.failed, batch_run(&c->batch, c->pid));
+}
+
 /* Children before their parents. */
-static void
+static int
 end_missing(struct stubs *s, const struct family *family)
 {
-    for (unsigned i = s->n; i-- > 0;) {
+    int ret = 0;
+
+    for (unsigned i = s->n; i-- > 0 && ret == 0;) {
+        struct clone *c = s->clones[i];
+        pid_t pid = c ? c->pid : 0;
+        int heir;
+
         if (family_place(family, s->family->members[i].number) >= 0)
             continue;
-        if (s->clones[i])
-            stub_kill(s->clones[i]);
-        stub_free(s->clones[i]);
+        heir = family_heir(s->family, i, family);
+        ret = adopt(s, heir, true);
+        if (c)
+            stub_kill(c);
+        stub_free(c);
         s->clones[i] = NULL;
-        wait_for(s, i);
+        if (ret == 0)
+            ret = adopt(s, heir, false);
+        wait_for(s, i, pid);
     }
+    return ret;
 }
 
 /* The same stubs, in the places that their processes have now. */
@@ -123,86 +136,68 @@ move_places(struct stubs *s, const struct family *family)
     return 0;
 }
 
-/* A session of its own: with its terminal, if it has one. */
+/* Who has ended, but has not been waited for.  @old: where its children were. */
 static int
-lead_session(struct stubs *s, unsigned i)
+end_zombie(struct stubs *s, unsigned i, const struct family *old)
 {
-    struct clone *c = s->clones[i];
-    int ret;
+    int was = family_place(old, s->family->members[i].number);
+    int heir = was < 0 ? -1 : family_heir(old, (uint32_t)was, s->family), ret;
 
-    batch_add(&c->batch, "setsid", SYS_setsid, 0, 0, 0, 0, 0, 0);
-    ret = stubs_terminals_control(s, i);
+    if (heir >= 0)
+        heir = family_place(s->family, old->members[heir].number);
+    ret = adopt(s, heir, true);
     if (ret == 0)
-        ret = batch_run(&c->batch, c->pid);
-    return stub_say(s, i, c->batch.failed, ret);
-}
-
-/* What has become of one that was there. */
-static int
-follow(struct stubs *s, unsigned i, const struct family_member *was)
-{
-    const struct family_member *is = &s->family->members[i];
-    int ret = 0;
-
-    if (!s->clones[i])
-        return 0;
-    if (is->sid != was->sid)
-        ret = lead_session(s, i);
-    else if (is->pgid != was->pgid)
-        ret = stub_join_group(s, i);
-    if (ret == 0 && family_is_zombie(is))
         ret = stub_end_zombie(s, i);
-    return ret;
+    return ret == 0 ? adopt(s, heir, false) : ret;
 }
 
 static int
-make_one(struct stubs *s, unsigned i)
+make_new(struct stubs *s, const struct family_plan *plan, const struct family *old)
 {
-    const struct family_member *m = &s->family->members[i];
-    struct clone *parent = s->clones[m->parent], *c;
-    int ret;
+    int ret = stubs_terminals_new(s);
 
-    if (!parent || stub_is_older(s->family, m))
-        return -EAGAIN;
-    parent->batch.nborn = 0;
-    stub_child(s, parent, i);
-    ret = batch_run(&parent->batch, parent->pid);
-    if (ret == 0 && parent->batch.nborn != 1)
-        ret = -EPROTO;
-    if (ret < 0)
-        return stub_say(s, i, parent->batch.failed, ret);
-    c = s->clones[i] = stub_allocate(s, parent->netns, parent->batch.born[0]);
-    if (!c)
-        return -ENOMEM;
-    if (family_is_zombie(m))
-        return stub_end_zombie(s, i);
-    ret = skeleton_clear(c, stub_image(s, i), s->why);
     if (ret == 0)
-        ret = m->sid == m->pid ? lead_session(s, i) : stub_join_group(s, i);
-    return ret == 0 ? skeleton_settle(c, stub_image(s, i)) : ret;
+        ret = stubs_make(s, plan);
+    for (unsigned i = 0; i < s->n && ret == 0; i++) {
+        struct clone *c = s->clones[i];
+
+        if (c && !stub_image(s, i))
+            ret = end_zombie(s, i, old);
+        else if (c && family_place(old, s->family->members[i].number) < 0)
+            ret = stub_say(s, i, c->batch.failed, skeleton_settle(c, stub_image(s, i)));
+    }
+    return ret;
 }
 
 int
 stubs_adapt(struct stubs *s, const struct family *family)
 {
     const struct family *old = s->family;
-    int ret;
+    struct family_plan *plan;
+    unsigned said;
+    int ret = 0;
 
     if (is_unchanged(old, family)) {
         s->family = family;
         return 0;
     }
-    if (!all_can(s, family))
-        return -EAGAIN;
-    end_missing(s, family);
-    ret = move_places(s, family);
+    plan = malloc(sizeof *plan);
+    if (!plan)
+        return -ENOMEM;
+    if (!all_can(s, family) || !family_plan(family, old, plan))
+        ret = -EAGAIN;
     if (ret == 0)
-        ret = stubs_terminals_new(s);
-    for (unsigned i = 0; i < s->n && ret == 0; i++) {
-        int was = family_place(old, family->members[i].number);
-
-        ret = was >= 0 ? follow(s, i, &old->members[was]) : make_one(s, i);
+        ret = end_missing(s, family);
+    if (ret == 0)
+        ret = move_places(s, family);
+    said = s->why->n;
+    if (ret == 0)
+        ret = make_new(s, plan, old);
+    if (ret == -EEXIST) { /* the cell's first process has not waited for it yet */
+        s->why->n = said;
+        ret = -EAGAIN;
     }
+    free(plan);
     return ret;
 }
 

@@ -6,6 +6,7 @@
 
 #include "sockmig/ckpt/stubs.h"
 #include "sockmig/ckpt/tree.h"
+#include "sockmig/core/family_plan.h"
 
 void stub_free(struct clone *c);
 
@@ -17,14 +18,15 @@ int stubs_share_memory(struct stubs *s);
 int stubs_adopt_objects(struct stubs *s, const struct clone *c);
 void stubs_objects_close(struct stubs *s);
 
+/* stubs_make - all steps of @plan.  0 or -errno with .why. */
+int stubs_make(struct stubs *s, const struct family_plan *plan);
+
 /* Of process @i: stub_say - with what failed, for -errno @ret, which is the result.
- * stub_child - the call of its parent's stub that makes it.  stub_allocate - for a stub
- * @pid.  stub_join_group, stub_end_zombie, stub_fill, stub_kill - see stubs.c. */
+ * stub_allocate - for a stub @pid.  stub_adopt - a call: the orphans below it become
+ * its children, or do not.  stub_end_zombie, stub_fill, stub_kill - see stubs.c. */
 int stub_say(struct stubs *s, unsigned i, const char *failed, int ret);
-bool stub_is_older(const struct family *f, const struct family_member *child);
-void stub_child(struct stubs *s, struct clone *parent, unsigned i);
 struct clone *stub_allocate(struct stubs *s, int netns, pid_t pid);
-int stub_join_group(struct stubs *s, unsigned i);
+void stub_adopt(struct batch *b, bool on);
 int stub_end_zombie(struct stubs *s, unsigned i);
 int stub_fill(struct stubs *s, struct clone *c, const struct image *im);
 void stub_kill(struct clone *c);

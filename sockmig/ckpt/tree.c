@@ -86,7 +86,7 @@ add(struct tree *t, pid_t pid, int parent)
     if (t->n == FAMILY_MAX)
         return -E2BIG;
     if (!tree_describe(pid, &m.info))
-        return parent < 0 ? -ESRCH : 0;
+        return t->n == 0 ? -ESRCH : 0;
     m.info.parent = parent;
     m.info.number = t->next++;
     t->members[t->n] = m;
@@ -95,22 +95,32 @@ add(struct tree *t, pid_t pid, int parent)
     return 0;
 }
 
-/* Children of one thread, that are not known yet. */
+static bool
+is_alive(pid_t pid)
+{
+    struct family_member info;
+
+    return tree_describe(pid, &info) && !(info.flags & FAMILY_ZOMBIE);
+}
+
+/* Children of one thread of @pid, that are not known yet.  @parent -1: of the cell's
+ * first process, which waits for those that have ended. */
 static int
-add_children_of(struct tree *t, unsigned parent, const char *tid)
+add_children_of(struct tree *t, pid_t pid, const char *tid, int parent)
 {
     char path[96], text[TEXT_SIZE], *at = text, *end;
     int ret = 0;
 
-    snprintf(
-        path, sizeof path, "/proc/%d/task/%.16s/children", (int)t->pids[parent], tid);
+    snprintf(path, sizeof path, "/proc/%d/task/%.16s/children", (int)pid, tid);
     if (file_read(path, text, sizeof text) < 0)
         return 0; /* the thread is gone */
-    for (long pid = strtol(at, &end, 10); end != at && ret == 0;
-         pid = strtol(at, &end, 10)) {
+    for (long child = strtol(at, &end, 10); end != at && ret == 0;
+         child = strtol(at, &end, 10)) {
         at = end;
-        if (find(t, (pid_t)pid) < 0 && pid != getpid()) /* who looks is no part */
-            ret = add(t, (pid_t)pid, (int)parent);
+        if (find(t, (pid_t)child) >= 0 || child == getpid() || /* it is no part */
+            (parent < 0 && !is_alive((pid_t)child)))
+            continue;
+        ret = add(t, (pid_t)child, parent);
     }
     return ret;
 }
@@ -127,9 +137,29 @@ add_children(struct tree *t, unsigned parent)
     dir = opendir(path);
     while (dir && ret == 0 && (e = readdir(dir)) != NULL)
         if (e->d_name[0] != '.')
-            ret = add_children_of(t, parent, e->d_name);
+            ret = add_children_of(t, t->pids[parent], e->d_name, (int)parent);
     if (dir)
         closedir(dir);
+    return ret;
+}
+
+/* Those that have outlived their parent. */
+static int
+add_orphans(struct tree *t)
+{
+    char tid[16];
+
+    snprintf(tid, sizeof tid, "%d", (int)t->reaper);
+    return t->reaper ? add_children_of(t, t->reaper, tid, -1) : 0;
+}
+
+static int
+add_all(struct tree *t)
+{
+    int ret = add_orphans(t);
+
+    for (unsigned i = 0; i < t->n && ret == 0; i++)
+        ret = add_children(t, i);
     return ret;
 }
 
@@ -142,22 +172,40 @@ begin(struct tree *t, pid_t root)
     return t->members ? add(t, root, -1) : -ENOMEM;
 }
 
+static pid_t
+parent_of(pid_t pid)
+{
+    char path[64], text[TEXT_SIZE];
+
+    snprintf(path, sizeof path, "/proc/%d/status", (int)pid);
+    if (file_read(path, text, sizeof text) < 0)
+        return 0;
+    return (pid_t)proctext_number(text, "PPid:", 10, 0);
+}
+
+/* The parent of @root, if that is the first process of a cell (cell_make.c): it has one
+ * page of memory, and whatever else it is the parent of has lost its own. */
+static pid_t
+reaper_above(pid_t root)
+{
+    pid_t parent = parent_of(root);
+    struct family_member info;
+    char path[64], text[128];
+
+    snprintf(path, sizeof path, "/proc/%d/statm", (int)parent);
+    return parent > 1 && tree_describe(parent, &info) && info.pid == 1 &&
+                   file_read(path, text, sizeof text) > 0 && !strncmp(text, "1 ", 2)
+               ? parent
+               : 0;
+}
+
 int
 tree_find(struct tree *t, pid_t root)
 {
     int ret = begin(t, root);
 
-    for (unsigned i = 0; i < t->n && ret == 0; i++)
-        ret = add_children(t, i);
-    return ret;
-}
-
-static bool
-is_alive(pid_t pid)
-{
-    struct family_member info;
-
-    return tree_describe(pid, &info) && !(info.flags & FAMILY_ZOMBIE);
+    t->reaper = reaper_above(root);
+    return ret == 0 ? add_all(t) : ret;
 }
 
 static int
@@ -168,6 +216,13 @@ attach_now(struct tree *t, struct tree_member *m, struct refusals *own)
                    : target_attach_among(m->pid, &t->kin, &m->target, own);
 }
 
+/* One that ends has no descriptors, folders or memory any more before it is gone. */
+static bool
+may_be_ending(int ret)
+{
+    return ret == -ESRCH || ret == -ENOENT || ret == -EBADF || ret == -EIO;
+}
+
 /* One that was just forked by one that we trace is ours by itself, until its parent's
  * target has let it go: it cannot be attached before. */
 static int
@@ -176,12 +231,12 @@ attach_patiently(struct tree *t, unsigned i, struct refusals *own)
     struct tree_member *m = &t->members[i];
     int ret = attach_now(t, m, own);
 
-    for (unsigned tries = 0; ret == -ESRCH && tries < 200 && is_alive(m->pid);
+    for (unsigned tries = 0; may_be_ending(ret) && tries < 200 && is_alive(m->pid);
          tries++) {
         tree_serve(t, 500);
         ret = attach_now(t, m, own);
     }
-    return ret;
+    return may_be_ending(ret) && !is_alive(m->pid) ? -ESRCH : ret;
 }
 
 /* 0; -ESRCH: it has ended, as far as this goes. */
@@ -214,8 +269,9 @@ tree_track(struct tree *t, pid_t init, pid_t root, enum conf_children children,
     memset(why, 0, sizeof *why);
     t->init = init;
     t->kin.in_cell = true;
-    for (unsigned i = 0; i < t->n && ret == 0 && children != CONF_CHILDREN_LOST; i++)
-        ret = add_children(t, i);
+    t->reaper = children == CONF_CHILDREN_LOST ? 0 : init;
+    if (ret == 0 && t->reaper)
+        ret = add_all(t);
     t->single = children == CONF_CHILDREN_LOST ||
                 (children == CONF_CHILDREN_AUTO && t->n == 1);
     if (children == CONF_CHILDREN_AUTO)
@@ -257,57 +313,24 @@ forget(struct tree *t, unsigned i)
     t->kin.n = t->n;
 }
 
-static pid_t
-parent_of(pid_t pid)
-{
-    char path[64], text[TEXT_SIZE];
-
-    snprintf(path, sizeof path, "/proc/%d/status", (int)pid);
-    if (file_read(path, text, sizeof text) < 0)
-        return 0;
-    return (pid_t)proctext_number(text, "PPid:", 10, 0);
-}
-
-/* Those whose parent ended are somebody else's children now, or our own root's. */
+/* Those whose parent ended are somebody else's children now: of our own, or of the
+ * cell's first process.  Parents first: the children of strangers are strangers. */
 static void
 forget_strangers(struct tree *t)
 {
-    for (unsigned i = t->n; i-- > 1;) {
-        int parent = find(t, parent_of(t->pids[i]));
+    unsigned i = 1;
 
-        if (parent < 0)
+    while (i < t->n) {
+        pid_t pid = parent_of(t->pids[i]);
+        int parent = find(t, pid);
+
+        if (parent < 0 && (pid == 0 || pid != t->reaper)) {
             forget(t, i);
-        else
+        } else {
             t->members[i].info.parent = parent;
+            i++;
+        }
     }
-}
-
-/* In a cell they are of the service as well, but a clone cannot make them: its stubs
- * have parents. */
-static int
-check_orphans(const struct tree *t, struct refusals *why)
-{
-    char path[64], text[TEXT_SIZE], *at = text, *end;
-    int ret = 0;
-
-    snprintf(
-        path, sizeof path, "/proc/%d/task/%d/children", (int)t->init, (int)t->init);
-    if (!t->init || t->single || file_read(path, text, sizeof text) < 0)
-        return 0;
-    for (long pid = strtol(at, &end, 10); end != at; pid = strtol(at, &end, 10)) {
-        struct family_member info;
-
-        at = end;
-        if (pid == t->pids[0] || !tree_describe((pid_t)pid, &info) ||
-            (info.flags & FAMILY_ZOMBIE))
-            continue;
-        refuse(why, info.pid, -1,
-            "let the service wait for the end of its children, or keep it from going "
-            "into the background",
-            "process %.15s has outlived its parent", info.name);
-        ret = -EOPNOTSUPP;
-    }
-    return ret;
 }
 
 /* One that executed another program is attached anew; the service's own process by who
@@ -380,7 +403,8 @@ describe_all(struct tree *t)
         struct family_member *info = &t->members[i].info;
         int parent = info->parent;
 
-        if (!tree_describe(t->pids[i], info)) {
+        if (!tree_describe(t->pids[i], info) ||
+            (i > 0 && parent < 0 && (info->flags & FAMILY_ZOMBIE))) {
             forget(t, i);
             continue;
         }
@@ -388,15 +412,37 @@ describe_all(struct tree *t)
         if (t->members[i].target && target_job_stopped(t->members[i].target))
             info->flags |= FAMILY_JOB_STOPPED;
     }
+    if (t->n > 0 && t->reaper)
+        t->members[0].info.flags |= FAMILY_WHOLE;
 }
 
-static bool
-has_sid(const struct tree *t, int32_t sid)
+/* Children that came to one, or to the cell's first process, after it was asked: their
+ * parent has ended meanwhile. */
+static int
+add_inherited(struct tree *t)
 {
-    for (unsigned i = 0; i < t->n; i++)
-        if (t->members[i].info.pid == sid)
-            return true;
-    return false;
+    int ret = t->single ? 0 : add_orphans(t);
+
+    for (unsigned i = 0; i < t->n && ret == 0 && !t->single; i++)
+        if (!t->members[i].taken ||
+            (t->members[i].target && t->members[i].image->process.child_subreaper))
+            ret = add_children(t, i);
+    return ret;
+}
+
+static int
+stop_all(struct tree *t, unsigned limit_ms, struct refusals *why)
+{
+    unsigned i = 0;
+    int ret = 0;
+
+    do {
+        for (; i < t->n && ret == 0; i++)
+            ret = stop_one(t, i, limit_ms, why);
+        if (ret == 0)
+            ret = add_inherited(t);
+    } while (ret == 0 && i < t->n);
+    return ret;
 }
 
 int
@@ -407,22 +453,17 @@ tree_stop(struct tree *t, unsigned limit_ms, struct refusals *why)
     for (unsigned i = 0; i < t->n; i++)
         if (t->members[i].target)
             target_ask(t->members[i].target);
-    for (unsigned i = 0; i < t->n && ret == 0; i++)
-        ret = stop_one(t, i, limit_ms, why);
-    if (ret == 0)
-        ret = check_orphans(t, why);
+    ret = stop_all(t, limit_ms, why);
     if (ret == 0)
         ret = await_ends(t);
-    if (ret < 0) {
-        tree_resume(t);
-        return ret;
+    if (ret == 0) {
+        forget_strangers(t);
+        describe_all(t);
+        ret = t->n > 0 ? tree_check_plan(t, why) : -ESRCH;
     }
-    forget_strangers(t);
-    describe_all(t);
-    for (unsigned i = 0; i < t->n; i++)
-        if (!has_sid(t, t->members[i].info.sid))
-            t->members[i].info.flags |= FAMILY_NEW_SESSION;
-    return t->n > 0 ? 0 : -ESRCH;
+    if (ret < 0)
+        tree_resume(t);
+    return ret;
 }
 
 void

@@ -25,9 +25,12 @@ struct tree {
     pid_t pids[FAMILY_MAX];
     uint32_t next; /* number for the next one; never used again */
     struct trace_kin kin;
-    pid_t init; /* of the cell that it is alone in; 0: of a host */
-    bool lost;  /* one has ended since the last checkpoint: what it wrote to shared
-                   memory  is not known */
+    pid_t init;   /* of the cell that it is alone in; 0: of a host */
+    pid_t reaper; /* first process of their cell, whose children are of the tree, too;
+                     0: of the tree are the descendants of its root only */
+    uint64_t planned; /* what tree_check_plan() has looked at: a hash */
+    bool lost; /* one has ended since the last checkpoint: what it wrote to shared
+                  memory  is not known */
     unsigned vanished;    /* checkpoints in a row that a process's end spoilt */
     bool single;          /* the root only: its children are let go */
     struct mono settles;  /* .single: until then a child that stays ends that */
@@ -38,7 +41,8 @@ struct tree {
 #define TREE_SETTLES_MS 5000
 #define TREE_STAYS_MS 300
 
-/* tree_find - the processes of the tree at @root, running on; nothing is attached.
+/* tree_find - the processes of the tree at @root, running on; nothing is attached.  All
+ * of a cell, if the cell's first process is the parent of @root.
  * 0; -ESRCH; -E2BIG: more than FAMILY_MAX. */
 int tree_find(struct tree *t, pid_t root);
 
@@ -83,6 +87,10 @@ void tree_serve(struct tree *t, int64_t us);
 
 /* tree_close - let all go, undo what attaching left in them. */
 void tree_close(struct tree *t);
+
+/* tree_check_plan - can they be made again as they are to each other?
+ * 0; -EOPNOTSUPP: see @why; -ENOMEM. */
+int tree_check_plan(struct tree *t, struct refusals *why);
 
 /* tree_describe - fill in what /proc tells of @pid; false: it is gone. */
 bool tree_describe(pid_t pid, struct family_member *info);

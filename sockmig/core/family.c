@@ -5,7 +5,7 @@
 
 #include <string.h>
 
-#define MAGIC 0x31464342u /* "BCF1" */
+#define MAGIC 0x32464342u /* "BCF2" */
 #define ALIGN 64u
 #define PLACE 16384u /* images begin at multiples of this, */
 #define SLACK 4096u  /* with so much room at least behind each */
@@ -19,11 +19,17 @@ family_is_zombie(const struct family_member *m)
 bool
 family_is_same(const struct family_member *a, const struct family_member *b)
 {
-    uint32_t flags = FAMILY_ZOMBIE | FAMILY_NEW_SESSION;
+    uint32_t flags = FAMILY_ZOMBIE | FAMILY_WHOLE;
 
     return a->pid == b->pid && a->pgid == b->pgid && a->sid == b->sid &&
            a->parent == b->parent && a->number == b->number &&
            a->exit_signal == b->exit_signal && (a->flags & flags) == (b->flags & flags);
+}
+
+bool
+family_is_whole(const struct family *f)
+{
+    return f->members[0].flags & FAMILY_WHOLE;
 }
 
 int
@@ -184,9 +190,14 @@ family_check_members(const struct family_member *members, uint64_t n)
     for (uint64_t i = 0; i < n; i++) {
         const struct family_member *m = &members[i];
 
-        if (m->pid <= 0 || (i == 0) != (m->parent < 0) || m->parent >= (int64_t)i ||
+        bool orphan = i > 0 && m->parent < 0;
+
+        if (m->pid <= 0 || m->sid < 0 || m->pgid < 0 || m->parent < -1 ||
+            m->parent >= (int64_t)i || m->flags > FAMILY_FLAGS ||
             memchr(m->name, 0, sizeof m->name) == NULL)
             return "list of processes";
+        if (orphan && !(members[0].flags & FAMILY_WHOLE))
+            return "a process has no parent";
         for (uint64_t k = 0; k < i; k++)
             if (members[k].number == m->number || members[k].pid == m->pid)
                 return "a process is listed twice";

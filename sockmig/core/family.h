@@ -15,13 +15,15 @@
 enum {                 /* family_member.flags */
     FAMILY_ZOMBIE = 1, /* has ended, its parent has not waited: it has no image */
     FAMILY_JOB_STOPPED = 2,
-    FAMILY_NEW_SESSION = 4 /* its session leader is not among them */
+    FAMILY_WHOLE = 4, /* of the root: nobody else is in their cell */
+    FAMILY_FLAGS = 7
 };
 
 struct family_member {
     int32_t pid, pgid, sid; /* in the innermost pid namespace */
-    int32_t parent;         /* its place in the list; -1: the root */
-    uint32_t number;        /* no two have the same, nor had since the first image */
+    int32_t parent;  /* its place in the list; -1: who made the root, which is the
+                        cell's first process where others have it */
+    uint32_t number; /* no two have the same, nor had since the first image */
     uint32_t flags;
     int32_t status, exit_signal; /* status: of wait(2), of a zombie */
     char name[16];
@@ -71,8 +73,9 @@ bool family_owner(const struct family *f, uint32_t i, int32_t fd);
 uint32_t family_connections(const struct family *f);
 
 /* family_is_zombie, family_is_same - one that has no image; the same process, in the
- * same place of its family? */
+ * same place of its family?  family_is_whole - does who is not listed not exist? */
 bool family_is_zombie(const struct family_member *m);
 bool family_is_same(const struct family_member *a, const struct family_member *b);
+bool family_is_whole(const struct family *f);
 
 #endif

@@ -85,72 +85,129 @@ START_TEST(no_room)
 END_TEST
 
 /* Each of these must be refused when it comes over the network. */
+enum field { PARENT, NUMBER, PID, SID, PGID, FLAGS };
+
+static const struct {
+    const char *claim;
+    unsigned member;
+    enum field field;
+    int32_t value;
+} broken_members[] = {
+    { "the root has a parent", 0, PARENT, 0 },
+    { "nobody's child", 1, PARENT, -1 },
+    { "a parent behind its child", 2, PARENT, 3 },
+    { "its own parent", 1, PARENT, 1 },
+    { "no place at all", 1, PARENT, -2 },
+    { "a number twice", 3, NUMBER, 1 },
+    { "an id twice", 3, PID, 8 },
+    { "no id", 1, PID, 0 },
+    { "a session below zero", 1, SID, -1 },
+    { "a group below zero", 1, PGID, -7 },
+    { "unknown flags", 1, FLAGS, 8 },
+    { "the root has ended", 0, FLAGS, FAMILY_ZOMBIE },
+};
+
+static const struct {
+    const char *claim;
+    unsigned link;
+    struct family_link value;
+} broken_links[] = {
+    { "a link to itself", 0, { 1, 1, 6, 6 } },
+    { "a link of a zombie", 0, { 2, 0, 6, 6 } },
+    { "a link of nobody", 0, { 4, 0, 6, 6 } },
+    { "a link of no file", 0, { 1, 0, 2, 6 } },
+    { "a link to no file", 1, { 3, 1, 0, 2 } },
+};
+
 static void
-break_it(int how)
+refused(const char *claim)
 {
-    switch (how) {
-    case 0:
-        f.members[0].parent = 0;
-        break;
-    case 1:
-        f.members[1].parent = -1;
-        break;
-    case 2:
-        f.members[1].parent = 3;
-        break;
-    case 3:
-        f.members[3].number = 1;
-        break;
-    case 4:
-        f.members[3].pid = 8;
-        break;
-    case 5:
-        f.members[1].pid = 0;
-        break;
-    case 6:
-        memset(f.members[1].name, 'x', 16);
-        break;
-    case 7:
-        f.members[0].flags = FAMILY_ZOMBIE;
-        break;
-    case 8:
-        become(f.images[1], 12);
-        break;
-    case 9:
-        f.images[1]->nthreads = 0;
-        break;
-    case 10:
-        f.links[0].of_process = 1;
-        break;
-    case 11:
-        f.links[0].process = 2;
-        break;
-    case 12:
-        f.links[0].process = 4;
-        break;
-    case 13:
-        f.links[0].fd = 2;
-        break;
-    case 14:
-        f.links[1].of_fd = 2;
-        break;
-    case 15:
-        f.images[3]->vmas[0].start = 1;
-        break;
-    case 16:
-        f.images[3]->process.among = 1;
-        f.images[3]->unixes[0].peer = 99;
-        break;
-    }
+    size = family_encode(&f, text, sizeof text);
+    ck_assert_uint_gt(size, 0);
+    ck_assert_msg(!family_decode(&back, text, size, &why), "%s is taken", claim);
+    ck_assert_ptr_nonnull(why);
 }
 
 START_TEST(broken)
 {
-    break_it(_i);
+    struct family_member *m = &f.members[broken_members[_i].member];
+    int32_t value = broken_members[_i].value;
+
+    switch (broken_members[_i].field) {
+    case PARENT:
+        m->parent = value;
+        break;
+    case NUMBER:
+        m->number = (uint32_t)value;
+        break;
+    case PID:
+        m->pid = value;
+        break;
+    case SID:
+        m->sid = value;
+        break;
+    case PGID:
+        m->pgid = value;
+        break;
+    case FLAGS:
+        m->flags = (uint32_t)value;
+        break;
+    }
+    refused(broken_members[_i].claim);
+}
+END_TEST
+
+START_TEST(broken_link)
+{
+    f.links[broken_links[_i].link] = broken_links[_i].value;
+    refused(broken_links[_i].claim);
+}
+END_TEST
+
+START_TEST(endless_name)
+{
+    memset(f.members[1].name, 'x', sizeof f.members[1].name);
+    refused("a name without an end");
+}
+END_TEST
+
+START_TEST(other_image)
+{
+    become(f.images[1], 12);
+    refused("the image of another process");
+    become(f.images[1], 8);
+    f.images[1]->nthreads = 0;
+    refused("no image");
+}
+END_TEST
+
+START_TEST(broken_image)
+{
+    f.images[3]->vmas[0].start = 1;
+    refused("a broken image");
+}
+END_TEST
+
+START_TEST(no_peer)
+{
+    f.images[3]->process.among = 1;
+    f.images[3]->unixes[0].peer = 99;
+    refused("a socket without its peer");
+}
+END_TEST
+
+/* Where nobody else is in the cell, its first process may be a parent. */
+START_TEST(orphans)
+{
+    f.members[0].flags = FAMILY_WHOLE;
+    f.members[1].parent = f.members[2].parent = -1;
     size = family_encode(&f, text, sizeof text);
-    ck_assert_uint_gt(size, 0);
-    ck_assert_msg(!family_decode(&back, text, size, &why), "number %d is taken", _i);
-    ck_assert_ptr_nonnull(why);
+    ck_assert_msg(family_decode(&back, text, size, &why), "%s", why);
+    ck_assert_int_eq(back.members[1].parent, -1);
+    ck_assert(family_is_whole(&back));
+    f.members[0].flags = 0;
+    f.members[1].flags = FAMILY_WHOLE;
+    refused("an orphan of an unknown cell");
 }
 END_TEST
 
@@ -204,7 +261,14 @@ main(void)
     tcase_add_test(c, round_trip);
     tcase_add_test(c, truncation);
     tcase_add_test(c, no_room);
-    tcase_add_loop_test(c, broken, 0, 17);
+    tcase_add_loop_test(c, broken, 0, sizeof broken_members / sizeof broken_members[0]);
+    tcase_add_loop_test(
+        c, broken_link, 0, sizeof broken_links / sizeof broken_links[0]);
+    tcase_add_test(c, endless_name);
+    tcase_add_test(c, other_image);
+    tcase_add_test(c, broken_image);
+    tcase_add_test(c, no_peer);
+    tcase_add_test(c, orphans);
     tcase_add_test(c, other_peer);
     tcase_add_test(c, any_bit);
     tcase_add_test(c, places);

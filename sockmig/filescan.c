@@ -234,6 +234,7 @@ look(struct filescan *s, bool shipped, struct refusals *why)
 
     s->now_s = time(NULL);
     s->told = s->writes && filewrites_drain(s->writes) && shipped;
+    s->lost |= s->writes && !s->told; /* it is the only one to tell of some */
     s->stat = (struct filescan_stat){ 0 };
     scan_events(s);
     scan_told(s);

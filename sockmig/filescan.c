@@ -61,6 +61,7 @@ filescan_free(struct filescan *s)
     free(s->fresh);
     free(s->was);
     free(s->by_watch);
+    free(s->by_inode);
     munmap(s->delta, FILESCAN_BYTES);
     free(s->slots);
     free(s->to);
@@ -233,8 +234,10 @@ look(struct filescan *s, bool shipped, struct refusals *why)
 
     s->now_s = time(NULL);
     s->told = s->writes && filewrites_drain(s->writes) && shipped;
+    s->lost |= s->writes && !s->told; /* it is the only one to tell of some */
     s->stat = (struct filescan_stat){ 0 };
     scan_events(s);
+    scan_told(s);
     ret = walk(s, why);
     if (ret == 0)
         ret = scan_was(s);

@@ -43,6 +43,10 @@ enum {
 };
 void filescan_watch(struct filescan *s, pid_t pid, unsigned means);
 
+/* filescan_rest - nobody follows: nothing is told until the next filescan_begin(),
+ * which has to come before filescan_take(). */
+void filescan_rest(struct filescan *s);
+
 /* filescan_prepare - before the service stands still: whatever can be done without it.
  * Nothing of what is found counts before filescan_take() has looked at it. */
 void filescan_prepare(struct filescan *s);

@@ -104,7 +104,7 @@ static void
 on_event(void *arg, const struct filewatch_event *event)
 {
     struct filescan *s = arg;
-    struct scan_node *node = s->by_watch[(unsigned)event->wd % SCAN_WATCHES];
+    struct scan_node *node = s->by_watch[(unsigned)event->wd % SCAN_SLOTS];
 
     for (; node; node = node->next) {
         if (node->x.wd != event->wd)
@@ -122,6 +122,25 @@ scan_events(struct filescan *s)
 {
     if (s->watch && !filewatch_read(s->watch, on_event, s))
         s->lost = true;
+}
+
+static void
+on_written(void *arg, uint64_t inode)
+{
+    struct filescan *s = arg;
+
+    for (struct scan_node *n = s->by_inode[inode % SCAN_SLOTS]; n; n = n->next_inode)
+        if (n->x.kernel_inode == inode)
+            scan_dirty(s, n);
+}
+
+/* Calls that fail after they did something, and asynchronous ones: inotify does not
+ * tell of them. */
+void
+scan_told(struct filescan *s)
+{
+    if (s->watch && s->told)
+        filewrites_each(s->writes, on_written, s);
 }
 
 void
@@ -142,14 +161,23 @@ scan_watches(struct filescan *s)
     filewatch_free(s->watch);
     s->watch = NULL;
     s->lost = false;
-    if (!s->by_watch)
-        s->by_watch = calloc(SCAN_WATCHES, sizeof *s->by_watch);
-    if (!s->by_watch)
+    if (!s->by_watch) {
+        s->by_watch = calloc(SCAN_SLOTS, sizeof *s->by_watch);
+        s->by_inode = calloc(SCAN_SLOTS, sizeof *s->by_inode);
+    }
+    if (!s->by_watch || !s->by_inode)
         log_fatal("state folders: out of memory");
     if (s->wants_watch)
         s->watch = filewatch_new(s->fds, s->conf.nroots);
     s->wants_watch = s->watch != NULL;
     return s->wants_watch;
+}
+
+void
+filescan_rest(struct filescan *s)
+{
+    filewatch_free(s->watch);
+    s->watch = NULL;
 }
 
 /* ---- outside of the pause */

@@ -91,7 +91,7 @@ scan_flat(const struct filescan *s)
 static struct scan_node **
 slot(const struct filescan *s, int wd)
 {
-    return &s->by_watch[(unsigned)wd % SCAN_WATCHES];
+    return &s->by_watch[(unsigned)wd % SCAN_SLOTS];
 }
 
 static void
@@ -103,6 +103,9 @@ bind(struct filescan *s, struct scan_node *node)
         return;
     at = slot(s, node->x.wd);
     node->next = *at;
+    *at = node;
+    at = &s->by_inode[node->x.kernel_inode % SCAN_SLOTS];
+    node->next_inode = *at;
     *at = node;
 }
 
@@ -117,6 +120,10 @@ unbind(struct filescan *s, struct scan_node *node)
     while (*at != node)
         at = &(*at)->next;
     *at = node->next;
+    at = &s->by_inode[node->x.kernel_inode % SCAN_SLOTS];
+    while (*at != node)
+        at = &(*at)->next_inode;
+    *at = node->next_inode;
 }
 
 static bool
@@ -262,14 +269,16 @@ merge(struct filescan *s, struct commit *c)
         c->gone[c->ngone++] = s->dirty.v[k++];
 }
 
-/* Names of a file that has several are looked at together, and the folders that they
+/* Who writes to a named pipe changes its times, and is not watched: that would be much.
+ * Names of a file that has several are looked at together, and the folders that they
  * are in: which of them is the file's first may change. */
 static void
 mark_restless(struct filescan *s, struct scan_node *node)
 {
     bool foreign = node->x.foreign && s->now_s - node->x.foreign <= SCAN_FOREIGN_S;
 
-    if (node->e.shared || node->x.look || node->x.unknown || foreign)
+    if (node->e.shared || node->e.type == FILES_FIFO || node->x.look ||
+        node->x.unknown || foreign)
         scan_dirty(s, node);
     if (node->e.shared)
         scan_dirty(s, scan_parent(s, node->e.root, node->path));
@@ -304,6 +313,8 @@ scan_nodes_clear(struct filescan *s)
         free_node(s->all.v[i]);
     s->all.n = s->dirty.n = 0;
     s->files = s->bytes = 0;
-    if (s->by_watch)
-        memset(s->by_watch, 0, SCAN_WATCHES * sizeof *s->by_watch);
+    if (s->by_watch) {
+        memset(s->by_watch, 0, SCAN_SLOTS * sizeof *s->by_watch);
+        memset(s->by_inode, 0, SCAN_SLOTS * sizeof *s->by_inode);
+    }
 }

@@ -45,9 +45,10 @@ struct scan_node {        /* what standbys have under this name */
     struct files_entry e; /* .target: owned; .path: see below */
     struct scan_extra x;
     struct scan_node *next; /* of the same slot of watches */
-    bool dirty;             /* to be looked at */
-    bool renamed;           /* it may be another file by now */
-    bool replaced;          /* a folder that is another by now, or what was in it */
+    struct scan_node *next_inode;
+    bool dirty;    /* to be looked at */
+    bool renamed;  /* it may be another file by now */
+    bool replaced; /* a folder that is another by now, or what was in it */
     char path[];
 };
 
@@ -61,7 +62,7 @@ struct scan_name { /* something that is not known */
     char *path; /* owned */
 };
 
-#define SCAN_WATCHES 65536u /* slots */
+#define SCAN_SLOTS 65536u
 #define SCAN_FOREIGN_S 2
 
 struct filescan {
@@ -76,7 +77,8 @@ struct filescan {
     struct files_entry *was; /* owned: of this look, dirty nodes' */
     size_t was_max;
     struct filewatch *watch;     /* owned; NULL: all is looked at each time */
-    struct scan_node **by_watch; /* owned: SCAN_WATCHES */
+    struct scan_node **by_watch; /* owned: SCAN_SLOTS */
+    struct scan_node **by_inode; /* the same */
     bool wants_watch, lost;      /* some of what it told */
     size_t patrol;               /* node */
     struct mono patrolled;
@@ -160,6 +162,7 @@ int scan_was(struct filescan *s); /* sorts what is dirty, and fills s->was */
 void scan_all_dirty(struct filescan *s);
 void scan_clean(struct filescan *s); /* nothing is */
 void scan_events(struct filescan *s);
+void scan_told(struct filescan *s);    /* by s->writes, since the last drain */
 bool scan_watches(struct filescan *s); /* makes a new s->watch, if it is wanted */
 void scan_unwatch(struct filescan *s, const char *reason);
 

@@ -140,6 +140,14 @@ filewrites_find(const struct filewrites *w, uint64_t inode)
     return b;
 }
 
+void
+filewrites_each(const struct filewrites *w, filewrites_fn *fn, void *arg)
+{
+    for (size_t i = 0; i < w->nrows; i++)
+        if (i == 0 || w->rows[i].inode != w->rows[i - 1].inode)
+            fn(arg, w->rows[i].inode);
+}
+
 bool
 filewrites_has(const struct filewrites_blocks *b, uint64_t chunk)
 {

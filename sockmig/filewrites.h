@@ -37,6 +37,12 @@ struct filewrites_blocks { /* of one file, by group of 64 blocks */
 /* filewrites_find - of file @inode; .n 0 and not .whole: nothing is known of it. */
 struct filewrites_blocks filewrites_find(const struct filewrites *w, uint64_t inode);
 
+/* filewrites_each - all files that something is known of; some of them are none of
+ * ours.
+ */
+typedef void filewrites_fn(void *arg, uint64_t inode);
+void filewrites_each(const struct filewrites *w, filewrites_fn *fn, void *arg);
+
 /* filewrites_has - one of the 16 blocks of chunk @chunk (64 kB) was written. */
 bool filewrites_has(const struct filewrites_blocks *b, uint64_t chunk);
 

@@ -124,6 +124,8 @@ static void
 untrack(struct tracer *t)
 {
     tree_close(&t->tree);
+    if (t->scan)
+        filescan_rest(t->scan);
     t->tracked = false;
     t->seeding = -1;
 }

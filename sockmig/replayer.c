@@ -4,6 +4,7 @@
 #include "lib/fault.h"
 #include "lib/fd.h"
 #include "lib/log.h"
+#include "sockmig/boost.h"
 #include "sockmig/ckpt/tcp.h"
 #include "sockmig/engine.h"
 #include "sockmig/gatens.h"
@@ -20,6 +21,8 @@
 
 #define DIVERGENCES 16 /* told one by one */
 #define GRACE_MS 60000 /* half-open connections are waited for so long */
+#define TURN_US 2000   /* then the loop gets its turn: beats, the lease */
+#define UNDROPPED 64   /* packets swallowed before the kernel may forget them */
 
 static const struct replay_sizes sizes = {
     .flows = 65536, .outputs = 65536, .bytes = 16u << 20
@@ -38,7 +41,9 @@ struct replayer {
     struct outgoing *outgoing; /* owned: to clients, when the outside opens */
     struct loop_timer *timer;  /* owned */
     bool running, watching;
+    struct boost boost;     /* while .running */
     uint32_t last_out;      /* id of the newest packet swallowed */
+    unsigned undropped;     /* of those: the kernel still has them */
     struct mono began, end; /* of the last replay; .end.us 0: none yet */
     struct mono grace;      /* the map is cleared then; .us 0: it is empty */
     uint64_t unsent, unmade;
@@ -54,7 +59,20 @@ swallow(const struct nfq_packet *pkt, void *arg)
     struct replayer *r = ((struct engine *)arg)->replayer;
 
     r->last_out = pkt->id;
+    r->undropped++;
     replay_output(r->machine, mono_clock(), pkt->data, pkt->size);
+}
+
+/* A verdict for each would cost as much as the packet itself.  None may be left when
+ * the replay ends: what is let go from then on is all up to an id. */
+static void
+drop_swallowed(struct engine *e)
+{
+    struct replayer *r = e->replayer;
+
+    if (r->undropped > 0)
+        nfq_drop_upto(e->capture.out_queue, r->last_out);
+    r->undropped = 0;
 }
 
 struct flow_ends {
@@ -128,6 +146,8 @@ end(struct engine *e)
     struct replayer *r = e->replayer;
     struct replay_stat s = replay_stat(r->machine);
 
+    drop_swallowed(e);
+    boost_end(&r->boost);
     r->running = false;
     r->watching = replay_watching(r->machine) > 0;
     r->end = mono_clock();
@@ -198,23 +218,37 @@ carry_out(struct engine *e, const struct replay_effect *effect)
     }
 }
 
+/* Whether anything moved. */
+static bool
+go_on(struct engine *e)
+{
+    struct replayer *r = e->replayer;
+    bool moved = nfq_read(e->capture.out_queue, swallow, e) > 0;
+    struct replay_effect effect;
+
+    if (r->undropped >= UNDROPPED)
+        drop_swallowed(e);
+    while (r->running && replay_next(r->machine, mono_clock(), &effect)) {
+        carry_out(e, &effect);
+        moved = true;
+    }
+    return moved;
+}
+
 void
 replayer_turn(struct engine *e)
 {
     struct replayer *r = e->replayer;
-    struct replay_effect effect;
-    int n;
+    struct mono began = mono_clock(), now = began;
+    bool moved;
 
     do {
-        n = nfq_read(e->capture.out_queue, swallow, e);
-        if (n > 0)
-            nfq_drop_upto(e->capture.out_queue, r->last_out);
-        while (r->running && replay_next(r->machine, mono_clock(), &effect))
-            carry_out(e, &effect);
-    } while (r->running && n > 0);
+        moved = go_on(e);
+        now = mono_clock();
+    } while (r->running && moved && mono_us_between(began, now) < TURN_US);
     if (r->running)
-        loop_timer_at(r->timer,
-            mono_add_us(mono_clock(), replay_wait_us(r->machine, mono_clock())));
+        loop_timer_at(
+            r->timer, moved ? now : mono_add_us(now, replay_wait_us(r->machine, now)));
 }
 
 static void
@@ -239,6 +273,7 @@ replayer_begin(struct engine *e)
     r->ndivergences = 0;
     r->epoch = e->last_wake_epoch;
     r->began = mono_clock();
+    boost_begin(&r->boost, e->last_wake.pid);
     replayer_turn(e);
 }
 
@@ -302,6 +337,8 @@ replayer_stop(struct engine *e)
 {
     struct replayer *r = e->replayer;
 
+    drop_swallowed(e);
+    boost_end(&r->boost);
     r->running = r->watching = false;
     r->grace.us = r->end.us = 0;
     loop_timer_stop(r->timer);

@@ -7,10 +7,7 @@
  * way, checkpoints, a log that is always a bit behind, a crash, a takeover by other
  * segment boundaries and another timing, and on until all clients have their answers.
  * Run with arguments for one seed: check_sim_replay MODE SEED [COUNT]. */
-#include "sockmig/core/flows.h"
-#include "sockmig/core/held.h"
-#include "sockmig/core/keep.h"
-#include "tests/sim/rsim.h"
+#include "tests/sim/rsim_life.h"
 
 #include <check.h>
 #include <stddef.h>
@@ -18,292 +15,27 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define LOG_BYTES (1u << 20)
-#define PACKETS 4096u
-#define SWALLOWED 512u
-#define FLOWS 16u
-
-enum { MODE_COMPARE, MODE_FEED, MODE_WRONG };
-
-struct captured {
-    uint32_t size;
-    uint8_t data[RSIM_PACKET];
-};
-
-struct flying {
-    uint32_t due;
-    bool to_server;
-    struct captured p;
-};
-
-struct checkpoint {
-    struct host image;
-    struct plog_mark mark;
-    uint32_t id; /* of the newest output packet then */
-};
-
-struct sim {
-    int mode;
-    uint32_t tick, nflying, reset, diverged, rebuilt, half_open;
-    struct clients clients;
-    struct host active, clone;
-    struct flying flying[1024];
-    struct flows *flows;
-    struct held in, out;
-    struct held_packet in_slots[PACKETS], out_slots[PACKETS];
-    struct captured in_packets[PACKETS], out_packets[PACKETS];
-    uint8_t log[LOG_BYTES];
-    uint64_t log_end;
-    struct plog_ring ring; /* the standby's */
-    uint8_t ring_data[LOG_BYTES];
-    struct keep *keep;
-    struct checkpoint next, applied;
-    bool pending, have_image;
-    uint32_t apply_at, opened;
-    uint64_t number;
-    struct replay *replay;
-    uint32_t nswallowed;
-    struct captured swallowed[SWALLOWED];
-    const char *broken;
-};
-
-/* Also when one seed is run outside of check. */
-static void
-must_hold(bool holds, const char *what, int line)
-{
-    if (holds)
-        return;
-    fprintf(stderr, "check_sim_replay.c:%d: %s\n", line, what);
-    abort();
-}
-#define must(claim) must_hold(claim, #claim, __LINE__)
-
-static struct sim *s;
 static uint8_t scratch[KEEP_SCRATCH];
 static void *flows_memory, *keep_memory, *replay_memory;
 static const struct keep_conf keep_conf = { FLOWS, 8, 1 << 16 };
 static const struct replay_sizes sizes = { FLOWS, 512, 1 << 16 };
 
-static struct mono
-now(void)
-{
-    return (struct mono){ (int64_t)s->tick * 100 };
-}
-
-static void
-to_log(const void *bytes, size_t size)
-{
-    must(s->log_end + size <= LOG_BYTES);
-    memcpy(s->log + s->log_end, bytes, size);
-    s->log_end += size;
-}
-
-static void
-fly(bool to_server, const uint8_t *data, size_t size)
-{
-    uint32_t copies = rsim_chance(3) ? 0 : rsim_chance(3) ? 2 : 1;
-
-    while (copies-- > 0 && s->nflying < 1024) {
-        struct flying *f = &s->flying[s->nflying++];
-
-        f->due = s->tick + 1 + rsim_below(rsim_chance(10) ? 30 : 4);
-        f->to_server = to_server;
-        f->p.size = (uint32_t)size;
-        memcpy(f->p.data, data, size);
-    }
-}
-
-static void
-from_client(void *arg, const uint8_t *data, size_t size)
-{
-    (void)arg;
-    fly(true, data, size);
-}
-
-/* Behind the veth: what the active service puts out is logged and held. */
-static void
-from_active(void *arg, const uint8_t *data, size_t size)
-{
-    uint8_t rec[PLOG_SMALL];
-    struct captured *c = &s->out_packets[(s->out.ordinal + 1) % PACKETS];
-    struct plog_output o;
-    struct packet pkt;
-    uint64_t lsn = 0;
-
-    (void)arg;
-    must(packet_parse(&pkt, PACKET_OUT, data, size));
-    if (flows_output(s->flows, &pkt, now(), &o)) {
-        to_log(
-            rec, plog_encode_output(rec, (uint64_t)now().us, s->out.ordinal + 1, &o));
-        lsn = s->log_end;
-    }
-    memcpy(c->data, data, size);
-    c->size = (uint32_t)size;
-    must(held_push(&s->out, (uint32_t)s->out.ordinal + 1, lsn, now()));
-}
-
-static void
-capture(const struct captured *p)
-{
-    static const uint8_t zeros[8];
-    uint8_t head[PLOG_HEADER];
-    struct plog_record rec = { .kind = PLOG_IN,
-        .flags = packet_sound(p->data, p->size) ? 0 : PLOG_UNSUMMED,
-        .size = p->size,
-        .at_us = (uint64_t)now().us,
-        .arg = s->in.ordinal + 1 };
-
-    plog_head(&rec, head);
-    to_log(head, sizeof head);
-    to_log(p->data, p->size);
-    to_log(zeros, plog_span(p->size) - PLOG_HEADER - p->size);
-    s->in_packets[rec.arg % PACKETS] = *p;
-    must(held_push(&s->in, (uint32_t)rec.arg, s->log_end, now()));
-}
-
-static void
-release_input(void)
-{
-    enum held_policy policy = s->mode == MODE_FEED ? HELD_COMMIT : HELD_REPLAY;
-    struct held_stable stable = { .lsn = s->ring.end };
-    struct held_batch b;
-    uint8_t rec[PLOG_SMALL];
-
-    if (rsim_chance(1)) { /* the limit is over */
-        b = held_drop(&s->in);
-        if (b.count > 0)
-            to_log(rec, plog_encode_cancel(rec, (uint64_t)now().us, b.first, b.last));
-        return;
-    }
-    b = held_release(&s->in, held_rule(policy, PACKET_IN), &stable);
-    if (b.count == 0)
-        return;
-    to_log(rec, plog_encode_release(rec, (uint64_t)now().us, b.last));
-    for (uint64_t i = b.first; i <= b.last; i++) {
-        struct captured *c = &s->in_packets[i % PACKETS];
-        struct packet pkt;
-
-        packet_complete(c->data, c->size); /* the kernel would know it is right */
-        if (packet_parse(&pkt, PACKET_IN, c->data, c->size))
-            flows_input(s->flows, &pkt, now());
-        host_input(&s->active, c->data, c->size, from_active, NULL);
-    }
-}
-
-static void
-release_output(void)
-{
-    enum held_policy policy = s->mode == MODE_FEED ? HELD_COMMIT : HELD_REPLAY;
-    struct held_stable stable = {
-        .lsn = s->ring.end, .mark = s->applied.id, .has_mark = s->have_image
-    };
-    struct held_batch b = held_release(&s->out, held_rule(policy, PACKET_OUT), &stable);
-
-    for (uint64_t i = b.first; b.count > 0 && i <= b.last; i++)
-        fly(false, s->out_packets[i % PACKETS].data, s->out_packets[i % PACKETS].size);
-}
-
-static void
-take_checkpoint(void)
-{
-    uint8_t rec[PLOG_SMALL];
-
-    if (s->pending || !rsim_chance(3) || !host_imageable(&s->active))
-        return;
-    s->next.image = s->active;
-    s->next.mark = (struct plog_mark){ ++s->number, s->in.ordinal - s->in.count,
-        s->out.ordinal };
-    s->next.id = (uint32_t)s->out.ordinal;
-    to_log(rec, plog_encode_mark(rec, (uint64_t)now().us, &s->next.mark));
-    s->pending = true;
-    s->apply_at = s->tick + rsim_below(60);
-}
-
-static void
-trim(void)
-{
-    keep_begin(s->keep);
-    for (int i = 0; i < RSIM_CONNS; i++) {
-        const struct sconn *c = &s->applied.image.conns[i];
-
-        if (c->state == S_ACCEPTED)
-            keep_connection(s->keep, &c->key, c->rcv_nxt);
-    }
-    must(keep_trim(s->keep, &s->ring, &s->applied.mark, scratch));
-}
-
-static void
-standby(void)
-{
-    uint64_t left = s->log_end - s->ring.end, n;
-
-    if (left > 0 && rsim_chance(60)) {
-        n = 1 + rsim_below((uint32_t)left);
-        must(plog_ring_append(&s->ring, s->log + s->ring.end, n));
-    }
-    if (s->pending && s->tick >= s->apply_at) {
-        s->applied = s->next;
-        s->pending = false;
-        s->have_image = true;
-        trim();
-    }
-}
-
-static void
-network(void)
-{
-    for (uint32_t i = 0; i < s->nflying;) {
-        struct flying *f = &s->flying[i];
-        struct captured p;
-        bool to_server = f->to_server;
-
-        if (f->due > s->tick) {
-            i++;
-            continue;
-        }
-        p.size = f->p.size;
-        memcpy(p.data, f->p.data, p.size);
-        *f = s->flying[--s->nflying];
-        if (to_server)
-            capture(&p);
-        else
-            clients_input(&s->clients, p.data, p.size, from_client, NULL);
-    }
-}
-
-static void
-protected_life(uint32_t crash_at)
-{
-    while (s->tick < crash_at || !s->have_image) {
-        s->tick++;
-        network();
-        release_input();
-        if (rsim_chance(40))
-            host_app(&s->active, from_active, NULL);
-        host_tick(&s->active, from_active, NULL);
-        take_checkpoint();
-        standby();
-        release_output();
-        clients_tick(&s->clients, s->tick, from_client, NULL);
-    }
-}
-
 static void
 from_clone(void *arg, const uint8_t *data, size_t size)
 {
     (void)arg;
-    must(s->nswallowed < SWALLOWED);
-    s->swallowed[s->nswallowed].size = (uint32_t)size;
-    memcpy(s->swallowed[s->nswallowed++].data, data, size);
+    must(life->nswallowed < SWALLOWED);
+    life->swallowed[life->nswallowed].size = (uint32_t)size;
+    memcpy(life->swallowed[life->nswallowed++].data, data, size);
 }
 
 static void
 into_map(const struct replay_request *q)
 {
     for (int i = 0; i < RSIM_CONNS; i++)
-        if (!s->clone.requests[i].used) {
-            s->clone.requests[i].used = true;
-            s->clone.requests[i].request = *q;
+        if (!life->clone.requests[i].used) {
+            life->clone.requests[i].used = true;
+            life->clone.requests[i].request = *q;
             return;
         }
 }
@@ -311,13 +43,13 @@ into_map(const struct replay_request *q)
 static void
 check_request(const struct replay_request *q)
 {
-    const struct cconn *k = &s->clients.conns[q->key.remote_port - 40000];
+    const struct cconn *k = &life->clients.conns[q->key.remote_port - 40000];
 
     if (q->client_isn != k->iss || q->mss != 1400 || q->snd_wscale != 5 ||
         q->rcv_wscale != 7 || !q->timestamps || q->rcv_tsecr < 1000 + 200 ||
         /* of one that is over an old SYN may have come again */
         (k->irs && k->state < C_DONE && q->server_isn != k->irs))
-        s->broken = "a connection is not rebuilt as it was";
+        life->broken = "a connection is not rebuilt as it was";
 }
 
 /* False: the replay is over. */
@@ -327,29 +59,29 @@ carry_out(const struct replay_effect *e)
     switch (e->what) {
     case REPLAY_INJECT:
         if (!packet_sound(e->packet, e->size))
-            s->broken = "injected with a wrong checksum";
-        host_input(&s->clone, e->packet, e->size, from_clone, NULL);
+            life->broken = "injected with a wrong checksum";
+        host_input(&life->clone, e->packet, e->size, from_clone, NULL);
         return true;
     case REPLAY_REBUILD:
     case REPLAY_HALF_OPEN:
         check_request(&e->request);
         into_map(&e->request);
-        s->rebuilt += e->what == REPLAY_REBUILD;
-        s->half_open += e->what == REPLAY_HALF_OPEN;
+        life->rebuilt += e->what == REPLAY_REBUILD;
+        life->half_open += e->what == REPLAY_HALF_OPEN;
         return true;
     case REPLAY_SEND:
-        fly(false, e->packet, e->size);
+        rsim_fly(false, e->packet, e->size);
         return true;
     case REPLAY_DIVERGED:
-        s->diverged++;
-        if (s->mode != MODE_WRONG)
-            s->broken = e->reason;
+        life->diverged++;
+        if (life->mode != MODE_WRONG)
+            life->broken = e->reason;
         return true;
     case REPLAY_STALLED:
-        s->broken = "stalled";
+        life->broken = "stalled";
         return false;
     case REPLAY_DONE:
-        s->opened = s->tick;
+        life->opened = life->tick;
         return false;
     }
     return false;
@@ -358,42 +90,44 @@ carry_out(const struct replay_effect *e)
 static void
 swallow(void)
 {
-    uint32_t n = s->nswallowed > 0 ? 1 + rsim_below(s->nswallowed) : 0;
+    uint32_t n = life->nswallowed > 0 ? 1 + rsim_below(life->nswallowed) : 0;
 
     for (uint32_t i = 0; i < n; i++)
-        replay_output(s->replay, now(), s->swallowed[i].data, s->swallowed[i].size);
-    s->nswallowed -= n;
-    memmove(s->swallowed, s->swallowed + n, s->nswallowed * sizeof s->swallowed[0]);
+        replay_output(
+            life->replay, rsim_now(), life->swallowed[i].data, life->swallowed[i].size);
+    life->nswallowed -= n;
+    memmove(life->swallowed, life->swallowed + n,
+        life->nswallowed * sizeof life->swallowed[0]);
 }
 
 static void
 begin_replay(void)
 {
-    struct replay_conf conf = { .mode = s->mode == MODE_FEED ? REPLAY_FEED
-                                                             : REPLAY_COMPARE,
-        .kept = keep_records(s->keep),
-        .log = &s->ring,
-        .mark = s->applied.mark,
+    struct replay_conf conf = { .mode = life->mode == MODE_FEED ? REPLAY_FEED
+                                                                : REPLAY_COMPARE,
+        .kept = keep_records(life->keep),
+        .log = &life->ring,
+        .mark = life->applied.mark,
         .seed = 42,
         .silent_us = 1000,
         .stall_us = 1000000,
         .lost_max = 0 };
     const char *why;
 
-    trim();
-    host_restore(&s->clone, &s->applied.image);
-    s->clone.refused = 0;
-    s->clone.wrong = s->mode == MODE_WRONG;
-    s->replay = replay_init(replay_memory, &sizes);
+    rsim_trim();
+    host_restore(&life->clone, &life->applied.image);
+    life->clone.refused = 0;
+    life->clone.wrong = life->mode == MODE_WRONG;
+    life->replay = replay_init(replay_memory, &sizes);
     for (int i = 0; i < RSIM_CONNS; i++) {
-        const struct sconn *c = &s->clone.conns[i];
+        const struct sconn *c = &life->clone.conns[i];
         struct replay_connection rc = { c->key, c->snd_una, c->snd_nxt, c->rcv_nxt,
             60000 };
 
         if (c->state == S_ACCEPTED)
-            must(replay_connection(s->replay, &rc));
+            must(replay_connection(life->replay, &rc));
     }
-    must(replay_start(s->replay, &conf, now(), &why));
+    must(replay_start(life->replay, &conf, rsim_now(), &why));
 }
 
 static void
@@ -403,15 +137,15 @@ replay_life(void)
     bool going = true;
 
     begin_replay();
-    while (going && !s->broken) {
-        s->tick++;
+    while (going && !life->broken) {
+        life->tick++;
         if (rsim_chance(70))
             swallow();
-        while (going && !rsim_chance(5) && replay_next(s->replay, now(), &e))
+        while (going && !rsim_chance(5) && replay_next(life->replay, rsim_now(), &e))
             going = carry_out(&e);
         if (rsim_chance(60))
-            host_app(&s->clone, from_clone, NULL);
-        host_tick(&s->clone, from_clone, NULL);
+            host_app(&life->clone, from_clone, NULL);
+        host_tick(&life->clone, from_clone, NULL);
     }
 }
 
@@ -419,15 +153,15 @@ replay_life(void)
 static bool
 wrong_was_logged(void)
 {
-    uint64_t at = s->ring.begin;
+    uint64_t at = life->ring.begin;
     struct plog_record rec;
     struct plog_output o;
 
-    while (plog_read(&s->ring, &at, &rec, scratch) == PLOG_READ)
-        if (rec.kind == PLOG_OUT && rec.arg > s->applied.mark.out &&
+    while (plog_read(&life->ring, &at, &rec, scratch) == PLOG_READ)
+        if (rec.kind == PLOG_OUT && rec.arg > life->applied.mark.out &&
             plog_decode_output(&rec, &o) &&
-            memcmp(&o.flow, &s->clone.wrong_key, sizeof o.flow) == 0 &&
-            s->clone.wrong_seq - o.seq < o.size)
+            memcmp(&o.flow, &life->clone.wrong_key, sizeof o.flow) == 0 &&
+            life->clone.wrong_seq - o.seq < o.size)
             return true;
     return false;
 }
@@ -436,100 +170,102 @@ static void
 open_again(void)
 {
     struct replay_effect e;
-    uint32_t n = s->nswallowed;
+    uint32_t n = life->nswallowed;
 
     for (uint32_t i = 0; i < n; i++) {
-        struct captured *c = &s->swallowed[i];
+        struct captured *c = &life->swallowed[i];
 
-        if (replay_output(s->replay, now(), c->data, c->size))
-            fly(false, c->data, c->size);
+        if (replay_output(life->replay, rsim_now(), c->data, c->size))
+            rsim_fly(false, c->data, c->size);
     }
-    s->nswallowed -= n;
-    while (replay_next(s->replay, now(), &e))
+    life->nswallowed -= n;
+    while (replay_next(life->replay, rsim_now(), &e))
         carry_out(&e);
 }
 
 static void
 later_life(void)
 {
-    uint32_t limit = s->tick + 20000;
+    uint32_t limit = life->tick + 20000;
 
-    while (!s->broken && !s->clients.broken && !clients_finished(&s->clients) &&
-           s->tick < limit) {
-        s->tick++;
-        for (uint32_t i = 0; i < s->nflying;) {
-            struct flying *f = &s->flying[i];
+    while (!life->broken && !life->clients.broken &&
+           !clients_finished(&life->clients) && life->tick < limit) {
+        life->tick++;
+        for (uint32_t i = 0; i < life->nflying;) {
+            struct flying *f = &life->flying[i];
             struct flying p;
 
-            if (f->due > s->tick) {
+            if (f->due > life->tick) {
                 i++;
                 continue;
             }
             p = *f;
-            *f = s->flying[--s->nflying];
+            *f = life->flying[--life->nflying];
             if (p.to_server) {
                 struct packet pkt;
 
                 packet_complete(p.p.data, p.p.size);
                 if (!packet_parse(&pkt, PACKET_IN, p.p.data, p.p.size) ||
-                    replay_input(s->replay, &pkt))
-                    host_input(&s->clone, p.p.data, p.p.size, from_clone, NULL);
+                    replay_input(life->replay, &pkt))
+                    host_input(&life->clone, p.p.data, p.p.size, from_clone, NULL);
             } else
-                clients_input(&s->clients, p.p.data, p.p.size, from_client, NULL);
+                clients_input(
+                    &life->clients, p.p.data, p.p.size, rsim_from_client, NULL);
         }
-        if (s->tick == s->opened + 1500) /* the grace time is over */
-            memset(s->clone.requests, 0, sizeof s->clone.requests);
-        host_app(&s->clone, from_clone, NULL);
-        host_tick(&s->clone, from_clone, NULL);
+        if (life->tick == life->opened + 1500) /* the grace time is over */
+            memset(life->clone.requests, 0, sizeof life->clone.requests);
+        host_app(&life->clone, from_clone, NULL);
+        host_tick(&life->clone, from_clone, NULL);
         open_again();
-        clients_tick(&s->clients, s->tick, from_client, NULL);
+        clients_tick(&life->clients, life->tick, rsim_from_client, NULL);
     }
-    if (!clients_finished(&s->clients) && !s->broken && !s->clients.broken &&
-        s->mode != MODE_WRONG)
-        s->broken = "a client waits for ever";
+    if (!clients_finished(&life->clients) && !life->broken && !life->clients.broken &&
+        life->mode != MODE_WRONG)
+        life->broken = "a client waits for ever";
 }
 
 static void
 judge(void)
 {
     for (int i = 0; i < RSIM_CONNS; i++)
-        s->reset += s->clients.conns[i].state == C_RESET;
-    if (s->mode == MODE_WRONG) {
+        life->reset += life->clients.conns[i].state == C_RESET;
+    if (life->mode == MODE_WRONG) {
         /* what is still watched was not put out again before this life's end */
-        if (s->diverged == 0 && wrong_was_logged() && replay_watching(s->replay) == 0)
-            s->broken = "a wrong answer went unnoticed";
-        if (s->diverged > 0 && !s->broken)
-            s->broken = s->clients.broken;
+        if (life->diverged == 0 && wrong_was_logged() &&
+            replay_watching(life->replay) == 0)
+            life->broken = "a wrong answer went unnoticed";
+        if (life->diverged > 0 && !life->broken)
+            life->broken = life->clients.broken;
         return;
     }
-    if (!s->broken)
-        s->broken = s->clients.broken;
-    if (!s->broken && s->reset > 0)
-        s->broken = "a connection was reset";
-    if (!s->broken && s->clone.refused > 0)
-        s->broken = "an acknowledgement was injected too early";
+    if (!life->broken)
+        life->broken = life->clients.broken;
+    if (!life->broken && life->reset > 0)
+        life->broken = "a connection was reset";
+    if (!life->broken && life->clone.refused > 0)
+        life->broken = "an acknowledgement was injected too early";
 }
 
 static void
 one_life(int mode, uint64_t seed)
 {
-    memset(s, 0, offsetof(struct sim, flying));
-    memset(&s->in, 0, sizeof s->in);
+    memset(life, 0, offsetof(struct rsim_life, flying));
+    memset(&life->in, 0, sizeof life->in);
     rsim_seed(seed);
-    s->mode = mode;
-    s->log_end = s->number = s->nswallowed = 0;
-    s->pending = s->have_image = false;
-    s->broken = NULL;
-    clients_init(&s->clients);
-    s->clients.lenient = mode == MODE_WRONG;
-    s->flows = flows_init(flows_memory, FLOWS, 42);
-    held_init(&s->in, s->in_slots, PACKETS);
-    held_init(&s->out, s->out_slots, PACKETS);
-    plog_ring_init(&s->ring, s->ring_data, LOG_BYTES, 0);
-    s->keep = keep_init(keep_memory, &keep_conf);
-    protected_life(50 + rsim_below(1500));
+    life->mode = mode;
+    life->log_end = life->number = life->nswallowed = 0;
+    life->pending = life->have_image = false;
+    life->broken = NULL;
+    clients_init(&life->clients);
+    life->clients.lenient = mode == MODE_WRONG;
+    life->flows = flows_init(flows_memory, FLOWS, 42);
+    held_init(&life->in, life->in_slots, PACKETS);
+    held_init(&life->out, life->out_slots, PACKETS);
+    plog_ring_init(&life->ring, life->ring_data, LOG_BYTES, 0);
+    life->keep = keep_init(keep_memory, &keep_conf);
+    rsim_protected_life(50 + rsim_below(1500));
     replay_life();
-    if (!s->broken)
+    if (!life->broken)
         later_life();
     judge();
 }
@@ -544,20 +280,20 @@ lives(int mode, uint64_t first, uint64_t count)
         struct replay_stat st;
 
         one_life(mode, seed);
-        st = replay_stat(s->replay);
-        if (s->broken)
+        st = replay_stat(life->replay);
+        if (life->broken)
             fprintf(stderr,
                 "mode %d seed %llu tick %u: %s (diverged %u, stalled %llu)\n", mode,
-                (unsigned long long)seed, s->tick, s->broken, s->diverged,
+                (unsigned long long)seed, life->tick, life->broken, life->diverged,
                 (unsigned long long)st.stalled);
-        must(!s->broken);
+        must(!life->broken);
         compared += st.compared;
         synthetic += st.synthetic;
         excused += st.excused;
         injected += st.injected;
-        rebuilt += s->rebuilt;
-        half += s->half_open;
-        diverged += s->diverged;
+        rebuilt += life->rebuilt;
+        half += life->half_open;
+        diverged += life->diverged;
     }
     printf("mode %d: %llu lives, injected %llu, compared %llu bytes, synthetic %llu, "
            "rebuilt %llu, half open %llu, excused %llu, diverged %llu\n",
@@ -592,11 +328,11 @@ END_TEST
 static void
 get_memory(void)
 {
-    s = calloc(1, sizeof *s);
+    life = calloc(1, sizeof *life);
     flows_memory = malloc(flows_size(FLOWS));
     keep_memory = malloc(keep_size(&keep_conf));
     replay_memory = malloc(replay_size(&sizes));
-    if (!s || !flows_memory || !keep_memory || !replay_memory)
+    if (!life || !flows_memory || !keep_memory || !replay_memory)
         abort();
 }
 

@@ -10,7 +10,8 @@
  *   sim.c         clock, events, promises
  *   sim_faults.c  what can go wrong, and be ordered
  *   sim_group.c   Corosync: rings, total order, what is delivered at a cut
- *   sim_engine.c  sockmigd: lease, beats, checkpoints, clones, orders */
+ *   sim_engine.c  sockmigd: checkpoints, clones, orders
+ *   sim_beats.c   sockmigd: beats and the lease */
 #ifndef BSC_SIM_H
 #define BSC_SIM_H
 

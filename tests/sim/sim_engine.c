@@ -1,18 +1,19 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  *
- * sim_engine.c - what sockmigd promises, as a model: lease, beats, checkpoints, orders.
+ * sim_engine.c - what sockmigd promises, as a model: checkpoints, orders.  Beats and
+ * the lease are in sim_beats.c.
  *
  * The state of the protected process is (branch, n): a branch begins whenever gates
  * open in a new epoch, n counts its checkpoints.  What clients have seen is
  * sim->released of sim->branch. */
-#include "tests/sim/sim.h"
+#include "tests/sim/sim_engine.h"
 
 #include <string.h>
 
 #define REACH_US 400 /* between supervisor and engine of a node */
 
-static int64_t
-delay(struct sim *s)
+int64_t
+engine_delay(struct sim *s)
 {
     return 200 + (int64_t)sim_random(s, 800) + (sim_random(s, 100) ? 0 : 60000);
 }
@@ -100,8 +101,8 @@ engine_boot(struct sim *s, unsigned node)
                     .gen = e->gen });
 }
 
-static void
-later(struct sim *s, unsigned node, enum sim_what what, int64_t us)
+void
+engine_later(struct sim *s, unsigned node, enum sim_what what, int64_t us)
 {
     sim_push(s, &(struct sim_event){ .at = s->now + us,
                     .what = what,
@@ -110,8 +111,8 @@ later(struct sim *s, unsigned node, enum sim_what what, int64_t us)
                     .epoch = s->node[node].engine.epoch });
 }
 
-static void
-release(struct sim *s, unsigned node)
+void
+engine_release(struct sim *s, unsigned node)
 {
     struct sim_engine *e = &s->node[node].engine;
     uint64_t stable = e->n;
@@ -130,8 +131,8 @@ release(struct sim *s, unsigned node)
 
 /* The gates open for the first time in this epoch: clients may see what the process
  * does from here on, so clones of the old branch are of no use any more. */
-static void
-open_gates(struct sim *s, unsigned node)
+void
+engine_open_gates(struct sim *s, unsigned node)
 {
     struct sim_engine *e = &s->node[node].engine;
 
@@ -154,7 +155,7 @@ open_gates(struct sim *s, unsigned node)
         engine_op_name(e->order.op));
     answer(s, node, &e->order, true, -1);
     engine_report_to(s, node); /* to a supervisor that was told "busy" */
-    later(s, node, SIM_CHECKPOINT, SIM_CHECKPOINT_MS * 1000);
+    engine_later(s, node, SIM_CHECKPOINT, SIM_CHECKPOINT_MS * 1000);
 }
 
 static void
@@ -164,7 +165,7 @@ send_checkpoint(struct sim *s, unsigned node)
 
     for (unsigned i = 1; i < s->n; i++)
         if (i != node && sim_linked(s, i, node))
-            sim_push(s, &(struct sim_event){ .at = s->now + 3000 + delay(s),
+            sim_push(s, &(struct sim_event){ .at = s->now + 3000 + engine_delay(s),
                             .what = SIM_CLONE_AT,
                             .node = i,
                             .from = node,
@@ -187,9 +188,9 @@ on_checkpoint(struct sim *s, const struct sim_event *ev)
     if (engine_open(s, ev->node) && !e->frozen) {
         e->n++;
         send_checkpoint(s, ev->node);
-        release(s, ev->node);
+        engine_release(s, ev->node);
     }
-    later(s, ev->node, SIM_CHECKPOINT, SIM_CHECKPOINT_MS * 1000);
+    engine_later(s, ev->node, SIM_CHECKPOINT, SIM_CHECKPOINT_MS * 1000);
 }
 
 static void
@@ -205,7 +206,7 @@ on_clone(struct sim *s, const struct sim_event *ev)
     e->clone = true;
     e->clone_branch = ev->branch;
     e->clone_n = ev->n;
-    sim_push(s, &(struct sim_event){ .at = s->now + delay(s),
+    sim_push(s, &(struct sim_event){ .at = s->now + engine_delay(s),
                     .what = SIM_STORED_AT,
                     .node = ev->from,
                     .from = ev->node,
@@ -226,74 +227,7 @@ on_stored(struct sim *s, const struct sim_event *ev)
     e->stored_at[ev->from] = s->now;
     if (!(e->ready & node_bit(ev->from)))
         standby(s, ev->node, ev->from, true);
-    release(s, ev->node);
-}
-
-static void
-beat(struct sim *s, const struct sim_event *ev)
-{
-    struct sim_engine *e = &s->node[ev->node].engine;
-    unsigned slot = ++e->beat % 64;
-
-    if (e->role != ROLE_ACTIVE || e->epoch != ev->epoch)
-        return;
-    e->beat_sent[slot] = s->now;
-    e->beat_acks[slot] = 0;
-    for (unsigned i = 1; i < s->n; i++)
-        if (sim_linked(s, i, ev->node))
-            sim_push(
-                s, &(struct sim_event){ .at = s->now + (i == ev->node ? 0 : delay(s)),
-                       .what = SIM_BEAT_AT,
-                       .node = i,
-                       .from = ev->node,
-                       .gen = s->node[i].engine.gen,
-                       .epoch = e->epoch,
-                       .n = e->beat });
-    later(s, ev->node, SIM_BEAT, SIM_BEAT_MS * 1000);
-}
-
-static void
-on_beat(struct sim *s, const struct sim_event *ev)
-{
-    struct sim_engine *e = &s->node[ev->node].engine;
-
-    if (!e->floor || ev->epoch < e->floor)
-        return;
-    e->acked = true;
-    e->last_ack = s->now;
-    if (sim_linked(s, ev->node, ev->from))
-        sim_push(s,
-            &(struct sim_event){ .at = s->now + (ev->node == ev->from ? 0 : delay(s)),
-                .what = SIM_ACK_AT,
-                .node = ev->from,
-                .from = ev->node,
-                .gen = s->node[ev->from].engine.gen,
-                .epoch = ev->epoch,
-                .n = ev->n });
-}
-
-static void
-on_ack(struct sim *s, const struct sim_event *ev)
-{
-    struct sim_node *nd = &s->node[ev->node];
-    struct sim_engine *e = &nd->engine;
-    unsigned slot = ev->n % 64;
-    int64_t until;
-
-    if (e->role != ROLE_ACTIVE || e->epoch != ev->epoch || e->beat - ev->n >= 64)
-        return;
-    e->beat_acks[slot] |= node_bit(ev->from);
-    if (!(e->beat_acks[slot] & node_bit(ev->node)) ||
-        (s->n > 3 && /* one or two need no proof, see sockmig/core/lease.h */
-            !cluster_majority(&nd->core.cluster, e->beat_acks[slot])))
-        return;
-    until = e->beat_sent[slot] +
-            SIM_LEASE_MS * INT64_C(1000000000) / (1000000 + nd->rate_ppm);
-    if (until > e->lease_until)
-        e->lease_until = until;
-    if (e->taking && s->now < e->lease_until && s->now - e->order_since > 20000)
-        open_gates(s, ev->node);
-    release(s, ev->node);
+    engine_release(s, ev->node);
 }
 
 static void
@@ -310,8 +244,8 @@ reign(struct sim *s, unsigned node, const struct effect *order)
     memset(e->stored, 0, sizeof e->stored);
     e->order = *order;
     e->order_since = s->now;
-    later(s, node, SIM_BEAT, 0);
-    later(s, node, SIM_PROGRESS, 500000);
+    engine_later(s, node, SIM_BEAT, 0);
+    engine_later(s, node, SIM_PROGRESS, 500000);
 }
 
 static void
@@ -360,7 +294,7 @@ hand_over(struct sim *s, unsigned node, const struct effect *order)
     e->order = *order;
     e->order_since = s->now;
     send_checkpoint(s, node);
-    later(s, node, SIM_PROGRESS, 2000);
+    engine_later(s, node, SIM_PROGRESS, 2000);
 }
 
 static void
@@ -378,7 +312,7 @@ on_progress(struct sim *s, const struct sim_event *ev)
         clear(e);
         answer(s, ev->node, &e->order, false, -1);
     } else if (e->frozen && e->order.op == ENGINE_HANDOVER) {
-        release(s, ev->node);
+        engine_release(s, ev->node);
         if (e->stable == e->n) {
             e->order.op = ENGINE_NOPS;
             answer(s, ev->node,
@@ -388,7 +322,7 @@ on_progress(struct sim *s, const struct sim_event *ev)
             e->frozen = false;
             answer(s, ev->node, &e->order, false, -1);
         } else
-            later(s, ev->node, SIM_PROGRESS, 2000);
+            engine_later(s, ev->node, SIM_PROGRESS, 2000);
     }
 }
 
@@ -457,8 +391,8 @@ on_order(struct sim *s, const struct sim_event *ev)
         e->set = *order;
         e->set_waits = true;
         e->set_since = s->now;
-        later(s, ev->node, SIM_PROGRESS, 500000);
-        release(s, ev->node);
+        engine_later(s, ev->node, SIM_PROGRESS, 500000);
+        engine_release(s, ev->node);
         break;
     case ENGINE_STOP:
         clear(e);
@@ -487,13 +421,13 @@ engine_event(struct sim *s, const struct sim_event *ev)
         on_order(s, ev);
         break;
     case SIM_BEAT:
-        beat(s, ev);
+        engine_beat(s, ev);
         break;
     case SIM_BEAT_AT:
-        on_beat(s, ev);
+        engine_on_beat(s, ev);
         break;
     case SIM_ACK_AT:
-        on_ack(s, ev);
+        engine_on_ack(s, ev);
         break;
     case SIM_CHECKPOINT:
         on_checkpoint(s, ev);

@@ -1,235 +1,19 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  *
- * check_replay_cores.c - packet, digest, plog, held, flows and keep, claim by claim.
- * What replay does is in tests/sim/check_sim_replay.c. */
+ * check_replay_cores.c - plog, held, flows and keep, claim by claim.  Packets are in
+ * check_packet.c; what replay does is in tests/sim/check_sim_replay.c. */
 #include "sockmig/core/digest.h"
 #include "sockmig/core/flows.h"
 #include "sockmig/core/held.h"
 #include "sockmig/core/keep.h"
 #include "sockmig/core/replay.h"
+#include "tests/unit/sample_packet.h"
 
 #include <check.h>
 #include <stdlib.h>
 #include <string.h>
 
-static const struct flow_key v4 = { .version = 4,
-    .protocol = PACKET_TCP,
-    .local_port = 80,
-    .remote_port = 4000,
-    .local = { 10, 0, 0, 1 },
-    .remote = { 10, 0, 0, 2 } };
-
 static uint8_t scratch[KEEP_SCRATCH];
-
-/* A segment of @flow with @size bytes 'x'. */
-static size_t
-segment(uint8_t *out, const struct flow_key *flow, enum packet_way way, uint32_t seq,
-    uint32_t ack, uint8_t flags, uint32_t size)
-{
-    size_t n = packet_ack(out, flow, way, seq, ack, 1000), ip = n - 20;
-
-    memset(out + n, 'x', size);
-    out[ip + 13] = flags;
-    n += size;
-    if (flow->version == 4) {
-        out[2] = (uint8_t)(n >> 8);
-        out[3] = (uint8_t)n;
-    } else {
-        out[4] = (uint8_t)((n - 40) >> 8);
-        out[5] = (uint8_t)(n - 40);
-    }
-    packet_complete(out, n);
-    return n;
-}
-
-struct parse_row {
-    const char *claim;
-    uint8_t bytes[80];
-    size_t size;
-    bool ok, tcp, fragment, later;
-    uint8_t protocol;
-    uint32_t payload;
-};
-
-static const struct parse_row parse_rows[] = {
-    { "nothing", { 0 }, 0, false, false, false, false, 0, 0 },
-    { "neither 4 nor 6", { 0x55 }, 20, false, false, false, false, 0, 0 },
-    { "IPv4 cut in its header", { 0x45 }, 19, false, false, false, false, 0, 0 },
-    { "total length beyond the end", { 0x45, 0, 0, 41, [9] = 6, [32] = 0x50 }, 40,
-        false, false, false, false, 0, 0 },
-    { "header length of 16", { 0x44, 0, 0, 40, [9] = 6, [32] = 0x50 }, 40, false, false,
-        false, false, 0, 0 },
-    { "bare TCP", { 0x45, 0, 0, 40, [9] = 6, [32] = 0x50 }, 40, true, true, false,
-        false, 6, 0 },
-    { "what follows the packet is not part of it",
-        { 0x45, 0, 0, 42, [9] = 6, [32] = 0x50 }, 60, true, true, false, false, 6, 2 },
-    { "TCP header longer than the packet", { 0x45, 0, 0, 40, [9] = 6, [32] = 0x60 }, 40,
-        false, false, false, false, 0, 0 },
-    { "TCP header of 16", { 0x45, 0, 0, 40, [9] = 6, [32] = 0x40 }, 40, false, false,
-        false, false, 0, 0 },
-    { "an option of size 0 ends them",
-        { 0x45, 0, 0, 44, [9] = 6, [32] = 0x60, [40] = 8 }, 44, true, true, false,
-        false, 6, 0 },
-    { "a later fragment has no ports",
-        { 0x45, 0, 0, 24, 0, 0, 0, 5, [9] = 17, [20] = 1 }, 24, true, false, true, true,
-        17, 4 },
-    { "a first fragment of UDP", { 0x45, 0, 0, 32, 0, 0, 0x20, [9] = 17, [24] = 1, 0 },
-        32, true, false, true, false, 17, 4 },
-    { "UDP longer than the packet", { 0x45, 0, 0, 28, [9] = 17, [24] = 0, 9 }, 28,
-        false, false, false, false, 0, 0 },
-    { "ICMP", { 0x45, 0, 0, 28, [9] = 1 }, 28, true, false, false, false, 1, 8 },
-    { "IPv6 and TCP", { 0x60, [5] = 20, [6] = 6, [52] = 0x50 }, 60, true, true, false,
-        false, 6, 0 },
-    { "IPv6 with a hop-by-hop header",
-        { 0x60, [5] = 28, [6] = 0, [40] = 6, [60] = 0x50 }, 68, true, true, false,
-        false, 6, 0 },
-    { "IPv6 with a header that leads beyond the end",
-        { 0x60, [5] = 28, [6] = 0, [40] = 6, 9, [60] = 0x50 }, 68, false, false, false,
-        false, 0, 0 },
-    { "an atomic fragment is none", { 0x60, [5] = 28, [6] = 44, [40] = 6, [60] = 0x50 },
-        68, true, true, false, false, 6, 0 },
-    { "a later IPv6 fragment", { 0x60, [5] = 28, [6] = 44, [40] = 6, [43] = 8 }, 68,
-        true, false, true, true, 6, 20 },
-};
-
-START_TEST(parses)
-{
-    const struct parse_row *r = &parse_rows[_i];
-    struct packet pkt;
-    bool ok = packet_parse(&pkt, PACKET_IN, r->bytes, r->size);
-
-    ck_assert_msg(ok == r->ok, "%s", r->claim);
-    if (!ok)
-        return;
-    ck_assert_msg(packet_is_tcp(&pkt) == r->tcp && pkt.fragment == r->fragment &&
-                      pkt.later == r->later && pkt.key.protocol == r->protocol &&
-                      pkt.payload_size == r->payload,
-        "%s", r->claim);
-}
-END_TEST
-
-START_TEST(both_ways_have_one_key)
-{
-    struct flow_key v6 = v4;
-    struct packet in, out;
-    uint8_t p[100];
-
-    v6.version = 6;
-    for (int i = 0; i < 2; i++) {
-        const struct flow_key *key = i ? &v6 : &v4;
-
-        ck_assert(packet_parse(
-            &in, PACKET_IN, p, segment(p, key, PACKET_IN, 7, 9, TCP_ACK, 3)));
-        ck_assert(memcmp(&in.key, key, sizeof *key) == 0);
-        ck_assert(in.tcp.seq == 7 && in.tcp.ack == 9 && packet_seq_end(&in) == 10);
-        ck_assert(packet_parse(
-            &out, PACKET_OUT, p, segment(p, key, PACKET_OUT, 7, 9, TCP_FIN, 3)));
-        ck_assert(memcmp(&out.key, key, sizeof *key) == 0);
-        ck_assert(packet_seq_end(&out) == 11);
-    }
-}
-END_TEST
-
-START_TEST(checksums)
-{
-    struct flow_key key = v4;
-    uint8_t p[200];
-
-    key.version = _i % 2 ? 4 : 6;
-    for (uint32_t size = 0; size < 40; size++) {
-        size_t n = segment(p, &key, PACKET_IN, size, 1, TCP_ACK, size);
-
-        ck_assert(packet_sound(p, n));
-        p[n - 1] ^= 1;
-        ck_assert(!packet_sound(p, n));
-        ck_assert(packet_complete(p, n) && packet_sound(p, n));
-    }
-}
-END_TEST
-
-START_TEST(a_synack_says_what_it_was_told)
-{
-    struct packet_tcp tcp = { .seq = 5,
-        .ack = 6,
-        .mss = 1400,
-        .wscale = 7,
-        .sack = true,
-        .timestamps = true,
-        .tsval = 11,
-        .tsecr = 12 };
-    uint8_t p[PACKET_BUILT];
-    struct packet pkt;
-    size_t n = packet_synack(p, &v4, &tcp);
-
-    ck_assert(packet_sound(p, n) && packet_parse(&pkt, PACKET_OUT, p, n));
-    ck_assert(pkt.tcp.flags == (TCP_SYN | TCP_ACK) && pkt.tcp.mss == 1400 &&
-              pkt.tcp.wscale == 7 && pkt.tcp.sack && pkt.tcp.tsval == 11 &&
-              pkt.tcp.tsecr == 12 && pkt.tcp.seq == 5 && pkt.tcp.ack == 6);
-    ck_assert(packet_set_tsecr(p, n, 99) && packet_sound(p, n));
-    ck_assert(packet_parse(&pkt, PACKET_OUT, p, n) && pkt.tcp.tsecr == 99);
-}
-END_TEST
-
-/* One's complement sum of big-endian words: 0xffff where a checksum is right. */
-static uint32_t
-words_of(const uint8_t *p, size_t n, uint32_t sum)
-{
-    for (size_t i = 0; i < n; i += 2)
-        sum += (uint32_t)(p[i] << 8 | p[i + 1]);
-    sum = (sum & 0xffff) + (sum >> 16);
-    return (sum & 0xffff) + (sum >> 16);
-}
-
-START_TEST(an_unreachable_quotes_the_segment)
-{
-    struct flow_key v6 = v4;
-    uint8_t p[PACKET_BUILT], quoted[PACKET_BUILT];
-    size_t ip, n;
-
-    v6.version = 6;
-    for (int family = 0; family < 2; family++) {
-        const struct flow_key *key = family ? &v6 : &v4;
-
-        ip = family ? 40 : 20;
-        n = packet_unreachable(p, key, 0x01020304);
-        ck_assert_uint_eq(n, ip + 8 + ip + 8);
-        ck_assert_uint_eq(p[family ? 6 : 9], family ? 58 : 1);
-        ck_assert_uint_eq(p[ip], family ? 1 : 3);
-        ck_assert_uint_eq(p[ip + 1], family ? 0 : 1);
-        packet_ack(quoted, key, PACKET_IN, 0x01020304, 0, 0);
-        ck_assert_mem_eq(p + ip + 8, quoted, ip + 8);
-        ck_assert_mem_eq(p + (family ? 8 : 12), quoted + (family ? 24 : 16), 4);
-        if (family) /* source, destination, length and protocol as pseudo header */
-            ck_assert_uint_eq(words_of(p + 8, n - 8, (uint32_t)(n - 40) + 58), 0xffff);
-        else
-            ck_assert(
-                words_of(p, 20, 0) == 0xffff && words_of(p + 20, n - 20, 0) == 0xffff);
-    }
-}
-END_TEST
-
-START_TEST(a_digest_minds_bytes_not_pieces)
-{
-    uint8_t data[100];
-    uint64_t whole;
-
-    for (unsigned i = 0; i < sizeof data; i++)
-        data[i] = (uint8_t)(i * 7);
-    whole = digest_of(1, data, sizeof data);
-    for (unsigned first = 0; first <= sizeof data; first++) {
-        struct digest d;
-
-        digest_init(&d, 1);
-        digest_add(&d, data, first);
-        digest_add(&d, data + first, sizeof data - first);
-        ck_assert(digest_value(&d) == whole);
-        ck_assert(first == sizeof data || digest_of(1, data, first) != whole);
-    }
-    ck_assert(digest_of(2, data, sizeof data) != whole);
-    data[50] ^= 1;
-    ck_assert(digest_of(1, data, sizeof data) != whole);
-}
-END_TEST
 
 START_TEST(records_wrap_and_come_whole)
 {
@@ -274,7 +58,7 @@ END_TEST
 
 START_TEST(small_records_come_back)
 {
-    struct plog_output o = { .flow = v4,
+    struct plog_output o = { .flow = sample_flow,
         .seq = 1,
         .ack = 2,
         .tsval = 3,
@@ -367,8 +151,8 @@ put_out(
     uint8_t p[3000];
     struct packet pkt;
 
-    ck_assert(packet_parse(
-        &pkt, PACKET_OUT, p, segment(p, &v4, PACKET_OUT, seq, 1, flags, size)));
+    ck_assert(packet_parse(&pkt, PACKET_OUT, p,
+        sample_segment(p, &sample_flow, PACKET_OUT, seq, 1, flags, size)));
     return flows_output(f, &pkt, (struct mono){ 1 }, o);
 }
 
@@ -400,7 +184,7 @@ START_TEST(a_flood_pushes_out_the_half_open)
 {
     void *memory = malloc(flows_size(4));
     struct flows *f = flows_init(memory, 4, 7);
-    struct flow_key key = v4;
+    struct flow_key key = sample_flow;
     struct plog_output o;
     struct packet pkt;
     uint8_t p[100];
@@ -409,7 +193,7 @@ START_TEST(a_flood_pushes_out_the_half_open)
     for (int i = 0; i < 100; i++) {
         key.remote_port++;
         packet_parse(&pkt, PACKET_OUT, p,
-            segment(p, &key, PACKET_OUT, 1, 1, TCP_SYN | TCP_ACK, 0));
+            sample_segment(p, &key, PACKET_OUT, 1, 1, TCP_SYN | TCP_ACK, 0));
         ck_assert(flows_output(f, &pkt, (struct mono){ i }, &o));
     }
     ck_assert(flows_stat(f).open == 1 && flows_stat(f).half_open == 3 &&
@@ -425,7 +209,7 @@ END_TEST
 static void
 log_step(struct plog_ring *ring, char what, uint64_t *in, uint64_t *out)
 {
-    struct plog_output o = { .flow = v4, .seq = 500 };
+    struct plog_output o = { .flow = sample_flow, .seq = 500 };
     struct plog_record rec = { .kind = PLOG_IN };
     uint8_t p[200], b[PLOG_SMALL];
 
@@ -433,16 +217,20 @@ log_step(struct plog_ring *ring, char what, uint64_t *in, uint64_t *out)
     rec.arg = *in + 1;
     switch (what) {
     case 'S':
-        rec.size = (uint32_t)segment(p, &v4, PACKET_IN, 99, 0, TCP_SYN, 0);
+        rec.size = (uint32_t)sample_segment(
+            p, &sample_flow, PACKET_IN, 99, 0, TCP_SYN, 0);
         break;
     case 'A':
-        rec.size = (uint32_t)segment(p, &v4, PACKET_IN, 100, 501, TCP_ACK, 0);
+        rec.size = (uint32_t)sample_segment(
+            p, &sample_flow, PACKET_IN, 100, 501, TCP_ACK, 0);
         break;
     case 'd':
-        rec.size = (uint32_t)segment(p, &v4, PACKET_IN, 100, 501, TCP_ACK, 10);
+        rec.size = (uint32_t)sample_segment(
+            p, &sample_flow, PACKET_IN, 100, 501, TCP_ACK, 10);
         break;
     case 'R':
-        rec.size = (uint32_t)segment(p, &v4, PACKET_IN, 100, 501, TCP_RST, 0);
+        rec.size = (uint32_t)sample_segment(
+            p, &sample_flow, PACKET_IN, 100, 501, TCP_RST, 0);
         break;
     case 's':
         o.tcp_flags = TCP_SYN;
@@ -510,7 +298,7 @@ START_TEST(kept_of_what_is_before_the_mark)
     for (int again = 0; again < 2; again++) {
         keep_begin(k);
         if (r->image_rcv_nxt >= 0)
-            keep_connection(k, &v4, (uint32_t)r->image_rcv_nxt);
+            keep_connection(k, &sample_flow, (uint32_t)r->image_rcv_nxt);
         ck_assert(keep_trim(k, &ring, &mark, scratch));
         ck_assert_msg(count(keep_records(k)) == r->records, "%s: %u records", r->claim,
             count(keep_records(k)));
@@ -553,7 +341,7 @@ START_TEST(a_flood_keeps_to_its_room)
     void *memory = malloc(keep_size(&conf));
     struct keep *k = keep_init(memory, &conf);
     struct plog_mark mark = { .number = 1 };
-    struct flow_key key = v4;
+    struct flow_key key = sample_flow;
     uint8_t bytes[1 << 16], p[100];
     struct plog_ring ring;
 
@@ -564,7 +352,7 @@ START_TEST(a_flood_keeps_to_its_room)
         struct plog_record rec = { .kind = PLOG_IN, .arg = ++mark.in, .payload = p };
 
         key.remote_port++;
-        rec.size = (uint32_t)segment(p, &key, PACKET_IN, 5, 0, TCP_SYN, 0);
+        rec.size = (uint32_t)sample_segment(p, &key, PACKET_IN, 5, 0, TCP_SYN, 0);
         ck_assert(plog_ring_append_record(&ring, &rec));
     }
     keep_begin(k);
@@ -586,12 +374,6 @@ main(void)
     SRunner *sr;
     int failed;
 
-    LOOP(parses, parse_rows);
-    tcase_add_test(tc, both_ways_have_one_key);
-    tcase_add_loop_test(tc, checksums, 0, 2);
-    tcase_add_test(tc, a_synack_says_what_it_was_told);
-    tcase_add_test(tc, an_unreachable_quotes_the_segment);
-    tcase_add_test(tc, a_digest_minds_bytes_not_pieces);
     tcase_add_test(tc, records_wrap_and_come_whole);
     tcase_add_test(tc, what_is_no_record_is_told);
     tcase_add_test(tc, small_records_come_back);

@@ -1,0 +1,229 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * rsim_active.c - the protected service: its packets are captured, logged and held, it
+ * is checkpointed, and a standby follows, always a bit behind. */
+#include "tests/sim/rsim_life.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct rsim_life *life;
+
+static uint8_t scratch[KEEP_SCRATCH];
+
+/* Also when one seed is run outside of check. */
+void
+rsim_must_hold(bool holds, const char *what, const char *file, int line)
+{
+    if (holds)
+        return;
+    fprintf(stderr, "%s:%d: %s\n", file, line, what);
+    abort();
+}
+struct mono
+rsim_now(void)
+{
+    return (struct mono){ (int64_t)life->tick * 100 };
+}
+
+static void
+to_log(const void *bytes, size_t size)
+{
+    must(life->log_end + size <= LOG_BYTES);
+    memcpy(life->log + life->log_end, bytes, size);
+    life->log_end += size;
+}
+
+void
+rsim_fly(bool to_server, const uint8_t *data, size_t size)
+{
+    uint32_t copies = rsim_chance(3) ? 0 : rsim_chance(3) ? 2 : 1;
+
+    while (copies-- > 0 && life->nflying < 1024) {
+        struct flying *f = &life->flying[life->nflying++];
+
+        f->due = life->tick + 1 + rsim_below(rsim_chance(10) ? 30 : 4);
+        f->to_server = to_server;
+        f->p.size = (uint32_t)size;
+        memcpy(f->p.data, data, size);
+    }
+}
+
+void
+rsim_from_client(void *arg, const uint8_t *data, size_t size)
+{
+    (void)arg;
+    rsim_fly(true, data, size);
+}
+
+/* Behind the veth: what the active service puts out is logged and held. */
+static void
+from_active(void *arg, const uint8_t *data, size_t size)
+{
+    uint8_t rec[PLOG_SMALL];
+    struct captured *c = &life->out_packets[(life->out.ordinal + 1) % PACKETS];
+    struct plog_output o;
+    struct packet pkt;
+    uint64_t lsn = 0;
+
+    (void)arg;
+    must(packet_parse(&pkt, PACKET_OUT, data, size));
+    if (flows_output(life->flows, &pkt, rsim_now(), &o)) {
+        to_log(rec, plog_encode_output(
+                        rec, (uint64_t)rsim_now().us, life->out.ordinal + 1, &o));
+        lsn = life->log_end;
+    }
+    memcpy(c->data, data, size);
+    c->size = (uint32_t)size;
+    must(held_push(&life->out, (uint32_t)life->out.ordinal + 1, lsn, rsim_now()));
+}
+
+static void
+capture(const struct captured *p)
+{
+    static const uint8_t zeros[8];
+    uint8_t head[PLOG_HEADER];
+    struct plog_record rec = { .kind = PLOG_IN,
+        .flags = packet_sound(p->data, p->size) ? 0 : PLOG_UNSUMMED,
+        .size = p->size,
+        .at_us = (uint64_t)rsim_now().us,
+        .arg = life->in.ordinal + 1 };
+
+    plog_head(&rec, head);
+    to_log(head, sizeof head);
+    to_log(p->data, p->size);
+    to_log(zeros, plog_span(p->size) - PLOG_HEADER - p->size);
+    life->in_packets[rec.arg % PACKETS] = *p;
+    must(held_push(&life->in, (uint32_t)rec.arg, life->log_end, rsim_now()));
+}
+
+static void
+release_input(void)
+{
+    enum held_policy policy = life->mode == MODE_FEED ? HELD_COMMIT : HELD_REPLAY;
+    struct held_stable stable = { .lsn = life->ring.end };
+    struct held_batch b;
+    uint8_t rec[PLOG_SMALL];
+
+    if (rsim_chance(1)) { /* the limit is over */
+        b = held_drop(&life->in);
+        if (b.count > 0)
+            to_log(
+                rec, plog_encode_cancel(rec, (uint64_t)rsim_now().us, b.first, b.last));
+        return;
+    }
+    b = held_release(&life->in, held_rule(policy, PACKET_IN), &stable);
+    if (b.count == 0)
+        return;
+    to_log(rec, plog_encode_release(rec, (uint64_t)rsim_now().us, b.last));
+    for (uint64_t i = b.first; i <= b.last; i++) {
+        struct captured *c = &life->in_packets[i % PACKETS];
+        struct packet pkt;
+
+        packet_complete(c->data, c->size); /* the kernel would know it is right */
+        if (packet_parse(&pkt, PACKET_IN, c->data, c->size))
+            flows_input(life->flows, &pkt, rsim_now());
+        host_input(&life->active, c->data, c->size, from_active, NULL);
+    }
+}
+
+static void
+release_output(void)
+{
+    enum held_policy policy = life->mode == MODE_FEED ? HELD_COMMIT : HELD_REPLAY;
+    struct held_stable stable = {
+        .lsn = life->ring.end, .mark = life->applied.id, .has_mark = life->have_image
+    };
+    struct held_batch b = held_release(
+        &life->out, held_rule(policy, PACKET_OUT), &stable);
+
+    for (uint64_t i = b.first; b.count > 0 && i <= b.last; i++)
+        rsim_fly(false, life->out_packets[i % PACKETS].data,
+            life->out_packets[i % PACKETS].size);
+}
+
+static void
+take_checkpoint(void)
+{
+    uint8_t rec[PLOG_SMALL];
+
+    if (life->pending || !rsim_chance(3) || !host_imageable(&life->active))
+        return;
+    life->next.image = life->active;
+    life->next.mark = (struct plog_mark){ ++life->number,
+        life->in.ordinal - life->in.count, life->out.ordinal };
+    life->next.id = (uint32_t)life->out.ordinal;
+    to_log(rec, plog_encode_mark(rec, (uint64_t)rsim_now().us, &life->next.mark));
+    life->pending = true;
+    life->apply_at = life->tick + rsim_below(60);
+}
+
+void
+rsim_trim(void)
+{
+    keep_begin(life->keep);
+    for (int i = 0; i < RSIM_CONNS; i++) {
+        const struct sconn *c = &life->applied.image.conns[i];
+
+        if (c->state == S_ACCEPTED)
+            keep_connection(life->keep, &c->key, c->rcv_nxt);
+    }
+    must(keep_trim(life->keep, &life->ring, &life->applied.mark, scratch));
+}
+
+static void
+standby(void)
+{
+    uint64_t left = life->log_end - life->ring.end, n;
+
+    if (left > 0 && rsim_chance(60)) {
+        n = 1 + rsim_below((uint32_t)left);
+        must(plog_ring_append(&life->ring, life->log + life->ring.end, n));
+    }
+    if (life->pending && life->tick >= life->apply_at) {
+        life->applied = life->next;
+        life->pending = false;
+        life->have_image = true;
+        rsim_trim();
+    }
+}
+
+static void
+network(void)
+{
+    for (uint32_t i = 0; i < life->nflying;) {
+        struct flying *f = &life->flying[i];
+        struct captured p;
+        bool to_server = f->to_server;
+
+        if (f->due > life->tick) {
+            i++;
+            continue;
+        }
+        p.size = f->p.size;
+        memcpy(p.data, f->p.data, p.size);
+        *f = life->flying[--life->nflying];
+        if (to_server)
+            capture(&p);
+        else
+            clients_input(&life->clients, p.data, p.size, rsim_from_client, NULL);
+    }
+}
+
+void
+rsim_protected_life(uint32_t crash_at)
+{
+    while (life->tick < crash_at || !life->have_image) {
+        life->tick++;
+        network();
+        release_input();
+        if (rsim_chance(40))
+            host_app(&life->active, from_active, NULL);
+        host_tick(&life->active, from_active, NULL);
+        take_checkpoint();
+        standby();
+        release_output();
+        clients_tick(&life->clients, life->tick, rsim_from_client, NULL);
+    }
+}

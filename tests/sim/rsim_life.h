@@ -1,0 +1,76 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * rsim_life.h - one life of the replay simulation: rsim_active.c is its first half,
+ * under protection, check_sim_replay.c the crash and what follows. */
+#ifndef BSC_RSIM_LIFE_H
+#define BSC_RSIM_LIFE_H
+
+#include "sockmig/core/flows.h"
+#include "sockmig/core/held.h"
+#include "sockmig/core/keep.h"
+#include "tests/sim/rsim.h"
+
+#define LOG_BYTES (1u << 20)
+#define PACKETS 4096u
+#define SWALLOWED 512u
+#define FLOWS 16u
+
+enum { MODE_COMPARE, MODE_FEED, MODE_WRONG };
+
+struct captured {
+    uint32_t size;
+    uint8_t data[RSIM_PACKET];
+};
+
+struct flying {
+    uint32_t due;
+    bool to_server;
+    struct captured p;
+};
+
+struct checkpoint {
+    struct host image;
+    struct plog_mark mark;
+    uint32_t id; /* of the newest output packet then */
+};
+
+struct rsim_life {
+    int mode;
+    uint32_t tick, nflying, reset, diverged, rebuilt, half_open;
+    struct clients clients;
+    struct host active, clone;
+    struct flying flying[1024];
+    struct flows *flows;
+    struct held in, out;
+    struct held_packet in_slots[PACKETS], out_slots[PACKETS];
+    struct captured in_packets[PACKETS], out_packets[PACKETS];
+    uint8_t log[LOG_BYTES];
+    uint64_t log_end;
+    struct plog_ring ring; /* the standby's */
+    uint8_t ring_data[LOG_BYTES];
+    struct keep *keep;
+    struct checkpoint next, applied;
+    bool pending, have_image;
+    uint32_t apply_at, opened;
+    uint64_t number;
+    struct replay *replay;
+    uint32_t nswallowed;
+    struct captured swallowed[SWALLOWED];
+    const char *broken;
+};
+
+extern struct rsim_life *life; /* the one that is lived */
+
+void rsim_must_hold(bool holds, const char *what, const char *file, int line);
+#define must(claim) rsim_must_hold(claim, #claim, __FILE__, __LINE__)
+
+struct mono rsim_now(void);
+void rsim_fly(bool to_server, const uint8_t *data, size_t size);
+void rsim_from_client(void *arg, const uint8_t *data, size_t size);
+void rsim_trim(void); /* the standby's log, to the image that it has applied */
+
+/* rsim_protected_life - until the crash, at tick @crash_at or when there is an image.
+ */
+void rsim_protected_life(uint32_t crash_at);
+
+#endif

@@ -60,6 +60,8 @@ child(struct board *b)
 {
     static char *const sleeper[] = { (char *)"sleep", (char *)"1000", NULL };
 
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+
     for (;;) {
         switch (atomic_exchange(&b->to_child, NOTHING)) {
         case CHILD_WRITES:

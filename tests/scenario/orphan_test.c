@@ -24,8 +24,8 @@
 #include <unistd.h>
 
 #define ENCODED_MAX (512u << 20)
-#define CHECKPOINTS 15
-#define TAKEOVERS 3
+#define CHECKPOINTS 8
+#define TAKEOVERS 2
 #define WAIT_MS 10000
 
 struct lab {

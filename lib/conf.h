@@ -149,6 +149,7 @@ struct conf {
     unsigned health_rise;     /* ... better; 1..100, 3 */
     unsigned balance_interval_s; /* between two moves to even out load; default 60 */
     unsigned balance_margin;     /* permille that a move must gain; default 100 */
+    unsigned device_ms; /* of the quorum device, as corosync.conf has it; 0: none */
     struct conf_node nodes[CONF_MAX_NODES];
     unsigned nnodes; /* 0: the file has none (lab generates them) */
     struct conf_service services[CONF_MAX_SERVICES];
@@ -180,6 +181,10 @@ const char *conf_policy_name(enum conf_policy policy); /* "commit", ... */
 
 /* conf_policy_by_name - false: no such policy, *policy is untouched. */
 bool conf_policy_by_name(const char *name, enum conf_policy *policy);
+
+/* conf_device_decides - whether Corosync's quorum device decides which of two nodes
+ * goes on: it is configured, and not both nodes can be fenced. */
+bool conf_device_decides(const struct conf *conf);
 
 /* conf_self - the node whose name is this host's (uname); NULL if there is none. */
 const struct conf_node *conf_self(const struct conf *conf);

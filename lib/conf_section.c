@@ -160,6 +160,10 @@ end_cluster(struct conf_draft *draft, char *why)
             "heartbeat %u is too slow for a lease of %u; allowed: 5 to "
             "%u (three beats fit into a lease)",
             conf->heartbeat_ms, conf->lease_ms, conf->lease_ms / 3);
+    if (conf->device_ms && conf->lease_ms > conf->device_ms)
+        return conf_because(why,
+            "lease %u is longer than quorum-device %u; allowed: a shorter one",
+            conf->lease_ms, conf->device_ms);
     return true;
 }
 
@@ -310,6 +314,14 @@ is_fenced(const struct conf *conf, const char *node)
         if (strcmp(conf->fences[i].node, node) == 0)
             return true;
     return false;
+}
+
+bool
+conf_device_decides(const struct conf *conf)
+{
+    return conf->device_ms && conf->nnodes == 2 &&
+           !(is_fenced(conf, conf->nodes[0].name) &&
+               is_fenced(conf, conf->nodes[1].name));
 }
 
 /* Files that all nodes write to are later than the last checkpoint of the memory, and

@@ -271,6 +271,8 @@ static const struct conf_key cluster_keys[] = {
     { "port", "1024 to 65400", NULL, CONF_NUMBER(struct conf, port, 1024, 65400) },
     { "lease", "50 to 10000 (ms)", NULL,
         CONF_NUMBER(struct conf, lease_ms, 50, 10000) },
+    { "quorum-device", "400 to 60000 (ms)", NULL,
+        CONF_NUMBER(struct conf, device_ms, 400, 60000) },
     { "heartbeat", "5 (ms) to a third of the lease", NULL,
         CONF_NUMBER(struct conf, heartbeat_ms, 5, 3333) },
     { "poll", "250 to 60000 (ms)", NULL,

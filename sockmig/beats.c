@@ -91,6 +91,7 @@ beats_now(struct engine *e)
 
     if (!reigns(e))
         return;
+    e->lease.bound = conf_device_decides(e->conf) && e->commit.set != 0;
     beat.number = lease_beat(&e->lease, mono_clock());
     for (unsigned i = 0; i < CONF_MAX_NODES; i++)
         if (e->peers[i].node)

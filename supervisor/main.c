@@ -158,7 +158,7 @@ main(int argc, char **argv)
     if (conf->nnodes == 2 && !setup_automatic(conf))
         log_warn(
             "two nodes without a fence section for each: NO AUTOMATIC TAKEOVER; add "
-            "a third node, or fences");
+            "a third node, fences, or a quorum device");
     umask(007);
     loop = loop_new();
     term = loop_signal_new(loop, SIGTERM, stop_cb, loop);

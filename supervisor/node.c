@@ -56,6 +56,12 @@ quorum_cb(bool quorate, uint64_t nodes, void *arg)
 }
 
 static void
+device_cb(bool held, void *arg)
+{
+    step(arg, (struct member_event){ .kind = MEMBER_DEVICE, .on = held });
+}
+
+static void
 tick_cb(struct loop_timer *timer, void *arg)
 {
     (void)timer;
@@ -210,6 +216,8 @@ init_core(struct node *node)
             &recorded, &wish);
     }
     node->core.fencing.can = setup_fenced(conf);
+    arbiter_init(
+        &node->core.cluster.arbiter, conf_device_decides(conf) ? conf->device_ms : 0);
 }
 
 static bool
@@ -240,6 +248,8 @@ open_all(struct node *node, const struct node_options *options)
     if (options->poller)
         node->poller = poller_new(node->loop, options->poller, options->conf_path,
             node->conf, poller_cb, node);
+    if (conf_device_decides(node->conf))
+        node->device = device_new(node->loop, node->conf->device_ms, device_cb, node);
     node->fence = fence_new(node->loop, node->conf, fenced_cb, node);
     loop_timer_in_ms(node->join, JOIN_MS);
     return true;
@@ -271,6 +281,7 @@ node_free(struct node *node)
     if (!node)
         return;
     poller_free(node->poller);
+    device_free(node->device);
     fence_free(node->fence);
     corosync_free(node->corosync);
     engine_free(node->engine);

@@ -6,6 +6,7 @@
 
 #include "supervisor/control.h"
 #include "supervisor/corosync.h"
+#include "supervisor/device.h"
 #include "supervisor/fence.h"
 #include "supervisor/node.h"
 
@@ -22,6 +23,7 @@ struct node {
     struct health_fold health;
     struct builds builds;
     struct fence *fence;
+    struct device *device; /* NULL: none decides */
     struct control *control;
     struct loop_timer *tick, *join;
     struct node_order orders[NODE_ORDERS];

@@ -95,5 +95,6 @@ setup_fenced(const struct conf *conf)
 bool
 setup_automatic(const struct conf *conf)
 {
-    return conf->nnodes > 2 || !(setup_nodes(conf) & ~setup_fenced(conf));
+    return conf->nnodes > 2 || conf_device_decides(conf) ||
+           !(setup_nodes(conf) & ~setup_fenced(conf));
 }

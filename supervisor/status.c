@@ -382,17 +382,21 @@ static void
 set_fencing(struct jv *j, const struct node *node)
 {
     const struct member *m = node_core(node);
-    bool suffices = fencing_suffices(&m->fencing, &m->cluster);
+    bool device = m->cluster.arbiter.timeout_ms != 0;
+    bool suffices = device || fencing_suffices(&m->fencing, &m->cluster);
 
     jv_set_str(j, "fencing",
         !m->fencing.can ? (suffices ? "none" : "refused")
         : suffices      ? "ready"
                         : "refused");
+    jv_set_str(
+        j, "device", device ? arbiter_state_name(m->cluster.arbiter.state) : "none");
+    jv_set_bool(j, "device_votes", m->cluster.arbiter.held);
     jv_set_bool(j, "automatic", suffices && nodes_count(m->cluster.all) > 1);
     jv_set_str(j, "automatic_reason",
         suffices ? ""
                  : "two nodes: without a fence section for each there is no automatic "
-                   "takeover; add a third node, or fences");
+                   "takeover; add a third node, fences, or a quorum device");
 }
 
 struct jv *

@@ -64,6 +64,12 @@ static const struct {
         "node %N could not be fenced: switch it off by hand, or mend its fence; tried "
         "again" },
     [JOURNAL_FORGIVEN] = { "info", "failures on %N are forgotten" },
+    [JOURNAL_DEVICE_WON] = { "warn",
+        "the quorum device decided against node %N: it decides nothing until it is "
+        "back" },
+    [JOURNAL_DEVICE_LOST] = { "error",
+        "the quorum device did not decide for this node: it decides nothing until it "
+        "is together with node %N again" },
 };
 
 static size_t

@@ -27,7 +27,7 @@ lease_beat(struct lease *l, struct mono now)
     l->beats[number % LEASE_BEATS].number = number;
     l->beats[number % LEASE_BEATS].sent = now;
     l->beats[number % LEASE_BEATS].acked = 0;
-    if (l->nodes <= 2)
+    if (l->nodes < 2 || (l->nodes == 2 && !l->bound))
         extend(l, now);
     return number;
 }

@@ -7,8 +7,9 @@
  * lasts until that beat's *sending* time plus its length: whoever acknowledged it
  * acknowledged it later than that, and so waits longer.
  *
- * In a cluster of one or two nodes no automatic takeover exists (design/election.md);
- * there the lease needs no proof.
+ * In a cluster of one or two nodes no automatic takeover exists (design/election.md)
+ * and the lease needs no proof; unless it is bound: a quorum device may decide for the
+ * other of two nodes, whose clone may then be used (design/device.md).
  *
  * Pure.  Source: Gray and Cheriton 1989, Leases; design/lease.md. */
 #ifndef BSC_LEASE_H
@@ -21,6 +22,7 @@
 
 struct lease {
     unsigned nodes; /* in the configuration, this one included */
+    bool bound;     /* of two nodes: the other must acknowledge.  Set by the owner */
     int64_t length_us;
     uint64_t next;     /* number of the next beat, from 1 */
     struct mono until; /* held before this; 0: not held */

@@ -62,6 +62,25 @@ all_fenced(const struct conf *conf)
 }
 
 static void
+check_device(struct check *c, const struct conf *conf)
+{
+    char text[16384] = "";
+    ssize_t n = file_read("/etc/corosync/corosync.conf", text, sizeof text - 1);
+
+    if (access("/usr/sbin/corosync-qdevice", X_OK) < 0)
+        check_say(c, CHECK_MISSING, "quorum device",
+            "corosync-qdevice is missing: apt-get install corosync-qdevice");
+    else if (n < 0 || !strstr(text, "device {") || !strstr(text, "ffsplit"))
+        check_say(c, CHECK_MISSING, "quorum device",
+            "corosync.conf has no quorum device with algorithm ffsplit: "
+            "corosync-qdevice(8), and the sample in /usr/share/doc/bascule/examples");
+    else
+        check_say(c, CHECK_OK, "quorum device",
+            "decides which of two nodes goes on, some %u ms after one is lost",
+            4 * conf->device_ms + 2600);
+}
+
+static void
 check_nodes(struct check *c, const struct conf *conf)
 {
     const struct conf_node *self = conf_self(conf);
@@ -79,12 +98,16 @@ check_nodes(struct check *c, const struct conf *conf)
             conf->nnodes, self->name, self->id);
     if (conf->nnodes == 1)
         check_say(c, CHECK_WARN, "takeover", "one node protects nothing: add others");
-    if (conf->nnodes == 2 && !all_fenced(conf))
+    if (conf_device_decides(conf))
+        check_device(c, conf);
+    else if (conf->device_ms)
+        check_say(c, CHECK_WARN, "quorum device",
+            "not used: it decides between two nodes that cannot fence each other");
+    if (conf->nnodes == 2 && !all_fenced(conf) && !conf->device_ms)
         check_say(c, CHECK_WARN, "takeover",
             "two nodes: when one fails the other has no majority, and there is NO "
-            "AUTOMATIC TAKEOVER; add a third node, or a fence section for each (a "
-            "quorum "
-            "device alone does not do: the lease does not know of it)");
+            "AUTOMATIC TAKEOVER; add a third node, a fence section for each, or a "
+            "quorum device (quorum-device in bascule.conf)");
 }
 
 static void

@@ -30,8 +30,9 @@ struct shared {
     char *conf; /* owned; the whole bascule.conf */
     uid_t uid;  /* of the user bascule */
     gid_t gid;
-    bool make_user; /* the machine has none: the nodes get one */
-    int ret;        /* first failure */
+    bool make_user;     /* the machine has none: the nodes get one */
+    unsigned device_ms; /* of the quorum device, on the client's host; 0: none */
+    int ret;            /* first failure */
     const struct lab *lab;
 };
 
@@ -156,7 +157,6 @@ put_corosync(struct shared *s, const char *host)
         "  token_retransmits_before_loss_const: 2\n  seqno_unchanged_const: 2\n"
         "  interface {\n    linknumber: 0\n    knet_ping_interval: 200\n"
         "    knet_ping_timeout: 1000\n    knet_pong_count: 1\n  }\n}\n"
-        "quorum {\n  provider: corosync_votequorum\n}\n"
         "logging {\n  to_stderr: yes\n  to_syslog: no\n  timestamp: hires\n}\n"
         "nodelist {\n",
         s->lab->name);
@@ -165,6 +165,13 @@ put_corosync(struct shared *s, const char *host)
             "  node {\n    name: n%u\n    nodeid: %u\n    ring0_addr: 10.77.2.%u\n  "
             "}\n",
             i, i, i);
+    add(&t, "}\nquorum {\n  provider: corosync_votequorum\n");
+    if (s->device_ms)
+        add(&t,
+            "  device {\n    model: net\n    votes: 1\n    timeout: %u\n"
+            "    sync_timeout: %u\n    net {\n      host: 10.77.1.254\n"
+            "      algorithm: ffsplit\n      tls: off\n    }\n  }\n",
+            s->device_ms, 2 * s->device_ms);
     add(&t, "}\n");
     make_dir(s, host, "etc/corosync", 0755, 0, 0);
     make_dir(s, host, "etc/corosync/uidgid.d", 0755, 0, 0);
@@ -389,6 +396,7 @@ read_conf(struct shared *s, const char *path)
         cli_error("%s", error);
         goto out;
     }
+    s->device_ms = whole->device_ms;
     ret = 0;
 out:
     conf_free(whole);

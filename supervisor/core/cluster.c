@@ -27,6 +27,12 @@ cluster_majority(const struct cluster *c, uint64_t nodes)
 }
 
 uint64_t
+cluster_given_up(const struct cluster *c)
+{
+    return c->arbiter.timeout_ms ? switched_off(c) : 0;
+}
+
+uint64_t
 cluster_answering(const struct cluster *c)
 {
     return c->members & c->synced & ~c->suspect;
@@ -88,6 +94,8 @@ cluster_view(struct cluster *c, uint64_t view, uint64_t members, uint64_t proces
     c->own_fenced = (c->own_fenced | c->fenced) & ~members;
     c->fenced = 0;
     c->ready = false;
+    arbiter_view(&c->arbiter, view && members == c->all,
+        view && members == node_bit(c->me) && members != c->all);
     for (unsigned n = 0; n <= PEER_MAX_NODE; n++)
         c->heard[n] = now;
     for (unsigned n = 0; n <= PEER_MAX_NODE; n++)
@@ -95,24 +103,38 @@ cluster_view(struct cluster *c, uint64_t view, uint64_t members, uint64_t proces
     journal_quorum(c, out);
 }
 
+static bool
+are_together(const struct cluster *c)
+{
+    return c->ready && c->members == c->all && c->synced == c->all;
+}
+
 static uint32_t
 own_flags(const struct cluster *c)
 {
     return (c->own_quorum ? PEER_FLAG_QUORATE : 0) |
-           (c->own_engine ? PEER_FLAG_ENGINE : 0);
+           (c->own_engine ? PEER_FLAG_ENGINE : 0) |
+           (are_together(c) ? PEER_FLAG_TOGETHER : 0);
+}
+
+static struct peermsg *
+beat(struct cluster *c, struct effects *out)
+{
+    struct peermsg *msg;
+
+    if (!(c->members & node_bit(c->me)))
+        return NULL;
+    msg = &effects_add(out, DO_BROADCAST, NO_SERVICE)->msg;
+    msg->kind = PEER_BEAT;
+    msg->flags = own_flags(c);
+    msg->health = c->own_health;
+    return msg;
 }
 
 void
 cluster_beat(struct cluster *c, struct effects *out)
 {
-    struct peermsg *msg;
-
-    if (!(c->members & node_bit(c->me)))
-        return;
-    msg = &effects_add(out, DO_BROADCAST, NO_SERVICE)->msg;
-    msg->kind = PEER_BEAT;
-    msg->flags = own_flags(c);
-    msg->health = c->own_health;
+    beat(c, out);
 }
 
 void
@@ -167,9 +189,10 @@ cluster_heard(
     if (!(c->members & node_bit(msg->from)))
         return false;
     c->heard[msg->from] = now;
-    if (msg->kind == PEER_BEAT)
+    if (msg->kind == PEER_BEAT) {
         take_facts(c, msg, out);
-    else if (msg->kind == PEER_SUSPECT)
+        arbiter_heard(&c->arbiter, msg, msg->from == c->me, are_together(c), now);
+    } else if (msg->kind == PEER_SUSPECT)
         take_suspicion(c, msg->node, out);
     else if (msg->kind == PEER_FENCED)
         c->fenced |= node_bit(msg->node) & c->all & ~c->members;
@@ -190,20 +213,22 @@ cluster_tick(struct cluster *c, struct mono now, struct effects *out)
 {
     /* If it was us who stood still, the others' silence is in our own backlog. */
     bool stood = mono_us_between(c->last_tick, now) > CLUSTER_SILENT_MS * 500;
+    struct peermsg *msg;
 
     c->last_tick = now;
     if (mono_before(now, c->next_beat) && !stood)
         return c->next_beat;
     c->next_beat = mono_add_ms(now, CLUSTER_BEAT_MS);
-    cluster_beat(c, out);
+    msg = beat(c, out);
+    if (msg && c->arbiter.timeout_ms)
+        arbiter_beat(&c->arbiter, now, msg);
     for (unsigned n = 1; n <= PEER_MAX_NODE; n++) {
         if (!(c->members & ~c->suspect & node_bit(n)) || n == c->me)
             continue;
         if (stood)
             c->heard[n] = now;
         else if (mono_us_between(c->heard[n], now) > CLUSTER_SILENT_MS * 1000) {
-            struct peermsg *msg = &effects_add(out, DO_BROADCAST, NO_SERVICE)->msg;
-
+            msg = &effects_add(out, DO_BROADCAST, NO_SERVICE)->msg;
             msg->kind = PEER_SUSPECT;
             msg->node = n;
         }

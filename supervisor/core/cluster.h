@@ -8,11 +8,13 @@
  *
  * Quorate: more than half of all configured nodes are members, have sent their
  * records for this view and are not silent, and Corosync says "quorate" to each.  Of
- * two nodes one that was fenced counts as one that agrees; then Corosync, which does
- * not know of it, is not asked. Pure. */
+ * two nodes one that was fenced counts as one that agrees, and so does one that the
+ * quorum device decided against; then Corosync, which does not know of it, is not
+ * asked. Pure. */
 #ifndef BSC_CLUSTER_H
 #define BSC_CLUSTER_H
 
+#include "supervisor/core/arbiter.h"
 #include "supervisor/core/wish.h"
 
 #define CLUSTER_BEAT_MS 200
@@ -28,7 +30,7 @@ struct cluster {
     uint64_t suspect;      /* members that are silent */
     uint64_t quorums;      /* members to which Corosync says quorate */
     uint64_t engines;      /* members whose engine is connected */
-    uint64_t fenced;       /* absent nodes that were switched off */
+    uint64_t fenced;       /* absent nodes that were switched off, or lost */
     uint64_t own_fenced;   /* ... as this node knows, for the next view */
     enum health health[PEER_MAX_NODE + 1];
     bool told;       /* what the journal last said of the quorum */
@@ -37,7 +39,8 @@ struct cluster {
     struct wishes wish;
     uint64_t drain_order[PEER_MAX_NODE + 1]; /* that empties the node; 0: none runs */
 
-    uint64_t own_orders; /* the last this node ever knew */
+    uint64_t own_orders;    /* the last this node ever knew */
+    struct arbiter arbiter; /* .timeout_ms is set by the shell */
     bool own_quorum, own_engine;
     enum health own_health;
     int load[PEER_MAX_NODE + 1]; /* permille, as read by this node; 0: unknown too */
@@ -73,6 +76,10 @@ void cluster_sync_end(struct cluster *c, struct effects *out);
 bool cluster_quorate(const struct cluster *c);
 uint64_t cluster_answering(const struct cluster *c); /* may be counted on */
 bool cluster_majority(const struct cluster *c, uint64_t nodes);
+
+/* cluster_given_up - nodes that count as votes because the quorum device decided
+ * against them: unlike what was fenced they may still run. */
+uint64_t cluster_given_up(const struct cluster *c);
 unsigned nodes_count(uint64_t nodes);
 
 #endif

@@ -39,7 +39,7 @@ journal_kind_name(enum journal_kind kind)
         "node-back", "quorum-gained", "quorum-lost", "engine-up", "engine-down",
         "claim", "taking", "step", "step-failed", "active", "failed", "context-lost",
         "handover", "set", "clone-lost", "order", "order-failed", "order-done", "held",
-        "fence", "fenced", "fence-failed", "forgiven" };
+        "fence", "fenced", "fence-failed", "forgiven", "device-won", "device-lost" };
 
     _Static_assert(sizeof names / sizeof names[0] == JOURNAL_NKINDS, "a name for each");
     return names[kind];

@@ -53,7 +53,9 @@ enum journal_kind {
     JOURNAL_FENCE, /* fence agents for .node are about to be run */
     JOURNAL_FENCED,
     JOURNAL_FENCE_FAILED,
-    JOURNAL_FORGIVEN, /* its failures there are forgotten */
+    JOURNAL_FORGIVEN,    /* its failures there are forgotten */
+    JOURNAL_DEVICE_WON,  /* the quorum device decided for this node, against .node */
+    JOURNAL_DEVICE_LOST, /* ... or not for this node */
     JOURNAL_NKINDS
 };
 

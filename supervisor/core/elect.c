@@ -31,6 +31,16 @@ is_left_alone(const struct service *s, const struct cluster *c, enum peer_mode m
            !(s->r.phase == SERVICE_DOWN && s->r.kept);
 }
 
+/* What only the quorum device decided against may still serve.  Its lease has surely
+ * run out if it had to ask us for it: as long as its engine requires our clone, and it
+ * does if the record has us in the set (doc/design/device.md). */
+static bool
+is_over(const struct service *s, const struct cluster *c, enum peer_mode mode)
+{
+    return !has(cluster_given_up(c), s->r.active) || s->r.shut ||
+           s->r.phase == SERVICE_IDLE || mode == MODE_TAKEOVER;
+}
+
 bool
 elect_claimable(const struct service *s, const struct cluster *c)
 {
@@ -94,7 +104,7 @@ elect_mode(const struct service *s, const struct cluster *c, unsigned node,
         return false;
     if (*mode != MODE_RESUME && has(c->wish.w.maintained, node))
         return false;
-    return !is_left_alone(s, c, *mode);
+    return is_over(s, c, *mode) && !is_left_alone(s, c, *mode);
 }
 
 bool

@@ -229,6 +229,9 @@ take_in(struct member *m, const struct member_event *ev, struct effects *out)
     case MEMBER_LOAD:
         on_load(m, ev);
         break;
+    case MEMBER_DEVICE:
+        arbiter_device(&c->arbiter, ev->on, ev->now);
+        break;
     case MEMBER_TICK:
     case MEMBER_NKINDS:
         break;
@@ -245,9 +248,33 @@ serves(const struct member *m)
     return false;
 }
 
+/* The device's word is as good as a fence agent's: the other does nothing more that
+ * needs a majority. */
+static void
+arbitrate(
+    struct member *m, enum arbiter_state was, struct mono now, struct effects *out)
+{
+    struct cluster *c = &m->cluster;
+    bool won = arbiter_look(&c->arbiter, now);
+    struct peermsg *msg;
+    unsigned other = 1;
+
+    while (other < PEER_MAX_NODE && !(c->all & ~node_bit(c->me) & node_bit(other)))
+        other++;
+    if (c->arbiter.state == ARBITER_LOST && was != ARBITER_LOST)
+        effects_journal(out, JOURNAL_DEVICE_LOST, NO_SERVICE, other);
+    if (!won)
+        return;
+    effects_journal(out, JOURNAL_DEVICE_WON, NO_SERVICE, other);
+    msg = &effects_add(out, DO_BROADCAST, NO_SERVICE)->msg;
+    msg->kind = PEER_FENCED;
+    msg->node = other;
+}
+
 void
 member_step(struct member *m, const struct member_event *ev, struct effects *out)
 {
+    enum arbiter_state was = m->cluster.arbiter.state;
     struct mono next, at;
 
     assert(ev->service < MEMBER_MAX_SERVICES || ev->service == NO_SERVICE);
@@ -256,6 +283,7 @@ member_step(struct member *m, const struct member_event *ev, struct effects *out
     orders_settle(m, out);
     place_look(m->services, m->nservices, &m->cluster);
     next = cluster_tick(&m->cluster, ev->now, out);
+    arbitrate(m, was, ev->now, out);
     for (unsigned i = 0; i < m->nservices; i++) {
         at = drive_next(&m->services[i], &m->cluster, ev->now, out);
         if (mono_before(at, next))
@@ -277,7 +305,8 @@ const char *
 member_event_name(enum member_event_kind kind)
 {
     static const char *const names[] = { "view", "message", "quorum", "health", "tick",
-        "engine", "report", "answer", "standby", "failed", "order", "fenced", "load" };
+        "engine", "report", "answer", "standby", "failed", "order", "fenced", "device",
+        "load" };
 
     _Static_assert(sizeof names / sizeof names[0] == MEMBER_NKINDS, "a name for each");
     return names[kind];

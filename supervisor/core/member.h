@@ -29,6 +29,7 @@ enum member_event_kind {
     MEMBER_ORDER,  /* a client at this node orders .msg.what, .value of .service, .node
                     */
     MEMBER_FENCED, /* the fence agents of .node have ended: it is off (.on), or .text */
+    MEMBER_DEVICE, /* Corosync: the quorum device votes for this node alone (.on) */
     MEMBER_LOAD, /* .load (permille) of .node was read, or of .service, with .health */
     MEMBER_NKINDS
 };

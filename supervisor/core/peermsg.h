@@ -37,7 +37,8 @@ enum peer_kind {
     PEER_STEP,     /* the active's supervisor begins order .order */
     PEER_ORDER_DONE, /* order .order has ended: .reason, .text */
     PEER_WISH,       /* the sender's wishes of a service, or of the cluster */
-    PEER_FENCED,     /* .node was switched off by fence agents */
+    PEER_FENCED,     /* .node was switched off by fence agents, or the quorum device
+                        decided against it */
     PEER_FORGIVE,    /* failures on .node are forgotten: .w.fails of it were .value */
     PEER_NKINDS
 };
@@ -109,7 +110,11 @@ enum order_why { /* who wants it: an operator, or which rule of plan.c */
     WHY_N
 };
 
-enum { PEER_FLAG_QUORATE = 1, PEER_FLAG_ENGINE = 2 }; /* in a BEAT and a SYNC_END */
+enum { /* in a BEAT and a SYNC_END */
+    PEER_FLAG_QUORATE = 1,
+    PEER_FLAG_ENGINE = 2,
+    PEER_FLAG_TOGETHER = 4 /* all nodes are members, and the sender has merged */
+};
 
 struct peermsg {
     enum peer_kind kind;
@@ -117,16 +122,18 @@ struct peermsg {
     uint32_t service; /* peer_service_key(), 0 if it concerns none */
     uint64_t view;    /* SYNC, SYNC_END, WISH */
     struct reign r; /* SYNC: all; SYNC_END: .set, nodes that were fenced; others: epoch,
-                       version, set, mode, shut, doubt */
+                       version, set, mode, shut, doubt; BEAT: .epoch, the
+                       number of the other's last beat (see arbiter.h) */
     unsigned node;  /* CLAIM, SUSPECT, HANDOVER, ORDER, FORGIVE */
     int64_t age_us; /* STOPPED: since the last acknowledged beat; -1: never */
     uint32_t flags; /* BEAT, SYNC_END */
     enum health health; /* BEAT */
-    uint64_t order;  /* ORDER: sender's token; STEP, ORDER_DONE: number of the order */
-    unsigned reason; /* ORDER_DONE: enum order_reason */
+    uint64_t order;     /* ORDER: sender's token; STEP, ORDER_DONE: number of the order;
+                           BEAT: its own number, or 0 */
+    unsigned reason;    /* ORDER_DONE: enum order_reason */
     enum order_what what; /* ORDER */
     enum order_why why;   /* ORDER */
-    uint32_t value;       /* ORDER, FORGIVE */
+    uint32_t value;       /* ORDER, FORGIVE; BEAT: ms, time-out of the quorum device */
     struct wish w;        /* WISH; travels with no other */
     char text[PEER_TEXT];
 };

@@ -380,6 +380,9 @@ handle(struct sim *s, const struct sim_event *ev)
         if (nd->up && ev->gen == nd->gen)
             sim_fence_ends(s, ev->node, ev->from);
         break;
+    case SIM_DEVICE:
+        device_event(s);
+        break;
     case SIM_SHARP:
         sim_cut(s, node_bit(ev->node));
         break;

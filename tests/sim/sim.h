@@ -10,6 +10,7 @@
  *   sim.c         clock, events, promises
  *   sim_faults.c  what can go wrong, and be ordered
  *   sim_group.c   Corosync: rings, total order, what is delivered at a cut
+ *   sim_device.c  the quorum device
  *   sim_engine.c  sockmigd: checkpoints, clones, orders
  *   sim_beats.c   sockmigd: beats and the lease */
 #ifndef BSC_SIM_H
@@ -44,6 +45,7 @@ enum sim_what {
     SIM_ENGINE_UP,
     SIM_SHARP,      /* the cut of a node that has just said something */
     SIM_FENCE,      /* fence agents run by a node for another one end */
+    SIM_DEVICE,     /* the quorum device looks at its clients */
     SIM_ENGINE_TOLD /* the supervisor sees the engine's connection change */
 };
 
@@ -119,6 +121,19 @@ struct sim_ring {
     uint64_t *hash; /* owned; record after each entry, 0: nobody was there yet */
 };
 
+struct sim_device {               /* Corosync's quorum device, for two nodes */
+    unsigned ms;                  /* its time-out; 0: there is none */
+    unsigned holder;              /* who has its vote alone; 0: nobody, or both */
+    bool cut[SIM_MAX];            /* its network, from the node */
+    bool gone[SIM_MAX];           /* as seen at the last look */
+    int64_t drop_at[SIM_MAX];     /* the device gives the node up then */
+    int64_t believes_to[SIM_MAX]; /* the node notices then */
+    bool dropped[SIM_MAX];
+    bool believes[SIM_MAX];
+    bool whims;   /* it takes its vote back now and then */
+    bool unbound; /* planted: the lease asks nobody */
+};
+
 struct sim_mutant {
     const char *name;
     void (*before)(struct member *m, struct member_event *ev);
@@ -141,6 +156,7 @@ struct sim {
     unsigned owner[4096]; /* of an epoch */
     uint64_t opened;      /* newest epoch whose gates were open */
     const struct sim_mutant *mutant;
+    struct sim_device device;
     bool fencing;  /* nodes can be fenced */
     bool no_power; /* planted: agents say yes, and nothing is off */
     bool sharp;    /* the network is cut just when it hurts */
@@ -177,7 +193,11 @@ void sim_order(
 unsigned sim_serving(const struct sim *s); /* node with open gates, 0 if none */
 uint64_t sim_set(const struct sim *s);     /* the set, as the active node has it */
 
+void sim_device_start(struct sim *s, unsigned ms);
+void sim_device_cut(struct sim *s, unsigned node, bool cut);
+
 /* Between the files. */
+void device_event(struct sim *s);
 bool sim_linked(const struct sim *s, unsigned a, unsigned b);
 void sim_push(struct sim *s, const struct sim_event *ev);
 void sim_trace(struct sim *s, const char *fmt, ...)

@@ -59,8 +59,9 @@ engine_on_ack(struct sim *s, const struct sim_event *ev)
         return;
     e->beat_acks[slot] |= node_bit(ev->from);
     if (!(e->beat_acks[slot] & node_bit(ev->node)) ||
-        (s->n > 3 && /* one or two need no proof, see sockmig/core/lease.h */
-            !cluster_majority(&nd->core.cluster, e->beat_acks[slot])))
+        ((s->n > 3 || /* one or two need no proof, see sockmig/core/lease.h */
+             (s->device.ms && e->required && !s->device.unbound)) &&
+            2 * nodes_count(e->beat_acks[slot]) <= s->n - 1))
         return;
     until = e->beat_sent[slot] +
             SIM_LEASE_MS * INT64_C(1000000000) / (1000000 + nd->rate_ppm);

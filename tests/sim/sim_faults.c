@@ -40,6 +40,8 @@ sim_super_start(struct sim *s, unsigned node)
     nd->inbox_pos[0] = nd->inbox_pos[1] = 0;
     member_init(&nd->core, node, node_bit(s->n) - 2, &plan, &nd->wishes[0]);
     member_add(&nd->core, KEY, &p, SIM_LEASE_MS, &nd->disk, &nd->wishes[1]);
+    arbiter_init(&nd->core.cluster.arbiter, s->device.ms);
+    s->device.believes[node] = false;
     nd->core.fencing.can = s->fencing ? node_bit(s->n) - 2 : 0;
     if (nd->engine.up)
         sim_push(s, &(struct sim_event){ .at = s->now + 1000,

@@ -54,7 +54,7 @@ reads(cmap_handle_t map, const char *key, const char *want)
 static const char *
 objection(const struct device *d, cmap_handle_t map)
 {
-    uint32_t timeout_ms = DEFAULT_TIMEOUT_MS;
+    uint32_t timeout_ms = DEFAULT_TIMEOUT_MS, votes;
 
     cmap_get_uint32(map, "quorum.device.timeout", &timeout_ms);
     if (!reads(map, "quorum.device.model", "net"))
@@ -66,6 +66,8 @@ objection(const struct device *d, cmap_handle_t map)
         is_set(map, "quorum.last_man_standing"))
         return "corosync.conf must not say two_node, auto_tie_breaker or "
                "last_man_standing beside it";
+    if (cmap_get_uint32(map, "quorum.expected_votes", &votes) == CS_OK)
+        return "corosync.conf must not say expected_votes beside it";
     if (timeout_ms > d->timeout_ms)
         return "timeout of the device in corosync.conf is longer than quorum-device in "
                "bascule.conf: make them equal on all nodes";
@@ -99,11 +101,10 @@ quorum_cb(votequorum_handle_t handle, uint64_t context, uint32_t quorate, uint32
 
     (void)handle;
     for (uint32_t i = 0; i < n; i++) {
-        if (nodes[i].state != VOTEQUORUM_NODESTATE_MEMBER)
-            continue;
+        /* the device is listed when it is registered; its state says nothing */
         if (nodes[i].nodeid == VOTEQUORUM_QDEVICE_NODEID)
             votes = true;
-        else
+        else if (nodes[i].state == VOTEQUORUM_NODESTATE_MEMBER)
             here++;
     }
     held = quorate && votes && here == 1;

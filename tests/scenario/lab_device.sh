@@ -1,7 +1,6 @@
 #!/bin/bash
 # lab_device.sh - two nodes and a real corosync-qnetd on a third host: the active node
-# crashes and the other takes over; the device is lost and nothing happens; then the
-# standby is lost too and nobody goes on until it is back.
+# crashes, the device decides, the other takes over and the client's connection stays.
 set -u
 . "$top_srcdir/tests/scenario/lab_common.sh"
 for p in corosync-qnetd corosync-qdevice; do

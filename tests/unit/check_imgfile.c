@@ -164,7 +164,6 @@ START_TEST(what_is_not_whole_is_not_there)
     struct imgfile_out out;
     struct imgfile_in in;
 
-    snprintf(newer, sizeof newer, "version %d", IMGFILE_VERSION + 1);
     begin(&out, IMGFILE_VERSION + 1, EM_X86_64);
     imgfile_discard(&out);
     ck_assert_int_eq(imgfile_open(&in, folder, error), 0); /* the old one */

@@ -178,252 +178,37 @@ START_TEST(two_nodes_that_fence)
 }
 END_TEST
 
-/* Planted mistakes.  Each pokes the state of the cores as the mistake would. */
-
-static void
-no_lease_wait(struct member *m, struct member_event *ev)
-{
-    m->services[0].own.lease_over = ev->now;
-}
-
-static void
-no_fence(struct member *m, struct member_event *ev)
-{
-    struct service *v = &m->services[0];
-
-    (void)ev;
-    if (v->state == SERVICE_CLAIMED)
-        v->own.fenced = v->claim.epoch;
-}
-
-static void
-no_votes(struct member *m, struct member_event *ev)
-{
-    (void)ev;
-    if (m->services[0].claim.epoch)
-        m->services[0].stopped = m->cluster.all;
-}
-
-static void
-forgotten_ages(struct member *m, struct member_event *ev)
-{
-    (void)m;
-    if (ev->kind == MEMBER_MESSAGE && ev->msg.kind == PEER_STOPPED)
-        ev->msg.age_us = -1;
-}
-
-static void
-stale_claims(struct member *m, struct member_event *ev)
-{
-    if (ev->kind == MEMBER_MESSAGE && ev->msg.kind == PEER_CLAIM &&
-        ev->msg.r.epoch <= m->services[0].r.floor) {
-        m->services[0].r.floor = ev->msg.r.epoch - 1;
-        m->services[0].own.voted = 0;
-    }
-    if (m->services[0].state == SERVICE_CLAIMED)
-        m->services[0].own.fenced = m->services[0].claim.epoch;
-}
-
-static void
-outside_the_set(struct member *m, struct member_event *ev)
-{
-    if (ev->kind == MEMBER_MESSAGE && m->services[0].r.phase == SERVICE_DOWN)
-        m->services[0].r.set = m->cluster.all;
-}
-
-static void
-doubt_ignored(struct member *m, struct member_event *ev)
-{
-    (void)ev;
-    if (m->services[0].state != SERVICE_TAKING)
-        m->services[0].r.doubt = false;
-    if (!(m->cluster.members & node_bit(m->services[0].r.active)))
-        m->services[0].r.doubt = false;
-}
-
-static void
-added_too_early(struct member *m, struct member_event *ev)
-{
-    (void)ev;
-    if (m->services[0].own.adding)
-        m->services[0].own.required |= m->services[0].own.adding;
-}
-
-/* ... and the engine hears of it never: the mistake of the order of two steps is seen
- * only when the second does not come. */
-static void
-engine_not_told(struct member *m, struct effects *out)
-{
-    (void)m;
-    for (unsigned i = 0; i < out->n; i++)
-        if (out->v[i].what == DO_ENGINE && out->v[i].op == ENGINE_SET)
-            out->v[i].r.set = 0;
-}
-
-static void
-shrunk_too_early(struct member *m, struct member_event *ev)
-{
-    (void)ev;
-    if (m->services[0].state == SERVICE_ACTIVE)
-        m->services[0].confirmed = m->cluster.all;
-}
-
-static void
-not_required_first(struct member *m, struct effects *out)
-{
-    for (unsigned i = 0; i < out->n; i++) {
-        static unsigned delayed;
-        struct peermsg *msg = &out->v[i].msg;
-        struct effect *e;
-
-        if (out->v[i].what != DO_BROADCAST || msg->kind != PEER_SET ||
-            !(m->services[0].r.set & ~msg->r.set))
-            continue;
-        e = effects_add(out, DO_ENGINE, 0);
-        e->op = ENGINE_SET;
-        e->r.epoch = msg->r.epoch;
-        e->r.set = msg->r.set;
-        if (++delayed % 32) /* the agreement takes its time */
-            msg->kind = PEER_CONFIRM;
-        return;
-    }
-}
-
-static void
-served_unconfirmed(struct member *m, struct member_event *ev)
-{
-    (void)ev;
-    if (m->services[0].state == SERVICE_TAKING)
-        m->services[0].confirmed = m->cluster.all;
-}
-
-static void
-quorum_ignored(struct member *m, struct member_event *ev)
-{
-    (void)ev;
-    if (m->cluster.members)
-        m->cluster.all = m->cluster.members;
-    m->cluster.quorums = ~(uint64_t)0;
-}
-
-static void
-shut_is_guessed(struct member *m, struct effects *out)
-{
-    (void)m;
-    for (unsigned i = 0; i < out->n; i++)
-        if (out->v[i].what == DO_BROADCAST && out->v[i].msg.kind == PEER_FAILED)
-            out->v[i].msg.r.shut = true;
-}
-
-static void
-handed_too_early(struct member *m, struct member_event *ev)
-{
-    struct conduct *own = &m->services[0].own;
-
-    (void)ev;
-    if (own->busy && own->op == ENGINE_HANDOVER)
-        own->handed = own->op_epoch;
-}
-
-static void
-forgets_records(struct member *m, struct effects *out)
-{
-    (void)m;
-    for (unsigned i = 0; i < out->n; i++)
-        if (out->v[i].what == DO_PERSIST)
-            out->v[i].r = (struct reign){ 0 };
-}
-
-static void
-restart_forgets(struct member *m, struct member_event *ev)
-{
-    if (ev->kind == MEMBER_REPORT && ev->report.seen < m->services[0].r.epoch)
-        m->services[0].own.ordered = 0;
-}
-
-static void
-journal_after(struct member *m, struct effects *out)
-{
-    (void)m;
-    for (unsigned i = 0; i + 1 < out->n; i++)
-        if (out->v[i].what == DO_JOURNAL && out->v[i + 1].what == DO_ENGINE) {
-            struct effect e = out->v[i];
-
-            out->v[i] = out->v[i + 1];
-            out->v[i + 1] = e;
-        }
-}
-
-static void
-fenced_at_once(struct member *m, struct member_event *ev)
-{
-    (void)ev;
-    if (m->cluster.ready)
-        m->cluster.fenced = m->cluster.all & ~m->cluster.members;
-}
-
-static void
-fences_though_never_met(struct member *m, struct member_event *ev)
-{
-    (void)ev;
-    m->fencing.met = m->cluster.all;
-}
-
-static const struct sim_mutant pair_mutants[] = {
-    { "the agent says yes and the node is not off", NULL, NULL },
-    { "thought to be off before the agent says so", fenced_at_once, NULL },
-    { "who boots alone fences the other", fences_though_never_met, NULL },
-};
+/* Planted mistakes. */
 
 START_TEST(pair_mutant_is_found)
 {
     for (uint64_t seed = 0; seed < MUTANT_SEEDS; seed++) {
-        bool ok = run_pair(seed, &pair_mutants[_i]);
+        bool ok = run_pair(seed, &sim_pair_mutants[_i]);
 
         if (!ok && getenv("SIM_VERBOSE"))
-            printf("%s: seed %lu: %s\n", pair_mutants[_i].name, (unsigned long)seed,
+            printf("%s: seed %lu: %s\n", sim_pair_mutants[_i].name, (unsigned long)seed,
                 s.broken);
         sim_fini(&s);
         if (!ok)
             return;
     }
-    ck_abort_msg("%s: not found in %d seeds", pair_mutants[_i].name, MUTANT_SEEDS);
+    ck_abort_msg("%s: not found in %d seeds", sim_pair_mutants[_i].name, MUTANT_SEEDS);
 }
 END_TEST
-
-static const struct sim_mutant mutants[] = {
-    { "no waiting for the lease", no_lease_wait, NULL },
-    { "a vote without a fence", no_fence, NULL },
-    { "no votes needed", no_votes, NULL },
-    { "votes without the age of the last acknowledgement", forgotten_ages, NULL },
-    { "stale claims are accepted", stale_claims, NULL },
-    { "elected outside the set", outside_the_set, NULL },
-    { "a reign that may have served is ignored", doubt_ignored, NULL },
-    { "in the set before the engine requires it", added_too_early, engine_not_told },
-    { "not required any more before it is agreed", NULL, not_required_first },
-    { "not required any more before a majority knows", shrunk_too_early, NULL },
-    { "served before a majority knows", served_unconfirmed, NULL },
-    { "quorum ignored", quorum_ignored, NULL },
-    { "gates called shut that may be open", NULL, shut_is_guessed },
-    { "handed over before the engine has stopped", handed_too_early, NULL },
-    { "records are not durable", NULL, forgets_records },
-    { "a restarted supervisor thinks it never ordered", restart_forgets, NULL },
-    { "the journal is written after the act", NULL, journal_after },
-};
 
 START_TEST(mutant_is_found)
 {
     for (uint64_t seed = 0; seed < MUTANT_SEEDS; seed++) {
-        bool ok = run_seed(seed, &mutants[_i]);
+        bool ok = run_seed(seed, &sim_mutants[_i]);
 
         if (!ok && getenv("SIM_VERBOSE"))
-            printf(
-                "%s: seed %lu: %s\n", mutants[_i].name, (unsigned long)seed, s.broken);
+            printf("%s: seed %lu: %s\n", sim_mutants[_i].name, (unsigned long)seed,
+                s.broken);
         sim_fini(&s);
         if (!ok)
             return;
     }
-    ck_abort_msg("%s: not found in %d seeds", mutants[_i].name, MUTANT_SEEDS);
+    ck_abort_msg("%s: not found in %d seeds", sim_mutants[_i].name, MUTANT_SEEDS);
 }
 END_TEST
 
@@ -597,10 +382,9 @@ main(int argc, char **argv)
     tcase_add_test(tc, the_active_node_is_cut_off_and_comes_back);
     tcase_add_test(tc, the_supervisor_of_the_active_node_hangs);
     tcase_add_loop_test(tc, safe_and_live, 0, SEEDS / BATCH);
-    tcase_add_loop_test(tc, mutant_is_found, 0, sizeof mutants / sizeof mutants[0]);
+    tcase_add_loop_test(tc, mutant_is_found, 0, SIM_MUTANTS);
     tcase_add_loop_test(tc, two_nodes_that_fence, 0, 4);
-    tcase_add_loop_test(
-        tc, pair_mutant_is_found, 0, sizeof pair_mutants / sizeof pair_mutants[0]);
+    tcase_add_loop_test(tc, pair_mutant_is_found, 0, SIM_PAIR_MUTANTS);
     tcase_set_timeout(tc, 120);
     suite_add_tcase(suite, tc);
     srunner_run_all(runner, CK_ENV);

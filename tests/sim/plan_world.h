@@ -51,6 +51,9 @@ struct world_mutant {
     void (*after)(struct member *m, struct effects *out);
 };
 
+enum { WORLD_MUTANTS = 10 };
+extern const struct world_mutant world_mutants[WORLD_MUTANTS]; /* plan_mutants.c */
+
 struct world {
     int64_t now; /* us */
     unsigned n;  /* nodes + 1 */

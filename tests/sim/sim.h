@@ -140,6 +140,11 @@ struct sim_mutant {
     void (*after)(struct member *m, struct effects *out);
 };
 
+/* sim_mutants.c: in clusters of any size, in those of two that fence. */
+enum { SIM_MUTANTS = 17, SIM_PAIR_MUTANTS = 3 };
+extern const struct sim_mutant sim_mutants[SIM_MUTANTS];
+extern const struct sim_mutant sim_pair_mutants[SIM_PAIR_MUTANTS];
+
 struct sim {
     int64_t now;
     unsigned n;

@@ -4,7 +4,7 @@
 #
 # The linker knows what code can reach: an undefined symbol outside the list is a
 # clock, a socket, a file, an allocation or a log line that got into a core.
-allowed='^(mem(cpy|set|cmp|move|chr)|__mem(cpy|set|move)_chk|strn?len|strn?cmp|strchr|abort|__assert_fail|__stack_chk_fail|__popcount[sd]i2|_GLOBAL_OFFSET_TABLE_)$'
+allowed='^(mem(cpy|set|cmp|move|chr)|bcmp|__mem(cpy|set|move)_chk|strn?len|strn?cmp|strchr|abort|__assert_fail|__stack_chk_fail|__popcount[sd]i2|_GLOBAL_OFFSET_TABLE_)$'
 # What only turns values into text and back, into the caller's storage.
 allowed="$allowed"'|^(__)?(v?snprintf|strtoul|strtoull|strtol|strtoll)(_chk)?$'
 archives=$(find "$top_builddir" -path '*/core/*.a')

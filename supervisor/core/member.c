@@ -182,10 +182,43 @@ on_load(struct member *m, const struct member_event *ev)
 }
 
 static void
+on_quorum(struct cluster *c, const struct member_event *ev, struct effects *out)
+{
+    c->own_quorum = ev->on;
+    c->process_left &= ev->members; /* the whole node went down after it */
+    cluster_beat(c, out);
+}
+
+static void
+on_health(struct cluster *c, const struct member_event *ev, struct effects *out)
+{
+    if (c->own_health == ev->health)
+        return;
+    c->own_health = ev->health;
+    cluster_beat(c, out);
+}
+
+/* What this node's engine says of a service. */
+static void
+on_service(struct member *m, const struct member_event *ev, struct effects *out)
+{
+    struct cluster *c = &m->cluster;
+    struct service *s = &m->services[ev->service];
+
+    if (ev->kind == MEMBER_REPORT)
+        heed_report(s, c, &ev->report, ev->now, out);
+    else if (ev->kind == MEMBER_ANSWER)
+        heed_answer(s, c, &ev->answer, ev->now, out);
+    else if (ev->kind == MEMBER_STANDBY)
+        heed_standby(s, ev->epoch, ev->node, ev->on);
+    else
+        heed_failed(s, c, ev->epoch, ev->text);
+}
+
+static void
 take_in(struct member *m, const struct member_event *ev, struct effects *out)
 {
     struct cluster *c = &m->cluster;
-    struct service *s = &m->services[ev->service == NO_SERVICE ? 0 : ev->service];
 
     switch (ev->kind) {
     case MEMBER_VIEW:
@@ -195,30 +228,19 @@ take_in(struct member *m, const struct member_event *ev, struct effects *out)
         on_message(m, ev, out);
         break;
     case MEMBER_QUORUM:
-        c->own_quorum = ev->on;
-        c->process_left &= ev->members; /* the whole node went down after it */
-        cluster_beat(c, out);
+        on_quorum(c, ev, out);
         break;
     case MEMBER_HEALTH:
-        if (c->own_health != ev->health) {
-            c->own_health = ev->health;
-            cluster_beat(c, out);
-        }
+        on_health(c, ev, out);
         break;
     case MEMBER_ENGINE:
         on_engine(m, ev, out);
         break;
     case MEMBER_REPORT:
-        heed_report(s, c, &ev->report, ev->now, out);
-        break;
     case MEMBER_ANSWER:
-        heed_answer(s, c, &ev->answer, ev->now, out);
-        break;
     case MEMBER_STANDBY:
-        heed_standby(s, ev->epoch, ev->node, ev->on);
-        break;
     case MEMBER_FAILED:
-        heed_failed(s, c, ev->epoch, ev->text);
+        on_service(m, ev, out);
         break;
     case MEMBER_ORDER:
         on_order(m, ev, out);

@@ -3,6 +3,8 @@
  * Source: sched(7). */
 #include "sockmig/boost.h"
 
+#include "sockmig/ckpt/tree.h"
+
 #include <dirent.h>
 #include <errno.h>
 #include <sched.h>
@@ -10,7 +12,6 @@
 #include <stdlib.h>
 #include <sys/resource.h>
 
-#define DEPTH 8 /* generations of processes */
 #define RAISED (SCHED_RR | SCHED_RESET_ON_FORK)
 
 static bool
@@ -31,51 +32,32 @@ raise_one(struct boost *b, pid_t tid)
         b->threads[b->n++] = tid;
 }
 
-static void raise_process(struct boost *b, pid_t pid, unsigned depth);
-
 static void
-raise_children(struct boost *b, pid_t pid, pid_t tid, unsigned depth)
-{
-    char path[64];
-    FILE *f;
-    int child;
-
-    snprintf(path, sizeof path, "/proc/%d/task/%d/children", (int)pid, (int)tid);
-    f = fopen(path, "re");
-    if (!f)
-        return;
-    while (fscanf(f, "%d", &child) == 1)
-        raise_process(b, child, depth + 1);
-    fclose(f);
-}
-
-static void
-raise_process(struct boost *b, pid_t pid, unsigned depth)
+raise_process(struct boost *b, pid_t pid)
 {
     const struct dirent *d;
     char path[64];
     DIR *tasks;
 
     snprintf(path, sizeof path, "/proc/%d/task", (int)pid);
-    tasks = depth < DEPTH ? opendir(path) : NULL;
-    if (!tasks)
-        return;
-    while ((d = readdir(tasks))) {
-        pid_t tid = (pid_t)atoi(d->d_name);
-
-        if (tid <= 0)
-            continue;
-        raise_one(b, tid);
-        raise_children(b, pid, tid, depth);
-    }
-    closedir(tasks);
+    tasks = opendir(path);
+    while (tasks && (d = readdir(tasks)) != NULL)
+        if (d->d_name[0] != '.')
+            raise_one(b, (pid_t)atoi(d->d_name));
+    if (tasks)
+        closedir(tasks);
 }
 
 void
 boost_begin(struct boost *b, pid_t pid)
 {
+    struct tree family;
+    int ret = tree_find(&family, pid);
+
     b->n = 0;
-    raise_process(b, pid, 0);
+    for (unsigned i = 0; i < family.n && ret == 0; i++)
+        raise_process(b, family.pids[i]);
+    tree_close(&family);
 }
 
 /* An id may be somebody else's by now: only what still is as it was made here. */

@@ -273,8 +273,9 @@ replayer_begin(struct engine *e)
     r->ndivergences = 0;
     r->epoch = e->last_wake_epoch;
     r->began = mono_clock();
-    boost_begin(&r->boost, e->last_wake.pid);
     replayer_turn(e);
+    if (r->running) /* there is something to wait for */
+        boost_begin(&r->boost, e->last_wake.pid);
 }
 
 bool

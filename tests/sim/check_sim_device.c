@@ -105,37 +105,12 @@ storm(uint64_t seed, const struct sim_mutant *mutant)
     }
 }
 
-static void
-heal(void)
-{
-    s.sharp = false;
-    sim_run_ms(&s, 10);
-    sim_cut(&s, 0);
-    for (unsigned i = 1; i < s.n; i++) {
-        s.node[i].engine.refuse = false;
-        sim_device_cut(&s, i, false);
-        sim_hang(&s, i, false);
-        sim_boot(&s, i);
-        sim_super_start(&s, i);
-    }
-    for (unsigned i = 0; i < 600 && !s.broken[0]; i++) {
-        unsigned serving;
-
-        sim_run_ms(&s, 100);
-        serving = sim_serving(&s);
-        if (serving && sim_set(&s) == node_bit(3 - serving))
-            return;
-    }
-    sim_break(&s, "live: healed for a minute, active %u, set %x", sim_serving(&s),
-        (unsigned)sim_set(&s));
-}
-
 static bool
 run_seed(uint64_t seed, const struct sim_mutant *mutant)
 {
     storm(seed, mutant);
     if (!s.broken[0] && !mutant)
-        heal();
+        sim_heal(&s, NULL);
     return !s.broken[0];
 }
 

@@ -108,39 +108,12 @@ end_maintenance(unsigned at)
             sim_order(&s, at, WHAT_MAINTENANCE, n, 0);
 }
 
-static void
-heal(void)
-{
-    s.sharp = false;
-    sim_run_ms(&s, 10);
-    sim_cut(&s, 0);
-    for (unsigned i = 1; i < s.n; i++) {
-        s.node[i].engine.refuse = false;
-        sim_hang(&s, i, false);
-        sim_boot(&s, i);
-        sim_super_start(&s, i);
-    }
-    for (unsigned i = 0; i < 600 && !s.broken[0]; i++) {
-        uint64_t all = node_bit(s.n) - 2, serving;
-
-        sim_run_ms(&s, 100);
-        end_maintenance(1 + i % (s.n - 1));
-        if (s.fencing)
-            sim_boot(&s, 1 + i % (s.n - 1)); /* what was fenced is switched on again */
-        serving = sim_serving(&s);
-        if (serving && sim_set(&s) == (all & ~node_bit((unsigned)serving)))
-            return;
-    }
-    sim_break(&s, "live: healed for a minute, active %u, set %x", sim_serving(&s),
-        (unsigned)sim_set(&s));
-}
-
 static bool
 run_seed(uint64_t seed, const struct sim_mutant *mutant)
 {
     storm(seed, seed % 3 ? 3 : 5, 40, mutant, !mutant && seed % 4 == 1);
     if (!s.broken[0] && !mutant)
-        heal();
+        sim_heal(&s, end_maintenance);
     return !s.broken[0];
 }
 
@@ -162,7 +135,7 @@ run_pair(uint64_t seed, const struct sim_mutant *mutant)
 {
     storm(seed, 2, 40, mutant, true);
     if (!s.broken[0] && !mutant)
-        heal();
+        sim_heal(&s, end_maintenance);
     return !s.broken[0];
 }
 

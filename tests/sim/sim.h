@@ -189,6 +189,10 @@ void sim_disconnect(struct sim *s, unsigned node);   /* from its engine, for a w
 void sim_service_fail(struct sim *s, unsigned node);
 void sim_hang(struct sim *s, unsigned node, bool hung);
 void sim_cut(struct sim *s, uint64_t nodes); /* @nodes from the rest; 0: heal */
+
+/* sim_heal - take all faults back; within a minute the service must be protected by all
+ * other nodes, or the promise is broken.  @operate: at a node now and then; NULL. */
+void sim_heal(struct sim *s, void (*operate)(unsigned at));
 void sim_switchover(struct sim *s, unsigned at, unsigned to);
 void sim_fence(struct sim *s, unsigned by, unsigned node);
 void sim_fence_ends(struct sim *s, unsigned by, unsigned node);

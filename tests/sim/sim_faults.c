@@ -206,3 +206,40 @@ sim_fence_ends(struct sim *s, unsigned by, unsigned node)
         &(struct member_event){
             .kind = MEMBER_FENCED, .node = node, .on = ok, .text = "agent" });
 }
+
+static void
+take_back(struct sim *s)
+{
+    s->sharp = false;
+    sim_run_ms(s, 10);
+    sim_cut(s, 0);
+    for (unsigned i = 1; i < s->n; i++) {
+        s->node[i].engine.refuse = false;
+        sim_device_cut(s, i, false);
+        sim_hang(s, i, false);
+        sim_boot(s, i);
+        sim_super_start(s, i);
+    }
+}
+
+void
+sim_heal(struct sim *s, void (*operate)(unsigned at))
+{
+    uint64_t all = node_bit(s->n) - 2;
+
+    take_back(s);
+    for (unsigned i = 0; i < 600 && !s->broken[0]; i++) {
+        unsigned at = 1 + i % (s->n - 1), serving;
+
+        sim_run_ms(s, 100);
+        if (operate)
+            operate(at);
+        if (s->fencing)
+            sim_boot(s, at); /* what was fenced is switched on again */
+        serving = sim_serving(s);
+        if (serving && sim_set(s) == (all & ~node_bit(serving)))
+            return;
+    }
+    sim_break(s, "live: healed for a minute, active %u, set %x", sim_serving(s),
+        (unsigned)sim_set(s));
+}

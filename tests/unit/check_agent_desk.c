@@ -2,7 +2,7 @@
  *
  * check_agent_desk.c - orders by SET: which are taken, and how the others are refused.
  */
-#include "agent/core/desk.h"
+#include "tests/unit/sample_snapshot.h"
 
 #include <check.h>
 #include <stdlib.h>
@@ -11,21 +11,6 @@
 #define LOCK 5
 
 static struct snapshot snap; /* megabytes */
-
-static void
-make_snapshot(struct snapshot *s, bool answering, const struct desk *d)
-{
-    struct member_row *member;
-    struct cluster_row *cluster;
-
-    snapshot_clear(s);
-    cluster = snapshot_numbered(s, SNAP_CLUSTER, 0);
-    cluster->state = answering ? LIVE_ANSWERING : LIVE_ABSENT;
-    member = snapshot_numbered(s, SNAP_MEMBER, 1);
-    snapshot_text(member->name, sizeof member->name, "n1");
-    snapshot_named(s, SNAP_SERVICE, "redis");
-    desk_show(d, s);
-}
 
 enum what {
     END,
@@ -190,7 +175,7 @@ START_TEST(set)
             .outcome = rows[_i].pending ? OUTCOME_PENDING : OUTCOME_ACCEPTED,
             .index = { 2, 'o', 'p', 7 },
             .nindex = 4 };
-    make_snapshot(&snap, !rows[_i].away, &d);
+    sample_snapshot(&snap, !rows[_i].away, &d);
     for (; rows[_i].set[n].what != END && error == SET_OK; n++) {
         enum what w = rows[_i].set[n].what;
         const char *text = rows[_i].set[n].text;
@@ -290,7 +275,7 @@ START_TEST(old_rows_make_place)
     uint32_t at;
 
     desk_init(&d, 1);
-    make_snapshot(&snap, true, &d);
+    sample_snapshot(&snap, true, &d);
     r.has[DESK_ROW_STATUS] = r.has[DESK_ROW_KIND] = r.has[DESK_ROW_SERVICE] = true;
     strcpy(r.order.service, "redis");
     for (uint32_t i = 1; i <= SNAP_REQUESTS + 5; i++) {
@@ -320,7 +305,7 @@ START_TEST(few_may_wait)
     uint32_t at;
 
     desk_init(&d, 1);
-    make_snapshot(&snap, true, &d);
+    sample_snapshot(&snap, true, &d);
     r.has[DESK_ROW_STATUS] = r.has[DESK_ROW_KIND] = r.has[DESK_ROW_SERVICE] = true;
     strcpy(r.order.service, "redis");
     for (uint32_t i = 1; i <= DESK_PENDING; i++) {

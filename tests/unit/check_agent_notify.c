@@ -1,29 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  *
  * check_agent_notify.c - what is notified, how often, and with which objects. */
-#include "agent/core/desk.h"
 #include "agent/core/notify.h"
+#include "tests/unit/sample_snapshot.h"
 
 #include <check.h>
 #include <stdlib.h>
 #include <string.h>
 
 static struct snapshot before, snap; /* megabytes */
-
-static void
-make_snapshot(struct snapshot *s, bool answering, const struct desk *d)
-{
-    struct member_row *member;
-    struct cluster_row *cluster;
-
-    snapshot_clear(s);
-    cluster = snapshot_numbered(s, SNAP_CLUSTER, 0);
-    cluster->state = answering ? LIVE_ANSWERING : LIVE_ABSENT;
-    member = snapshot_numbered(s, SNAP_MEMBER, 1);
-    snapshot_text(member->name, sizeof member->name, "n1");
-    snapshot_named(s, SNAP_SERVICE, "redis");
-    desk_show(d, s);
-}
 
 static int64_t now_us = INT64_C(1000000000);
 
@@ -33,7 +18,7 @@ with_state(struct snapshot *s, bool answering, int64_t service, int64_t member)
     static struct desk d;
 
     desk_init(&d, 0);
-    make_snapshot(s, answering, &d);
+    sample_snapshot(s, answering, &d);
     s->services.v[0].state = service;
     s->services.v[0].row.known = answering;
     snapshot_text(s->services.v[0].active, SNAP_NAME, "n1");

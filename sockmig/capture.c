@@ -59,6 +59,13 @@ serves(const struct engine *e)
            !alone_and_stopped(e);
 }
 
+/* Nothing leaves; the log has what comes in, for the successor. */
+static bool
+hands_over(const struct engine *e)
+{
+    return e->listen_until.us != 0;
+}
+
 /* Output waits, and not only for a checkpoint that is on its way. */
 static bool
 uncovered(const struct engine *e)
@@ -91,7 +98,7 @@ release_out(struct engine *e)
     struct held_stable stable = settled(e);
     struct held_batch batch;
 
-    if (c->out.count == 0 || !serves(e))
+    if (c->out.count == 0 || !serves(e) || hands_over(e))
         return;
     batch = held_release(&c->out, rule(e, PACKET_OUT), &stable);
     if (batch.count > 0) {
@@ -131,7 +138,7 @@ deliver(struct engine *e, enum held_rule by)
 {
     struct capture *c = &e->capture;
 
-    if (c->in.count == 0 || !serves(e))
+    if (c->in.count == 0 || !(serves(e) || hands_over(e)))
         return;
     if (pthread_mutex_trylock(&c->deliver) != 0) {
         atomic_store(&c->deliver_waits, true);
@@ -169,7 +176,7 @@ capture_go(struct engine *e)
 {
     follow_policy(e);
     release_out(e);
-    deliver(e, rule(e, PACKET_IN));
+    deliver(e, hands_over(e) ? HELD_FREE : rule(e, PACKET_IN));
     if (!capture_logs(e))
         return;
     mcast_flush(e->capture.mcast);

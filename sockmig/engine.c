@@ -93,19 +93,20 @@ void
 engine_shut(struct engine *e)
 {
     e->open = e->lease_reported = false;
-    e->hold_until.us = 0;
+    e->hold_until.us = e->listen_until.us = 0;
     lease_end(&e->lease);
     gate_lease(e->gate, 0);
     capture_discard_in(e);
 }
 
-/* First the fence: what it drops clients send again, what it let in goes on. */
 void
 engine_shut_for(struct engine *e, uint64_t *log)
 {
-    gate_lease(e->gate, 0);
+    e->open = e->lease_reported = false;
+    lease_end(&e->lease);
+    gate_listen(e->gate, beats_boottime_ns() + HOLD_OPEN_MS * 1000000ull);
+    e->listen_until = mono_add_ms(mono_clock(), HOLD_OPEN_MS);
     capture_hand_over(e, log);
-    engine_shut(e);
 }
 
 void
@@ -115,6 +116,14 @@ engine_hold(struct engine *e)
     gate_lease(e->gate, beats_boottime_ns() + HOLD_OPEN_MS * 1000000ull);
     FAULT_POINT("hold-open");
     engine_announce(e);
+}
+
+/* Whoever was to serve by now does not: what comes here is of no use any more. */
+static void
+end_listening(struct engine *e)
+{
+    if (e->listen_until.us != 0 && !mono_before(mono_clock(), e->listen_until))
+        engine_shut(e);
 }
 
 /* A hold that no takeover followed: what waited is dropped, clients send it again. */
@@ -215,6 +224,7 @@ on_tick(struct loop_timer *timer, void *arg)
     peers_tick(e);
     orders_tick(e);
     end_hold(e);
+    end_listening(e);
     announce_again(e);
     strangers_tick(e);
     replayer_tick(e);

@@ -76,6 +76,7 @@ struct engine {
     struct mono files_say_again, no_follow_before;
     struct replayer *replayer; /* owned */
     struct mono hold_until;    /* FOLLOWING: open for clients, whose packets wait */
+    struct mono listen_until;  /* handed over: their packets still go into the log */
 
     struct role role;
     bool open; /* the gates may be open while the lease is held */
@@ -173,8 +174,9 @@ void engine_note(
 void engine_changed(struct engine *e); /* status is worth reading again */
 void engine_shut(struct engine *e);    /* gates shut, beats end, at once */
 
-/* engine_shut_for - the same, at a handover: what clients sent goes to the successor.
- * *log as capture_hand_over() says. */
+/* engine_shut_for - nothing leaves any more; what clients send, and have sent, goes
+ * into the log for the successor, until their packets find the way to it: the next
+ * order, or 200 ms.  *log as capture_hand_over() says. */
 void engine_shut_for(struct engine *e, uint64_t *log);
 void engine_announce(struct engine *e); /* now, and some times again */
 void engine_watch_pid(struct engine *e, pid_t pid);

@@ -13,28 +13,28 @@
 
 struct fence {
     struct program *program; /* owned */
-    uint64_t *deadline;      /* owned mapping */
+    uint64_t *deadlines;     /* owned mapping: in, out */
     int frames;              /* descriptor of the counters; the program owns it */
 };
 
 static int
 load(struct fence *f)
 {
-    int deadline, ret;
+    int deadlines, ret;
     void *map;
 
     ret = program_load("bascule_fence", fence_bpf_o, sizeof fence_bpf_o, &f->program);
     if (ret < 0)
         return ret;
-    deadline = program_map(f->program, "fence_deadline");
+    deadlines = program_map(f->program, "fence_deadline");
     f->frames = program_map(f->program, "fence_frames");
-    if (deadline < 0 || f->frames < 0)
+    if (deadlines < 0 || f->frames < 0)
         return -ENOENT;
     map = mmap(NULL, (size_t)sysconf(_SC_PAGESIZE), PROT_READ | PROT_WRITE, MAP_SHARED,
-        deadline, 0);
+        deadlines, 0);
     if (map == MAP_FAILED)
         return -errno;
-    f->deadline = map;
+    f->deadlines = map;
     return 0;
 }
 
@@ -65,24 +65,25 @@ fence_free(struct fence *f)
 {
     if (!f)
         return;
-    if (f->deadline) {
-        fence_set(f, 0);
-        munmap(f->deadline, (size_t)sysconf(_SC_PAGESIZE));
+    if (f->deadlines) {
+        fence_set(f, 0, 0);
+        munmap(f->deadlines, (size_t)sysconf(_SC_PAGESIZE));
     }
     program_free(f->program);
     free(f);
 }
 
 void
-fence_set(struct fence *f, uint64_t boot_ns)
+fence_set(struct fence *f, uint64_t in_boot_ns, uint64_t out_boot_ns)
 {
-    __atomic_store_n(f->deadline, boot_ns, __ATOMIC_RELEASE);
+    __atomic_store_n(&f->deadlines[1], out_boot_ns, __ATOMIC_RELEASE);
+    __atomic_store_n(&f->deadlines[0], in_boot_ns, __ATOMIC_RELEASE);
 }
 
 uint64_t
 fence_get(const struct fence *f)
 {
-    return __atomic_load_n(f->deadline, __ATOMIC_ACQUIRE);
+    return __atomic_load_n(&f->deadlines[1], __ATOMIC_ACQUIRE);
 }
 
 uint64_t

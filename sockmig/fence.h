@@ -3,9 +3,9 @@
  * fence.h - frames pass a device only before a deadline, enforced by the kernel; what
  * is forwarded out of it passes only with the mark of a verdict (sockmig/nfq.h).
  *
- * A BPF program on both sides (tc ingress and egress) of a device compares
+ * A BPF program on each side (tc ingress and egress) of a device compares
  * CLOCK_BOOTTIME with a deadline in a mapped array.  The programs stay attached when
- * this process dies: the deadline then passes by itself.  Nothing is pinned.
+ * this process dies: the deadlines then pass by themselves.  Nothing is pinned.
  *
  * Source: sockmig/bpf/fence.bpf.c; kernel Documentation/bpf/map_array.rst. */
 #ifndef BSC_FENCE_H
@@ -24,9 +24,10 @@ int fence_new(int ifindex, struct fence **out);
 /* fence_free - shut it for good; the programs go with the device.  NULL is legal. */
 void fence_free(struct fence *f);
 
-/* fence_set - frames pass until @boot_ns of CLOCK_BOOTTIME; 0: shut.  One store. */
-void fence_set(struct fence *f, uint64_t boot_ns);
-uint64_t fence_get(const struct fence *f);
+/* fence_set - frames come in, and go out, until these times of CLOCK_BOOTTIME; 0: shut.
+ * Two stores. */
+void fence_set(struct fence *f, uint64_t in_boot_ns, uint64_t out_boot_ns);
+uint64_t fence_get(const struct fence *f); /* until when they go out */
 
 enum fence_count {
     FENCE_PASSED_IN,

@@ -116,7 +116,13 @@ gate_netns(const struct gate *g)
 void
 gate_lease(struct gate *g, uint64_t boot_ns)
 {
-    fence_set(g->parts.fence, boot_ns);
+    fence_set(g->parts.fence, boot_ns, boot_ns);
+}
+
+void
+gate_listen(struct gate *g, uint64_t boot_ns)
+{
+    fence_set(g->parts.fence, boot_ns, 0);
 }
 
 uint64_t

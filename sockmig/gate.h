@@ -49,8 +49,11 @@ void gate_free(struct gate *g); /* shut first; blocks for 60 ms; NULL is legal *
 int gate_cell_netns(const struct gate *g); /* descriptor, borrowed */
 int gate_netns(const struct gate *g);
 
-/* gate_lease - frames pass until @boot_ns of CLOCK_BOOTTIME; 0: shut.  One store. */
+/* gate_lease - frames pass until @boot_ns of CLOCK_BOOTTIME; 0: shut.  Two stores.
+ * gate_listen - they only come in, until then; nothing goes out any more.
+ * gate_lease_get - until when they go out. */
 void gate_lease(struct gate *g, uint64_t boot_ns);
+void gate_listen(struct gate *g, uint64_t boot_ns);
 uint64_t gate_lease_get(const struct gate *g);
 
 /* gate_announce - gratuitous ARP, unsolicited NA and MLD report for all addresses,

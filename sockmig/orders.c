@@ -169,7 +169,8 @@ see_epoch(struct engine *e, enum role_order order, uint64_t epoch)
 {
     if (epoch <= e->role.seen)
         return;
-    if (e->role.state == ROLE_RUNNING || e->role.state == ROLE_FREEZING)
+    if (e->role.state == ROLE_RUNNING || e->role.state == ROLE_FREEZING ||
+        e->role.state == ROLE_FROZEN)
         engine_shut(e);
     e->role.seen = epoch;
     if (e->acks_from != UINT64_MAX || order == ORDER_FENCE)

@@ -4,11 +4,12 @@
  * the cell's packets only those that a verdict let go.
  *
  * The uplink belongs to one service, so nothing is parsed: IP, ARP, neighbour
- * discovery and MLD are all in or all out.  The engine moves the deadline with a store
- * into the mapped array; when the engine dies or hangs, the deadline passes without
- * it.  When it dies, the kernel takes the namespace apart and its rules first: until
- * the devices follow, what the dying sockets send is routed past the queue, and only
- * the missing mark tells.  See sockmig/fence.h. */
+ * discovery and MLD are all in or all out.  Each way has a deadline of its own: who
+ * hands the service over still listens, and says nothing.  The engine moves them with
+ * stores into the mapped array; when the engine dies or hangs, they pass without it.
+ * When it dies, the kernel takes the namespace apart and its rules first: until the
+ * devices follow, what the dying sockets send is routed past the queue, and only the
+ * missing mark tells.  See sockmig/fence.h. */
 #include "sockmig/bpf/fence_mark.h"
 
 #include <linux/bpf.h>
@@ -18,7 +19,7 @@
 
 struct {
     __uint(type, BPF_MAP_TYPE_ARRAY);
-    __uint(max_entries, 1);
+    __uint(max_entries, 2); /* in, out */
     __uint(map_flags, BPF_F_MMAPABLE);
     __type(key, __u32);
     __type(value, __u64); /* nanoseconds of CLOCK_BOOTTIME; 0: shut */
@@ -34,8 +35,8 @@ struct {
 static __always_inline int
 judge(__u32 direction, int allowed)
 {
-    __u32 zero = 0, row = direction;
-    volatile __u64 *deadline = bpf_map_lookup_elem(&fence_deadline, &zero);
+    __u32 row = direction;
+    volatile __u64 *deadline = bpf_map_lookup_elem(&fence_deadline, &row);
     __u64 *count;
     int open = allowed && deadline && bpf_ktime_get_boot_ns() < *deadline;
 

@@ -77,8 +77,6 @@ ask(struct lan *lan, struct engine *e)
     const uint64_t end = lan_boot_ns() + WAIT_MS * 1000000ull;
     struct nfq_stat stat = { 0 };
 
-    lan_open(lan, 0, LONG_MS);
-    gate_announce(e->gate);
     while (stat.held == 0 && lan_boot_ns() < end) {
         lan_ask(lan, LAN_V4);
         lan_pump(lan, 10);
@@ -131,6 +129,29 @@ static const struct row {
     { "no handover", CONF_REPLAY, true, false },
 };
 
+/* Handed over: the gate listens, and says nothing. */
+static void
+listens(struct lan *lan, struct engine *e, const char *row)
+{
+    struct gate_counters before, after;
+    uint32_t asked = ask(lan, e);
+
+    capture_on_in(NULL, -1, 0, e);
+    check(heard(lan) == asked, "what comes later is in the service's last state", row);
+    check(is_logged(e, asked, mcast_head(e->capture.mcast)),
+        "the log has it for the successor", row);
+    gate_counters(e->gate, &before);
+    gate_announce(e->gate);
+    gate_counters(e->gate, &after);
+    check(after.passed_out == before.passed_out && after.fenced_out > before.fenced_out,
+        "nothing leaves", row);
+    engine_shut(e);
+    lan_ask(lan, LAN_V4);
+    lan_pump(lan, 50);
+    capture_on_in(NULL, -1, 0, e);
+    check(heard(lan) == 0, "when it is shut nothing comes in", row);
+}
+
 static void
 shut(struct lan *lan, struct engine *e, const struct row *row)
 {
@@ -139,6 +160,8 @@ shut(struct lan *lan, struct engine *e, const struct row *row)
 
     e->capture.policy = e->capture.wanted = row->policy;
     e->capture.wanted_from = 1;
+    lan_open(lan, 0, LONG_MS);
+    gate_announce(e->gate);
     asked = ask(lan, e);
     if (row->read)
         capture_on_in(NULL, -1, 0, e);
@@ -147,13 +170,15 @@ shut(struct lan *lan, struct engine *e, const struct row *row)
         engine_shut_for(e, &log);
     else
         engine_shut(e);
-    check(gate_lease_get(e->gate) == 0, "the fence is shut", row->name);
+    check(gate_lease_get(e->gate) == 0, "the fence lets nothing out", row->name);
     check((heard(lan) == asked) == row->handover,
         row->handover ? "it is in the service's last state here" : "it is dropped",
         row->name);
-    if (row->handover)
-        check(log > 0 && is_logged(e, asked, log), "the log has it for the successor",
-            row->name);
+    if (!row->handover)
+        return;
+    check(log > 0 && is_logged(e, asked, log), "the log has it for the successor",
+        row->name);
+    listens(lan, e, row->name);
 }
 
 int

@@ -59,6 +59,7 @@ put_moves(const struct conf *conf, struct jv *reply)
         jv_push(list, j);
     }
     jv_set_bool(reply, "quorate", what.quorate);
+    jv_set_str(reply, "decided_by", whatif_by_name(what.by));
     jv_set_bool(reply, "endless", what.endless);
     jv_set(reply, "moves", list);
 }

@@ -17,8 +17,14 @@ print_answer(const struct jv *reply)
 {
     const struct jv *moves = jv_get(reply, "moves"), *gone = jv_get(reply, "gone");
 
+    const char *by = jv_str(reply, "decided_by", "");
+
     if (!jv_bool(reply, "quorate", false))
         printf("the nodes that are left are no majority: they decide nothing\n");
+    if (!strcmp(by, "fence"))
+        printf("once the fence has switched it off, the other node decides:\n");
+    if (!strcmp(by, "device"))
+        printf("once the quorum device has voted for it, the other node decides:\n");
     for (size_t i = 0; i < jv_len(moves); i++)
         printf("%s: %s\n", jv_str(jv_at(moves, i), "service", "?"),
             jv_str(jv_at(moves, i), "text", "?"));

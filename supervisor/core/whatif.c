@@ -121,7 +121,34 @@ begin(struct member *m, struct whatif *out)
     out->n = 0;
     out->endless = false;
     out->quorate = cluster_quorate(&m->cluster);
+    out->by = out->quorate ? WHATIF_MAJORITY : WHATIF_NOBODY;
     place_look(m->services, m->nservices, &m->cluster);
+}
+
+/* One of two nodes is no majority: what else lets it decide counts as done, if it can
+ * be expected to work. */
+static void
+decide_alone(struct member *m, unsigned lost, struct whatif *out)
+{
+    const struct arbiter *a = &m->cluster.arbiter;
+    bool device = a->timeout_ms != 0;
+
+    if (out->quorate || nodes_count(m->cluster.all) != 2 ||
+        (device ? a->state != ARBITER_TOGETHER
+                : !fencing_suffices(&m->fencing, &m->cluster)))
+        return;
+    m->cluster.fenced |= node_bit(lost);
+    out->quorate = cluster_quorate(&m->cluster);
+    if (out->quorate)
+        out->by = device ? WHATIF_DEVICE : WHATIF_FENCE;
+}
+
+const char *
+whatif_by_name(enum whatif_by by)
+{
+    static const char *const names[] = { "none", "majority", "fence", "device" };
+
+    return names[by];
 }
 
 void
@@ -135,6 +162,7 @@ whatif_fail(struct member *m, unsigned node, struct mono now, struct whatif *out
     c->engines &= left;
     c->process_left &= left;
     begin(m, out);
+    decide_alone(m, node, out);
     for (unsigned i = 0; i < m->nservices; i++) {
         struct service *s = &m->services[i];
 

@@ -17,8 +17,17 @@ struct whatif_move {
     enum peer_mode mode;
 };
 
+/* Who lets the nodes that are left decide. */
+enum whatif_by {
+    WHATIF_NOBODY,
+    WHATIF_MAJORITY,
+    WHATIF_FENCE, /* once it has switched off the other of two nodes */
+    WHATIF_DEVICE /* once the quorum device has voted for this one of two */
+};
+
 struct whatif {
-    bool quorate; /* the nodes that are left may decide */
+    bool quorate; /* they may: .by is not WHATIF_NOBODY */
+    enum whatif_by by;
     bool endless; /* the planner would not come to rest */
     struct whatif_move moves[WHATIF_MAX];
     unsigned n;
@@ -33,5 +42,7 @@ void whatif_drain(struct member *m, unsigned node, struct mono now, struct whati
 /* whatif_settle - nothing happens, but @m is configured as it is: services that never
  * ran are started, others are moved for order's sake. */
 void whatif_settle(struct member *m, struct mono now, struct whatif *out);
+
+const char *whatif_by_name(enum whatif_by by); /* none, majority, fence, device */
 
 #endif

@@ -393,6 +393,45 @@ make_member(struct member *m)
     member_add(m, 8, &nothing, 200, &r, &no_wish);
 }
 
+static void
+make_two(struct member *m)
+{
+    make_member(m);
+    m->cluster.all = m->cluster.members = m->cluster.synced = N(1) | N(2);
+    for (unsigned i = 0; i < m->nservices; i++)
+        m->services[i].r.set = N(2);
+}
+
+/* Of two nodes one is no majority: a fence or a device lets it decide. */
+START_TEST(what_would_happen_to_two)
+{
+    static struct member m;
+    struct whatif w;
+    struct mono now = { 1000000 };
+
+    make_two(&m);
+    whatif_fail(&m, 1, now, &w);
+    ck_assert_msg(
+        w.by == WHATIF_NOBODY && !w.moves[0].to, "without either nobody does");
+    make_two(&m);
+    m.fencing.can = N(1) | N(2);
+    whatif_fail(&m, 1, now, &w);
+    ck_assert_msg(w.by == WHATIF_FENCE && w.quorate && w.moves[0].to == 2, "a fence");
+    make_two(&m);
+    m.cluster.arbiter.timeout_ms = 1250;
+    m.cluster.arbiter.state = ARBITER_TOGETHER;
+    whatif_fail(&m, 1, now, &w);
+    ck_assert_msg(w.by == WHATIF_DEVICE && w.quorate && w.moves[0].to == 2, "a device");
+    make_two(&m);
+    m.cluster.arbiter.timeout_ms = 1250;
+    m.cluster.arbiter.state = ARBITER_APART;
+    whatif_fail(&m, 1, now, &w);
+    ck_assert_msg(
+        w.by == WHATIF_NOBODY, "not a device that has not seen both together");
+    ck_assert_str_eq(whatif_by_name(w.by), "none");
+}
+END_TEST
+
 START_TEST(what_would_happen)
 {
     static struct member m;
@@ -415,6 +454,7 @@ START_TEST(what_would_happen)
     m.cluster.members = m.cluster.synced = N(1) | N(2);
     whatif_fail(&m, 1, now, &w);
     ck_assert_msg(!w.quorate && !w.moves[0].to, "one of three decides nothing");
+    ck_assert_msg(w.by == WHATIF_NOBODY, "and nothing helps it");
     make_member(&m);
     whatif_drain(&m, 1, now, &w);
     ck_assert_msg(w.n == 2 && w.moves[0].planned && w.moves[0].why == WHY_DRAIN &&
@@ -458,6 +498,7 @@ main(void)
     tcase_add_loop_test(tc, forecast, 0, sizeof forecasts / sizeof forecasts[0]);
     tcase_add_test(tc, a_reign_needs_votes);
     tcase_add_test(tc, what_would_happen);
+    tcase_add_test(tc, what_would_happen_to_two);
     tcase_add_loop_test(tc, verdict, 0, sizeof verdicts / sizeof verdicts[0]);
     suite_add_tcase(suite, tc);
     srunner_run_all(runner, CK_ENV);

@@ -187,6 +187,7 @@ fill_cluster(struct snapshot *s, const struct jv *status)
         { NULL, "maintenance", TRUTH, offsetof(struct cluster_row, maintenance) },
         { NULL, "frozen", TRUTH, offsetof(struct cluster_row, frozen) },
         { NULL, "automatic", TRUTH, offsetof(struct cluster_row, automatic) },
+        { NULL, "device_votes", TRUTH, offsetof(struct cluster_row, device_votes) },
     };
     const struct jv *nested = jv_get(status, "status");
     const struct jv *from = jv_has(nested, "services") ? nested : status;
@@ -198,6 +199,7 @@ fill_cluster(struct snapshot *s, const struct jv *status)
     TEXT(row->planner, from, "planner");
     TEXT(row->plan, from, "plan");
     TEXT(row->fencing, from, "fencing");
+    TEXT(row->device, from, "device");
     TEXT(row->automatic_reason, from, "automatic_reason");
     if (jv_has(from, "cluster"))
         TEXT(row->name, from, "cluster");

@@ -165,6 +165,8 @@ COLUMNS(cluster_columns) = {
     { 14, MIB_TRUTH,   0, AT(cluster_row, automatic) },
     { 15, MIB_TEXT,    0, AT(cluster_row, automatic_reason) },
     { 16, MIB_TEXT,    0, AT(cluster_row, journal_error) },
+    { 17, MIB_TEXT,    0, AT(cluster_row, device) },
+    { 18, MIB_TRUTH,   0, AT(cluster_row, device_votes) },
 };
 COLUMNS(member_columns) = {
     { 2, MIB_TEXT,     MIB_ALWAYS, AT(member_row, name) },

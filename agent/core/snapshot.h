@@ -102,10 +102,11 @@ struct refusal_row {
 struct cluster_row {
     struct mib_row row;
     char name[SNAP_NAME], planner[SNAP_NAME], plan[SNAP_TEXT], fencing[SNAP_WORD];
+    char device[SNAP_WORD];
     char automatic_reason[SNAP_TEXT];
     char journal_error[SNAP_TEXT];
     int64_t state, age_ms, quorate, online, offline, is_protected, unprotected;
-    int64_t maintenance, frozen, automatic;
+    int64_t maintenance, frozen, automatic, device_votes;
 };
 
 struct member_row {

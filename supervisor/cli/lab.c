@@ -139,6 +139,7 @@ lab_save(const struct lab *lab)
                 jv_push_int(apart, a * 100 + b);
     jv_set_int(j, "nodes", lab->nnodes);
     jv_set_str(j, "bin", lab->bin);
+    jv_set_bool(j, "device", lab->device);
     jv_set(j, "hosts", hosts);
     jv_set(j, "apart", apart);
     text = jv_text(j, true);
@@ -174,6 +175,7 @@ from_json(struct lab *lab, const char *name, const struct jv *j)
     if (!lab_init(lab, name, (unsigned)jv_int(j, "nodes", 0)))
         return false;
     snprintf(lab->bin, sizeof lab->bin, "%s", jv_str(j, "bin", ""));
+    lab->device = jv_bool(j, "device", false);
     for (size_t i = 0; i < jv_len(hosts) && i < lab->nhosts; i++)
         host_from_json(&lab->hosts[i], jv_at(hosts, i));
     for (size_t i = 0; i < jv_len(apart); i++) {

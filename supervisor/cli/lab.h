@@ -49,6 +49,7 @@ struct lab {
     unsigned nnodes;
     struct lab_host hosts[LAB_MAX_HOSTS]; /* outside, cluster, client, n1, ... */
     unsigned nhosts;
+    bool device; /* a quorum device: corosync-qnetd on the client's host */
     bool apart[CONF_MAX_NODES + 1][CONF_MAX_NODES + 1]; /* cut NODE NODE; by number */
 };
 

@@ -418,6 +418,7 @@ lab_files_make(struct lab *lab, const char *conf_path)
         return -EIO;
     find_user(&s);
     s.ret = read_conf(&s, conf_path);
+    lab->device = s.device_ms != 0;
     for (unsigned i = 0; i < lab->nhosts && s.ret == 0; i++) {
         const struct lab_host *host = &lab->hosts[i];
 

@@ -114,6 +114,7 @@ make_run(char *why)
     const struct passwd *pw = getpwnam("bascule");
 
     mkdir("/run/lock", 01777);
+    mkdir("/run/corosync-qdevice", 0770);
     if (mkdir("/run/bascule", 0775) < 0 || chmod("/run/bascule", 0775) < 0)
         return failed("/run/bascule", why);
     if (pw && chown("/run/bascule", 0, pw->pw_gid) < 0)
@@ -144,6 +145,10 @@ mount_all(const struct lab *lab, const struct lab_host *host, char *why)
         ret = mount_disk(lab, host->name, why);
     if (ret == 0 && host->kind == LAB_NODE)
         ret = make_run(why);
+    if (ret == 0 && host->kind == LAB_CLIENT) {
+        mkdir("/run/bascule-lab", 0755);
+        mkdir(LAB_DEVICE, 0700);
+    }
     return ret;
 }
 
@@ -163,12 +168,12 @@ struct host_state {
 };
 
 static void
-find_daemons(struct host_state *s, const struct lab *lab)
+find_daemons(struct host_state *s, const struct lab *lab, const struct lab_host *host)
 {
     for (unsigned i = 0; i < lab_nprograms; i++) {
         struct daemon *d = &s->daemons[s->n];
 
-        if (!lab_programs[i].daemon)
+        if (!lab_program_runs(lab, &lab_programs[i], host->kind))
             continue;
         d->program = &lab_programs[i];
         if (!lab_program_find(lab, d->program, d->path)) {
@@ -205,7 +210,9 @@ static void __attribute__((noreturn)) become_program(const struct daemon *d)
 
     for (int i = 0; i < 8 && d->program->argv[i]; i++)
         argv[i + 1] = d->program->argv[i];
-    snprintf(log, sizeof log, "/var/log/bascule/%s.log", d->program->name);
+    snprintf(log, sizeof log, "%s/%s.log",
+        d->program->runs == LAB_RUNS_AS_DEVICE ? LAB_DEVICE : "/var/log/bascule",
+        d->program->name);
     out = open(log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
     if (out >= 0) {
         dup2(out, STDOUT_FILENO);
@@ -360,8 +367,7 @@ lab_host_main(int argc, char **argv)
         return 1;
     }
     set_sysctls();
-    if (host->kind == LAB_NODE)
-        find_daemons(&state, &lab);
+    find_daemons(&state, &lab, host);
     say("ok");
     supervise(&state);
 }

@@ -37,13 +37,30 @@ check_machine(const struct lab *lab)
             return CLI_FAILED;
         }
     for (unsigned i = 0; i < lab_nprograms; i++)
-        if (lab_programs[i].daemon && !lab_program_find(lab, &lab_programs[i], path)) {
+        if (lab_programs[i].runs == LAB_RUNS_ON_NODES &&
+            !lab_program_find(lab, &lab_programs[i], path)) {
             cli_error("%s is missing (looked for %s): build it, or name the directory "
                       "of the programs with --bindir",
                 lab_programs[i].name, path);
             return CLI_FAILED;
         }
     return CLI_OK;
+}
+
+/* Its configuration asks for one. */
+static int
+check_device(const struct lab *lab)
+{
+    char path[LAB_PROGRAM_LEN];
+
+    for (unsigned i = 0; i < lab_nprograms && lab->device; i++)
+        if (lab_programs[i].runs >= LAB_RUNS_WITH_DEVICE &&
+            !lab_program_find(lab, &lab_programs[i], path)) {
+            cli_error("%s is missing, which quorum-device needs: apt-get install %s",
+                path, lab_programs[i].name);
+            return -ENOENT;
+        }
+    return 0;
 }
 
 /* A lab whose making was cut short has hosts on record and no mark of being complete:
@@ -77,6 +94,8 @@ make(struct lab *lab, const char *conf)
     int ret;
 
     ret = lab_files_make(lab, conf);
+    if (ret == 0)
+        ret = check_device(lab);
     for (unsigned i = 0; i < lab->nhosts && ret == 0; i++)
         ret = lab_host_start(lab, &lab->hosts[i]);
     if (ret == 0)

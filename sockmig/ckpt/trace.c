@@ -4,6 +4,7 @@
 #include "lib/fd.h"
 #include "lib/loop.h"
 #include "sockmig/ckpt/filters.h"
+#include "sockmig/ckpt/hurry.h"
 #include "sockmig/ckpt/trace_child.h"
 
 #include <dirent.h>
@@ -321,34 +322,55 @@ trace_ask(struct trace *t)
     t->stopping = true;
 }
 
-int
-trace_stop(struct trace *t, int64_t limit_us)
+/* Never spin: in real time that keeps the very thread from stopping. */
+static void
+wait_a_while(const struct trace *t, int64_t us)
+{
+    struct pollfd pfd = { .fd = t->signal_fd, .events = POLLIN };
+    struct timespec ts = { 0, us * 1000 };
+
+    ppoll(&pfd, 1, &ts, NULL);
+}
+
+static int
+await_stops(struct trace *t, int64_t limit_us)
 {
     struct mono start = mono_clock();
-    struct pollfd pfd = { .fd = t->signal_fd, .events = POLLIN };
+    bool hurried = false;
 
-    trace_ask(t);
     for (;;) {
         int64_t waited;
         bool any;
 
         drain_signals(t); /* first: what comes after it wakes us below */
         any = poll_once(t);
-
         if (t->ended)
             return -ESRCH;
         if (all_stopped(t))
             return 0;
         waited = mono_us_between(start, mono_clock());
         if (waited > limit_us)
-            break;
-        if (any)
-            continue;
-        /* never spin: in real time that keeps the very thread from stopping */
-        poll(&pfd, 1, 1);
+            return -EAGAIN;
+        if (!hurried && waited >= HURRY_AFTER_US) {
+            hurry_begin(t);
+            hurried = true;
+        }
+        if (!any)
+            wait_a_while(t, hurried ? 1000 : HURRY_AFTER_US);
     }
-    trace_resume(t);
-    return -EAGAIN;
+}
+
+int
+trace_stop(struct trace *t, int64_t limit_us)
+{
+    int ret;
+
+    trace_ask(t);
+    ret = await_stops(t, limit_us);
+    hurry_end(t);
+    if (ret == -EAGAIN)
+        trace_resume(t);
+    return ret;
 }
 
 void

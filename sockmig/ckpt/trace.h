@@ -29,6 +29,7 @@ struct trace_thread {
     pid_t tid; /* as the engine sees it */
     enum trace_state state;
     bool asked;    /* to stop, and no stop has been reported since */
+    bool hurried;  /* raised until it has stopped, see hurry.h */
     bool job_stop; /* stopped inside a job control stop: LISTEN to resume */
     /* What threads.c keeps between checkpoints; zero for a new thread. */
     int32_t cell_tid;

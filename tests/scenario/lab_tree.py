@@ -182,14 +182,15 @@ class Web(Counted):
 
 
 class Brokers(Counted):
-    """An MQTT broker with 500 subscribers and memcached, children of one shell."""
+    """An MQTT broker with 500 subscribers, the child of a shell, and memcached, a daemon:
+    whoever forked it has ended."""
     name, user = "brokers", "nobody"
 
     def command(self):
         path = self.folder + "/mosquitto.conf"
         with open(path, "w") as f:
             f.write(MOSQUITTO)
-        return ["/bin/sh", "-c", "mosquitto -c %s & memcached -l %s & wait" % (path, ADDRESS)]
+        return ["/bin/sh", "-c", "mosquitto -c %s & memcached -d -l %s; wait" % (path, ADDRESS)]
 
     def begin(self):
         self.node()

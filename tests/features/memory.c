@@ -2,6 +2,7 @@
  *
  * memory.c - mappings and what is in them. */
 #include "tests/features/features.h"
+#include "tests/features/mapping.h"
 
 #include <fcntl.h>
 #include <linux/mman.h>
@@ -14,55 +15,6 @@
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
-
-#ifndef MADV_GUARD_INSTALL
-#define MADV_GUARD_INSTALL 102
-#endif
-
-#define PAGE 4096u
-#define RW (PROT_READ | PROT_WRITE)
-
-static void *
-map(size_t pages, int prot, int flags)
-{
-    return mmap(NULL, pages * PAGE, prot, MAP_ANONYMOUS | flags, -1, 0);
-}
-
-/* True if a byte there can be read, without dying: the kernel reads it for us. */
-static bool
-readable(const void *at)
-{
-    int fd[2];
-    bool ok;
-
-    if (pipe2(fd, O_CLOEXEC) < 0)
-        return false;
-    ok = write(fd[1], at, 1) == 1;
-    close(fd[0]);
-    close(fd[1]);
-    return ok;
-}
-
-/* What smaps says of the mapping at @at. */
-static bool
-has_flag(const void *at, const char *flag)
-{
-    FILE *f = fopen("/proc/self/smaps", "re");
-    char line[512], want[8];
-    bool inside = false, has = false;
-    unsigned long start, end;
-
-    snprintf(want, sizeof want, " %s", flag);
-    while (f && fgets(line, sizeof line, f)) {
-        if (sscanf(line, "%lx-%lx ", &start, &end) == 2)
-            inside = (uintptr_t)at >= start && (uintptr_t)at < end;
-        else if (inside && strncmp(line, "VmFlags:", 8) == 0)
-            has = strstr(line, want) != NULL;
-    }
-    if (f)
-        fclose(f);
-    return has;
-}
 
 #define ARENA 2048u
 static uint32_t *arena, arena_seed = 1;
@@ -83,7 +35,7 @@ step_arena(void)
 static const char *
 set_up_arena(void)
 {
-    arena = map(ARENA, RW, MAP_PRIVATE);
+    arena = mapping_new(ARENA, RW, MAP_PRIVATE);
     WANT(arena != MAP_FAILED);
     step_arena();
     return NULL;
@@ -118,7 +70,7 @@ step_dropped(void)
 static const char *
 set_up_dropped(void)
 {
-    dropped = map(64, RW, MAP_PRIVATE);
+    dropped = mapping_new(64, RW, MAP_PRIVATE);
     WANT(dropped != MAP_FAILED);
     return NULL;
 }
@@ -143,7 +95,7 @@ set_up_protections(void)
     static const int prot[4] = { PROT_NONE, PROT_READ, RW, PROT_READ | PROT_EXEC };
 
     for (int i = 0; i < 4; i++) {
-        protections[i] = map(3, RW, MAP_PRIVATE);
+        protections[i] = mapping_new(3, RW, MAP_PRIVATE);
         WANT(protections[i] != MAP_FAILED);
         memset(protections[i], 'p' + i, 3 * PAGE);
         WANT(mprotect(protections[i], 2 * PAGE, prot[i]) == 0);
@@ -154,12 +106,13 @@ set_up_protections(void)
 static const char *
 check_protections(void)
 {
-    WANT(!readable(protections[0]) && readable(protections[0] + 2 * PAGE));
+    WANT(!mapping_readable(protections[0]) &&
+         mapping_readable(protections[0] + 2 * PAGE));
     for (int i = 1; i < 4; i++)
         WANT(protections[i][PAGE] == 'p' + i);
     WANT(mprotect(protections[0], PAGE, PROT_READ) == 0 && protections[0][5] == 'p');
     WANT(mprotect(protections[0], PAGE, PROT_NONE) == 0);
-    WANT(has_flag(protections[3], "ex") && !has_flag(protections[3], "wr"));
+    WANT(mapping_has(protections[3], "ex") && !mapping_has(protections[3], "wr"));
     return NULL;
 }
 
@@ -168,7 +121,7 @@ static char *shared;
 static const char *
 set_up_shared(void)
 {
-    shared = map(16, RW, MAP_SHARED);
+    shared = mapping_new(16, RW, MAP_SHARED);
     WANT(shared != MAP_FAILED);
     strcpy(shared + 3 * PAGE, "shared by nobody yet");
     return NULL;
@@ -178,7 +131,7 @@ static const char *
 check_shared(void)
 {
     WANT(strcmp(shared + 3 * PAGE, "shared by nobody yet") == 0 && shared[0] == 0);
-    WANT(has_flag(shared, "sh"));
+    WANT(mapping_has(shared, "sh"));
     return NULL;
 }
 
@@ -284,7 +237,8 @@ set_up_posix_shm(void)
 static const char *
 check_posix_shm(void)
 {
-    WANT(strcmp(posix, "POSIX") == 0 && posix[2 * PAGE] == 0 && has_flag(posix, "sh"));
+    WANT(strcmp(posix, "POSIX") == 0 && posix[2 * PAGE] == 0 &&
+         mapping_has(posix, "sh"));
     return NULL;
 }
 
@@ -300,7 +254,7 @@ static unsigned moves;
 static void
 step_moving(void)
 {
-    char *other = map(2 + moves % 3, RW, MAP_PRIVATE);
+    char *other = mapping_new(2 + moves % 3, RW, MAP_PRIVATE);
 
     if (other == MAP_FAILED)
         return;
@@ -315,7 +269,7 @@ static const char *
 set_up_moving(void)
 {
     moves = 1;
-    moving = map(2, RW, MAP_PRIVATE);
+    moving = mapping_new(2, RW, MAP_PRIVATE);
     memcpy(moving, &moves, sizeof moves);
     return NULL;
 }

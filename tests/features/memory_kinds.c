@@ -2,6 +2,7 @@
  *
  * memory_kinds.c - memory that is locked, advised, guarded, or of an unusual kind. */
 #include "tests/features/features.h"
+#include "tests/features/mapping.h"
 
 #include <fcntl.h>
 #include <linux/mman.h>
@@ -15,61 +16,12 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#ifndef MADV_GUARD_INSTALL
-#define MADV_GUARD_INSTALL 102
-#endif
-
-#define PAGE 4096u
-#define RW (PROT_READ | PROT_WRITE)
-
-static void *
-map(size_t pages, int prot, int flags)
-{
-    return mmap(NULL, pages * PAGE, prot, MAP_ANONYMOUS | flags, -1, 0);
-}
-
-/* True if a byte there can be read, without dying: the kernel reads it for us. */
-static bool
-readable(const void *at)
-{
-    int fd[2];
-    bool ok;
-
-    if (pipe2(fd, O_CLOEXEC) < 0)
-        return false;
-    ok = write(fd[1], at, 1) == 1;
-    close(fd[0]);
-    close(fd[1]);
-    return ok;
-}
-
-/* What smaps says of the mapping at @at. */
-static bool
-has_flag(const void *at, const char *flag)
-{
-    FILE *f = fopen("/proc/self/smaps", "re");
-    char line[512], want[8];
-    bool inside = false, has = false;
-    unsigned long start, end;
-
-    snprintf(want, sizeof want, " %s", flag);
-    while (f && fgets(line, sizeof line, f)) {
-        if (sscanf(line, "%lx-%lx ", &start, &end) == 2)
-            inside = (uintptr_t)at >= start && (uintptr_t)at < end;
-        else if (inside && strncmp(line, "VmFlags:", 8) == 0)
-            has = strstr(line, want) != NULL;
-    }
-    if (f)
-        fclose(f);
-    return has;
-}
-
 static char *locked;
 
 static const char *
 set_up_locked(void)
 {
-    locked = map(4, RW, MAP_PRIVATE);
+    locked = mapping_new(4, RW, MAP_PRIVATE);
     WANT(mlock(locked, 2 * PAGE) == 0);
     return NULL;
 }
@@ -77,7 +29,7 @@ set_up_locked(void)
 static const char *
 check_locked(void)
 {
-    WANT(has_flag(locked, "lo") && !has_flag(locked + 3 * PAGE, "lo"));
+    WANT(mapping_has(locked, "lo") && !mapping_has(locked + 3 * PAGE, "lo"));
     return NULL;
 }
 
@@ -86,7 +38,7 @@ static char *on_fault;
 static const char *
 set_up_on_fault(void)
 {
-    on_fault = map(64, RW, MAP_PRIVATE);
+    on_fault = mapping_new(64, RW, MAP_PRIVATE);
     WANT(mlock2(on_fault, 64 * PAGE, MLOCK_ONFAULT) == 0);
     return NULL;
 }
@@ -96,7 +48,7 @@ check_on_fault(void)
 {
     unsigned char there[64];
 
-    WANT(has_flag(on_fault, "lo"));
+    WANT(mapping_has(on_fault, "lo"));
     WANT(mincore(on_fault, 64 * PAGE, there) == 0 && !(there[40] & 1));
     return NULL;
 }
@@ -111,8 +63,8 @@ set_up_lock_all(void)
 static const char *
 check_lock_all(void)
 {
-    char *later = map(1, RW, MAP_PRIVATE);
-    bool is = later != MAP_FAILED && has_flag(later, "lo");
+    char *later = mapping_new(1, RW, MAP_PRIVATE);
+    bool is = later != MAP_FAILED && mapping_has(later, "lo");
 
     munmap(later, PAGE);
     WANT(is);
@@ -133,11 +85,11 @@ static const char *
 set_up_advices(void)
 {
     for (size_t i = 0; i < NADVICES; i++) {
-        advised[i] = map(2, RW, MAP_PRIVATE);
+        advised[i] = mapping_new(2, RW, MAP_PRIVATE);
         advice_known[i] = madvise(advised[i], 2 * PAGE, advices[i].advice) == 0;
         advised[i][0] = 'a';
         /* or neighbours become one mapping */
-        WANT(map(1, PROT_NONE, MAP_PRIVATE) != MAP_FAILED);
+        WANT(mapping_new(1, PROT_NONE, MAP_PRIVATE) != MAP_FAILED);
     }
     return NULL;
 }
@@ -146,7 +98,7 @@ static const char *
 check_advices(void)
 {
     for (size_t i = 0; i < NADVICES; i++)
-        if (advice_known[i] && !has_flag(advised[i], advices[i].flag))
+        if (advice_known[i] && !mapping_has(advised[i], advices[i].flag))
             return feature_wrong(__FILE__, __LINE__, advices[i].flag);
     return NULL;
 }
@@ -156,7 +108,7 @@ static char *guarded;
 static const char *
 set_up_guard(void)
 {
-    guarded = map(8, RW, MAP_PRIVATE);
+    guarded = mapping_new(8, RW, MAP_PRIVATE);
     memset(guarded, 'g', 8 * PAGE);
     if (madvise(guarded + 3 * PAGE, 2 * PAGE, MADV_GUARD_INSTALL) < 0)
         return "skip: no guard regions";
@@ -167,7 +119,8 @@ static const char *
 check_guard(void)
 {
     WANT(guarded[2 * PAGE] == 'g' && guarded[5 * PAGE] == 'g');
-    WANT(!readable(guarded + 3 * PAGE) && !readable(guarded + 4 * PAGE));
+    WANT(
+        !mapping_readable(guarded + 3 * PAGE) && !mapping_readable(guarded + 4 * PAGE));
     return NULL;
 }
 
@@ -186,7 +139,7 @@ static char *huge;
 static const char *
 set_up_huge(void)
 {
-    huge = map(2048, RW, MAP_PRIVATE);
+    huge = mapping_new(2048, RW, MAP_PRIVATE);
     WANT(huge != MAP_FAILED);
     madvise(huge, 2048 * PAGE, MADV_HUGEPAGE);
     for (unsigned i = 0; i < 2048; i++)
@@ -215,7 +168,7 @@ static char *reserved;
 static const char *
 set_up_reserved(void)
 {
-    reserved = map((64ull << 30) / PAGE, RW, MAP_PRIVATE | MAP_NORESERVE);
+    reserved = mapping_new((64ull << 30) / PAGE, RW, MAP_PRIVATE | MAP_NORESERVE);
     WANT(reserved != MAP_FAILED);
     reserved[40ull << 30] = 'r';
     return NULL;
@@ -233,7 +186,7 @@ static char *grows_down;
 static const char *
 set_up_grows_down(void)
 {
-    char *room = map(300, PROT_NONE, MAP_PRIVATE);
+    char *room = mapping_new(300, PROT_NONE, MAP_PRIVATE);
 
     WANT(munmap(room, 300 * PAGE) == 0);
     grows_down = mmap(room + 296 * PAGE, 4 * PAGE, RW,
@@ -246,7 +199,7 @@ set_up_grows_down(void)
 static const char *
 check_grows_down(void)
 {
-    WANT(grows_down[0] == 'v' && has_flag(grows_down, "gd"));
+    WANT(grows_down[0] == 'v' && mapping_has(grows_down, "gd"));
     return NULL;
 }
 
@@ -259,7 +212,7 @@ set_up_pkey(void)
     key = pkey_alloc(0, 0);
     if (key < 0)
         return "skip: no protection keys";
-    key_memory = map(1, RW, MAP_PRIVATE);
+    key_memory = mapping_new(1, RW, MAP_PRIVATE);
     WANT(pkey_mprotect(key_memory, PAGE, RW, key) == 0);
     return NULL;
 }
@@ -281,7 +234,7 @@ static char *sealed;
 static const char *
 set_up_sealed(void)
 {
-    sealed = map(2, RW, MAP_PRIVATE);
+    sealed = mapping_new(2, RW, MAP_PRIVATE);
     if (syscall(462 /* mseal */, sealed, 2 * PAGE, 0) < 0)
         return "skip: no mseal";
     return NULL;
@@ -299,7 +252,7 @@ static char *named;
 static const char *
 set_up_named(void)
 {
-    named = map(2, RW, MAP_PRIVATE);
+    named = mapping_new(2, RW, MAP_PRIVATE);
     if (syscall(SYS_prctl, 0x53564d41, 0, named, 2 * PAGE, "a name") < 0)
         return "skip: no names of mappings";
     strcpy(named, "named");

@@ -33,13 +33,6 @@ check(bool ok, const char *claim)
         failed++;
 }
 
-static void
-settle(struct lan *lan)
-{
-    for (int i = 0; i < 20; i++)
-        lan_pump(lan, 5);
-}
-
 /* An IPv4 UDP packet from the client to the echo server, without a checksum. */
 static void
 inject(struct lan *lan)
@@ -85,7 +78,7 @@ ingress(struct lan *lan)
         log_fatal("ingress queue: %s", strerror(errno));
     lan_open(lan, 0, LONG_MS);
     gate_announce(node->gate);
-    settle(lan);
+    lan_settle(lan);
     for (int i = 0; i < 100 && nfq_read(queue, take_id, &last) <= 0; i++) {
         lan_ask(lan, LAN_V4);
         lan_pump(lan, 10);
@@ -94,10 +87,10 @@ ingress(struct lan *lan)
         "a packet to the cell is queued there; without payload if so asked");
     check(lan->replies[0] == 0, "the service does not see it");
     inject(lan);
-    settle(lan);
+    lan_settle(lan);
     check(lan->replies[0] == 1, "what is injected by the TUN passes the queue by");
     nfq_accept_upto(queue, last.id);
-    settle(lan);
+    lan_settle(lan);
     check(lan->replies[0] > 1, "an accepted packet is served");
     nfq_close(queue);
 }

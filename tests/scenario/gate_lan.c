@@ -356,6 +356,13 @@ lan_pump(struct lan *lan, int ms)
 }
 
 void
+lan_settle(struct lan *lan)
+{
+    for (int i = 0; i < 20; i++)
+        lan_pump(lan, 5);
+}
+
+void
 lan_ask(struct lan *lan, enum lan_family family)
 {
     const struct message m = { REQUEST, ++lan->request, 0 };

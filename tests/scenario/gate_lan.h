@@ -59,6 +59,9 @@ uint64_t lan_boot_ns(void);
 /* lan_pump - serve whatever is ready, waiting at most @ms for it. */
 void lan_pump(struct lan *lan, int ms);
 
+/* lan_settle - gives a wrong packet time to come: rounds through every namespace. */
+void lan_settle(struct lan *lan);
+
 /* lan_ask - the client sends a request.  lan_asked - it asks until there is an answer
  * to one of its new requests; false: none in @ms. */
 void lan_ask(struct lan *lan, enum lan_family family);

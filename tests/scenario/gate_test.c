@@ -34,18 +34,10 @@ check(bool ok, const char *claim)
         failed++;
 }
 
-/* Gives a wrong packet time to come: two rounds through every namespace. */
-static void
-settle(struct lan *lan)
-{
-    for (int i = 0; i < 20; i++)
-        lan_pump(lan, 5);
-}
-
 static void
 forget(struct lan *lan)
 {
-    settle(lan);
+    lan_settle(lan);
     lan->data = lan->replies[0] = lan->replies[1] = 0;
     lan->nodes[0].frames = lan->nodes[1].frames = 0;
     lan->nodes[0].packets = lan->nodes[1].packets = 0;
@@ -98,7 +90,7 @@ provoke(struct lan *lan, unsigned n)
         lan_say(lan, n, f, 0);
     }
     gate_announce(lan->nodes[n].gate);
-    settle(lan);
+    lan_settle(lan);
 }
 
 static void
@@ -220,18 +212,18 @@ hold(struct lan *lan)
     check(nfq_stat(node->egress, &stat) == 0 && stat.held == 10 &&
               stat.last_id == node->ids[9] && stat.dropped + stat.user_dropped == 0,
         "the kernel's state of the queue tells the newest packet");
-    settle(lan);
+    lan_settle(lan);
     check(lan->data == 0 && node->packets == 0, "nothing leaves while it is held");
     nfq_accept_upto(node->egress, node->ids[4]);
-    settle(lan);
+    lan_settle(lan);
     check(lan->data == 5, "as many leave as were accepted");
     nfq_drop(node->egress, node->ids[5]);
     nfq_accept_upto(node->egress, node->ids[7]);
-    settle(lan);
+    lan_settle(lan);
     check(lan->data == 7, "a dropped one never leaves");
     nfq_drop_upto(node->egress, node->ids[9]);
     nfq_accept_upto(node->egress, node->ids[9]);
-    settle(lan);
+    lan_settle(lan);
     check(lan->data == 7 && nfq_stat(node->egress, &stat) == 0 && stat.held == 0,
         "what is dropped up to an id never leaves");
     check(nfq_read(node->egress, NULL, NULL) == 0,
@@ -255,12 +247,12 @@ overflow(struct lan *lan)
     check(nfq_stat(node->egress, &stat) == 0 && stat.held == 1024 &&
               stat.dropped == 1100 - 1024,
         "what does not fit into the queue is dropped and counted");
-    settle(lan);
+    lan_settle(lan);
     check(lan->data == 0 && node->packets == 0, "and does not leave");
     nfq_accept_upto(node->egress, stat.last_id);
     while (lan->data < 1024 && nfq_stat(node->egress, &stat) == 0 && stat.held > 0)
         lan_pump(lan, 10);
-    settle(lan);
+    lan_settle(lan);
     check(lan->data == 1024 && lan->last_datum == 1023, "what fits is kept, in order");
 }
 
@@ -289,7 +281,7 @@ sources(struct lan *lan)
     raw_from(lan, own);
     check(queued(lan, 0, 1), "the raw socket's packets are queued as all others");
     raw_from(lan, foreign);
-    settle(lan);
+    lan_settle(lan);
     check(node->nids == 1, "what has a foreign source is not even queued");
     nfq_accept_upto(node->egress, node->ids[0]);
     node->hold = false;
@@ -308,7 +300,7 @@ no_listener(struct lan *lan)
     node->egress = NULL;
     for (uint32_t i = 1; i <= 5; i++)
         lan_say(lan, 0, i % 2 ? LAN_V4 : LAN_V6, i);
-    settle(lan);
+    lan_settle(lan);
     check(lan->data == 0 && node->packets == 0, "without a listener nothing passes");
     lan_listen(lan, 0);
     node->hold = false;
@@ -330,7 +322,7 @@ rules_gone(struct lan *lan)
         "the gate's rules are gone");
     for (uint32_t i = 1; i <= 6; i++)
         lan_say(lan, 0, i % 2 ? LAN_V4 : LAN_V6, i);
-    settle(lan);
+    lan_settle(lan);
     check(lan->data == 0 && node->packets == 0,
         "without its rules nothing of the cell passes either");
 }
@@ -403,7 +395,7 @@ path_mtu(struct lan *lan)
     setsockopt(node->echo[LAN_V4], IPPROTO_IP, IP_MTU_DISCOVER, &probe, sizeof probe);
     sendto(node->echo[LAN_V4], big, sizeof big, 0, (struct sockaddr *)&to4, sizeof to4);
     sendto(node->echo[LAN_V6], big, sizeof big, 0, (struct sockaddr *)&to6, sizeof to6);
-    settle(lan);
+    lan_settle(lan);
     check(path_mtu_is(lan, LAN_V4, 1300), "the cell learns the path MTU, IPv4");
     check(path_mtu_is(lan, LAN_V6, 1300), "the cell learns the path MTU, IPv6");
     lan_shell(gate, "ip route del 10.77.0.50/32 dev up0; "
@@ -455,7 +447,7 @@ killed(struct lan *lan)
     waitpid(pid, &status, 0);
     lan_gate(lan, 0); /* at once, among what the kernel has not yet cleaned up */
     lan_listen(lan, 0);
-    settle(lan);
+    lan_settle(lan);
     check(lan->data == 0 && node->packets == 0,
         "of what a killed engine held nothing leaves");
     lan_open(lan, 0, LONG_MS);

@@ -16,22 +16,6 @@
 
 #define MARGIN_MS 300 /* what a takeover adds to our clock */
 
-socklen_t
-handshake_server(int family, uint16_t port, struct sockaddr_storage *out)
-{
-    struct sockaddr_in *a = (struct sockaddr_in *)out;
-    struct sockaddr_in6 *a6 = (struct sockaddr_in6 *)out;
-
-    memset(out, 0, sizeof *out);
-    out->ss_family = (sa_family_t)family;
-    a->sin_port = htons(port); /* at the same place in both */
-    if (family == AF_INET)
-        inet_pton(AF_INET, "10.93.0.100", &a->sin_addr);
-    else
-        inet_pton(AF_INET6, "fd93::100", &a6->sin6_addr);
-    return family == AF_INET ? sizeof *a : sizeof *a6;
-}
-
 static size_t
 ip_size(const struct packet_seen *p)
 {
@@ -186,7 +170,7 @@ int
 handshake_make(const struct netlab *lab, int family, uint16_t port, struct handshake *h)
 {
     struct sockaddr_storage a;
-    socklen_t n = handshake_server(family, port, &a);
+    socklen_t n = netlab_service(family, port, &a);
     int sniffer = sniff(lab), client = socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0);
     bool ok = sniffer >= 0 && connect(client, (struct sockaddr *)&a, n) == 0;
 

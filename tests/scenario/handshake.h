@@ -23,9 +23,6 @@ struct handshake {
     struct packet_seen syn, syn_ack, ack, data;
 };
 
-/* handshake_server - the service's address.  Its length. */
-socklen_t handshake_server(int family, uint16_t port, struct sockaddr_storage *out);
-
 /* handshake_make - a client connects and sends HANDSHAKE_DATA.
  *
  * Its socket; or -1: no connection within 3 s, or not all four packets were seen.  The

@@ -10,52 +10,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-void
-lab_enter(int ns)
-{
-    if (setns(ns, CLONE_NEWNET) < 0) {
-        perror("setns");
-        exit(1);
-    }
-}
-
-static int
-ns_new(void)
-{
-    int before = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC), ns;
-
-    if (before < 0 || unshare(CLONE_NEWNET) < 0) {
-        printf("SKIP: network namespaces need root\n");
-        exit(77);
-    }
-    ns = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
-    lab_enter(before);
-    close(before);
-    return ns;
-}
-
-bool
-lab_run(int ns, const char *fmt, ...)
-{
-    char command[1024];
-    int status = -1;
-    va_list ap;
-    pid_t pid;
-
-    va_start(ap, fmt);
-    vsnprintf(command, sizeof command, fmt, ap);
-    va_end(ap);
-    fflush(NULL);
-    pid = fork();
-    if (pid == 0) {
-        lab_enter(ns);
-        execl("/bin/sh", "sh", "-c", command, (char *)NULL);
-        _exit(127);
-    }
-    waitpid(pid, &status, 0);
-    return status == 0;
-}
-
 static void
 must(bool ok, const char *what)
 {
@@ -69,18 +23,19 @@ void
 lab_new(struct mcast_lab *lab)
 {
     memset(lab, 0, sizeof *lab);
-    lab->ns[0] = ns_new();
-    must(lab_run(lab->ns[0], "ip link set lo up && ip link add br0 type bridge "
-                             "forward_delay 0 mcast_snooping 0 && ip link set br0 up"),
+    lab->ns[0] = netlab_ns();
+    must(netlab_run(lab->ns[0],
+             "ip link set lo up && ip link add br0 type bridge "
+             "forward_delay 0 mcast_snooping 0 && ip link set br0 up"),
         "bridge");
     for (unsigned i = 1; i <= LAB_NODES; i++) {
-        lab->ns[i] = ns_new();
-        must(lab_run(lab->ns[0],
+        lab->ns[i] = netlab_ns();
+        must(netlab_run(lab->ns[0],
                  "ip link add p%u type veth peer name eth0 netns /proc/%d/fd/%d && "
                  "ip link set p%u master br0 up",
                  i, getpid(), lab->ns[i], i),
             "veth");
-        must(lab_run(lab->ns[i],
+        must(netlab_run(lab->ns[i],
                  "ip link set lo up && ip link set eth0 up && "
                  "ip addr add 10.94.0.%u/24 dev eth0 && "
                  "ip addr add fd94::%u/64 dev eth0 nodad",
@@ -128,9 +83,9 @@ lab_loss(struct mcast_lab *lab, unsigned node, unsigned percent)
     static const char *const tables[] = { "iptables", "ip6tables" };
 
     for (unsigned i = 0; i < 2; i++) {
-        lab_run(lab->ns[node], "%s -F INPUT", tables[i]);
+        netlab_run(lab->ns[node], "%s -F INPUT", tables[i]);
         if (percent)
-            must(lab_run(lab->ns[node],
+            must(netlab_run(lab->ns[node],
                      "%s -A INPUT -p udp -m statistic --mode random --probability "
                      "0.%02u "
                      "-j DROP",
@@ -156,12 +111,12 @@ lab_open(struct mcast_lab *lab, unsigned node, struct loop *loop,
     char error[MCAST_ERROR_LEN];
     struct mcast *m = NULL;
 
-    lab_enter(lab->ns[node]);
+    netlab_enter(lab->ns[node]);
     if (mcast_open(&o, &m, error) < 0) {
         printf("FAIL: %s\n", error);
         exit(1);
     }
-    lab_enter(before);
+    netlab_enter(before);
     close(before);
     return m;
 }

@@ -7,6 +7,7 @@
 #define BSC_TEST_MCAST_LAB_H
 
 #include "sockmig/mcast.h"
+#include "tests/scenario/netlab.h"
 
 #define LAB_NODES 4 /* n1 is active */
 
@@ -23,8 +24,6 @@ const char *lab_way_name(enum lab_way way);
 
 /* lab_new - exits with 77 and a reason where the host can not do it. */
 void lab_new(struct mcast_lab *lab);
-void lab_enter(int ns);
-bool lab_run(int ns, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 
 /* lab_way - addresses and group for the channels opened from now on. */
 void lab_way(struct mcast_lab *lab, enum lab_way way);

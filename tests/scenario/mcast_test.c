@@ -260,9 +260,9 @@ attacker(struct test *t)
     struct sockaddr_storage to;
     socklen_t size;
 
-    lab_enter(t->lab.ns[4]);
+    netlab_enter(t->lab.ns[4]);
     fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-    lab_enter(before);
+    netlab_enter(before);
     close(before);
     address_of_mcast(
         &t->lab.conf, &t->lab.conf.services[0], &t->lab.conf.nodes[1], &to, &size);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "tests/scenario/netlab.h"
 
+#include <arpa/inet.h>
 #include <fcntl.h>
 #include <linux/if_tun.h>
 #include <net/if.h>
@@ -13,8 +14,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-static int
-ns_new(void)
+int
+netlab_ns(void)
 {
     int before = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC), ns;
 
@@ -90,9 +91,9 @@ host_up(const struct netlab *lab, int ns, const char *port)
 void
 netlab_new(struct netlab *lab)
 {
-    lab->client = ns_new();
-    lab->primary = ns_new();
-    lab->standby = ns_new();
+    lab->client = netlab_ns();
+    lab->primary = netlab_ns();
+    lab->standby = netlab_ns();
     must(netlab_run(lab->client,
              "ip link set lo up; ip link add br0 address 02:00:5e:00:00:0a type bridge "
              "forward_delay 0 mcast_snooping 0 && ip link set br0 up && "
@@ -152,4 +153,20 @@ netlab_deaf(int ns, bool deaf)
         must(netlab_run(ns, "%s -w -t raw -%c PREROUTING -p tcp -j DROP", tools[i],
                  deaf ? 'A' : 'D'),
             "iptables");
+}
+
+socklen_t
+netlab_service(int family, uint16_t port, struct sockaddr_storage *out)
+{
+    struct sockaddr_in *a = (struct sockaddr_in *)out;
+    struct sockaddr_in6 *a6 = (struct sockaddr_in6 *)out;
+
+    memset(out, 0, sizeof *out);
+    out->ss_family = (sa_family_t)family;
+    a->sin_port = htons(port); /* at the same place in both */
+    if (family == AF_INET)
+        inet_pton(AF_INET, "10.93.0.100", &a->sin_addr);
+    else
+        inet_pton(AF_INET6, "fd93::100", &a6->sin6_addr);
+    return family == AF_INET ? sizeof *a : sizeof *a6;
 }

@@ -67,7 +67,7 @@ static int
 listener(int ns, int family, uint16_t port, int backlog, int defer, bool group)
 {
     struct sockaddr_storage a;
-    socklen_t n = handshake_server(family, port, &a);
+    socklen_t n = netlab_service(family, port, &a);
     int s;
 
     netlab_enter(ns);

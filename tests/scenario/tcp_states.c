@@ -91,22 +91,6 @@ await(int sock, uint32_t state, uint32_t size)
     }
 }
 
-static socklen_t
-address(int family, uint16_t port, struct sockaddr_storage *out)
-{
-    struct sockaddr_in *a = (struct sockaddr_in *)out;
-    struct sockaddr_in6 *a6 = (struct sockaddr_in6 *)out;
-
-    memset(out, 0, sizeof *out);
-    out->ss_family = (sa_family_t)family;
-    a->sin_port = htons(port); /* at the same place in both */
-    if (family == AF_INET)
-        inet_pton(AF_INET, "10.93.0.100", &a->sin_addr);
-    else
-        inet_pton(AF_INET6, "fd93::100", &a6->sin6_addr);
-    return family == AF_INET ? sizeof *a : sizeof *a6;
-}
-
 static bool
 connected(const struct row *r, int family, uint16_t port, int *client, int *server)
 {
@@ -117,7 +101,7 @@ connected(const struct row *r, int family, uint16_t port, int *client, int *serv
     int listener, ret;
 
     family = mapped ? AF_INET : family;
-    n = address(family, port, &a);
+    n = netlab_service(family, port, &a);
     netlab_enter(lab.primary);
     listener = socket(mapped ? AF_INET6 : family, SOCK_STREAM | SOCK_CLOEXEC, 0);
     repair_set(listener, SOL_SOCKET, SO_REUSEADDR, 1);

@@ -150,6 +150,7 @@ checkpoint(struct tracer *t, bool stay_stopped)
         .arg = t,
         .stop_limit_ms = stay_stopped ? 1000 : STOP_LIMIT_MS,
         .stay_stopped = stay_stopped,
+        .settled = t->seeding < 0 && !t->to_seed,
         .marked = marked,
         .files = t->scan ? files_take : NULL };
     struct target_timing timing = { 0 };

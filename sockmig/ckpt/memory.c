@@ -73,6 +73,7 @@ memory_open(struct memory *m, pid_t pid, int cell_pid)
         .pagemap_fd = -1,
         .uffd = -1,
         .all = true };
+    m->hot = hot_new();
     m->regions = reserve(MAX_REGIONS * sizeof *m->regions);
     m->pieces = reserve(MAX_PIECES * sizeof *m->pieces);
     m->found = reserve(MAX_FOUND * sizeof *m->found);
@@ -80,8 +81,8 @@ memory_open(struct memory *m, pid_t pid, int cell_pid)
     m->was_present = reserve(MAX_FOUND * sizeof *m->was_present);
     m->written = reserve(IMAGE_MAX_VMAS * sizeof *m->written);
     m->was_written = reserve(IMAGE_MAX_VMAS * sizeof *m->was_written);
-    if (!m->regions || !m->pieces || !m->found || !m->present || !m->was_present ||
-        !m->written || !m->was_written)
+    if (!m->hot || !m->regions || !m->pieces || !m->found || !m->present ||
+        !m->was_present || !m->written || !m->was_written)
         goto fail;
     ret = m->mem_fd = open_proc(pid, "mem", O_RDWR);
     if (ret < 0)
@@ -105,6 +106,7 @@ memory_close(struct memory *m)
     fd_close(m->uffd);
     fd_close(m->pagemap_fd);
     fd_close(m->mem_fd);
+    hot_free(m->hot);
     give_back(m->regions, MAX_REGIONS * sizeof *m->regions);
     give_back(m->pieces, MAX_PIECES * sizeof *m->pieces);
     give_back(m->found, MAX_FOUND * sizeof *m->found);

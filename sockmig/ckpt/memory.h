@@ -24,6 +24,7 @@
 
 #include "sockmig/ckpt/inject.h"
 #include "sockmig/ckpt/kernel.h"
+#include "sockmig/ckpt/memory_hot.h"
 #include "sockmig/core/image.h"
 #include "sockmig/pages.h"
 #include "sockmig/refusal.h"
@@ -76,6 +77,9 @@ struct memory {
     uint8_t modes[IMAGE_MAX_VMAS]; /* of the image last registered */
     bool all;                      /* next scan reports everything */
     bool same;                     /* no mapping changed since the last scan */
+    bool settled; /* nobody reads pages besides: some may be hot (memory_hot.h) */
+    bool hot_now; /* during this scan */
+    struct memory_hot *hot; /* owned */
     bool running;   /* during this scan: what changes under us is found next time */
     bool share_all; /* send shared memory whole: children have it too */
     memory_share *share; /* borrowed; NULL: it has its shared memory for itself */

@@ -1,24 +1,18 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  *
  * memory_scan.c - which pages were written, dropped, or came since the last scan. */
-#include "sockmig/ckpt/memory.h"
-
-#include "lib/fd.h"
+#include "sockmig/ckpt/memory_private.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <stdio.h>
 #include <sys/sysinfo.h>
-#include <unistd.h>
 
 #define MAX_REGIONS MEMORY_MAX_REGIONS
 #define MAX_PIECES MEMORY_MAX_PIECES
 #define MAX_FOUND MEMORY_MAX_FOUND
 #define QUIET_ROUND 16
-#define SMALL (8 * (uint64_t)IMAGE_PAGE) /* read without a look whether it is there */
 
-static void
-found(struct memory *m, uint64_t start, uint64_t end, enum pages_kind kind)
+void
+memory_found(struct memory *m, uint64_t start, uint64_t end, enum pages_kind kind)
 {
     struct finding *last = m->nfound ? &m->found[m->nfound - 1] : NULL;
 
@@ -32,11 +26,9 @@ found(struct memory *m, uint64_t start, uint64_t end, enum pages_kind kind)
         m->found[m->nfound++] = (struct finding){ start, end, kind };
 }
 
-/* One PAGEMAP_SCAN over @from..@to, in as many calls as it takes; regions found, or
- * -errno. */
-static long
-scan(struct memory *m, uint64_t from, uint64_t to, const struct pm_scan_arg *what,
-    struct page_region *out, size_t capacity)
+long
+memory_pagemap(struct memory *m, uint64_t from, uint64_t to,
+    const struct pm_scan_arg *what, struct page_region *out, size_t capacity)
 {
     size_t n = 0;
 
@@ -47,7 +39,7 @@ scan(struct memory *m, uint64_t from, uint64_t to, const struct pm_scan_arg *wha
         arg.size = sizeof arg;
         arg.start = from;
         arg.end = to;
-        arg.vec = (uint64_t)(uintptr_t)(out + n);
+        arg.vec = out ? (uint64_t)(uintptr_t)(out + n) : 0;
         arg.vec_len = capacity - n;
         m->nscans++;
         r = ioctl(m->pagemap_fd, PAGEMAP_SCAN, &arg);
@@ -57,23 +49,20 @@ scan(struct memory *m, uint64_t from, uint64_t to, const struct pm_scan_arg *wha
         if (arg.walk_end <= from)
             return -EIO;
         from = arg.walk_end;
-        if (n >= capacity && from < to)
+        if (out && n >= capacity && from < to)
             return -ENOSPC;
     }
     return (long)n;
 }
 
-/* Flags of a scan that re-arms.  While the process is stopped all must be armed: a
- * mapping that is not is an error then, instead of being passed over in silence. */
-static uint64_t
-arming(const struct memory *m)
+uint64_t
+memory_arming(const struct memory *m)
 {
     return PM_SCAN_WP_MATCHING | (m->running ? 0 : PM_SCAN_CHECK_WPASYNC);
 }
 
-/* A large written region: what of it is there is content, the rest was dropped. */
-static int
-look_inside(struct memory *m, uint64_t start, uint64_t end)
+int
+memory_look_inside(struct memory *m, uint64_t start, uint64_t end)
 {
     const struct pm_scan_arg what = { .category_anyof_mask = PAGE_IS_PRESENT |
                                                              PAGE_IS_SWAPPED,
@@ -84,7 +73,7 @@ look_inside(struct memory *m, uint64_t start, uint64_t end)
         uint64_t to = end - at > MAX_PIECES * (uint64_t)IMAGE_PAGE
                           ? at + MAX_PIECES * (uint64_t)IMAGE_PAGE
                           : end;
-        long n = scan(m, at, to, &what, m->pieces, MAX_PIECES);
+        long n = memory_pagemap(m, at, to, &what, m->pieces, MAX_PIECES);
 
         if (n < 0)
             return (int)n;
@@ -94,14 +83,14 @@ look_inside(struct memory *m, uint64_t start, uint64_t end)
             bool content = !(r->categories & PAGE_IS_PFNZERO) &&
                            ((r->categories & PAGE_IS_PRESENT) || m->swap);
 
-            found(m, at, r->start, PAGES_DROPPED);
-            found(m, r->start, r->end,
+            memory_found(m, at, r->start, PAGES_DROPPED);
+            memory_found(m, r->start, r->end,
                 r->categories & m->guard ? PAGES_GUARD
                 : content                ? PAGES_CONTENT
                                          : PAGES_DROPPED);
             at = r->end;
         }
-        found(m, at, to, PAGES_DROPPED);
+        memory_found(m, at, to, PAGES_DROPPED);
         at = to;
     }
     return 0;
@@ -111,19 +100,19 @@ static int
 scan_written(struct memory *m, uint64_t start, uint64_t end)
 {
     /* exactly this is the kernel's fast path: 20 times cheaper */
-    const struct pm_scan_arg fast = { .flags = arming(m),
+    const struct pm_scan_arg fast = { .flags = memory_arming(m),
         .category_mask = PAGE_IS_WRITTEN,
         .return_mask = PAGE_IS_WRITTEN };
-    long n = scan(m, start, end, &fast, m->regions, MAX_REGIONS);
+    long n = memory_pagemap(m, start, end, &fast, m->regions, MAX_REGIONS);
     int ret = n < 0 ? (int)n : 0;
 
     for (long i = 0; i < n && ret == 0; i++) {
         const struct page_region *r = &m->regions[i];
 
-        if (r->end - r->start <= SMALL)
-            found(m, r->start, r->end, PAGES_CONTENT);
+        if (r->end - r->start <= MEMORY_SMALL)
+            memory_found(m, r->start, r->end, PAGES_CONTENT);
         else
-            ret = look_inside(m, r->start, r->end);
+            ret = memory_look_inside(m, r->start, r->end);
     }
     return ret;
 }
@@ -146,19 +135,19 @@ present(struct memory *m, uint64_t start, uint64_t end)
 static int
 scan_present(struct memory *m, uint64_t start, uint64_t end, bool file, bool send)
 {
-    const struct pm_scan_arg what = { .flags = arming(m),
+    const struct pm_scan_arg what = { .flags = memory_arming(m),
         .category_mask = file ? PAGE_IS_FILE : 0,
         .category_inverted = file ? PAGE_IS_FILE : 0,
         .category_anyof_mask = PAGE_IS_PRESENT | m->guard |
                                (m->swap ? PAGE_IS_SWAPPED : 0),
         .return_mask = PAGE_IS_WRITTEN | PAGE_IS_PFNZERO | m->guard };
-    long n = scan(m, start, end, &what, m->regions, MAX_REGIONS);
+    long n = memory_pagemap(m, start, end, &what, m->regions, MAX_REGIONS);
 
     for (long i = 0; i < n; i++) {
         const struct page_region *r = &m->regions[i];
 
         if ((r->categories & PAGE_IS_WRITTEN) || send)
-            found(m, r->start, r->end,
+            memory_found(m, r->start, r->end,
                 r->categories & m->guard                     ? PAGES_GUARD
                 : !file && (r->categories & PAGE_IS_PFNZERO) ? PAGES_DROPPED
                                                              : PAGES_CONTENT);
@@ -174,11 +163,11 @@ scan_present(struct memory *m, uint64_t start, uint64_t end, bool file, bool sen
 static int
 scan_quiet(struct memory *m, uint64_t start, uint64_t end)
 {
-    const struct pm_scan_arg fast = { .flags = arming(m),
+    const struct pm_scan_arg fast = { .flags = memory_arming(m),
         .category_mask = PAGE_IS_WRITTEN,
         .return_mask = PAGE_IS_WRITTEN };
     bool skip = m->same && !m->all && m->round % QUIET_ROUND != 0;
-    long n = skip ? 0 : scan(m, start, end, &fast, m->regions, MAX_REGIONS);
+    long n = skip ? 0 : memory_pagemap(m, start, end, &fast, m->regions, MAX_REGIONS);
 
     if (n < 0)
         return (int)n;
@@ -191,99 +180,6 @@ scan_quiet(struct memory *m, uint64_t start, uint64_t end)
         const struct span *s = &m->was_present[i];
 
         present(m, s->start > start ? s->start : start, s->end < end ? s->end : end);
-    }
-    return 0;
-}
-
-/* What a shared mapping has, mapped here or not: the holes of its file are empty. */
-static void
-found_shared(struct memory *m, const struct image_vma *v, uint64_t start, uint64_t end)
-{
-    char path[96];
-    off_t base = (off_t)v->offset - (off_t)v->start, at = (off_t)start + base;
-    off_t to = (off_t)end + base;
-    int fd;
-
-    snprintf(path, sizeof path, "/proc/%d/map_files/%llx-%llx", (int)m->pid,
-        (unsigned long long)v->start, (unsigned long long)v->end);
-    fd = open(path, O_RDONLY | O_CLOEXEC);
-    while (fd >= 0 && at < to) {
-        off_t data = lseek(fd, at, SEEK_DATA), hole;
-
-        data = data < 0 || data > to ? to : data & ~(off_t)(IMAGE_PAGE - 1);
-        found(m, (uint64_t)(at - base), (uint64_t)(data - base), PAGES_DROPPED);
-        hole = data < to ? lseek(fd, data, SEEK_HOLE) : to;
-        hole = (hole + IMAGE_PAGE - 1) & ~(off_t)(IMAGE_PAGE - 1);
-        hole = hole <= data || hole > to ? to : hole;
-        found(m, (uint64_t)(data - base), (uint64_t)(hole - base), PAGES_CONTENT);
-        at = hole;
-    }
-    if (fd < 0)
-        found(m, start, end, PAGES_CONTENT);
-    fd_close(fd);
-}
-
-static enum memory_share
-share(const struct memory *m, const struct image_vma *v)
-{
-    if (m->share_all)
-        return MEMORY_SHARE_ALL;
-    if (m->share)
-        return m->share(m->share_arg, v, m->all);
-    return m->all ? MEMORY_SHARE_ALL : MEMORY_SHARE_WRITTEN;
-}
-
-/* What cannot be written here is not tracked: others write it, or nobody. */
-static int
-scan_whole(struct memory *m, const struct image *im, const struct image_vma *v)
-{
-    for (uint32_t i = 0; i < im->nvmas; i++)
-        if (m->modes[i] == MEMORY_SHARED && im->vmas[i].inode == v->inode &&
-            im->vmas[i].dev_major == v->dev_major &&
-            im->vmas[i].dev_minor == v->dev_minor)
-            return 0; /* it is, elsewhere */
-    if (!m->share || share(m, v) == MEMORY_SHARE_ALL)
-        found_shared(m, v, v->start, v->end);
-    return 0;
-}
-
-/* A fork copies no page table of shared memory: what is in it was touched since. */
-static int
-scan_touched(struct memory *m, const struct image_vma *v)
-{
-    const struct pm_scan_arg what = { .category_mask = PAGE_IS_PRESENT,
-        .return_mask = PAGE_IS_PRESENT };
-    long n = scan(m, v->start, v->end, &what, m->regions, MAX_REGIONS);
-
-    for (long i = 0; i < n; i++)
-        found(m, m->regions[i].start, m->regions[i].end, PAGES_CONTENT);
-    return n < 0 ? (int)n : 0;
-}
-
-static int
-scan_shared(struct memory *m, const struct image_vma *v)
-{
-    const struct pm_scan_arg fast = { .flags = arming(m),
-        .category_mask = PAGE_IS_WRITTEN,
-        .return_mask = PAGE_IS_WRITTEN };
-    enum memory_share how = share(m, v);
-    long n = scan(m, v->start, v->end, &fast, m->regions, MAX_REGIONS);
-
-    if (n < 0)
-        return (int)n;
-    if (how == MEMORY_SHARE_TOUCHED && !m->swap)
-        return scan_touched(m, v);
-    if (how != MEMORY_SHARE_WRITTEN) {
-        found_shared(m, v, v->start, v->end);
-        return 0;
-    }
-    for (long i = 0; i < n; i++) {
-        const struct page_region *r = &m->regions[i];
-
-        if (r->end - r->start <= SMALL)
-            found(m, r->start, r->end, PAGES_CONTENT);
-        else
-            found_shared(m, v, r->start, r->end);
     }
     return 0;
 }
@@ -304,11 +200,11 @@ drop_missing(struct memory *m, uint64_t at, uint64_t end)
     }
     for (; low < m->npresent && m->present[low].start < end; low++) {
         if (m->present[low].start > at)
-            found(m, at, m->present[low].start, PAGES_DROPPED);
+            memory_found(m, at, m->present[low].start, PAGES_DROPPED);
         at = m->present[low].end > at ? m->present[low].end : at;
     }
     if (at < end)
-        found(m, at, end, PAGES_DROPPED);
+        memory_found(m, at, end, PAGES_DROPPED);
 }
 
 /* The parts of sorted @spans inside @v.  *from: where to begin, for the next one. */
@@ -346,12 +242,12 @@ find_dropped(struct memory *m, const struct image *im)
 static int
 scan_all_written(struct memory *m, uint64_t start, uint64_t end)
 {
-    const struct pm_scan_arg arm = { .flags = arming(m),
+    const struct pm_scan_arg arm = { .flags = memory_arming(m),
         .category_mask = PAGE_IS_WRITTEN,
         .return_mask = PAGE_IS_WRITTEN };
-    long n = scan(m, start, end, &arm, m->regions, MAX_REGIONS);
+    long n = memory_pagemap(m, start, end, &arm, m->regions, MAX_REGIONS);
 
-    return n < 0 ? (int)n : look_inside(m, start, end);
+    return n < 0 ? (int)n : memory_look_inside(m, start, end);
 }
 
 static int
@@ -360,16 +256,17 @@ scan_group(struct memory *m, const struct image *im, const struct image_vma *v,
 {
     switch (mode) {
     case MEMORY_WRITTEN:
-        return m->all ? scan_all_written(m, v->start, end)
-                      : scan_written(m, v->start, end);
+        return m->all       ? scan_all_written(m, v->start, end)
+               : m->hot_now ? memory_scan_settled(m, v->start, end)
+                            : scan_written(m, v->start, end);
     case MEMORY_PRESENT:
         return scan_present(m, v->start, end, v->kind == IMAGE_VMA_FILE, m->all);
     case MEMORY_QUIET:
         return scan_quiet(m, v->start, end);
     case MEMORY_SHARED:
-        return scan_shared(m, v);
+        return memory_scan_shared(m, v);
     case MEMORY_WHOLE:
-        return scan_whole(m, im, v);
+        return memory_scan_whole(m, im, v);
     default:
         return 0;
     }
@@ -389,6 +286,11 @@ begin_scan(struct memory *m, bool running)
     struct span *present = m->was_present, *written = m->was_written;
 
     m->running = running;
+    m->hot_now = m->settled && m->same && !running && !m->all;
+    if (m->hot_now)
+        hot_begin(m->hot, m->pid, m->round + 1);
+    else
+        hot_clear(m->hot);
     m->swap = memory_swaps();
     m->failed = false;
     m->round++;

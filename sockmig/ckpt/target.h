@@ -73,6 +73,8 @@ struct target_request {
     bool stay_stopped;      /* leave it stopped (handover); target_resume() later */
     bool in_parts; /* pages that do not fit are left for target_rest() (stay_stopped) */
     bool no_pages; /* all of them are left for target_precopy() */
+    bool settled;  /* nobody reads its pages between checkpoints, for a seed: what is
+                      written always need not be tracked */
     /* files, while all stands still: 0; 1, names have changed; -errno with @why.  NULL:
      * none */
     int (*files)(void *arg, struct refusals *why);
@@ -104,6 +106,7 @@ int target_state(struct target *t, bool files_renamed, struct image *im,
     struct parcels *parcels, struct target_timing *timing, struct refusals *why);
 int target_memory(struct target *t, memory_share *share, void *arg, struct image *im,
     struct pages *pages, struct target_timing *timing, struct refusals *why);
+void target_settled(struct target *t, bool settled); /* as in a request */
 void target_forget_state(struct target *t);
 void target_keep_house(struct target *t, const struct image *im);
 

@@ -142,6 +142,7 @@ target_checkpoint(struct target *t, const struct target_request *req, struct ima
     if (req->mark)
         req->mark(req->arg);
     timing->mark = mono_lap_us(&at);
+    target_settled(t, req->settled);
     ret = check_request(t, why);
     if (ret == 0 && req->files)
         ret = req->files(req->arg, why);
@@ -166,6 +167,12 @@ target_checkpoint(struct target *t, const struct target_request *req, struct ima
     if (ret == 0 && !req->stay_stopped)
         target_keep_house(t, im);
     return ret == -ENOENT ? -ESRCH : ret;
+}
+
+void
+target_settled(struct target *t, bool settled)
+{
+    t->memory.settled = settled;
 }
 
 int

@@ -140,6 +140,7 @@ take_memories(struct taking *k, struct pages *pages)
         if (!m->target)
             continue;
         pages->process = m->info.number;
+        target_settled(m->target, k->req->settled);
         ret = target_memory(m->target, share, k, m->image, pages, &one, &own);
         refusals_join(k->why, &own);
         k->timing->maps += one.maps;

@@ -290,7 +290,7 @@ order(void)
 static int
 try_checkpoint(struct target *t, struct refusals *why)
 {
-    struct target_request req = { .stop_limit_ms = 100 };
+    struct target_request req = { .stop_limit_ms = 100, .settled = true };
     struct target_timing timing;
     int ret;
 

@@ -125,9 +125,12 @@ static void
 checkpoint(struct run *r, bool stay_stopped)
 {
     unsigned marks = 0;
-    struct target_request req = {
-        .mark = mark, .arg = &marks, .stop_limit_ms = 50, .stay_stopped = stay_stopped
-    };
+    /* Now and then somebody else reads its pages for a while. */
+    struct target_request req = { .mark = mark,
+        .arg = &marks,
+        .stop_limit_ms = 50,
+        .stay_stopped = stay_stopped,
+        .settled = r->nrows % 64 < 60 };
     struct target_timing timing;
     struct refusals why;
     const char *broken;

@@ -83,7 +83,7 @@ static void
 checkpoint(struct target *t, struct cell_conf *conf, struct clone **c, bool last)
 {
     struct target_request req = {
-        .mark = no_mark, .stop_limit_ms = 100, .stay_stopped = last
+        .mark = no_mark, .stop_limit_ms = 100, .stay_stopped = last, .settled = true
     };
     struct target_timing timing;
     struct refusals why = { 0 };

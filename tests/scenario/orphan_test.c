@@ -91,7 +91,7 @@ await_turns(struct lab *l, bool traced)
 static int
 take(struct lab *l)
 {
-    struct target_request req = { .stop_limit_ms = 1000 };
+    struct target_request req = { .stop_limit_ms = 1000, .settled = true };
     struct target_timing timing;
     int ret = -EAGAIN;
 

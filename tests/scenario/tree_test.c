@@ -154,7 +154,7 @@ order(struct bench *b, enum what what, bool to_child)
 static int
 take(struct bench *b)
 {
-    struct target_request req = { .stop_limit_ms = 1000 };
+    struct target_request req = { .stop_limit_ms = 1000, .settled = true };
     struct target_timing timing;
     int ret = -EAGAIN;
 

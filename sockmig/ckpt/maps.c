@@ -317,8 +317,10 @@ is_unchanged(struct maps *m)
 static void
 know(struct maps *m, const struct image *im)
 {
+    m->kept = m->nlast == im->nvmas &&
+              memcmp(m->known, im->vmas, im->nvmas * sizeof *im->vmas) == 0;
     memcpy(m->known, im->vmas, im->nvmas * sizeof *im->vmas);
-    m->nknown = im->nvmas;
+    m->nknown = m->nlast = im->nvmas;
 }
 
 static int
@@ -382,8 +384,10 @@ maps_read(struct maps *m, bool same, struct image *im, struct refusals *why)
     if (m->unread++ < MAPS_ROUND && ((same && m->nknown > 0) || is_unchanged(m))) {
         memcpy(im->vmas, m->known, m->nknown * sizeof *im->vmas);
         im->nvmas = m->nknown;
+        m->kept = true;
         return 0;
     }
+    m->kept = false;
     m->unread = 0;
     m->nknown = 0;
     ret = read_text(m, im, why);

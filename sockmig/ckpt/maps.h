@@ -36,9 +36,11 @@ struct maps {
     } files[512]; /* whose build is known */
     size_t nfiles;
     struct image_vma *known; /* owned mapping: the last list, if all of it was good */
-    uint32_t nknown;
-    unsigned unread; /* reads since the text was last read */
-    uint64_t brk;    /* end of the heap at the last maps_read(); 0: there is none */
+    uint32_t nknown;         /* 0: it must be read anew */
+    uint32_t nlast;          /* that .known holds all the same */
+    bool kept;               /* the list is the one that was read before */
+    unsigned unread;         /* reads since the text was last read */
+    uint64_t brk; /* end of the heap at the last maps_read(); 0: there is none */
 };
 
 int maps_open(struct maps *m, pid_t pid, int cell_pid); /* 0 or -errno */
@@ -50,6 +52,10 @@ void maps_close(struct maps *m);
  * While none has changed they are compared by PROCMAP_QUERY, which is five times
  * cheaper than their text; the text is read at least every MAPS_ROUND times, since it
  * alone tells that a mapped file was deleted.
+ *
+ * m->kept: the list is that of the last call.  Also where the process changed no
+ * mapping it may be another one: once both are tracked the kernel makes one of two
+ * neighbours.
  *
  * 0; -EOPNOTSUPP: something that cannot be protected is mapped, see @why; -ESRCH. */
 int maps_read(struct maps *m, bool same, struct image *im, struct refusals *why);

@@ -64,6 +64,7 @@ take_memory(struct target *t, struct image *im, struct pages *pages,
     bool same = seq != 0 && seq == t->map_seq;
     int ret = maps_read(&t->maps, same, im, why);
 
+    same = same && t->maps.kept; /* how each is tracked is known by its place */
     t->map_seq = 0;
     if (ret == 0)
         ret = held_resolve(im, t->cell_pid, why);

@@ -4,6 +4,7 @@
  * tracer's mistake would break.
  *
  *     ckpt_app LOG [churn]      churn: 250 short-lived threads a second
+ *     ckpt_app LOG growth       none of it: a mapping grows, once
  *
  * Appends a line to LOG every 100 ms: "count COUNT errors ERRORS". */
 #include <arpa/inet.h>
@@ -398,6 +399,39 @@ check_main(bool churn, long round, long *shared)
         wrong("short thread", 0, 1);
 }
 
+/* From round GROWTH on a mapping has a neighbour like it, which the kernel makes one
+ * with it as soon as both are tracked; behind them one that nobody may touch, and one
+ * more. All pages are written all the time.  Whoever knows by a mapping's place in the
+ * list how it is tracked then misses some. */
+static void
+run_growth(FILE *log)
+{
+    enum { PIECE = 128, GROWTH = 100 };
+    const size_t piece = PIECE * (size_t)PAGE;
+    char *at = mmap(
+        NULL, 4 * piece, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    long pages = PIECE;
+
+    mprotect(at, piece, PROT_READ | PROT_WRITE);
+    mprotect(at + 3 * piece, piece, PROT_READ | PROT_WRITE);
+    for (long round = 0;; round++) {
+        if (round == GROWTH)
+            mprotect(at + piece, piece, PROT_READ | PROT_WRITE);
+        if (round == GROWTH + 50) /* what was touched before would stay by itself */
+            pages = 2 * PIECE;
+        for (long i = 0; i < pages; i++)
+            memcpy(at + i * PAGE, &round, sizeof round);
+        for (long i = 0; i < PIECE; i++)
+            memcpy(at + 3 * piece + i * PAGE, &round, sizeof round);
+        if (round % 25 == 0) {
+            fprintf(log, "count %ld errors 0 alarms %ld ticks %ld pipe %ld tcp %ld\n",
+                round, round, round, round, round);
+            fflush(log);
+        }
+        nanosleep(&(struct timespec){ 0, 4000000 }, NULL);
+    }
+}
+
 int
 main(int argc, char **argv)
 {
@@ -407,6 +441,8 @@ main(int argc, char **argv)
 
     if (!log || pipe(pipe_fd) < 0)
         return 2;
+    if (argc > 2 && !strcmp(argv[2], "growth"))
+        run_growth(log);
     connect_to_self();
     set_up_signals();
     shared = mmap(

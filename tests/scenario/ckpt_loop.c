@@ -413,8 +413,9 @@ main(int argc, char **argv)
         unsigned count, interval_ms;
     } all[] = { { "app", 200, 5 }, { "churn", 100, 5 }, { "kill-app", 30, 0 },
         { "kill-churn", 15, 0 }, { "heal-app", 30, 0 }, { "redis", 200, 10 },
-        { "each-app", 50, 5 }, { "each-redis-load", 50, 10 }, { "redis-rest", 30, 20 },
-        { "redis-load", 100, 20 }, { "redis-save", 60, 20 }, { "kill-redis", 15, 0 } };
+        { "growth", 200, 10 }, { "each-app", 50, 5 }, { "each-redis-load", 50, 10 },
+        { "redis-rest", 30, 20 }, { "redis-load", 100, 20 }, { "redis-save", 60, 20 },
+        { "kill-redis", 15, 0 } };
     int failed = 0;
 
     if (!apps_prepare())

@@ -24,9 +24,9 @@
 #define BENCHMARK "/usr/bin/redis-benchmark"
 
 static const struct app apps[] = { { "app", false, NULL }, { "churn", false, "churn" },
-    { "redis", true, NULL }, { "redis-load", true, "load" },
-    { "redis-save", true, "save" }, { "redis-rest", true, "1000" },
-    { "redis-crowd", true, "9000" } };
+    { "growth", false, "growth" }, { "redis", true, NULL },
+    { "redis-load", true, "load" }, { "redis-save", true, "save" },
+    { "redis-rest", true, "1000" }, { "redis-crowd", true, "9000" } };
 
 const struct app *
 app_find(const char *name)

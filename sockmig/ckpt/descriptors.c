@@ -268,8 +268,8 @@ look_at_open(struct look *l)
     return 0;
 }
 
-static void
-begin_anew(struct look *l)
+void
+look_begin(struct look *l)
 {
     struct descriptor *m = l->memo;
 
@@ -289,7 +289,7 @@ look_at(struct look *l)
         return -errno;
     if (m->seen != l->d->round - 1 || m->seen == 0 || m->ino != l->st.st_ino ||
         m->dev != l->st.st_dev || m->type != (l->st.st_mode & S_IFMT))
-        begin_anew(l);
+        look_begin(l);
     m->seen = l->d->round;
     *l->out = m->image;
     l->out->fd = l->fd;

@@ -50,6 +50,7 @@ struct descriptor {
     struct image_tcp tcp;
     struct tcp_watch watch;
     struct image_unix *un; /* owned; NULL: no unix socket */
+    bool ahead;            /* of a connection: by descriptors_ahead() */
     bool quick;            /* of a file without a name: its time tells of writes */
     struct timespec mtime; /* and size, when it was read */
     uint64_t size;
@@ -135,6 +136,11 @@ int descriptors_read(struct descriptors *d, struct image *im, struct parcels *pa
 /* descriptors_forget - the next call sends all queues again. */
 void descriptors_forget(struct descriptors *d);
 
+/* descriptors_ahead - of the process while it runs: what connections are, so that the
+ * first read has less to do.  Twice, some milliseconds apart: what is the same both
+ * times counts as known. */
+void descriptors_ahead(struct descriptors *d);
+
 /* descriptors_list - their numbers, sorted; *surveyed: each has its row in
  * d->survey.rows, at the same index.  How many; -E2BIG: more than @max; -ESRCH; other
  * -errno. */
@@ -152,6 +158,8 @@ bool look_by_survey(
     struct descriptors *d, struct image *im, const struct survey_row *row);
 
 /* For the files that know one kind each; results as above. */
+void look_begin(struct look *l);                /* nothing is known of it */
+int look_option(int sock, int level, int name); /* of a socket; 0: it has none */
 int look_at_file(struct look *l);
 int look_at_special(struct look *l); /* epoll, eventfd, timerfd, signalfd, inotify */
 int look_at_inotify(struct look *l); /* its text has been read */

@@ -9,20 +9,23 @@
 #define RAISED (SCHED_FIFO | SCHED_RESET_ON_FORK)
 
 void
-hurry_begin(struct trace *t)
+hurry_one(struct trace_thread *th)
 {
     struct sched_param p;
 
-    if (sched_getscheduler(0) != SCHED_FIFO || sched_getparam(0, &p) < 0)
+    if (th->hurried || sched_getscheduler(0) != SCHED_FIFO ||
+        sched_getparam(0, &p) < 0 || sched_getscheduler(th->tid) != SCHED_OTHER)
         return;
     p.sched_priority++;
-    for (unsigned i = 0; i < t->nthreads; i++) {
-        struct trace_thread *th = &t->threads[i];
+    th->hurried = sched_setscheduler(th->tid, RAISED, &p) == 0;
+}
 
-        if (th->state != TRACE_STOPPED && !th->hurried &&
-            sched_getscheduler(th->tid) == SCHED_OTHER)
-            th->hurried = sched_setscheduler(th->tid, RAISED, &p) == 0;
-    }
+void
+hurry_begin(struct trace *t)
+{
+    for (unsigned i = 0; i < t->nthreads; i++)
+        if (t->threads[i].state != TRACE_STOPPED)
+            hurry_one(&t->threads[i]);
 }
 
 void

@@ -14,8 +14,10 @@
 
 #define HURRY_AFTER_US 150
 
-/* hurry_begin - raise all threads that have not stopped yet.  Does nothing for a caller
- * that does not run in real time, nor to threads with a scheduling of their own. */
+/* hurry_one - raise @th.  hurry_begin - raise all threads that have not stopped yet.
+ * Does nothing for a caller that does not run in real time, nor to threads with a
+ * scheduling of their own. */
+void hurry_one(struct trace_thread *th);
 void hurry_begin(struct trace *t);
 
 /* hurry_end - each of them is as it was. */

@@ -22,8 +22,8 @@ enum { STATE_ESTABLISHED = 1, STATE_CLOSE = 7, STATE_LISTEN = 10 }; /* tcp_state
 #define SO_BUF_LOCK 72
 #endif
 
-static int
-option(int sock, int level, int name)
+int
+look_option(int sock, int level, int name)
 {
     int value = 0;
     socklen_t n = sizeof value;
@@ -47,22 +47,22 @@ look_at_unconnected(struct look *l, int kind, int backlog)
     out->u.listen.address_len = len;
     out->u.listen.family = l->memo->family;
     out->u.listen.backlog = backlog;
-    out->u.listen.reuse_addr = option(s, SOL_SOCKET, SO_REUSEADDR);
-    out->u.listen.reuse_port = option(s, SOL_SOCKET, SO_REUSEPORT);
+    out->u.listen.reuse_addr = look_option(s, SOL_SOCKET, SO_REUSEADDR);
+    out->u.listen.reuse_port = look_option(s, SOL_SOCKET, SO_REUSEPORT);
     out->u.listen.v6only = l->memo->family == AF_INET6
-                               ? option(s, IPPROTO_IPV6, IPV6_V6ONLY)
+                               ? look_option(s, IPPROTO_IPV6, IPV6_V6ONLY)
                                : 0;
-    out->u.listen.nodelay = option(s, IPPROTO_TCP, TCP_NODELAY);
-    out->u.listen.keepalive = option(s, SOL_SOCKET, SO_KEEPALIVE);
-    out->u.listen.keep_idle = option(s, IPPROTO_TCP, TCP_KEEPIDLE);
-    out->u.listen.keep_interval = option(s, IPPROTO_TCP, TCP_KEEPINTVL);
-    out->u.listen.keep_count = option(s, IPPROTO_TCP, TCP_KEEPCNT);
-    out->u.listen.defer_accept = option(s, IPPROTO_TCP, TCP_DEFER_ACCEPT);
-    out->u.listen.user_timeout = option(s, IPPROTO_TCP, TCP_USER_TIMEOUT);
-    out->u.listen.sndbuf = option(s, SOL_SOCKET, SO_SNDBUF);
-    out->u.listen.rcvbuf = option(s, SOL_SOCKET, SO_RCVBUF);
-    out->u.listen.buf_lock = option(s, SOL_SOCKET, SO_BUF_LOCK);
-    out->u.listen.fastopen = option(s, IPPROTO_TCP, TCP_FASTOPEN);
+    out->u.listen.nodelay = look_option(s, IPPROTO_TCP, TCP_NODELAY);
+    out->u.listen.keepalive = look_option(s, SOL_SOCKET, SO_KEEPALIVE);
+    out->u.listen.keep_idle = look_option(s, IPPROTO_TCP, TCP_KEEPIDLE);
+    out->u.listen.keep_interval = look_option(s, IPPROTO_TCP, TCP_KEEPINTVL);
+    out->u.listen.keep_count = look_option(s, IPPROTO_TCP, TCP_KEEPCNT);
+    out->u.listen.defer_accept = look_option(s, IPPROTO_TCP, TCP_DEFER_ACCEPT);
+    out->u.listen.user_timeout = look_option(s, IPPROTO_TCP, TCP_USER_TIMEOUT);
+    out->u.listen.sndbuf = look_option(s, SOL_SOCKET, SO_SNDBUF);
+    out->u.listen.rcvbuf = look_option(s, SOL_SOCKET, SO_RCVBUF);
+    out->u.listen.buf_lock = look_option(s, SOL_SOCKET, SO_BUF_LOCK);
+    out->u.listen.fastopen = look_option(s, IPPROTO_TCP, TCP_FASTOPEN);
     options_read(s, l->memo->family, &out->u.listen.options);
     return 0;
 }
@@ -237,9 +237,9 @@ look_at_socket(struct look *l)
     struct descriptor *m = l->memo;
 
     if (m->family == 0) {
-        m->family = option(l->dup, SOL_SOCKET, SO_DOMAIN);
-        m->socket_type = option(l->dup, SOL_SOCKET, SO_TYPE);
-        m->protocol = option(l->dup, SOL_SOCKET, SO_PROTOCOL);
+        m->family = look_option(l->dup, SOL_SOCKET, SO_DOMAIN);
+        m->socket_type = look_option(l->dup, SOL_SOCKET, SO_TYPE);
+        m->protocol = look_option(l->dup, SOL_SOCKET, SO_PROTOCOL);
     }
     l->out->socktype = (uint32_t)m->socket_type;
     if (m->family == AF_UNIX)

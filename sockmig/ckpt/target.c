@@ -265,6 +265,12 @@ target_precopy(struct target *t, struct pages *pages)
 }
 
 void
+target_ahead(struct target *t)
+{
+    descriptors_ahead(&t->descriptors);
+}
+
+void
 target_forget_state(struct target *t)
 {
     descriptors_forget(&t->descriptors);

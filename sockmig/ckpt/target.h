@@ -110,6 +110,9 @@ void target_settled(struct target *t, bool settled); /* as in a request */
 void target_forget_state(struct target *t);
 void target_keep_house(struct target *t, const struct image *im);
 
+/* target_ahead - look at its connections while it runs, see descriptors_ahead(). */
+void target_ahead(struct target *t);
+
 /* target_children - that it has, as of the last checkpoint.  target_join - from now on
  * its children are taken with it: @kin. */
 unsigned target_children(const struct target *t);

@@ -47,6 +47,17 @@ enum tcp_look { TCP_LOOK_SAME, TCP_LOOK_DUMPED, TCP_LOOK_DEAD, TCP_LOOK_ERROR };
 enum tcp_look tcp_dump(int sock, int fd, uint64_t inode, struct tcp_watch *watch,
     struct image_tcp *entry, struct parcels *parcels);
 
+/* tcp_look_ahead - what can be read of an established connection while the process
+ * runs: addresses and options.  False: it is in another state.
+ * tcp_watch_ahead - after that: it is to be dumped, its options are known. */
+bool tcp_look_ahead(int sock, int fd, struct image_tcp *entry);
+
+static inline struct tcp_watch
+tcp_watch_ahead(uint64_t inode)
+{
+    return (struct tcp_watch){ .inode = inode, .looks = TCP_YOUNG };
+}
+
 /* tcp_is_known - whether the socket was dumped often enough to be told by what moves.
  */
 static inline bool

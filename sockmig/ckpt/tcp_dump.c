@@ -145,6 +145,18 @@ read_options(int sock, struct image_tcp *e)
                                    : repair_get(sock, IPPROTO_IP, IP_TOS);
 }
 
+bool
+tcp_look_ahead(int sock, int fd, struct image_tcp *entry)
+{
+    struct info info;
+
+    if (!info_get(sock, &info) || info.old.tcpi_state != STATE_ESTABLISHED ||
+        !read_identity(sock, fd, &info, entry))
+        return false;
+    read_options(sock, entry);
+    return true;
+}
+
 /* Sizes as the image counts them: the kernel counts our FIN as one byte in both until
  * it is acknowledged (SIOCOUTQNSD: until it is sent). */
 static void

@@ -417,24 +417,27 @@ trace_serve(struct trace *t, struct mono until, int wake_fd)
     }
 }
 
-int
-trace_wait_stop(struct trace *t, struct trace_thread *th)
+static int
+await_one(struct trace *t, struct trace_thread *th)
 {
-    struct pollfd pfd = { .fd = t->signal_fd, .events = POLLIN };
-    struct mono limit = mono_add_us(mono_clock(), ALONE_LIMIT_US);
+    struct mono start = mono_clock();
     pid_t tid = th->tid;
 
     for (;;) {
+        int64_t waited;
         int status, r;
 
         drain_signals(t);
         r = waitpid(tid, &status, __WALL | WNOHANG);
+        waited = mono_us_between(start, mono_clock());
         if (r < 0)
             return -ESRCH;
-        if (r == 0 && !mono_before(mono_clock(), limit))
+        if (r == 0 && waited >= ALONE_LIMIT_US)
             return -EIO;
+        if (r == 0 && waited >= HURRY_AFTER_US)
+            hurry_one(th);
         if (r == 0) {
-            poll(&pfd, 1, 1);
+            wait_a_while(t, waited < HURRY_AFTER_US ? HURRY_AFTER_US : 1000);
             continue;
         }
         on_wait(t, th, status);
@@ -444,6 +447,15 @@ trace_wait_stop(struct trace *t, struct trace_thread *th)
         if (th->state == TRACE_STOPPED)
             return 0;
     }
+}
+
+int
+trace_wait_stop(struct trace *t, struct trace_thread *th)
+{
+    int ret = await_one(t, th);
+
+    hurry_end(t);
+    return ret;
 }
 
 int

@@ -57,6 +57,10 @@ int tree_find(struct tree *t, pid_t root);
 int tree_track(struct tree *t, pid_t init, pid_t root, enum conf_children children,
     struct refusals *why);
 
+/* tree_ahead - look at the connections of all while they run; twice, some milliseconds
+ * apart. */
+void tree_ahead(struct tree *t);
+
 /* tree_checkpoint - target_checkpoint() of all, at one instant: .family has the images
  * then.  Runs and parcels have the numbers of the members.
  *

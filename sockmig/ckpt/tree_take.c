@@ -294,6 +294,14 @@ tree_precopy(struct tree *t)
 }
 
 void
+tree_ahead(struct tree *t)
+{
+    for (unsigned i = 0; i < t->n; i++)
+        if (t->members[i].target)
+            target_ahead(t->members[i].target);
+}
+
+void
 tree_forget(struct tree *t)
 {
     for (unsigned i = 0; i < t->n; i++)

@@ -142,6 +142,14 @@ end_hold(struct engine *e)
 }
 
 void
+engine_require(struct engine *e, uint32_t set)
+{
+    commit_set(&e->commit, set);
+    mcast_set(e->capture.mcast, set);
+    tracer_required(e->tracer, set != 0);
+}
+
+void
 engine_release(struct engine *e)
 {
     uint32_t mark;

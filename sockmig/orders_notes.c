@@ -176,8 +176,7 @@ on_resumed(struct engine *e, const struct note *n)
         return;
     }
     peers_reign(e); /* the standbys are seeded anew, under the new epoch */
-    commit_set(&e->commit, e->order.keep_set);
-    mcast_set(e->capture.mcast, e->order.keep_set);
+    engine_require(e, e->order.keep_set);
     e->open = true;
     beats_now(e);
     beats_refresh(e);

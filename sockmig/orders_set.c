@@ -47,8 +47,7 @@ order_set(struct engine *e, const struct jv *msg)
     e->set_order.mask = mask;
     e->set_order.released = e->commit.stable;
     e->set_order.logged = mcast_stable(e->capture.mcast);
-    commit_set(&e->commit, mask);
-    mcast_set(e->capture.mcast, mask);
+    engine_require(e, mask);
     engine_release(e); /* and its progress answers */
     engine_changed(e);
 }

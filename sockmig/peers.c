@@ -416,6 +416,7 @@ peers_reign(struct engine *e)
     queue_put(
         shipper_queue(e->shipper), (struct note){ .what = SHIP_RESET, .p = group });
     commit_init(&e->commit);
+    tracer_required(e->tracer, false);
     capture_reign(e);
     tracer_stable(e->tracer, 0, 0);
 }

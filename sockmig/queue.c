@@ -86,8 +86,14 @@ queue_fd(const struct queue *q)
 void
 queue_wait(struct queue *q)
 {
+    queue_wait_ms(q, -1);
+}
+
+void
+queue_wait_ms(struct queue *q, int ms)
+{
     struct pollfd p = { .fd = q->efd, .events = POLLIN };
 
-    while (poll(&p, 1, -1) < 0 && errno == EINTR)
+    while (poll(&p, 1, ms) < 0 && errno == EINTR)
         ;
 }

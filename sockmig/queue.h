@@ -24,5 +24,6 @@ void queue_put(struct queue *q, struct note note);
 bool queue_get(struct queue *q, struct note *note); /* false: empty */
 int queue_fd(const struct queue *q);                /* readable while a note waits */
 void queue_wait(struct queue *q);                   /* until a note waits */
+void queue_wait_ms(struct queue *q, int ms);        /* at most so long; -1: as above */
 
 #endif

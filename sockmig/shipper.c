@@ -27,6 +27,8 @@ struct kept {      /* the queue of a descriptor, for standbys that join later */
     uint32_t size, cap;
 };
 
+#define MEASURE_MS 1
+
 struct kept_process {
     uint32_t number;     /* family_member.number */
     struct kept *queues; /* owned; IMAGE_MAX_NUMBER of them, by descriptor */
@@ -255,8 +257,8 @@ ship_base(struct shipper *s, const struct slot *slot)
         .page_bytes = slot->pages.size,
         .file_bytes = slot->files_size };
 
-    s->to = 1u << slot->node;
-    if (s->fds[slot->node] < 0)
+    s->to = slot->nodes & everybody(s);
+    if (!s->to)
         return;
     realtime_set(false);
     put_head(s, &head);
@@ -382,10 +384,13 @@ shipper_main(void *arg)
 
     pthread_setname_np(pthread_self(), "shipper");
     for (;;) {
-        if (queue_get(s->queue, &n))
+        if (queue_get(s->queue, &n)) {
             work(s, &n);
-        else
-            queue_wait(s->queue);
+            continue;
+        }
+        /* what a standby has not read yet is waited for: see shipper_backlog() */
+        queue_wait_ms(s->queue, s->seeding ? MEASURE_MS : -1);
+        measure(s);
     }
     return NULL;
 }

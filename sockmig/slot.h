@@ -22,7 +22,7 @@ enum slot_kind {
 
 struct slot {
     enum slot_kind kind;
-    unsigned node;   /* BASE: for whom */
+    uint32_t nodes;  /* BASE: for whom; bit i: node i */
     uint64_t number; /* of the checkpoint */
     struct mark mark;
     unsigned policy; /* enum conf_policy: by which output was held */

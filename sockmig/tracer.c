@@ -121,7 +121,7 @@ tracer_new(const struct tracer_conf *conf)
     t->checkpoints = slot_pool_new(3, MAX_BYTES, WARM_BYTES, false);
     t->bases = slot_pool_new(2, (size_t)8 << 20, 0, false);
     t->received = slot_pool_new(4, MAX_BYTES, 0, true);
-    t->seeding = -1;
+    t->filing = -1;
     t->margin_ms = CLOCK_MARGIN_MS;
     pthread_mutex_init(&t->stats_lock, NULL);
     files_open(t);
@@ -197,6 +197,12 @@ tracer_stable(struct tracer *t, uint64_t number, int64_t took_us)
         atomic_store(&t->cycle_us, pace_cycle(atomic_load(&t->cycle_us), took_us));
     if (atomic_load(&t->output_waits)) /* it may have waited for this */
         queue_put(t->queue, (struct note){ .what = TRACE_NNOTES });
+}
+
+void
+tracer_required(struct tracer *t, bool required)
+{
+    atomic_store(&t->required, required);
 }
 
 void

@@ -74,6 +74,9 @@ void tracer_unwant(struct tracer *t);
  * since that one was taken; 0: not known. */
 void tracer_stable(struct tracer *t, uint64_t number, int64_t took_us);
 
+/* tracer_required - whether output waits for any standby. */
+void tracer_required(struct tracer *t, bool required);
+
 /* tracer_policy - checkpoints from now on say that output is held by @policy. */
 void tracer_policy(struct tracer *t, enum conf_policy policy);
 void tracer_pace(struct tracer *t, unsigned interval_ms, unsigned spacing_ms);

@@ -9,7 +9,6 @@
 #include "lib/loop.h"
 #include "sockmig/core/commit.h"
 #include "sockmig/realtime.h"
-#include "sockmig/shipper.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -19,18 +18,10 @@
 #include <unistd.h>
 
 #define STOP_LIMIT_MS 20
-#define SEED_PAGES 128 /* read for a joining standby between two checkpoints */
 #define TRACK_TRIES 100
-#define AGAIN_MS 2  /* a thread did not stop: try again soon */
-#define BUSY_US 300 /* the shipper has all buffers */
-#define SEED_BACKLOG (1u << 20)
-
-static void
-to_shipper(struct tracer *t, enum shipper_note what, unsigned node, int64_t a, void *p)
-{
-    queue_put(shipper_queue(t->conf.shipper),
-        (struct note){ .what = (int)what, .node = node, .a = a, .p = p });
-}
+#define AGAIN_MS 2     /* a thread did not stop: try again soon */
+#define AHEAD_US 10000 /* more than lies between accept() and setsockopt() */
+#define BUSY_US 300    /* the shipper has all buffers */
 
 void
 active_start(struct tracer *t)
@@ -127,7 +118,8 @@ untrack(struct tracer *t)
     if (t->scan)
         filescan_rest(t->scan);
     t->tracked = false;
-    t->seeding = -1;
+    t->paging = t->to_file = 0;
+    t->filing = -1;
 }
 
 /* Who is in it, and all of it.  0 or -E2BIG. */
@@ -150,7 +142,7 @@ checkpoint(struct tracer *t, bool stay_stopped)
         .arg = t,
         .stop_limit_ms = stay_stopped ? 1000 : STOP_LIMIT_MS,
         .stay_stopped = stay_stopped,
-        .settled = t->seeding < 0 && !t->to_seed,
+        .settled = !t->paging && !t->to_seed,
         .marked = marked,
         .files = t->scan ? files_take : NULL };
     struct target_timing timing = { 0 };
@@ -189,8 +181,19 @@ checkpoint(struct tracer *t, bool stay_stopped)
                                    .node = slot->policy,
                                    .a = (int64_t)t->number,
                                    .b = t->mark.out_id });
-    to_shipper(t, SHIP_SLOT, 0, 0, slot);
+    tracer_ship(t, SHIP_SLOT, 0, 0, slot);
     return 0;
+}
+
+/* What need not be read while the service stands still. */
+static void
+look_ahead(struct tracer *t)
+{
+    realtime_set(false);
+    tree_ahead(&t->tree);
+    tree_serve(&t->tree, AHEAD_US);
+    tree_ahead(&t->tree);
+    realtime_set(true);
 }
 
 /* Begin to track.  Every standby gets its base by seeding. */
@@ -214,6 +217,7 @@ track(struct tracer *t)
         untrack(t);
         return ret;
     }
+    look_ahead(t);
     ret = tree_precopy(&t->tree);
     for (int tries = 0; ret == 0 && tries < TRACK_TRIES; tries++) {
         ret = checkpoint(t, false);
@@ -230,55 +234,6 @@ track(struct tracer *t)
         tracer_tell(t, MAIN_PROTECTED, 0, 0, NULL);
     }
     return ret;
-}
-
-static void
-seed_one(struct tracer *t)
-{
-    int node = __builtin_ctz(t->to_seed), ret = seed_begin(&t->seed, &t->tree);
-
-    if (ret < 0) {
-        log_warn("service %s: memory cannot be read for a standby: %s", t->cell.name,
-            strerror(-ret));
-        return;
-    }
-    FAULT_POINT("seed-begun");
-    t->to_seed &= ~(1u << node);
-    t->seeding = node;
-    t->pages_sent = t->seeding_files = false;
-}
-
-static void
-seed_more(struct tracer *t)
-{
-    unsigned node = (unsigned)t->seeding;
-    struct slot *slot = NULL;
-    int ret;
-
-    if (shipper_backlog(t->conf.shipper, node) < SEED_BACKLOG)
-        slot = slot_try(t->bases);
-    if (!slot)
-        return; /* the shipper, or the standby, is busy with the last ones */
-    ret = t->pages_sent ? 0 : seed_next(&t->seed, &slot->pages, SEED_PAGES);
-    if (ret == 0) {
-        t->pages_sent = true;
-        ret = files_seed(t, slot);
-    }
-    if (ret > 0 && slot->pages.nruns == 0 && slot->files_size == 0) {
-        slot_put(slot); /* what it has of the files is not known yet */
-        return;
-    }
-    slot->kind = SLOT_BASE;
-    slot->node = node;
-    slot->number = t->number;
-    to_shipper(t, SHIP_SLOT, 0, 0, slot);
-    if (ret > 0)
-        return;
-    FAULT_POINT("seed-done");
-    if (ret == 0)
-        to_shipper(t, SHIP_SEEDED, node, 0, NULL);
-    t->seeding = -1;
-    seed_end(&t->seed);
 }
 
 /* A standby that does not follow this reign yet ends the stream at once, and is called
@@ -301,23 +256,18 @@ active_join(struct tracer *t, unsigned node, int fd)
         return;
     }
     FAULT_POINT("seed-joined");
-    to_shipper(t, SHIP_JOIN, node, fd, NULL);
+    tracer_ship(t, SHIP_JOIN, node, fd, NULL);
+    seeding_leave(t, node);
     t->standbys |= 1u << node;
     t->to_seed |= 1u << node;
-    files_forget(t, node);
-    if (t->seeding == (int)node)
-        t->seeding = -1;
 }
 
 void
 active_leave(struct tracer *t, unsigned node)
 {
     t->standbys &= ~(1u << node);
-    t->to_seed &= ~(1u << node);
-    files_forget(t, node);
-    if (t->seeding == (int)node)
-        t->seeding = -1;
-    to_shipper(t, SHIP_LEAVE, node, 0, NULL);
+    seeding_leave(t, node);
+    tracer_ship(t, SHIP_LEAVE, node, 0, NULL);
     if (!t->standbys && t->tracked && !t->handed)
         untrack(t);
 }
@@ -390,6 +340,7 @@ active_turn(struct tracer *t)
         .output = atomic_load(&t->output_waits),
         .complete = atomic_load(&t->output_complete),
         .under_way = t->number != atomic_load(&t->stable),
+        .seeding = !atomic_load(&t->required) && t->paging,
         .first = { atomic_load(&t->output_first_us) },
         .last = { atomic_load(&t->output_last_us) },
         .cycle_us = atomic_load(&t->cycle_us) };
@@ -416,12 +367,10 @@ active_turn(struct tracer *t)
         if (ret != -EAGAIN && ret != -EBUSY)
             return;
     }
-    if (t->seeding < 0 && t->to_seed)
-        seed_one(t);
-    if (t->seeding >= 0) {
-        seed_more(t);
-        now = mono_clock();
-        due = mono_before(due, mono_add_us(now, 300)) ? due : mono_add_us(now, 300);
+    if (seeding_is_due(t)) {
+        struct mono next = seeding_turn(t);
+
+        due = mono_before(due, next) ? due : next;
     }
     if (tree_wait(&t->tree, due, queue_fd(t->queue)) == -ESRCH)
         untrack(t);

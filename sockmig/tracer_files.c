@@ -113,7 +113,7 @@ void
 files_forget(struct tracer *t, unsigned node)
 {
     forget_have(t, node);
-    if (!t->scan || t->seeding != (int)node)
+    if (!t->scan || t->filing != (int)node)
         return;
     filescan_seed_end(t->scan);
     t->seeding_files = false;
@@ -123,7 +123,7 @@ files_forget(struct tracer *t, unsigned node)
 int
 files_seed(struct tracer *t, struct slot *slot)
 {
-    unsigned node = (unsigned)t->seeding;
+    unsigned node = (unsigned)t->filing;
     uint8_t *have = t->have[node].data;
 
     if (!t->scan)

@@ -12,6 +12,7 @@
 #include "sockmig/follower.h"
 #include "sockmig/replayer.h"
 #include "sockmig/seed.h"
+#include "sockmig/shipper.h"
 #include "sockmig/tracer.h"
 
 #include <pthread.h>
@@ -22,7 +23,7 @@ struct tracer {
     struct slot_pool *checkpoints, *bases, *received; /* owned */
     struct cell_conf cell;
 
-    _Atomic bool wanted, output_waits, output_complete;
+    _Atomic bool wanted, output_waits, output_complete, required;
     _Atomic int64_t output_first_us, output_last_us; /* with .output_waits */
     _Atomic int64_t cycle_us;                        /* from the stop until stable */
     _Atomic uint64_t stable, applied;
@@ -35,16 +36,18 @@ struct tracer {
     struct tree tree; /* of what runs here */
     bool tracked;     /* it is attached */
     struct pace pace;
-    uint64_t number;   /* of the last checkpoint of this reign */
-    struct mark mark;  /* taken while the last checkpoint stood still */
-    uint32_t standbys; /* bit i: node i has joined */
-    uint32_t to_seed;  /* bit i: node i still needs all pages */
-    int seeding;       /* node being seeded; -1: none */
+    uint64_t number;      /* of the last checkpoint of this reign */
+    struct mark mark;     /* taken while the last checkpoint stood still */
+    uint32_t standbys;    /* bit i: node i has joined */
+    uint32_t to_seed;     /* bit i: node i still needs all pages */
+    uint32_t paging;      /* bit i: it gets those that are being read now */
+    uint32_t to_file;     /* bit i: it has the pages, and needs the files */
+    int filing;           /* node whose files are being sent; -1: none */
+    struct mono seed_due; /* more is read then */
     struct seed seed;
     bool handed;           /* stopped by a handover */
     struct filescan *scan; /* owned; NULL: no state folders */
-    bool seeding_files;    /* its pages have been sent */
-    bool pages_sent;       /* to the node that is being seeded */
+    bool seeding_files;    /* those of .filing have begun */
     struct {
         uint8_t *data; /* owned: what this standby has of them; NULL: not said */
         size_t size;
@@ -56,6 +59,14 @@ struct tracer {
 };
 
 void tracer_tell(struct tracer *t, enum main_note what, int64_t a, int64_t b, void *p);
+
+/* tracer_seed.c */
+/* tracer_ship - a note to the shipper. */
+void tracer_ship(
+    struct tracer *t, enum shipper_note what, unsigned node, int64_t a, void *p);
+bool seeding_is_due(const struct tracer *t); /* a standby needs more */
+struct mono seeding_turn(struct tracer *t);  /* some of it; when to go on */
+void seeding_leave(struct tracer *t, unsigned node);
 
 /* tracer_active.c */
 void active_start(struct tracer *t);

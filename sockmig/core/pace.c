@@ -5,6 +5,7 @@
 #define QUIET_PART 2
 #define FADES 8
 #define RESTS_WITHOUT_OUTPUT 4
+#define INTERVALS_OF_SEEDING 8
 
 static struct mono
 earlier(struct mono a, struct mono b)
@@ -39,7 +40,8 @@ struct mono
 pace_due(const struct pace *p, const struct pace_wish *w)
 {
     bool soon = w->now || (w->output && !w->under_way);
-    struct mono due = mono_add_us(p->started, soon ? p->spacing_us : p->interval_us);
+    int64_t interval_us = (w->seeding ? INTERVALS_OF_SEEDING : 1) * p->interval_us;
+    struct mono due = mono_add_us(p->started, soon ? p->spacing_us : interval_us);
     int64_t stood_us = mono_us_between(p->started, p->ended);
     struct mono rested = mono_add_us(
         p->ended, soon ? stood_us : RESTS_WITHOUT_OUTPUT * stood_us);

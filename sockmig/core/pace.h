@@ -9,6 +9,10 @@
  * and four times as long where nobody waits: of several processes the pause may be
  * longer than the interval, and what is read for standbys that join is read between.
  *
+ * While the only standbys there are get their first pages nobody could go on from a
+ * checkpoint, and each of them takes time from the service and from the seeding: they
+ * are some intervals apart.
+ *
  * Output gathers.  One at the first packet that waits would find one answer of a crowd,
  * and let the others wait for the next: with 20 clients without a pause between
  * requests each covered 3.5 answers, and an answer waited for five of them.  So it is
@@ -37,6 +41,7 @@ struct pace_wish {
     bool output;             /* output waits that no checkpoint covers */
     bool complete;           /* .output: as much as can be expected */
     bool under_way;          /* the last one is not stable yet */
+    bool seeding;            /* standbys are being seeded, and none is required yet */
     struct mono first, last; /* .output: since when, and the newest of it */
     int64_t cycle_us; /* from its end until one is stable, pace_cycle(); 0: none yet */
 };

@@ -103,7 +103,7 @@ seed_more(struct bench *b)
     to = pages_add(&slot->pages, (b->nbases + 1) * PAGES * 4096, PAGES);
     memset(to, 'p', (size_t)PAGES * 4096);
     slot->kind = SLOT_BASE;
-    slot->node = SEEDS;
+    slot->nodes = 1u << SEEDS;
     slot->number = b->number;
     b->nbases++;
     tell(b, SHIP_SLOT, 0, 0, slot);

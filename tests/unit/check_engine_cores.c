@@ -194,6 +194,12 @@ START_TEST(pace_rules)
         "at least as long as it stood still");
     ck_assert_msg(pace_due(&p, &(struct pace_wish){ 0 }).us == 175000,
         "and four times where nobody waits");
+    p.ended = ms(101);
+    ck_assert_msg(pace_due(&p, &(struct pace_wish){ .seeding = true }).us == 260000,
+        "not often while standbys are seeded that nobody requires");
+    ck_assert_msg(
+        pace_due(&p, &(struct pace_wish){ .seeding = true, .now = true }).us == 102000,
+        "but when it is asked for");
 }
 END_TEST
 

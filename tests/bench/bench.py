@@ -25,6 +25,7 @@ from takeovers import mend, strike
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 PARTS = ("load", "switchover", "crash", "replay", "keepalived")
+CALM_S = 2  # the longest wait without a takeover is measured for so long
 PAGES = 100 * 1024 * 1024 // 4096  # of redis with 100 MB
 
 
@@ -77,6 +78,9 @@ def one(lab, client, kind, interval):
     if interval:
         lab.engine(active, op="interval", service="redis", ms=interval)
         time.sleep(1)  # so that there is something to replay
+    client.mark("calm")
+    time.sleep(CALM_S)
+    calm = client.wait_answered()["blackout_ms"]
     client.mark(kind)
     strike(lab, kind, active)
     seen = {}
@@ -87,7 +91,7 @@ def one(lab, client, kind, interval):
     lab.wait("another active node", moved)
     time.sleep(1.5)  # whoever waits for its retransmission timer gets its answer
     r = client.wait_answered()
-    row = dict(after(lab, seen["s"]["active"]), blackout_ms=r["blackout_ms"],
+    row = dict(after(lab, seen["s"]["active"]), blackout_ms=r["blackout_ms"], calm_ms=calm,
                kept=r["connections_kept"], broken=r["connections_broken"],
                wrong_bytes=r["wrong_bytes"])
     mend(lab, kind, active)
@@ -109,6 +113,7 @@ def takeovers(lab, kind, times, connections, interval=None, think_ms=None):
              if r["replay"] and r["replay"]["injected"] and r["replay"]["duration_us"]]
     return {"times": times, "connections": connections, "kept": rows[-1]["kept"],
             "median_ms": round(median(gaps), 1), "worst_ms": round(max(gaps), 1),
+            "calm_ms": median([r["calm_ms"] for r in rows]),
             "broken": end["connections_broken"], "wrong_bytes": end["wrong_bytes"],
             "lost_writes": end["lost_writes"],
             "request_p50_ms": end["median_latency_ms"],

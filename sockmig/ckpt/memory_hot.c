@@ -30,6 +30,15 @@ struct memory_hot {
     uint8_t *sent, *now; /* owned mappings: a page a slot */
 };
 
+static void
+free_slots(struct memory_hot *h)
+{
+    h->nhot = 0;
+    h->nspare = HOT_PAGES;
+    for (unsigned i = 0; i < HOT_PAGES; i++)
+        h->spare[i] = (uint16_t)i;
+}
+
 struct memory_hot *
 hot_new(void)
 {
@@ -42,7 +51,8 @@ hot_new(void)
         madvise(pages, size, MADV_DONTFORK);
         h->sent = pages;
         h->now = h->sent + size / 2;
-        hot_clear(h);
+        free_slots(h);
+        h->clear = true;
         return h;
     }
     if (pages != MAP_FAILED)
@@ -67,10 +77,7 @@ hot_clear(struct memory_hot *h)
         return;
     h->clear = true;
     memset(h->entries, 0, sizeof h->entries);
-    h->nhot = 0;
-    h->nspare = HOT_PAGES;
-    for (unsigned i = 0; i < HOT_PAGES; i++)
-        h->spare[i] = (uint16_t)i;
+    free_slots(h);
 }
 
 void

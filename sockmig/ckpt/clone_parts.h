@@ -71,6 +71,7 @@ struct wake {
     bool hold; /* connections stay in repair mode until wake_release(): silent if closed
                 */
     unsigned lost;
+    struct image_tcp fresh[2]; /* IPv4, IPv6: tcp_fresh(); .family 0: not asked yet */
     struct refusals *why;
 };
 

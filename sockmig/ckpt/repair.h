@@ -87,9 +87,10 @@ void repair_leave(pid_t pid, const volatile struct repair_note *note);
 
 /* One restore in the making. */
 struct repair {
-    int sock;                   /* owned by the caller of the steps */
-    const struct image_tcp *im; /* borrowed */
-    const uint8_t *inq, *outq;  /* borrowed */
+    int sock;                      /* owned by the caller of the steps */
+    const struct image_tcp *im;    /* borrowed */
+    const struct image_tcp *fresh; /* borrowed: tcp_fresh(); NULL: set all */
+    const uint8_t *inq, *outq;     /* borrowed */
     uint32_t age_ms;
     int tun; /* -1: none */
 };

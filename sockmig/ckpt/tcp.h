@@ -74,13 +74,18 @@ const char *tcp_secret(int sock, int diag);
 /* tcp_restore - make the connection in the caller's network namespace, still in repair
  * mode: no packet leaves before tcp_release().
  *
+ * @fresh       tcp_fresh() of its family: what is as there is not set; NULL: all is
  * @inq, @outq  the bytes of its queues (entry->inq and entry->outq of them)
  * @age_ms      since the image was taken, by this host's clock: timestamps go on from
  *              there and never step back
  *
  * The descriptor, or -errno.  *step gets the name of the step that failed. */
-int tcp_restore(const struct image_tcp *entry, const uint8_t *inq, const uint8_t *outq,
-    uint32_t age_ms, const char **step);
+int tcp_restore(const struct image_tcp *entry, const struct image_tcp *fresh,
+    const uint8_t *inq, const uint8_t *outq, uint32_t age_ms, const char **step);
+
+/* tcp_fresh - the options of a new socket of @family in the caller's network namespace.
+ * False: there can be none. */
+bool tcp_fresh(int family, struct image_tcp *out);
 
 /* tcp_release - leave repair mode without a probe, queue what was never sent, bring
  * half-closed states about.  @raw: raw socket (IPPROTO_RAW / AF_PACKET-free injection

@@ -146,6 +146,19 @@ read_options(int sock, struct image_tcp *e)
 }
 
 bool
+tcp_fresh(int family, struct image_tcp *out)
+{
+    int sock = socket(family, SOCK_STREAM | SOCK_CLOEXEC, IPPROTO_TCP);
+
+    memset(out, 0, sizeof *out);
+    out->family = family;
+    if (sock >= 0)
+        read_options(sock, out);
+    fd_close(sock);
+    return sock >= 0;
+}
+
+bool
 tcp_look_ahead(int sock, int fd, struct image_tcp *entry)
 {
     struct info info;

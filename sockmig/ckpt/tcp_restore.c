@@ -12,6 +12,7 @@
 #include "sockmig/core/segment.h"
 
 #include <errno.h>
+#include <stddef.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -43,19 +44,34 @@ static int
 congestion(const struct repair *r)
 {
     size_t n = strnlen(r->im->congestion, sizeof r->im->congestion);
+    bool known = r->fresh && !memcmp(r->im->congestion, r->fresh->congestion,
+                                 sizeof r->im->congestion);
 
-    if (n > 0)
+    if (n > 0 && !known)
         setsockopt(r->sock, SOL_TCP, TCP_CONGESTION, r->im->congestion, (socklen_t)n);
     return 0;
 }
 
-/* The kernel doubles what it is given.  Before connect(): the window clamp follows. */
+/* The kernel doubles what it is given. */
+static int
+send_buffer(const struct repair *r)
+{
+    return repair_set(r->sock, SOL_SOCKET, SO_SNDBUFFORCE, r->im->sndbuf / 2);
+}
+
+static int
+receive_buffer(const struct repair *r)
+{
+    return repair_set(r->sock, SOL_SOCKET, SO_RCVBUFFORCE, r->im->rcvbuf / 2);
+}
+
+/* Before connect(): the window clamp follows. */
 static int
 buffers(const struct repair *r)
 {
-    if (repair_set(r->sock, SOL_SOCKET, SO_SNDBUFFORCE, r->im->sndbuf / 2) < 0)
+    if (r->im->outq > 0 && send_buffer(r) < 0)
         return -1;
-    return repair_set(r->sock, SOL_SOCKET, SO_RCVBUFFORCE, r->im->rcvbuf / 2);
+    return receive_buffer(r);
 }
 
 static int
@@ -72,14 +88,21 @@ sequences(const struct repair *r)
     return repair_set(r->sock, SOL_TCP, TCP_QUEUE_SEQ, (int)send);
 }
 
+/* To an address that the host may not have yet. */
 static int
 bind_local(const struct repair *r)
 {
+    const struct sockaddr *at = (const struct sockaddr *)r->im->local;
+
+    if (bind(r->sock, at, r->im->address_len) == 0)
+        return 0;
+    if (errno != EADDRNOTAVAIL)
+        return -1;
     if (r->im->family == AF_INET6)
         repair_set(r->sock, IPPROTO_IPV6, IPV6_FREEBIND, 1);
     else
         repair_set(r->sock, IPPROTO_IP, IP_FREEBIND, 1);
-    return bind(r->sock, (const struct sockaddr *)r->im->local, r->im->address_len);
+    return bind(r->sock, at, r->im->address_len);
 }
 
 /* connect() in repair mode computes the segment size once, long before the peer's is
@@ -213,10 +236,40 @@ window(const struct repair *r)
     return setsockopt(r->sock, SOL_TCP, TCP_REPAIR_WINDOW, &w, sizeof w);
 }
 
-static int
-set_known(int sock, int level, int name, int value)
+/* Options of a new socket that most have: each that is set costs a system call of a
+ * takeover. */
+static const struct known {
+    int level, name;
+    size_t at; /* of its value in struct image_tcp, int32_t; below 0: not known */
+} known[] = {
+    { SOL_TCP, TCP_NODELAY, offsetof(struct image_tcp, nodelay) },
+    { SOL_TCP, TCP_CORK, offsetof(struct image_tcp, cork) },
+    { SOL_TCP, TCP_KEEPIDLE, offsetof(struct image_tcp, keep_idle) },
+    { SOL_TCP, TCP_KEEPINTVL, offsetof(struct image_tcp, keep_interval) },
+    { SOL_TCP, TCP_KEEPCNT, offsetof(struct image_tcp, keep_count) },
+    { SOL_TCP, TCP_USER_TIMEOUT, offsetof(struct image_tcp, user_timeout) },
+    { SOL_TCP, TCP_NOTSENT_LOWAT, offsetof(struct image_tcp, notsent_lowat) },
+    { SOL_TCP, TCP_QUICKACK, offsetof(struct image_tcp, quickack) },
+    { SOL_SOCKET, SO_KEEPALIVE, offsetof(struct image_tcp, keepalive) },
+};
+
+static int32_t
+value_of(const struct image_tcp *im, const struct known *k)
 {
-    return value < 0 ? 0 : repair_set(sock, level, name, value);
+    int32_t value;
+
+    memcpy(&value, (const char *)im + k->at, sizeof value);
+    return value;
+}
+
+static int
+set_known(const struct repair *r, const struct known *k)
+{
+    int32_t value = value_of(r->im, k);
+
+    if (value < 0 || (r->fresh && value == value_of(r->fresh, k)))
+        return 0;
+    return repair_set(r->sock, k->level, k->name, value);
 }
 
 static int
@@ -226,15 +279,8 @@ options(const struct repair *r)
     struct linger linger = { .l_onoff = im->linger_on, .l_linger = im->linger_sec };
     int failed = 0;
 
-    failed |= set_known(r->sock, SOL_TCP, TCP_NODELAY, im->nodelay);
-    failed |= set_known(r->sock, SOL_TCP, TCP_CORK, im->cork);
-    failed |= set_known(r->sock, SOL_TCP, TCP_KEEPIDLE, im->keep_idle);
-    failed |= set_known(r->sock, SOL_TCP, TCP_KEEPINTVL, im->keep_interval);
-    failed |= set_known(r->sock, SOL_TCP, TCP_KEEPCNT, im->keep_count);
-    failed |= set_known(r->sock, SOL_TCP, TCP_USER_TIMEOUT, im->user_timeout);
-    failed |= set_known(r->sock, SOL_TCP, TCP_NOTSENT_LOWAT, im->notsent_lowat);
-    failed |= set_known(r->sock, SOL_TCP, TCP_QUICKACK, im->quickack);
-    failed |= set_known(r->sock, SOL_SOCKET, SO_KEEPALIVE, im->keepalive);
+    for (size_t i = 0; i < sizeof known / sizeof known[0]; i++)
+        failed |= set_known(r, &known[i]);
     if (im->rcv_lowat > 1)
         failed |= repair_set(r->sock, SOL_SOCKET, SO_RCVLOWAT, im->rcv_lowat);
     if (im->reuse_port > 0)
@@ -286,9 +332,11 @@ unsent_queue(const struct repair *r)
 static int
 buffers_again(const struct repair *r)
 {
-    if (buffers(r) < 0)
+    if (send_buffer(r) < 0 || (r->im->inq > 0 && receive_buffer(r) < 0))
         return -1;
-    return set_known(r->sock, SOL_SOCKET, SO_BUF_LOCK, r->im->buf_lock);
+    return r->im->buf_lock < 0
+               ? 0
+               : repair_set(r->sock, SOL_SOCKET, SO_BUF_LOCK, r->im->buf_lock);
 }
 
 /* A segment as the peer might have sent it.  Without timestamps: a wrong one would
@@ -407,12 +455,15 @@ run(const struct repair_step *step, const struct repair *r, const char **failed)
 }
 
 int
-tcp_restore(const struct image_tcp *entry, const uint8_t *inq, const uint8_t *outq,
-    uint32_t age_ms, const char **step)
+tcp_restore(const struct image_tcp *entry, const struct image_tcp *fresh,
+    const uint8_t *inq, const uint8_t *outq, uint32_t age_ms, const char **step)
 {
-    struct repair r = {
-        .im = entry, .inq = inq, .outq = outq, .age_ms = age_ms, .tun = -1
-    };
+    struct repair r = { .im = entry,
+        .fresh = fresh,
+        .inq = inq,
+        .outq = outq,
+        .age_ms = age_ms,
+        .tun = -1 };
     int ret;
 
     *step = "socket";

@@ -223,6 +223,14 @@ connection_age(const struct wake *w, const struct image_tcp *t)
     return w->age_ms + (uint32_t)((taken - t->dumped_ns) / 1000000);
 }
 
+static const struct image_tcp *
+fresh_of(struct wake *w, int family)
+{
+    struct image_tcp *fresh = &w->fresh[family == AF_INET6];
+
+    return fresh->family || tcp_fresh(family, fresh) ? fresh : NULL;
+}
+
 static int
 restore_one(struct wake *w, uint32_t i)
 {
@@ -238,7 +246,8 @@ restore_one(struct wake *w, uint32_t i)
         return w->c->opened[i] < 0 ? -errno : 0;
     }
     if (t && q->size == t->inq + t->outq)
-        sock = tcp_restore(t, q->bytes, q->bytes + t->inq, connection_age(w, t), &step);
+        sock = tcp_restore(t, fresh_of(w, t->family), q->bytes, q->bytes + t->inq,
+            connection_age(w, t), &step);
     if (sock >= 0) {
         w->c->opened[i] = sock;
         return 0;

@@ -89,12 +89,18 @@ engine_changed(struct engine *e)
     e->status_due = true;
 }
 
+static void
+end_lease(struct engine *e)
+{
+    e->open = e->lease_reported = false;
+    lease_end(&e->lease);
+}
+
 void
 engine_shut(struct engine *e)
 {
-    e->open = e->lease_reported = false;
+    end_lease(e);
     e->hold_until.us = e->listen_until.us = 0;
-    lease_end(&e->lease);
     gate_lease(e->gate, 0);
     capture_discard_in(e);
 }
@@ -102,8 +108,7 @@ engine_shut(struct engine *e)
 void
 engine_shut_for(struct engine *e, uint64_t *log)
 {
-    e->open = e->lease_reported = false;
-    lease_end(&e->lease);
+    end_lease(e);
     gate_listen(e->gate, beats_boottime_ns() + HOLD_OPEN_MS * 1000000ull);
     e->listen_until = mono_add_ms(mono_clock(), HOLD_OPEN_MS);
     capture_hand_over(e, log);

@@ -178,6 +178,7 @@ void engine_shut(struct engine *e);    /* gates shut, beats end, at once */
  * into the log for the successor, until their packets find the way to it: the next
  * order, or 200 ms.  *log as capture_hand_over() says. */
 void engine_shut_for(struct engine *e, uint64_t *log);
+
 /* engine_require - output waits for the standbys in @set from now on. */
 void engine_require(struct engine *e, uint32_t set);
 void engine_announce(struct engine *e); /* now, and some times again */

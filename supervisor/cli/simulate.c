@@ -16,7 +16,6 @@ static void
 print_answer(const struct jv *reply)
 {
     const struct jv *moves = jv_get(reply, "moves"), *gone = jv_get(reply, "gone");
-
     const char *by = jv_str(reply, "decided_by", "");
 
     if (!jv_bool(reply, "quorate", false))

@@ -75,13 +75,14 @@ const char *tcp_secret(int sock, int diag);
  * mode: no packet leaves before tcp_release().
  *
  * @fresh       tcp_fresh() of its family: what is as there is not set; NULL: all is
+ * @nonblock    SOCK_NONBLOCK or 0
  * @inq, @outq  the bytes of its queues (entry->inq and entry->outq of them)
  * @age_ms      since the image was taken, by this host's clock: timestamps go on from
  *              there and never step back
  *
  * The descriptor, or -errno.  *step gets the name of the step that failed. */
 int tcp_restore(const struct image_tcp *entry, const struct image_tcp *fresh,
-    const uint8_t *inq, const uint8_t *outq, uint32_t age_ms, const char **step);
+    int nonblock, const uint8_t *inq, const uint8_t *outq, uint32_t age_ms, const char **step);
 
 /* tcp_fresh - the options of a new socket of @family in the caller's network namespace.
  * False: there can be none. */

@@ -25,6 +25,7 @@ enum { KIND_MSS = 2, KIND_WINDOW_SCALE = 3, KIND_SACK = 4, KIND_TIMESTAMPS = 8 }
 
 #define TIMESTAMP_MARGIN_MS 200 /* for the error of the age */
 #define CHUNK 131072u
+#define OVERHEAD 16384 /* of the pieces that a queue comes in, at most */
 #define SMALLEST_CHUNK 2048u
 
 static uint32_t
@@ -69,9 +70,7 @@ receive_buffer(const struct repair *r)
 static int
 buffers(const struct repair *r)
 {
-    if (r->im->outq > 0 && send_buffer(r) < 0)
-        return -1;
-    return receive_buffer(r);
+    return send_buffer(r) < 0 ? -1 : receive_buffer(r);
 }
 
 static int
@@ -159,30 +158,32 @@ timestamp(const struct repair *r)
         (int)(((r->im->timestamp & ~1u) + (unit ? ms * 1000 : ms)) | unit));
 }
 
-/* Never shrinks what the image says; queues cost more memory here, where they come in
- * other pieces than at first. */
+/* Queues cost more memory here, where they come in other pieces than at first. */
+static bool
+is_tight(uint32_t queued, int32_t size)
+{
+    return queued > 0 && (int64_t)2 * queued + OVERHEAD > size;
+}
+
+/* Never shrinks what the image says. */
 static int
 room_for_queues(const struct repair *r)
 {
     const struct image_tcp *im = r->im;
 
-    if (im->outq > 0 && (int)(2 * im->outq + CHUNK) > im->sndbuf &&
+    if (is_tight(im->outq, im->sndbuf) &&
         repair_set(r->sock, SOL_SOCKET, SO_SNDBUFFORCE, (int)(im->outq + CHUNK)) < 0)
         return -1;
-    if (im->inq > 0 && (int)(2 * im->inq + CHUNK) > im->rcvbuf)
+    if (is_tight(im->inq, im->rcvbuf))
         return repair_set(r->sock, SOL_SOCKET, SO_RCVBUFFORCE, (int)(im->inq + CHUNK));
     return 0;
 }
 
 static int
-fill(int sock, int queue, const uint8_t *bytes, uint32_t size)
+fill(int sock, const uint8_t *bytes, uint32_t size)
 {
     uint32_t done = 0, chunk = CHUNK;
 
-    if (size == 0)
-        return 0;
-    if (repair_set(sock, SOL_TCP, TCP_REPAIR_QUEUE, queue) < 0)
-        return -1;
     while (done < size) {
         uint32_t n = size - done < chunk ? size - done : chunk;
         ssize_t sent = send(sock, bytes + done, n, MSG_DONTWAIT);
@@ -200,14 +201,20 @@ fill(int sock, int queue, const uint8_t *bytes, uint32_t size)
 static int
 receive_queue(const struct repair *r)
 {
-    return fill(r->sock, TCP_RECV_QUEUE, r->inq, r->im->inq);
+    if (r->im->inq == 0)
+        return 0;
+    if (repair_set(r->sock, SOL_TCP, TCP_REPAIR_QUEUE, TCP_RECV_QUEUE) < 0 ||
+        fill(r->sock, r->inq, r->im->inq) < 0)
+        return -1;
+    return repair_set(r->sock, SOL_TCP, TCP_REPAIR_QUEUE, TCP_SEND_QUEUE);
 }
 
-/* As sent: an ACK beyond what the kernel believes it sent would be refused. */
+/* As sent: an ACK beyond what the kernel believes it sent would be refused.  The queue is
+ * selected since the sequence numbers. */
 static int
 sent_queue(const struct repair *r)
 {
-    return fill(r->sock, TCP_SEND_QUEUE, r->outq, in_flight(r->im));
+    return fill(r->sock, r->outq, in_flight(r->im));
 }
 
 /* A FIN that was received is not there yet, it comes with release: the window begins
@@ -295,12 +302,6 @@ options(const struct repair *r)
 }
 
 static int
-select_no_queue(const struct repair *r)
-{
-    return repair_set(r->sock, SOL_TCP, TCP_REPAIR_QUEUE, TCP_NO_QUEUE);
-}
-
-static int
 leave(const struct repair *r)
 {
     return repair_set(r->sock, SOL_TCP, TCP_REPAIR, TCP_REPAIR_OFF_NO_WP);
@@ -332,7 +333,10 @@ unsent_queue(const struct repair *r)
 static int
 buffers_again(const struct repair *r)
 {
-    if (send_buffer(r) < 0 || (r->im->inq > 0 && receive_buffer(r) < 0))
+    const struct image_tcp *im = r->im;
+
+    if ((is_tight(im->outq, im->sndbuf) && send_buffer(r) < 0) ||
+        (is_tight(im->inq, im->rcvbuf) && receive_buffer(r) < 0))
         return -1;
     return r->im->buf_lock < 0
                ? 0
@@ -430,7 +434,6 @@ const struct repair_step repair_restore_steps[] = {
 };
 
 const struct repair_step repair_release_steps[] = {
-    { "select no queue", select_no_queue },
     { "leave repair mode", leave },
     { "reuse of the address", reuse },
     { "unsent data", unsent_queue },
@@ -456,7 +459,8 @@ run(const struct repair_step *step, const struct repair *r, const char **failed)
 
 int
 tcp_restore(const struct image_tcp *entry, const struct image_tcp *fresh,
-    const uint8_t *inq, const uint8_t *outq, uint32_t age_ms, const char **step)
+    int nonblock, const uint8_t *inq, const uint8_t *outq, uint32_t age_ms,
+    const char **step)
 {
     struct repair r = { .im = entry,
         .fresh = fresh,
@@ -467,7 +471,7 @@ tcp_restore(const struct image_tcp *entry, const struct image_tcp *fresh,
     int ret;
 
     *step = "socket";
-    r.sock = socket(entry->family, SOCK_STREAM | SOCK_CLOEXEC, IPPROTO_TCP);
+    r.sock = socket(entry->family, SOCK_STREAM | SOCK_CLOEXEC | nonblock, IPPROTO_TCP);
     if (r.sock < 0)
         return -errno;
     ret = run(repair_restore_steps, &r, step);

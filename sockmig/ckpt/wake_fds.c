@@ -3,9 +3,9 @@
  * wake_fds.c - the descriptors of a clone.
  *
  * The engine opens what they refer to and the stub fetches it with pidfd_getfd(), which
- * gives the lowest free numbers: 0, 1, 2 ...  The image's numbers are sorted, so the
- * k-th of them is k or more, and moving them up from the last to the first never
- * overwrites one that is still to be moved. */
+ * gives the lowest free number.  The image's numbers are sorted: small gaps are filled
+ * meanwhile, so that each gets its number at once; what lies behind a large one is moved
+ * there. */
 #include "sockmig/ckpt/clone_parts.h"
 
 #include "lib/fd.h"
@@ -32,6 +32,7 @@
 #endif
 
 #define WATCH_FLAGS (IN_ONLYDIR | IN_DONT_FOLLOW | IN_EXCL_UNLINK | IN_ONESHOT)
+#define GAP_FILLED 64 /* numbers: a call for each, two for one that is moved */
 #define SETTABLE (O_APPEND | O_NONBLOCK | O_DIRECT | O_NOATIME)
 
 /* A log that the service writes need not exist here yet, the folder must. */
@@ -289,67 +290,67 @@ wake_open_all(struct wake *w, const char **what)
     return ret;
 }
 
+/* Into the lowest free number. */
+static void
+fetch(struct wake *w, uint32_t i)
+{
+    struct batch *b = &w->c->batch;
+
+    if (w->im->fds[i].kind == IMAGE_FD_EPOLL && w->c->opened[i] < 0)
+        batch_add(b, "epoll_create1", SYS_epoll_create1, EPOLL_CLOEXEC, 0, 0, 0, 0, 0);
+    else
+        batch_add(b, "pidfd_getfd", SYS_pidfd_getfd, (uint64_t)w->c->parent_fd,
+            (uint64_t)w->c->opened[i], 0, 0, 0, 0);
+}
+
+/* It is at @free, the lowest number that was free; returns the one that is now. */
+static int
+settle(struct batch *b, int free, const struct image_fd *f)
+{
+    uint64_t from = (uint64_t)free, to = (uint64_t)f->fd;
+
+    if (f->fd != free) {
+        batch_add(b, "dup3", SYS_dup3, from, to, f->cloexec ? O_CLOEXEC : 0, 0, 0, 0);
+        batch_add(b, "close", SYS_close, from, 0, 0, 0, 0, 0);
+        return free;
+    }
+    if (!f->cloexec)
+        batch_add(b, "F_SETFD", SYS_fcntl, to, F_SETFD, 0, 0, 0, 0);
+    return free + 1;
+}
+
 static void
 fetch_all(struct wake *w)
 {
     struct batch *b = &w->c->batch;
     uint32_t n = image_fds_open(w->im);
+    int free = 0, engine = w->c->parent_fd;
 
     for (uint32_t i = 0; i < n; i++) {
         const struct image_fd *f = &w->im->fds[i];
 
         if (f->dup_of >= 0)
             continue;
-        if (f->kind == IMAGE_FD_EPOLL && w->c->opened[i] < 0)
-            batch_add(
-                b, "epoll_create1", SYS_epoll_create1, EPOLL_CLOEXEC, 0, 0, 0, 0, 0);
-        else
-            batch_add(b, "pidfd_getfd", SYS_pidfd_getfd, (uint64_t)w->c->parent_fd,
-                (uint64_t)w->c->opened[i], 0, 0, 0, 0);
+        for (bool fill = f->fd - free <= GAP_FILLED; fill && free < f->fd; free++)
+            batch_add(b, "fill a gap", SYS_dup, (uint64_t)engine, 0, 0, 0, 0, 0);
+        fetch(w, i);
+        free = settle(b, free, f);
     }
+    for (int k = 0; k < free; k++)
+        if (!image_fd_find(w->im, k))
+            batch_add(b, "close", SYS_close, (uint64_t)k, 0, 0, 0, 0, 0);
 }
 
+/* Over what filled their places, where something did. */
 static void
-move_up(struct batch *b, uint32_t from, const struct image_fd *f, bool is_target)
+duplicate_all(struct wake *w)
 {
-    if ((uint32_t)f->fd != from) {
-        batch_add(b, "dup3", SYS_dup3, from, (uint64_t)f->fd,
-            f->cloexec ? O_CLOEXEC : 0, 0, 0, 0);
-        if (!is_target)
-            batch_add(b, "close", SYS_close, from, 0, 0, 0, 0, 0);
-    } else if (!f->cloexec) {
-        batch_add(b, "F_SETFD", SYS_fcntl, from, F_SETFD, 0, 0, 0, 0);
-    }
-}
-
-/* Is @number what a descriptor that is no duplicate shall have? */
-static bool
-is_wanted(const struct image *im, uint32_t number)
-{
-    const struct image_fd *f = image_fd_find(im, (int)number);
-
-    return f && f->dup_of < 0;
-}
-
-static void
-move_all(struct wake *w)
-{
-    struct batch *b = &w->c->batch;
-    uint32_t k = 0, n = image_fds_open(w->im);
-
-    for (uint32_t i = 0; i < n; i++)
-        k += w->im->fds[i].dup_of < 0;
-    for (uint32_t i = n; i-- > 0;)
-        if (w->im->fds[i].dup_of < 0) {
-            k--;
-            move_up(b, k, &w->im->fds[i], is_wanted(w->im, k));
-        }
-    for (uint32_t i = 0; i < n; i++) {
+    for (uint32_t i = 0; i < image_fds_open(w->im); i++) {
         const struct image_fd *f = &w->im->fds[i];
 
         if (f->dup_of >= 0)
-            batch_add(b, "dup3", SYS_dup3, (uint64_t)f->dup_of, (uint64_t)f->fd,
-                f->cloexec ? O_CLOEXEC : 0, 0, 0, 0);
+            batch_add(&w->c->batch, "dup3", SYS_dup3, (uint64_t)f->dup_of,
+                (uint64_t)f->fd, f->cloexec ? O_CLOEXEC : 0, 0, 0, 0);
     }
 }
 
@@ -462,7 +463,7 @@ wake_descriptors(struct wake *w, const char **what)
         return ret;
     keep_above(w);
     fetch_all(w);
-    move_all(w);
+    duplicate_all(w);
     ret = wake_owners(w);
     *what = "owner of a descriptor's signals";
     if (ret < 0)

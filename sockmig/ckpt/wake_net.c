@@ -61,6 +61,12 @@ set_flags(int sock, uint32_t flags)
 }
 
 static int
+nonblock(const struct image_fd *f)
+{
+    return f->flags & O_NONBLOCK ? SOCK_NONBLOCK : 0;
+}
+
+static int
 set_if(int sock, int level, int name, int value, bool wanted)
 {
     return wanted ? repair_set(sock, level, name, value) : 0;
@@ -175,9 +181,9 @@ wake_listeners(struct wake *w, const char **what)
 
 /* A socket that behaves as one whose connection is gone: reads end, writes fail. */
 static int
-dead_socket(int family)
+dead_socket(const struct image_fd *f, int family)
 {
-    int sock = socket(family, SOCK_STREAM | SOCK_CLOEXEC, IPPROTO_TCP);
+    int sock = socket(family, SOCK_STREAM | SOCK_CLOEXEC | nonblock(f), IPPROTO_TCP);
 
     if (sock >= 0)
         shutdown(sock, SHUT_RDWR); /* says ENOTCONN, and does it */
@@ -199,7 +205,7 @@ bury(struct wake *w, const struct image_tcp *t, uint32_t i)
         return;
     }
     fd_close(sock);
-    w->c->opened[i] = dead_socket(t->family);
+    w->c->opened[i] = dead_socket(&w->im->fds[i], t->family);
 }
 
 static void
@@ -242,18 +248,18 @@ restore_one(struct wake *w, uint32_t i)
 
     if (w->alone) {
         w->lost++;
-        w->c->opened[i] = dead_socket(t ? t->family : AF_INET);
+        w->c->opened[i] = dead_socket(f, t ? t->family : AF_INET);
         return w->c->opened[i] < 0 ? -errno : 0;
     }
     if (t && q->size == t->inq + t->outq)
-        sock = tcp_restore(t, fresh_of(w, t->family), q->bytes, q->bytes + t->inq,
-            connection_age(w, t), &step);
+        sock = tcp_restore(t, fresh_of(w, t->family), nonblock(f), q->bytes,
+            q->bytes + t->inq, connection_age(w, t), &step);
     if (sock >= 0) {
         w->c->opened[i] = sock;
         return 0;
     }
     lose(w, f, step, sock);
-    w->c->opened[i] = dead_socket(t ? t->family : AF_INET);
+    w->c->opened[i] = dead_socket(f, t ? t->family : AF_INET);
     return w->c->opened[i] < 0 ? -errno : 0;
 }
 
@@ -267,24 +273,24 @@ release_one(struct wake *w, uint32_t i)
     int ret = 0;
 
     /* not in repair mode: it is the dead one of a connection that was lost */
-    if (t && repair_get(w->c->opened[i], SOL_TCP, TCP_REPAIR) > 0) {
+    if (t && (w->lost == 0 || repair_get(w->c->opened[i], SOL_TCP, TCP_REPAIR) > 0)) {
         ret = tcp_release(w->c->opened[i], t, q->bytes + t->inq, w->tun, &step);
         if (ret < 0) {
             lose(w, f, step, ret);
             bury(w, t, i);
         }
     }
-    return w->c->opened[i] < 0 ? -EMFILE : set_flags(w->c->opened[i], f->flags);
+    return w->c->opened[i] < 0 ? -EMFILE : 0;
 }
 
 static int
 plain_one(struct wake *w, uint32_t i)
 {
     const struct image_fd *f = &w->im->fds[i];
-    int sock = dead_socket(f->u.listen.family ? f->u.listen.family : AF_INET);
+    int sock = dead_socket(f, f->u.listen.family ? f->u.listen.family : AF_INET);
 
     w->c->opened[i] = sock;
-    return sock < 0 ? -errno : set_flags(sock, f->flags);
+    return sock < 0 ? -errno : 0;
 }
 
 static int

@@ -168,6 +168,24 @@ restore_limits(struct wake *w)
     return 0;
 }
 
+/* Without children the calls wait for the next step's: each batch costs two changes of
+ * processes. */
+static int
+children_done(struct wake *w, const char **what)
+{
+    struct batch *b = &w->c->batch;
+    int ret;
+
+    if (w->im->nchildren == 0)
+        return 0;
+    ret = batch_run(b, w->c->pid);
+    *what = b->failed;
+    if (ret < 0)
+        return ret;
+    *what = "children";
+    return kill_children(b, w->im->nchildren);
+}
+
 int
 wake_process(struct wake *w, const char **what)
 {
@@ -181,12 +199,7 @@ wake_process(struct wake *w, const char **what)
     restore_place(b, p);
     restore_timers(b, w->im);
     make_children(b, w->im);
-    ret = batch_run(b, w->c->pid);
-    *what = b->failed;
-    if (ret < 0)
-        return ret;
-    ret = kill_children(b, w->im->nchildren);
-    *what = "children";
+    ret = children_done(w, what);
     if (ret == 0 && p->oom_score_adj != 0)
         if (restore_oom(w->c, p->oom_score_adj) < 0)
             refuse(w->why, p->pid, -1, "give the engine CAP_SYS_RESOURCE",

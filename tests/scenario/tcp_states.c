@@ -233,7 +233,7 @@ revive(const struct row *r, const struct image_tcp *im, const uint8_t *bytes)
     int sock, ret = 0;
 
     netlab_enter(lab.standby);
-    sock = tcp_restore(im, fresh_of(im), bytes, bytes + im->inq, 10, &step);
+    sock = tcp_restore(im, fresh_of(im), 0, bytes, bytes + im->inq, 10, &step);
     if (sock >= 0)
         ret = tcp_release(sock, im, bytes + im->inq, tun, &step);
     errno = sock < 0 ? -sock : -ret;

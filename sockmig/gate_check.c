@@ -178,8 +178,8 @@ static enum gate_found
 find_survey(char *text, size_t size)
 {
     struct survey s;
-    int ret = survey_open(&s, getpid(), 1024);
-    ssize_t n = ret < 0 ? ret : survey_read(&s);
+    int ret = survey_open(&s, getpid());
+    int n = ret < 0 ? ret : survey_read(&s);
 
     survey_close(&s);
     if (n > 0) {
@@ -189,7 +189,7 @@ find_survey(char *text, size_t size)
     }
     snprintf(text, size,
         "%s: the pause of a checkpoint grows with every connection, busy or not; the "
-        "kernel needs CONFIG_BPF_SYSCALL, CONFIG_DEBUG_INFO_BTF (Linux 5.17 or newer)",
+        "kernel needs CONFIG_BPF_SYSCALL, CONFIG_DEBUG_INFO_BTF (Linux 6.2 or newer)",
         strerror((int)-n));
     return GATE_LIMITED;
 }

@@ -1,10 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  *
- * survey.bpf.c - all descriptors of a stopped process in one read.
+ * survey.bpf.c - all descriptors of a stopped process in one run.
  *
- * An iterator over the files of one task.  No lock of a socket is taken: a row is only
- * compared with that of the checkpoint before, and a segment that is being processed
- * has been counted (segs_in) before anything else of the connection moves. */
+ * A walk over its table of open files, GROUP at a time: what a row is made of lies in a
+ * dozen cache lines all over the memory, each found through the one before.  Of
+ * descriptors side by side the processor waits for them together.  No lock of a socket
+ * is taken: a row is only compared with that of the checkpoint before, and a segment
+ * that is being processed has been counted (segs_in) before anything else of the
+ * connection moves.  The process stands still, so what it has open stays. */
 #include "sockmig/bpf/survey_row.h"
 
 #include <linux/bpf.h>
@@ -13,11 +16,12 @@
 #include <bpf/bpf_helpers.h>
 
 #define BITS 64
-#define STEPS 65536 /* two for each of an image's 16384 items, and to spare */
+#define NODES 16384 /* of an epoll set: as many items as an image has */
+#define GROUP 8     /* a table has room for a multiple of 64 */
 #define S_IFMT 0170000
-#define S_IFSOCK 0140000
+#define SOCKFS_MAGIC 0x534f434b
 
-enum { INET = 2, INET6 = 10, STREAM = 1, TCP = 6 };
+enum { INET = 2, INET6 = 10, STREAM = 1, TCP = 6, LISTEN = 10 };
 
 /* Of the kernel's structures only what is read: the loader finds the places. */
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
@@ -35,6 +39,8 @@ struct mm_struct___int {
 };
 
 struct fdtable {
+    unsigned int max_fds;
+    struct file **fd;
     unsigned long *close_on_exec;
 };
 
@@ -49,6 +55,7 @@ struct task_struct {
 
 struct super_block {
     __u32 s_dev;
+    unsigned long s_magic;
 };
 
 struct inode {
@@ -125,11 +132,13 @@ struct sock {
 };
 
 struct socket {
+    short type;
+    struct file *file;
     struct sock *sk;
 };
 
 struct tcp_sock {
-    __u64 bytes_acked, bytes_received;
+    __u64 bytes_received;
     __u32 segs_in, segs_out, snd_una, snd_nxt, write_seq, rcv_nxt, copied_seq;
     __u32 snd_wnd, rcv_wnd, rcv_wup;
 };
@@ -145,27 +154,32 @@ struct bpf_iter__task {
     struct task_struct *task;
 };
 
-struct bpf_iter__task_file {
-    struct bpf_iter_meta *meta;
-    struct task_struct *task;
-    __u32 fd;
-    struct file *file;
-};
-
 #pragma clang attribute pop
 
+/* A type for a pointer that was read: loads through it are checked, and give 0 where
+ * nothing is. */
+extern void *bpf_rdonly_cast(const void *obj, __u32 btf_id) __ksym;
+#define as(type, p)                                                                    \
+    ((struct type *)bpf_rdonly_cast((void *)(p), bpf_core_type_id_kernel(struct type)))
+
+struct {
+    __uint(type, BPF_MAP_TYPE_ARRAY);
+    __uint(map_flags, BPF_F_MMAPABLE);
+    __uint(max_entries, SURVEY_ROWS);
+    __type(key, __u32);
+    __type(value, struct survey_row);
+} survey_rows SEC(".maps");
+
 static __always_inline void
-look_at_tcp(struct survey_row *r, struct sock *sk)
+look_at_tcp(struct survey_row *r, const struct sock *sk)
 {
-    struct tcp_sock *tp = bpf_skc_to_tcp_sock(sk);
+    const struct tcp_sock *tp = as(tcp_sock, sk);
 
     r->tcp = sk->__sk_common.skc_state;
     r->sndbuf = (__u32)sk->sk_sndbuf;
     r->rcvbuf = (__u32)sk->sk_rcvbuf;
-    r->backlog = sk->sk_max_ack_backlog;
-    if (!tp)
-        return; /* a listener has no more that matters */
-    r->acked = tp->bytes_acked;
+    if (r->tcp == LISTEN)
+        r->backlog = sk->sk_max_ack_backlog;
     r->received = tp->bytes_received;
     r->segs_in = tp->segs_in;
     r->segs_out = tp->segs_out;
@@ -179,71 +193,106 @@ look_at_tcp(struct survey_row *r, struct sock *sk)
     r->rcv_wup = tp->rcv_wup;
 }
 
-static __always_inline __u32
-closes_on_exec(const struct task_struct *task, __u32 fd)
+static __always_inline int
+is_tcp(const struct sock *sk)
 {
-    unsigned long word = 0;
-
-    bpf_probe_read_kernel(
-        &word, sizeof word, task->files->fdt->close_on_exec + fd / BITS);
-    return word >> (fd % BITS) & 1;
+    return sk->sk_type == STREAM && sk->sk_protocol == TCP &&
+           (sk->__sk_common.skc_family == INET || sk->__sk_common.skc_family == INET6);
 }
 
-struct walk { /* over the tree of an epoll set; each step goes along one edge */
-    unsigned long node, from;
+static __always_inline __u64
+touch_tcp(const struct sock *sk)
+{
+    const struct tcp_sock *tp = as(tcp_sock, sk);
+
+    return (__u64)sk->sk_protocol + (__u64)sk->sk_rcvbuf + tp->snd_wnd + tp->segs_out +
+           tp->rcv_nxt + tp->segs_in + sk->__sk_common.skc_family;
+}
+
+struct walk { /* over the tree of an epoll set; the nodes found are a list */
+    __u32 done, found;
     __u64 hash;
 };
 
-static __always_inline void
-mix(__u64 *hash, __u64 word)
-{
-    *hash = (*hash ^ word) * 0x9e3779b97f4a7c15ull;
-    *hash ^= *hash >> 32;
-}
+struct {
+    __uint(type, BPF_MAP_TYPE_ARRAY);
+    __uint(max_entries, NODES);
+    __type(key, __u32);
+    __type(value, __u64);
+} survey_nodes SEC(".maps");
 
 static __always_inline void
-mix_item(__u64 *hash, unsigned long node)
+add_node(struct walk *w, const struct rb_node *node)
 {
-    struct epitem *item = (void *)(node - bpf_core_field_offset(struct epitem, rbn));
-    struct file *file = 0;
-    __u32 events = 0;
-    __u64 data = 0;
-    int fd = 0;
+    __u64 *slot = node ? bpf_map_lookup_elem(&survey_nodes, &w->found) : 0;
 
-    bpf_core_read(&file, sizeof file, &item->ffd.file);
-    bpf_core_read(&fd, sizeof fd, &item->ffd.fd);
-    bpf_core_read(&events, sizeof events, &item->event.events);
-    bpf_core_read(&data, sizeof data, &item->event.data);
-    mix(hash, (__u64)file);
-    mix(hash, (__u64)events << 32 | (__u32)fd);
-    mix(hash, data);
+    w->found += node != 0;
+    if (slot)
+        *slot = (__u64)node;
 }
 
-/* Down to the left, down to the right, up: a node counts when it is come to from above.
- */
+static __always_inline __u64
+node_at(__u32 i, const struct walk *w)
+{
+    __u64 *slot = i < w->found ? bpf_map_lookup_elem(&survey_nodes, &i) : 0;
+
+    return slot ? *slot : 0;
+}
+
+static __always_inline __u64
+item_of(__u64 node)
+{
+    return node - bpf_core_field_offset(struct epitem, rbn);
+}
+
+/* The file as a number, by a type that has one: the verifier mixes no pointers. */
+static __always_inline __u64
+file_of(__u64 item)
+{
+    return as(rb_node, item + bpf_core_field_offset(struct epitem, ffd.file))
+        ->__rb_parent_color;
+}
+
+static __always_inline __u64
+mix(__u64 hash, __u64 word)
+{
+    hash = (hash ^ word) * 0x9e3779b97f4a7c15ull;
+    return hash ^ hash >> 32;
+}
+
+/* The sum of what each gives: the order is that of a tree, which is turned about. */
+static __always_inline void
+look_at_item(struct walk *w, __u64 node)
+{
+    const struct epitem *item = as(epitem, item_of(node));
+    __u64 hash = mix(1, file_of(item_of(node)));
+
+    hash = mix(hash, (__u64)item->event.events << 32 | (__u32)item->ffd.fd);
+    w->hash += mix(mix(hash, item->event.data), 1);
+    add_node(w, item->rbn.rb_left);
+    add_node(w, item->rbn.rb_right);
+}
+
+/* Those that are next in the list, together: see above. */
 static long
 step(__u32 i, void *arg)
 {
     struct walk *w = arg;
-    unsigned long parent, left, right, down = 0;
-    struct rb_node n = { 0 };
+    __u64 node[GROUP], sum = 0;
 
     (void)i;
-    if (!w->node)
-        return 1;
-    bpf_probe_read_kernel(&n, sizeof n, (void *)w->node);
-    parent = n.__rb_parent_color & ~3ul;
-    left = (unsigned long)n.rb_left;
-    right = (unsigned long)n.rb_right;
-    if (w->from == parent) {
-        mix_item(&w->hash, w->node);
-        down = left ? left : right;
-    } else if (w->from == left) {
-        down = right;
+#pragma unroll
+    for (int k = 0; k < GROUP; k++) {
+        node[k] = node_at(w->done + k, w);
+        sum += as(epitem, item_of(node[k]))->ffd.fd;
+        sum += as(epitem, item_of(node[k]))->event.events;
     }
-    w->from = w->node;
-    w->node = down ? down : parent;
-    return 0;
+    w->hash ^= sum;
+    barrier();
+    w->hash ^= sum;
+    for (int k = 0; k < GROUP && node[k]; k++, w->done++)
+        look_at_item(w, node[k]);
+    return w->done == w->found || w->found > NODES;
 }
 
 /* Of what an epoll set watches: descriptors, their files, events, data.  0: no set. */
@@ -251,8 +300,7 @@ static __always_inline __u64
 watched(const struct file *file)
 {
     struct walk w = { .hash = 1 };
-    struct eventpoll *set = file->private_data;
-    struct rb_node *root = 0;
+    const struct eventpoll *set = as(eventpoll, file->private_data);
     static const char want[] = "[eventpoll]";
     char name[sizeof want] = "";
 
@@ -260,10 +308,9 @@ watched(const struct file *file)
     for (unsigned i = 0; i < sizeof name; i++)
         if (name[i] != want[i])
             return 0;
-    bpf_core_read(&root, sizeof root, &set->rbr.rb_root.rb_node);
-    w.node = (unsigned long)root;
-    bpf_loop(STEPS, step, &w, 0);
-    return w.node ? 0 : w.hash | 1;
+    add_node(&w, set->rbr.rb_root.rb_node);
+    bpf_loop(NODES, step, &w, 0);
+    return w.done == w.found ? w.hash | 1 : 0;
 }
 
 /* Moves with every change of the mappings: whoever changes one takes their lock for
@@ -297,36 +344,114 @@ mappings(struct bpf_iter__task *ctx)
     return 0;
 }
 
-SEC("iter/task_file")
+/* One run of survey(). */
+struct pass {
+    unsigned long slots, cloexec; /* of the table: its files, a bit for each */
+    __u32 n, map_seq;
+    __u64 touched;
+};
+
+static __always_inline int
+closes_on_exec(const struct pass *p, __u32 fd)
+{
+    unsigned long word = 0;
+
+    bpf_probe_read_kernel(&word, sizeof word, (unsigned long *)p->cloexec + fd / BITS);
+    return word >> (fd % BITS) & 1;
+}
+
+static __always_inline void
+look_at(struct survey_row *r, const struct pass *p, __u32 fd, const struct file *file)
+{
+    const struct inode *inode = file->f_inode;
+    const struct socket *socket = as(socket, file->private_data);
+
+    __builtin_memset(r, 0, sizeof *r);
+    r->file = (__u64)file;
+    r->dev = inode->i_sb->s_dev;
+    r->ino = inode->i_ino;
+    r->fd = fd;
+    r->mode = inode->i_mode;
+    r->nlink = inode->i_nlink;
+    r->flags = file->f_flags;
+    r->cloexec = closes_on_exec(p, fd);
+    r->map_seq = p->map_seq;
+    if (inode->i_sb->s_magic == SOCKFS_MAGIC && (__u64)socket->file == r->file) {
+        if (is_tcp(socket->sk))
+            look_at_tcp(r, socket->sk);
+        return;
+    }
+    r->size = (__u64)inode->i_size;
+    r->pos = (__u64)file->f_pos;
+    if ((r->mode & S_IFMT) == 0)
+        r->watched = watched(file);
+}
+
+/* A load from each line that the next stage, or a row, needs. */
+static __always_inline void
+touch_group(struct pass *p, const unsigned long file[GROUP])
+{
+    __u64 sum = 0;
+
+#pragma unroll
+    for (int k = 0; k < GROUP; k++)
+        sum += as(file, file[k])->f_flags;
+    p->touched += sum;
+    barrier();
+#pragma unroll
+    for (int k = 0; k < GROUP; k++) {
+        sum += as(file, file[k])->f_inode->i_mode + as(file, file[k])->f_inode->i_ino;
+        sum += as(socket, as(file, file[k])->private_data)->type;
+    }
+    p->touched += sum;
+    barrier();
+#pragma unroll
+    for (int k = 0; k < GROUP; k++)
+        sum += touch_tcp(as(socket, as(file, file[k])->private_data)->sk);
+    p->touched += sum;
+    barrier();
+}
+
+static long
+look_at_group(__u32 i, void *arg)
+{
+    struct pass *p = arg;
+    unsigned long file[GROUP] = { 0 };
+
+    bpf_probe_read_kernel(
+        file, sizeof file, (void *)(p->slots + (unsigned long)i * sizeof file));
+    touch_group(p, file);
+    for (__u32 k = 0; k < GROUP; k++) {
+        struct survey_row *r;
+
+        if (!file[k])
+            continue;
+        r = bpf_map_lookup_elem(&survey_rows, &p->n);
+        p->n++;
+        if (!r)
+            return 1;
+        look_at(r, p, i * GROUP + k, as(file, file[k]));
+    }
+    return 0;
+}
+
+/* Writes how many rows there are; more than SURVEY_ROWS if not all have room. */
+SEC("iter/task")
 int
-survey(struct bpf_iter__task_file *ctx)
+survey(struct bpf_iter__task *ctx)
 {
     struct task_struct *task = ctx->task;
-    struct file *file = ctx->file;
-    struct survey_row r = { 0 };
-    struct socket *socket;
-    struct sock *sk;
+    struct pass p = { 0 };
+    struct fdtable *table;
 
-    if (!task || !file)
+    if (!task || !task->files)
         return 0;
-    r.file = (__u64)file;
-    r.dev = file->f_inode->i_sb->s_dev;
-    r.ino = file->f_inode->i_ino;
-    r.size = (__u64)file->f_inode->i_size;
-    r.pos = (__u64)file->f_pos;
-    r.fd = ctx->fd;
-    r.mode = file->f_inode->i_mode;
-    r.nlink = file->f_inode->i_nlink;
-    r.flags = file->f_flags;
-    r.cloexec = closes_on_exec(task, r.fd);
-    r.map_seq = map_seq(task);
-    r.watched = (r.mode & S_IFMT) == 0 ? watched(file) : 0;
-    socket = (r.mode & S_IFMT) == S_IFSOCK ? bpf_sock_from_file(file) : 0;
-    sk = socket ? socket->sk : 0;
-    if (sk && sk->sk_type == STREAM && sk->sk_protocol == TCP &&
-        (sk->__sk_common.skc_family == INET || sk->__sk_common.skc_family == INET6))
-        look_at_tcp(&r, sk);
-    bpf_seq_write(ctx->meta->seq, &r, sizeof r);
+    table = task->files->fdt;
+    p.slots = (unsigned long)table->fd;
+    p.cloexec = (unsigned long)table->close_on_exec;
+    p.map_seq = map_seq(task);
+    bpf_loop(table->max_fds / GROUP, look_at_group, &p, 0);
+    bpf_seq_write(ctx->meta->seq, &p.n, sizeof p.n);
     return 0;
 }
 

@@ -6,11 +6,13 @@
 
 #include <linux/types.h>
 
+#define SURVEY_ROWS 16385 /* all that an image can hold, and one too many */
+
 struct survey_row {
     __u64 file; /* the open file: the same for its duplicates, and only for them */
     __u64 dev, ino, size, pos;
-    __u64 acked, received; /* TCP: bytes since it began */
-    __u64 watched;         /* epoll set: of what it watches, not 0; 0: no set */
+    __u64 received; /* TCP: bytes since it began */
+    __u64 watched;  /* epoll set: of what it watches, not 0; 0: no set */
     __u32 fd, mode, nlink, flags, cloexec;
     __u32 tcp; /* 0: no TCP socket; else its state (tcp_states.h) */
     __u32 segs_in, segs_out, snd_una, snd_nxt, write_seq, rcv_nxt, copied_seq;

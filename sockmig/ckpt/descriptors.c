@@ -29,6 +29,13 @@ reserve(size_t size)
     return p == MAP_FAILED ? NULL : p;
 }
 
+static void
+give_back(void *p, size_t size)
+{
+    if (p)
+        munmap(p, size);
+}
+
 /* -1 where it cannot be had: then less is asked. */
 static int
 open_diag(pid_t pid)
@@ -67,8 +74,16 @@ descriptors_open(struct descriptors *d, struct trace *trace, int cell_pid)
         .survey = { .files = -1, .mappings = -1 },
         .trace = trace };
     d->known = reserve(IMAGE_MAX_NUMBER * sizeof *d->known);
-    d->next = reserve(IMAGE_MAX_FDS * sizeof *d->next);
-    if (!d->known || !d->next || proctext_init(&d->text, TEXT_SIZE) < 0)
+    d->before = reserve(DESCRIPTORS_MAX_NUMBER * sizeof *d->before);
+    d->briefs = reserve(DESCRIPTORS_MAX_NUMBER * sizeof *d->briefs);
+    d->places = reserve(IMAGE_MAX_FDS * sizeof *d->places);
+    d->index = reserve(IMAGE_MAX_NUMBER * sizeof *d->index);
+    d->item_inodes = reserve(IMAGE_MAX_ITEMS * sizeof *d->item_inodes);
+    d->numbers = reserve((IMAGE_MAX_FDS + 1) * sizeof *d->numbers);
+    d->last_numbers = reserve((IMAGE_MAX_FDS + 1) * sizeof *d->last_numbers);
+    if (!d->known || !d->before || !d->briefs || !d->places || !d->index ||
+        !d->item_inodes || !d->numbers || !d->last_numbers ||
+        proctext_init(&d->text, TEXT_SIZE) < 0)
         goto fail;
     d->pidfd = (int)syscall(SYS_pidfd_open, d->pid, 0);
     snprintf(path, sizeof path, "/proc/%d/fd", (int)d->pid);
@@ -85,7 +100,7 @@ descriptors_open(struct descriptors *d, struct trace *trace, int cell_pid)
     if (ret < 0)
         goto fail;
     d->diag = open_diag(d->pid);
-    survey_open(&d->survey, d->pid, IMAGE_MAX_FDS + 1); /* without it, one by one */
+    survey_open(&d->survey, d->pid); /* without it, one by one */
     return 0;
 fail:
     descriptors_close(d);
@@ -108,10 +123,14 @@ descriptors_close(struct descriptors *d)
     for (int i = 0; d->known && i < d->top; i++)
         if (d->known[i].seen > 0)
             forget_one(&d->known[i]);
-    if (d->known)
-        munmap(d->known, IMAGE_MAX_NUMBER * sizeof *d->known);
-    if (d->next)
-        munmap(d->next, IMAGE_MAX_FDS * sizeof *d->next);
+    give_back(d->known, IMAGE_MAX_NUMBER * sizeof *d->known);
+    give_back(d->before, DESCRIPTORS_MAX_NUMBER * sizeof *d->before);
+    give_back(d->briefs, DESCRIPTORS_MAX_NUMBER * sizeof *d->briefs);
+    give_back(d->places, IMAGE_MAX_FDS * sizeof *d->places);
+    give_back(d->index, IMAGE_MAX_NUMBER * sizeof *d->index);
+    give_back(d->item_inodes, IMAGE_MAX_ITEMS * sizeof *d->item_inodes);
+    give_back(d->numbers, (IMAGE_MAX_FDS + 1) * sizeof *d->numbers);
+    give_back(d->last_numbers, (IMAGE_MAX_FDS + 1) * sizeof *d->last_numbers);
     proctext_fini(&d->text);
     survey_close(&d->survey);
     fd_close(d->pidfd);
@@ -122,7 +141,12 @@ descriptors_close(struct descriptors *d)
     fd_close(d->tee[1]);
     fd_close(d->diag);
     d->known = NULL;
-    d->next = NULL;
+    d->before = NULL;
+    d->briefs = NULL;
+    d->places = NULL;
+    d->index = NULL;
+    d->item_inodes = NULL;
+    d->numbers = d->last_numbers = NULL;
     d->pidfd = d->dir_fd = d->tee[0] = d->tee[1] = d->diag = d->own_fd = -1;
 }
 
@@ -130,6 +154,7 @@ void
 descriptors_forget(struct descriptors *d)
 {
     ipc_forget(&d->ipc);
+    places_forget(d);
     for (int i = 0; i < d->top; i++)
         if (d->known[i].seen > 0) {
             d->known[i].parcel_hash = 0;
@@ -195,15 +220,13 @@ is_same_open_file(const struct look *l, const struct image_fd *other)
 static const struct image_fd *
 find_leader(struct look *l)
 {
-    struct descriptors *d = l->d;
-    int32_t *head = &d->heads[l->out->inode % DESCRIPTORS_HASH];
-    int32_t me = (int32_t)(l->out - l->im->fds);
+    const struct descriptors *d = l->d;
+    int32_t i = d->heads[l->out->inode % DESCRIPTORS_HASH];
 
-    for (int32_t i = *head; i >= 0; i = d->next[i])
-        if (is_same_open_file(l, &l->im->fds[i]))
+    for (; i >= 0; i = d->places[i].next)
+        if (d->places[i].inode == l->out->inode && is_same_open_file(l, &l->im->fds[i]))
             return &l->im->fds[i];
-    d->next[me] = *head;
-    *head = me;
+    places_chain(l->d, (uint32_t)(l->out - l->im->fds));
     return NULL;
 }
 
@@ -232,15 +255,13 @@ look_at_open(struct look *l)
     const struct image_fd *leader = NULL;
     uint32_t cloexec = l->out->cloexec, nitems = l->im->nitems;
     uint32_t nwatches = l->im->nwatches;
+    int32_t of;
     int ret;
 
     l->out->dup_of = -1;
-    if (S_ISSOCK(l->st.st_mode)) {
-        for (int32_t i = l->d->heads[l->out->inode % DESCRIPTORS_HASH];
-             i >= 0 && !leader; i = l->d->next[i])
-            if (l->im->fds[i].inode == l->out->inode)
-                leader = &l->im->fds[i];
-    }
+    of = S_ISSOCK(l->st.st_mode) ? places_find(l->d, l->out->inode, -1) : -1;
+    if (of >= 0)
+        leader = &l->im->fds[of];
     ret = leader ? 0 : look_at_kind(l);
     if (ret < 0)
         return ret;
@@ -295,14 +316,16 @@ look_at(struct look *l)
     l->out->fd = l->fd;
     l->out->inode = l->st.st_ino;
     l->out->flags = (uint32_t)flags & ~(uint32_t)O_CLOEXEC;
-    l->full = m->looks < DESCRIPTORS_YOUNG ||
+    l->full = l->full || m->looks < DESCRIPTORS_YOUNG ||
               (l->d->renamed && !S_ISSOCK(m->type) && m->type != 0) ||
               ((uint64_t)l->fd + l->d->round) % DESCRIPTORS_ROUND == 0;
+    places_set(l->d, l->im->nfds, l->fd, l->out->inode, -1);
     ret = look_at_owner(l);
     if (ret == 0 && l->full)
         ret = look_fully(l);
     if (ret == 0)
         ret = look_at_open(l);
+    l->d->places[l->im->nfds].kind = l->out->kind;
     m->image = *l->out;
     if (ret == 0 && l->out->kind == IMAGE_FD_TCP && l->out->dup_of < 0)
         l->im->tcps[l->im->ntcps++] = m->tcp;
@@ -323,8 +346,8 @@ look_at_number(struct descriptors *d, int fd, const struct survey_row *row,
         .dir_fd = d->dir_fd,
         .number = fd,
         .pid = d->pid };
+    struct places_before before = { im->ntcps, im->nitems };
     struct mono start;
-    uint32_t items;
     int ret;
 
     if (fd >= DESCRIPTORS_MAX_NUMBER || im->nfds == IMAGE_MAX_FDS) {
@@ -335,19 +358,21 @@ look_at_number(struct descriptors *d, int fd, const struct survey_row *row,
     }
     if (row && look_by_survey(d, im, row))
         return 0;
+    l.full = row && d->before[fd].cloexec != row->cloexec;
     l.memo = &d->known[fd];
+    if (d->before[fd].file != 0) /* it was there, but for a while not looked at */
+        l.memo->seen = d->round - 1;
     d->top = fd < d->top ? d->top : fd + 1;
     l.out = &im->fds[im->nfds];
     start = mono_clock();
     l.dup = (int)syscall(SYS_pidfd_getfd, d->pidfd, fd, 0);
-    if (l.dup < 0)
-        return errno == EBADF ? 0
-                              : -errno; /* closed by another that shares the table */
-    items = im->nitems;
+    if (l.dup < 0) { /* EBADF: closed by another that shares the table */
+        d->before[fd].file = 0;
+        d->briefs[fd] = (struct descriptor_brief){ 0 };
+        return errno == EBADF ? 0 : -errno;
+    }
     ret = look_at(&l);
-    l.memo->row = row && ret == 0 ? *row : (struct survey_row){ 0 };
-    if (ret == 0 && l.memo->row.watched && l.out->dup_of < 0)
-        look_keep_items(d, l.memo, im, items);
+    places_looked(&l, row, ret, before);
     fd_close(l.dup);
     if (S_ISSOCK(l.st.st_mode))
         d->sockets_us += (unsigned)mono_us_between(start, mono_clock());
@@ -392,67 +417,41 @@ forget_flights(struct descriptors *d)
     flights_end(d);
 }
 
-/* Items whose descriptor is closed: only another process keeps the file open, and the
- * kernel takes the item away with its last close.  An item that another descriptor of
- * this process keeps alive cannot be made again. */
 static int
-check_items(struct descriptors *d, struct image *im, const uint64_t *inodes,
-    struct refusals *why)
+read_numbers(struct descriptors *d, bool surveyed, struct image *im,
+    struct parcels *parcels, struct refusals *why)
 {
-    uint32_t kept = 0;
     int ret = 0;
 
-    for (uint32_t i = 0; i < im->nitems; i++) {
-        const struct image_fd *f = image_fd_find(im, im->items[i].fd);
-        bool elsewhere = false;
-
-        if (f && f->inode == inodes[i]) {
-            im->items[kept++] = im->items[i];
-            continue;
-        }
-        for (uint32_t j = 0; j < im->nfds && !elsewhere; j++)
-            elsewhere = im->fds[j].inode == inodes[i];
-        if (!elsewhere)
-            continue;
-        refuse(why, d->cell_pid, im->items[i].epfd,
-            "report this to the service's maker: it closed a descriptor that it still "
-            "watches",
-            "epoll set watches closed descriptor %d", im->items[i].fd);
-        ret = -EOPNOTSUPP;
-    }
-    im->nitems = kept;
-    return ret;
-}
-
-static int
-read_each(struct descriptors *d, struct image *im, struct parcels *parcels,
-    struct refusals *why)
-{
-    static _Thread_local int numbers[IMAGE_MAX_FDS + 1];
-    static _Thread_local uint64_t inodes[IMAGE_MAX_ITEMS];
-    bool surveyed;
-    int n = descriptors_list(d, numbers, IMAGE_MAX_FDS + 1, &surveyed), ret = 0;
-
-    if (n < 0 && n != -E2BIG)
-        return n;
-    n = n < 0 ? IMAGE_MAX_FDS + 1 : n; /* the one too many is refused below */
-    d->round++;
-    d->sockets_us = d->full_looks = d->nwaiting = d->nends = 0;
-    d->item_inodes = inodes;
-    d->highest = n > 0 ? numbers[n - 1] : -1;
-    if (d->highest >= d->top && d->highest < DESCRIPTORS_MAX_NUMBER)
-        d->top = d->highest + 1;
-    memset(d->heads, 0xff, sizeof d->heads);
     im->nfds = im->nitems = im->ntcps = im->nunixes = im->nwatches = im->ngroups = 0;
-    for (int i = 0; i < n; i++) {
-        int one = look_at_number(
-            d, numbers[i], surveyed ? &d->survey.rows[i] : NULL, im, parcels, why);
+    for (int i = 0; i < d->nnumbers; i++) {
+        const struct survey_row *row = surveyed ? &d->survey.rows[i] : NULL;
+        int one;
 
+        places_next(d, im, i);
+        one = look_at_number(d, d->numbers[i], row, im, parcels, why);
         if (one == -EOPNOTSUPP)
             ret = one; /* name them all */
         else if (one < 0)
             return one;
     }
+    return ret;
+}
+
+static int
+read_each(struct descriptors *d, int n, bool surveyed, struct image *im,
+    struct parcels *parcels, struct refusals *why)
+{
+    uint32_t items;
+    int ret;
+
+    d->round++;
+    d->sockets_us = d->full_looks = d->nwaiting = d->nends = 0;
+    d->highest = n > 0 ? d->numbers[n - 1] : -1;
+    if (d->highest >= d->top && d->highest < DESCRIPTORS_MAX_NUMBER)
+        d->top = d->highest + 1;
+    places_begin(d, im, n, surveyed);
+    ret = read_numbers(d, surveyed, im, parcels, why);
     if (ret == 0)
         ret = flights_read(d, im, parcels, why);
     if (ret == 0)
@@ -463,7 +462,11 @@ read_each(struct descriptors *d, struct image *im, struct parcels *parcels,
         ret = locks_read(d, im, why);
     if (ret == 0)
         ret = ipc_read(&d->ipc, im, parcels, d->text.data, d->text.capacity, why);
-    return ret < 0 ? ret : check_items(d, im, inodes, why);
+    items = im->nitems;
+    if (ret == 0)
+        ret = items_check(d, im, why);
+    places_end(d, im, ret == 0 && im->nitems == items);
+    return ret;
 }
 
 /* The caller throws away what was read by then: it must not count as sent. */
@@ -471,8 +474,14 @@ int
 descriptors_read(struct descriptors *d, struct image *im, struct parcels *parcels,
     struct refusals *why)
 {
-    int ret = read_each(d, im, parcels, why);
+    bool surveyed;
+    int n = descriptors_list(d, d->numbers, IMAGE_MAX_FDS + 1, &surveyed), ret;
 
+    /* of too many the one too many is refused by its number */
+    if (n < 0 && n != -E2BIG)
+        ret = n;
+    else
+        ret = read_each(d, n < 0 ? IMAGE_MAX_FDS + 1 : n, surveyed, im, parcels, why);
     forget_flights(d);
     if (ret < 0)
         descriptors_forget(d);

@@ -42,8 +42,7 @@ struct descriptor {
     unsigned looks; /* full ones */
     int fdinfo;     /* owned, plus 1: /proc/PID/fdinfo/FD; 0: not open */
     int family, socket_type, protocol;
-    uint64_t parcel_hash;  /* of what was last sent of a pipe; 0: nothing */
-    struct survey_row row; /* before the last look; zero: none */
+    uint64_t parcel_hash; /* of what was last sent of a pipe; 0: nothing */
     struct descriptor_items
         *items; /* owned mapping; of an epoll set with a row; NULL: none */
     struct image_fd image;
@@ -55,6 +54,22 @@ struct descriptor {
     struct timespec mtime; /* and size, when it was read */
     uint64_t size;
     bool unsent; /* of a unix socket: what it sent was not received yet */
+};
+
+/* What the next read asks of each descriptor, changed or not: kept close together,
+ * since there may be thousands. */
+struct descriptor_brief {
+    bool told;      /* its row has all of it that can change */
+    uint8_t kind;   /* with .told: enum image_fd_kind */
+    uint8_t tcps;   /* how many of im->tcps are its, */
+    uint32_t items; /* and of im->items */
+};
+
+/* The same of each of im->fds, by index. */
+struct descriptor_place {
+    uint64_t inode;
+    int32_t fd, kind;
+    int32_t next; /* index of one with the same hash; -1: none */
 };
 
 /* A client that waits to be accepted by the unix socket @listener. */
@@ -83,9 +98,19 @@ struct descriptors {
     struct trace *trace;  /* borrowed: its children may hold the other end of pipes */
     struct proctext text; /* owned */
     uint64_t round;       /* number of this checkpoint, from 1 */
+    struct survey_row *before; /* owned mapping: by number, as of the last read; .file
+                                  0: it was not there, or there was no survey */
+    struct descriptor_brief *briefs; /* owned mapping: by number */
+    struct descriptor_place *places; /* owned mapping: of im->fds */
+    int32_t *index;                  /* owned mapping: by number, in im->fds */
     int32_t heads[DESCRIPTORS_HASH]; /* index in im->fds of the first by inode; -1 */
-    int32_t *next;                   /* owned mapping: the next with the same hash */
-    uint64_t *item_inodes;           /* of im->items, during a read */
+    uint64_t *item_inodes;           /* owned mapping: of im->items */
+    int *numbers, *last_numbers;     /* owned mappings: of this read, the one before */
+    int nnumbers, nlast;
+    const struct image *into;     /* has what was read the last time; NULL: none has */
+    uint32_t nfds, ntcps, nitems; /* of it, then */
+    bool shifted; /* this read: from here on entries are at other places of the image */
+    bool strangers; /* this read: a descriptor has another open file than before */
     struct image_lock locks[IMAGE_MAX_LOCKS]; /* on files; found when these were */
     uint32_t nlocks;
     uint64_t locks_hash, files_hash;
@@ -125,7 +150,8 @@ int descriptors_open(struct descriptors *d, struct trace *trace, int cell_pid);
 void descriptors_close(struct descriptors *d);
 
 /* descriptors_read - all descriptors into @im (fds, items, tcps), queues that changed
- * since the last call into @parcels.
+ * since the last call into @parcels.  What is in the last call's @im already, and did
+ * not change, is not written again: nobody else may write there.
  *
  * 0; -EOPNOTSUPP: one cannot be protected, see @why; -EAGAIN: a connection gave no
  * consistent state; -ENOSPC: @parcels is full; -ESRCH.  After an error the next call
@@ -146,11 +172,47 @@ void descriptors_ahead(struct descriptors *d);
  * -errno. */
 int descriptors_list(struct descriptors *d, int *numbers, int max, bool *surveyed);
 
+/* places_begin - before the first of @n descriptors with @d->numbers; @im as the last
+ * read left it.  places_end - after the last; false: the next one writes all anew.
+ * places_forget - all is to be looked at. */
+void places_begin(struct descriptors *d, const struct image *im, int n, bool surveyed);
+void places_end(struct descriptors *d, const struct image *im, bool good);
+void places_forget(struct descriptors *d);
+
+/* places_next - descriptor number @i of this read is next in @im.  places_set - it is
+ * there, with @inode.  places_chain - it is found by that: none with a lower number is
+ * of the same open file.  places_looked - it was looked at in place of its row @row
+ * (NULL: none), @ret as look_at(); @before: counts of @im ahead of it. */
+void places_next(struct descriptors *d, const struct image *im, int i);
+void places_set(
+    struct descriptors *d, uint32_t index, int fd, uint64_t inode, int kind);
+void places_chain(struct descriptors *d, uint32_t index);
+struct places_before {
+    uint32_t tcps, items;
+};
+void places_looked(
+    struct look *l, const struct survey_row *row, int ret, struct places_before before);
+
+/* places_has - @im has descriptor @fd, and it is of @inode. */
+bool places_has(
+    const struct descriptors *d, const struct image *im, int fd, uint64_t inode);
+
+/* places_find - index in @im of a descriptor of @inode and @kind (-1: any); -1: none.
+ */
+int32_t places_find(const struct descriptors *d, uint64_t inode, int kind);
+
 /* look_keep_items - what epoll set @m watches: items @first.. of @im.  Without memory
  * it is looked at again the next time. */
 void look_keep_items(const struct descriptors *d, struct descriptor *m,
     const struct image *im, uint32_t first);
 void look_drop_items(struct descriptor *m);
+
+/* look_add_items - those it had, again.  False: they do not fit. */
+bool look_add_items(
+    struct descriptors *d, const struct descriptor_items *items, struct image *im);
+
+/* items_check - items whose descriptor is closed.  0, or -EOPNOTSUPP. */
+int items_check(struct descriptors *d, struct image *im, struct refusals *why);
 
 /* look_by_survey - the next of @im->fds, if by @row nothing of it changed since the
  * checkpoint before; false: it must be looked at. */

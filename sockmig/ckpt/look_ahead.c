@@ -69,6 +69,7 @@ descriptors_ahead(struct descriptors *d)
     bool surveyed;
     int n = descriptors_list(d, numbers, IMAGE_MAX_FDS + 1, &surveyed);
 
+    places_forget(d);
     d->round++;
     for (int i = 0; i < n && numbers[i] < DESCRIPTORS_MAX_NUMBER; i++) {
         struct look l = { .d = d,

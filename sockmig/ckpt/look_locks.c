@@ -23,12 +23,12 @@ is_file(const struct image_fd *f)
 }
 
 static uint64_t
-files_hash(const struct image *im)
+files_hash(const struct descriptors *d, const struct image *im)
 {
     uint64_t hash = 0;
 
     for (uint32_t i = 0; i < im->nfds; i++)
-        if (is_file(&im->fds[i])) {
+        if (d->places[i].kind == IMAGE_FD_FILE && is_file(&im->fds[i])) {
             const uint64_t one[3] = { hash, im->fds[i].inode, (uint64_t)im->fds[i].fd };
 
             hash = filehash_bytes(one, sizeof one);
@@ -100,7 +100,7 @@ int
 locks_read(struct descriptors *d, struct image *im, struct refusals *why)
 {
     int ret = proctext_read(&d->text, "/proc/locks");
-    uint64_t hash, files = files_hash(im);
+    uint64_t hash, files = files_hash(d, im);
 
     if (ret < 0)
         return ret;

@@ -9,13 +9,13 @@
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 /* A row has what is read in full looks. */
 #define SOCKET_ROUND (16 * DESCRIPTORS_ROUND)
+#define DUE_AT_ONCE 2 /* in one checkpoint, about */
 
 static bool
 is_same(const struct survey_row *a, const struct survey_row *b)
@@ -23,126 +23,53 @@ is_same(const struct survey_row *a, const struct survey_row *b)
     return memcmp(a, b, offsetof(struct survey_row, map_seq)) == 0;
 }
 
-/* The row has all of it that can change. */
 static bool
-is_told(const struct descriptors *d, const struct descriptor *m,
-    const struct survey_row *row)
+is_due(const struct descriptors *d, const struct survey_row *row)
 {
-    if (m->image.flags & O_ASYNC) /* but not to whom it sends signals */
-        return false;
-    switch (m->image.kind) {
-    case IMAGE_FD_TCP:
-        return row->tcp != 0 && tcp_is_known(&m->watch, row->ino);
-    case IMAGE_FD_TCP_LISTEN:
-    case IMAGE_FD_TCP_BOUND:
-    case IMAGE_FD_TCP_FRESH:
-    case IMAGE_FD_TCP_DEAD:
-        return row->tcp != 0;
-    case IMAGE_FD_EPOLL:
-        return row->watched != 0 && m->items;
-    case IMAGE_FD_FILE:
-        return row->nlink > 0 && !m->image.u.file.deleted && !d->renamed;
-    default:
-        return false;
-    }
+    bool socket = row->tcp || row->watched;
+    unsigned round = socket ? SOCKET_ROUND : DESCRIPTORS_ROUND;
+
+    /* thousands take their time: a look is a hundred times what a row is */
+    if (socket && round < (unsigned)d->nnumbers / DUE_AT_ONCE)
+        round = (unsigned)d->nnumbers / DUE_AT_ONCE;
+    return (row->fd + d->round) % round == 0;
 }
 
+/* Where nothing has moved, its entries are in the image already. */
 static bool
-is_due(const struct descriptors *d, const struct survey_row *row, unsigned looks)
+take_over(struct descriptors *d, struct image *im, int fd)
 {
-    unsigned round = row->tcp || row->watched ? SOCKET_ROUND : DESCRIPTORS_ROUND;
+    const struct descriptor_brief *b = &d->briefs[fd];
+    const struct descriptor *m = &d->known[fd];
 
-    return looks < DESCRIPTORS_YOUNG || (row->fd + d->round) % round == 0;
-}
-
-/* No lower descriptor may be of the same file: it would be the first of them now. */
-static bool
-is_first(struct descriptors *d, const struct image *im, uint64_t inode)
-{
-    for (int32_t i = d->heads[inode % DESCRIPTORS_HASH]; i >= 0; i = d->next[i])
-        if (im->fds[i].inode == inode)
-            return false;
-    return true;
-}
-
-static size_t
-items_size(uint32_t max)
-{
-    return sizeof(struct descriptor_items) +
-           max * sizeof(((struct descriptor_items *)NULL)->v[0]);
-}
-
-void
-look_drop_items(struct descriptor *m)
-{
-    if (m->items)
-        munmap(m->items, items_size(m->items->max));
-    m->items = NULL;
-}
-
-/* Room for @n items and some that may come. */
-static bool
-make_room(struct descriptor *m, uint32_t n)
-{
-    uint32_t max = n + n / 2 + 128;
-    void *p;
-
-    if (m->items && n <= m->items->max)
+    if (!d->shifted) {
+        im->ntcps += b->tcps;
+        im->nitems += b->items;
         return true;
-    look_drop_items(m);
-    p = mmap(NULL, items_size(max), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
-        -1, 0);
-    if (p == MAP_FAILED)
-        return false;
-    m->items = p;
-    m->items->max = max;
-    return true;
-}
-
-void
-look_keep_items(const struct descriptors *d, struct descriptor *m,
-    const struct image *im, uint32_t first)
-{
-    uint32_t n = im->nitems - first;
-
-    if (!make_room(m, n))
-        return;
-    m->items->n = n;
-    for (uint32_t i = 0; i < n; i++) {
-        m->items->v[i].item = im->items[first + i];
-        m->items->v[i].inode = d->item_inodes[first + i];
     }
-}
-
-static bool
-add_items(struct descriptors *d, const struct descriptor_items *items, struct image *im)
-{
-    if (items->n > IMAGE_MAX_ITEMS - im->nitems)
+    if (b->kind == IMAGE_FD_EPOLL && !look_add_items(d, m->items, im))
         return false;
-    for (uint32_t i = 0; i < items->n; i++) {
-        d->item_inodes[im->nitems] = items->v[i].inode;
-        im->items[im->nitems++] = items->v[i].item;
-    }
+    im->fds[im->nfds] = m->image;
+    if (b->tcps)
+        im->tcps[im->ntcps++] = m->tcp;
     return true;
 }
 
 bool
 look_by_survey(struct descriptors *d, struct image *im, const struct survey_row *row)
 {
-    struct descriptor *m = &d->known[row->fd];
-    int32_t *head = &d->heads[row->ino % DESCRIPTORS_HASH];
+    const struct descriptor_brief *b = &d->briefs[row->fd];
 
-    if (m->seen == 0 || m->seen != d->round - 1 || m->image.dup_of >= 0 ||
-        !is_same(&m->row, row) || is_due(d, row, m->looks) || !is_told(d, m, row) ||
-        !is_first(d, im, row->ino) ||
-        (m->image.kind == IMAGE_FD_EPOLL && !add_items(d, m->items, im)))
+    if (!b->told || !is_same(&d->before[row->fd], row) || is_due(d, row) ||
+        (b->kind == IMAGE_FD_FILE && d->renamed))
         return false;
-    m->seen = d->round;
-    im->fds[im->nfds] = m->image;
-    d->next[im->nfds] = *head;
-    *head = (int32_t)im->nfds++;
-    if (m->image.kind == IMAGE_FD_TCP)
-        im->tcps[im->ntcps++] = m->tcp;
+    /* a lower descriptor of the same file would be the first of them now */
+    if (d->strangers && places_find(d, row->ino, -1) >= 0)
+        return false;
+    if (!take_over(d, im, (int)row->fd))
+        return false;
+    places_set(d, im->nfds, (int)row->fd, row->ino, b->kind);
+    places_chain(d, im->nfds++);
     return true;
 }
 
@@ -156,13 +83,13 @@ by_number(const void *a, const void *b)
 static int
 list_surveyed(struct descriptors *d, int *numbers, int max)
 {
-    ssize_t n = d->survey.files < 0 ? -EOPNOTSUPP : survey_read(&d->survey);
+    int n = d->survey.files < 0 ? -EOPNOTSUPP : survey_read(&d->survey);
 
     if (n < 0 || n > max)
-        return n < 0 ? (int)n : -E2BIG;
-    for (ssize_t i = 0; i < n; i++)
+        return n < 0 ? n : -E2BIG;
+    for (int i = 0; i < n; i++)
         numbers[i] = (int)d->survey.rows[i].fd;
-    return (int)n;
+    return n;
 }
 
 /* From /proc. */

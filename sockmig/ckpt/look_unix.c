@@ -216,10 +216,9 @@ look_at_unix(struct look *l)
 static const struct image_fd *
 find_inode(const struct descriptors *d, const struct image *im, uint64_t inode)
 {
-    for (int32_t i = d->heads[inode % DESCRIPTORS_HASH]; i >= 0; i = d->next[i])
-        if (im->fds[i].inode == inode && im->fds[i].kind == IMAGE_FD_UNIX)
-            return &im->fds[i];
-    return NULL;
+    int32_t i = places_find(d, inode, IMAGE_FD_UNIX);
+
+    return i < 0 ? NULL : &im->fds[i];
 }
 
 static struct image_unix *

@@ -12,17 +12,35 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-/* One for all processes, loaded when the first is surveyed, kept for ever. */
+/* One for all processes, loaded when the first is surveyed, kept for ever; and the rows
+ * that it fills. */
 static struct program *program;
+static const struct survey_row *rows;
 static int load_result;
 static pthread_once_t loaded = PTHREAD_ONCE_INIT;
 static bool forbidden;
+
+static int
+map_rows(void)
+{
+    int map = program_map(program, "survey_rows");
+    void *p = map < 0 ? MAP_FAILED
+                      : mmap(NULL, SURVEY_ROWS * sizeof *rows, PROT_READ, MAP_SHARED,
+                            map, 0);
+
+    if (p == MAP_FAILED)
+        return map < 0 ? map : -errno;
+    rows = p;
+    return 0;
+}
 
 static void
 load(void)
 {
     load_result = program_load(
         "bascule_survey", survey_bpf_o, sizeof survey_bpf_o, &program);
+    if (load_result == 0)
+        load_result = map_rows();
     if (load_result < 0)
         log_info("descriptors are looked at one by one: this kernel refuses the "
                  "survey: %s",
@@ -42,22 +60,15 @@ survey_allow(bool allowed)
 }
 
 int
-survey_open(struct survey *s, pid_t pid, size_t max)
+survey_open(struct survey *s, pid_t pid)
 {
-    void *rows;
-
     *s = (struct survey){ .files = -1, .mappings = -1 };
     if (forbidden)
         return -EOPNOTSUPP;
     survey_load();
     if (load_result < 0)
         return load_result;
-    rows = mmap(NULL, max * sizeof *s->rows, PROT_READ | PROT_WRITE,
-        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (rows == MAP_FAILED)
-        return -errno;
     s->rows = rows;
-    s->max = max;
     s->files = program_iterate_task(program, "survey", pid);
     s->mappings = program_iterate_task(program, "mappings", pid);
     if (s->files < 0 || s->mappings < 0) {
@@ -74,43 +85,42 @@ survey_close(struct survey *s)
 {
     fd_close(s->files);
     fd_close(s->mappings);
-    if (s->rows)
-        munmap(s->rows, s->max * sizeof *s->rows);
     *s = (struct survey){ .files = -1, .mappings = -1 };
 }
 
-/* All that one run of @iterator writes: bytes, -E2BIG if it is more, or -errno. */
-static ssize_t
-run(int iterator, void *to, size_t size)
+/* The number that one run of @iterator writes. */
+static int
+run(int iterator, uint32_t *out)
 {
-    int fd = program_iteration(iterator);
-    size_t got = 0;
+    uint32_t words[2]; /* room for the end to be seen */
+    int fd = program_iteration(iterator), ret = 0;
     ssize_t n;
 
     if (fd < 0)
         return fd;
-    do
-        n = read(fd, (char *)to + got, size - got);
-    while (n > 0 && (got += (size_t)n) < size);
-    n = n < 0 ? -errno : n > 0 ? -E2BIG : (ssize_t)got;
+    n = read(fd, words, sizeof words);
+    if (n != sizeof words[0])
+        ret = n < 0 ? -errno : -ESRCH;
     fd_close(fd);
-    return n;
+    *out = words[0];
+    return ret;
 }
 
-ssize_t
+int
 survey_read(struct survey *s)
 {
-    ssize_t n = run(s->files, s->rows, s->max * sizeof *s->rows);
+    uint32_t n;
+    int ret = run(s->files, &n);
 
-    return n < 0 ? n : n / (ssize_t)sizeof *s->rows;
+    if (ret < 0)
+        return ret;
+    return n > SURVEY_ROWS ? -E2BIG : (int)n;
 }
 
 uint32_t
 survey_mappings(const struct survey *s)
 {
-    uint32_t words[2]; /* room for the end to be seen */
+    uint32_t seq;
 
-    if (s->mappings < 0 || run(s->mappings, words, sizeof words) != sizeof words[0])
-        return 0;
-    return words[0];
+    return s->mappings < 0 || run(s->mappings, &seq) < 0 ? 0 : seq;
 }

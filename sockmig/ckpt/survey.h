@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  *
- * survey.h - all descriptors of a stopped process in one read, by a BPF iterator.
+ * survey.h - all descriptors of a stopped process in one run of a BPF program.
  *
  * A row tells whether a descriptor is what it was at the checkpoint before; looking at
  * it through a duplicate takes six system calls and more (measured: 0.4 us against 15
- * us a connection).  Needs Linux 5.17 with CONFIG_DEBUG_INFO_BTF; without it each
+ * us a connection).  Needs Linux 6.2 with CONFIG_DEBUG_INFO_BTF; without it each
  * descriptor is looked at each time.
  *
  * Source: kernel/bpf/task_iter.c; sockmig/bpf/survey.bpf.c. */
@@ -14,14 +14,12 @@
 #include "sockmig/bpf/survey_row.h"
 
 #include <stdbool.h>
-#include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
 
 struct survey {
-    int files, mappings;     /* owned: iterators over one process; -1: none */
-    struct survey_row *rows; /* owned mapping */
-    size_t max;
+    int files, mappings;           /* owned: iterators over one process; -1: none */
+    const struct survey_row *rows; /* of the last survey_read() of any process */
 };
 
 /* survey_allow - false: survey_open() fails from now on, as on a kernel that has it
@@ -31,14 +29,15 @@ void survey_allow(bool allowed);
 /* survey_load - what survey_open() would do once, the first time: 100 ms. */
 void survey_load(void);
 
-/* survey_open - of process @pid, at most @max descriptors.  0; -EOPNOTSUPP and the
- * like: this kernel, or the caller's rights, have it not. */
-int survey_open(struct survey *s, pid_t pid, size_t max);
+/* survey_open - of process @pid.  0; -EOPNOTSUPP and the like: this kernel, or the
+ * caller's rights, have it not. */
+int survey_open(struct survey *s, pid_t pid);
 void survey_close(struct survey *s);
 
-/* survey_read - the process must stand still.  Rows sorted by descriptor into s->rows;
- * how many, or -errno. */
-ssize_t survey_read(struct survey *s);
+/* survey_read - the process must stand still.  Rows sorted by descriptor into s->rows,
+ * of which there is one set: one thread surveys at a time, forks of this process
+ * included.  How many, -E2BIG: more than SURVEY_ROWS, or -errno. */
+int survey_read(struct survey *s);
 
 /* survey_mappings - a number that moves with every change of its mappings; 0: not
  * known. */

@@ -1,0 +1,360 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * ckpt_same.c - what a checkpoint takes over unseen is what a look at it would find.
+ *
+ * A program with hundreds of descriptors does something with one of them now and then:
+ * bytes, options, numbers that are closed and used again, duplicates, epoll sets.  Of
+ * those that it left alone nothing is read again; every few checkpoints all of them
+ * are, into another image, and the two are compared.  What lacks then would be missing
+ * on a standby.
+ *
+ *     ckpt_same [COMPARISONS [SEED]]
+ *
+ * Needs root and a kernel with the survey (77 otherwise). */
+#include "lib/loop.h"
+#include "sockmig/ckpt/survey.h"
+#include "sockmig/ckpt/target.h"
+#include "sockmig/image_alloc.h"
+#include "tests/dice.h"
+#include "tests/scenario/ckpt_targets.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/tcp.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+enum {
+    PAIRS = 150,
+    WATCHED = 100,
+    FIN_WAIT1 = 4,
+    FIN_WAIT2,
+    LOW = 20,
+    LOWS = 10,
+    HIGH = 900,
+    HIGHS = 10
+};
+
+/* ---- the program */
+
+struct program {
+    uint64_t seed;
+    int listener, sets[2], file, pipe[2];
+    int ends[PAIRS][2]; /* connections; only the first WATCHED are in epoll sets */
+};
+
+static unsigned
+any(struct program *p, unsigned n)
+{
+    return dice(&p->seed, n);
+}
+
+static void
+open_pair(struct program *p, unsigned i)
+{
+    struct sockaddr_in sa;
+    socklen_t n = sizeof sa;
+    int one = 1, *e = p->ends[i];
+
+    getsockname(p->listener, (struct sockaddr *)&sa, &n);
+    e[0] = socket(AF_INET, SOCK_STREAM, 0);
+    if (connect(e[0], (struct sockaddr *)&sa, n) < 0)
+        _exit(3);
+    e[1] = accept(p->listener, NULL, NULL);
+    for (int k = 0; k < 2; k++) {
+        setsockopt(e[k], IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+        fcntl(e[k], F_SETFL, O_NONBLOCK);
+    }
+}
+
+static void
+watch(struct program *p, unsigned i, int op)
+{
+    struct epoll_event ev = { .events = any(p, 2) ? EPOLLIN : EPOLLIN | EPOLLOUT,
+        .data = { .u64 = any(p, 1000) } };
+
+    if (i < WATCHED)
+        epoll_ctl(p->sets[i % 2], op, p->ends[i][i % 3 == 0], &ev);
+}
+
+static void
+renew_pair(struct program *p, unsigned i)
+{
+    close(p->ends[i][0]);
+    close(p->ends[i][1]);
+    open_pair(p, i);
+    watch(p, i, EPOLL_CTL_ADD);
+}
+
+static void
+open_file(struct program *p)
+{
+    char path[64];
+
+    snprintf(path, sizeof path, "/tmp/ckpt_same.%d.%u", (int)getpid(), any(p, 2));
+    p->file = open(path, O_RDWR | O_CREAT, 0600);
+}
+
+/* A number at which there may be something, or nothing. */
+static int
+slot(struct program *p)
+{
+    return any(p, 2) ? LOW + (int)any(p, LOWS) : HIGH + (int)any(p, HIGHS);
+}
+
+static void
+do_something(struct program *p)
+{
+    unsigned i = any(p, PAIRS), spare = WATCHED + any(p, PAIRS - WATCHED);
+    int size = 4096 << any(p, 5), *e = p->ends[i];
+    char bytes[64] = "";
+
+    switch (any(p, 14)) {
+    case 0:
+    case 1:
+        send(e[any(p, 2)], bytes, 1 + any(p, sizeof bytes), 0);
+        break;
+    case 2:
+        recv(e[any(p, 2)], bytes, 1 + any(p, sizeof bytes), 0);
+        break;
+    case 3:
+        renew_pair(p, i);
+        break;
+    case 4: /* above it: a duplicate; below it: it is one from now on */
+        dup2(p->ends[spare][any(p, 2)], slot(p));
+        break;
+    case 5: /* a low number that is free would be the next connection's */
+        if (any(p, 2))
+            close(HIGH + (int)any(p, HIGHS));
+        else
+            dup2(p->listener, LOW + (int)any(p, LOWS));
+        break;
+    case 6:
+        watch(p, i, EPOLL_CTL_MOD);
+        break;
+    case 7:
+        watch(p, i, any(p, 2) ? EPOLL_CTL_DEL : EPOLL_CTL_ADD);
+        break;
+    case 8:
+        lseek(p->file, any(p, 100), SEEK_SET);
+        break;
+    case 9: /* for a while there is none; then perhaps the other, at its number */
+        if (p->file < 0) {
+            open_file(p);
+            break;
+        }
+        close(p->file);
+        p->file = -1;
+        if (any(p, 2))
+            open_file(p);
+        break;
+    case 10:
+        setsockopt(
+            e[0], SOL_SOCKET, any(p, 2) ? SO_RCVBUF : SO_SNDBUF, &size, sizeof size);
+        break;
+    case 11:
+        shutdown(e[any(p, 2)], SHUT_WR);
+        break;
+    case 12:
+        dup2(p->file, slot(p));
+        break;
+    default:
+        fcntl(e[0], F_SETFL, any(p, 2) ? O_NONBLOCK : 0);
+        fcntl(e[0], F_SETFL, O_NONBLOCK);
+        fcntl(e[1], F_SETFD, any(p, 2) ? FD_CLOEXEC : 0);
+    }
+}
+
+static void
+program_main(uint64_t seed)
+{
+    struct program p = { .seed = seed };
+    struct sockaddr_in sa = { .sin_family = AF_INET,
+        .sin_addr = { htonl(INADDR_LOOPBACK) } };
+
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    signal(SIGPIPE, SIG_IGN);
+    syscall(SYS_close_range, 0, ~0u, 0);
+    for (int i = 0; i < 3; i++)
+        open("/dev/null", O_RDWR);
+    p.listener = socket(AF_INET, SOCK_STREAM, 0);
+    if (bind(p.listener, (struct sockaddr *)&sa, sizeof sa) < 0 ||
+        listen(p.listener, 10) < 0)
+        _exit(2);
+    for (int i = LOW; i < LOW + LOWS; i++)
+        dup2(p.listener, i); /* the connections are above */
+    p.sets[0] = epoll_create1(0);
+    p.sets[1] = epoll_create1(0);
+    open_file(&p);
+    for (unsigned i = 0; i < PAIRS; i++) {
+        open_pair(&p, i);
+        watch(&p, i, EPOLL_CTL_ADD);
+    }
+    for (;;) {
+        do_something(&p);
+        usleep(300);
+    }
+}
+
+/* ---- the comparison */
+
+struct bench {
+    pid_t pid;
+    struct target *target;
+    struct image kept, read; /* taken over as far as it goes; all of it read anew */
+    struct pages pages;
+    struct parcels parcels;
+    unsigned compared, failed;
+};
+
+static void
+say(struct bench *b, const char *what, int fd)
+{
+    printf("comparison %u, descriptor %d: %s\n", b->compared, fd, what);
+    b->failed++;
+}
+
+static void
+give_up(const char *what, int ret, const struct refusals *why)
+{
+    for (unsigned i = 0; i < why->n && i < REFUSALS_MAX; i++)
+        printf("refused: descriptor %d: %s\n", why->v[i].fd, why->v[i].what);
+    printf("%s: %s\n", what, strerror(-ret));
+    exit(1);
+}
+
+/* Without what one dump tells more exactly than another, and what an acknowledgement
+ * moves that comes between the two. */
+static struct image_tcp
+steady(const struct image_tcp *t)
+{
+    struct image_tcp s = *t;
+
+    if (s.state == FIN_WAIT2) /* acknowledged by a timer of the other end */
+        s.state = FIN_WAIT1;
+    s.sndbuf = s.rcvbuf = s.buf_lock = 0; /* options, read when something moves */
+    s.outq = s.unsent = s.mss = s.timestamp = s.has_window = 0;
+    s.snd_wl1 = s.snd_wnd = s.max_window = s.rcv_wnd = s.rcv_wup = 0;
+    s.quickack = 0;
+    s.dumped_ns = s.generation = 0;
+    return s;
+}
+
+static void
+compare(struct bench *b)
+{
+    const struct image *k = &b->kept, *r = &b->read;
+
+    b->compared++;
+    if (k->nfds != r->nfds || k->ntcps != r->ntcps || k->nitems != r->nitems) {
+        say(b, "not as many", -1);
+        return;
+    }
+    for (uint32_t i = 0; i < k->nfds; i++)
+        if (memcmp(&k->fds[i], &r->fds[i], sizeof k->fds[i]) != 0)
+            say(b, "not what it is", k->fds[i].fd);
+    for (uint32_t i = 0; i < k->nitems; i++)
+        if (memcmp(&k->items[i], &r->items[i], sizeof k->items[i]) != 0)
+            say(b, "its set watches it in another way", k->items[i].fd);
+    for (uint32_t i = 0; i < k->ntcps; i++) {
+        struct image_tcp one = steady(&k->tcps[i]), other = steady(&r->tcps[i]);
+
+        if (memcmp(&one, &other, sizeof one) != 0)
+            say(b, "not the connection that it is", k->tcps[i].fd);
+    }
+}
+
+static void
+checkpoint(struct bench *b, bool stay_stopped)
+{
+    struct target_request req = {
+        .stop_limit_ms = 1000, .stay_stopped = stay_stopped, .no_pages = true
+    };
+    struct target_timing timing;
+    struct refusals why;
+    int ret;
+
+    do {
+        parcels_reset(&b->parcels);
+        ret = target_checkpoint(
+            b->target, &req, &b->kept, &b->pages, &b->parcels, &timing, &why);
+        if (ret == -EAGAIN)
+            target_serve(b->target, mono_add_ms(mono_clock(), 2), -1);
+    } while (ret == -EAGAIN);
+    if (ret < 0)
+        give_up("checkpoint", ret, &why);
+}
+
+static void
+read_anew(struct bench *b)
+{
+    struct target_timing timing;
+    struct refusals why;
+    int ret;
+
+    target_forget_state(b->target);
+    parcels_reset(&b->parcels);
+    ret = target_state(b->target, true, &b->read, &b->parcels, &timing, &why);
+    if (ret < 0)
+        give_up("read anew", ret, &why);
+}
+
+/* A connection is known after a few looks: only then it is taken over. */
+static void
+run(struct bench *b, unsigned comparisons)
+{
+    struct refusals why;
+    int ret = target_attach(b->pid, &b->target, &why);
+
+    if (ret < 0)
+        give_up("attach", ret, &why);
+    while (b->compared < comparisons) {
+        for (unsigned i = 0; i < 7 + b->compared % 4; i++) {
+            checkpoint(b, false);
+            target_serve(b->target, mono_add_ms(mono_clock(), 2), -1);
+        }
+        checkpoint(b, true);
+        read_anew(b);
+        compare(b);
+        target_resume(b->target);
+    }
+    printf("%u descriptors, %u connections, %u items: compared %u times, %u differ\n",
+        b->kept.nfds, b->kept.ntcps, b->kept.nitems, b->compared, b->failed);
+    target_detach(b->target);
+}
+
+int
+main(int argc, char **argv)
+{
+    unsigned comparisons = argc > 1 ? (unsigned)atoi(argv[1]) : 60;
+    uint64_t seed = argc > 2 ? strtoull(argv[2], NULL, 10) : (uint64_t)getpid();
+    struct survey survey = { .files = -1, .mappings = -1 };
+    static struct bench b;
+
+    if (!apps_prepare())
+        return 77;
+    b.pid = fork(); /* before anything else has descriptors */
+    if (b.pid == 0)
+        program_main(seed);
+    if (survey_open(&survey, getpid()) < 0)
+        return 77;
+    survey_close(&survey);
+    if (image_alloc(&b.kept) < 0 || image_alloc(&b.read) < 0 ||
+        pages_init(&b.pages, 1 << 20, 0) < 0 || parcels_init(&b.parcels, 64 << 20) < 0)
+        abort();
+    printf("seed %llu\n", (unsigned long long)seed);
+    usleep(300000);
+    run(&b, comparisons);
+    kill(b.pid, SIGKILL);
+    waitpid(b.pid, NULL, 0);
+    return b.failed > 0;
+}

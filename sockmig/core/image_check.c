@@ -234,28 +234,34 @@ check_fds(const struct image *im)
     return NULL;
 }
 
+/* Items are in no order of their descriptors: a bit for each that is open. */
 static const char *
 check_items(const struct image *im)
 {
+    uint64_t open[IMAGE_IN_FLIGHT / 64] = { 0 };
+    const struct image_fd *set = NULL;
+
     if (im->nitems > IMAGE_MAX_ITEMS)
         return "too many epoll items";
+    for (uint32_t i = 0; i < im->nfds && im->fds[i].fd < IMAGE_IN_FLIGHT; i++)
+        open[im->fds[i].fd / 64] |= 1ull << im->fds[i].fd % 64;
     for (uint32_t i = 0; i < im->nitems; i++) {
-        const struct image_fd *set = image_fd_find(im, im->items[i].epfd);
+        int32_t fd = im->items[i].fd;
 
+        if (i == 0 || im->items[i].epfd != im->items[i - 1].epfd)
+            set = image_fd_find(im, im->items[i].epfd);
         if (!set || set->kind != IMAGE_FD_EPOLL || set->dup_of >= 0)
             return "epoll item of no epoll descriptor";
-        if (im->items[i].fd >= IMAGE_IN_FLIGHT || !image_fd_find(im, im->items[i].fd))
+        if (fd < 0 || fd >= IMAGE_IN_FLIGHT || !(open[fd / 64] >> fd % 64 & 1))
             return "epoll item watches no descriptor";
     }
     return NULL;
 }
 
 static const char *
-check_tcp(const struct image *im, const struct image_tcp *t)
+check_tcp(const struct image_fd *f, const struct image_tcp *t)
 {
-    const struct image_fd *f = image_fd_find(im, t->fd);
-
-    if (!f || f->kind != IMAGE_FD_TCP || f->dup_of >= 0)
+    if (!f || f->fd != t->fd || f->kind != IMAGE_FD_TCP || f->dup_of >= 0)
         return "connection of no TCP descriptor";
     if (t->state < 1 || t->state > 11)
         return "connection: state out of range";
@@ -271,15 +277,18 @@ check_tcp(const struct image *im, const struct image_tcp *t)
 static const char *
 check_tcps(const struct image *im)
 {
-    uint32_t wanted = 0;
+    uint32_t wanted = 0, k = 0; /* k: both are in order */
 
     if (im->ntcps > IMAGE_MAX_FDS)
         return "too many connections";
     for (uint32_t i = 0; i < im->ntcps; i++) {
-        const char *why = check_tcp(im, &im->tcps[i]);
+        const char *why;
 
         if (i > 0 && im->tcps[i].fd <= im->tcps[i - 1].fd)
             return "connections out of order";
+        while (k < im->nfds && im->fds[k].fd < im->tcps[i].fd)
+            k++;
+        why = check_tcp(k < im->nfds ? &im->fds[k] : NULL, &im->tcps[i]);
         if (why)
             return why;
     }

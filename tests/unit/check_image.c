@@ -135,8 +135,10 @@ static void group_kind(void) { im.groups[0].fd = 4; }
 static void group_device(void) { memset(im.groups[0].device, 'x', 16); }
 static void fd_address(void) { im.fds[5].u.listen.address_len = 29; }
 static void item_set(void) { im.items[0].epfd = 4; }
+static void later_item_set(void) { im.items[1].epfd = 4; }
 static void item_fd(void) { im.items[0].fd = 77; }
 static void tcp_missing(void) { im.ntcps--; }
+static void tcp_closed(void) { im.tcps[0].fd = 8; }
 static void tcp_kind(void) { im.tcps[0].fd = 6; }
 static void tcp_order(void) { im.tcps[1].fd = 7; }
 static void tcp_state(void) { im.tcps[0].state = 12; }
@@ -235,9 +237,11 @@ static struct broken broken[] = {
     { "the other end of a named pipe has gone, or not", fifo_hung },
     { "a listener's address fits", fd_address },
     { "an item's set is an epoll descriptor", item_set },
+    { "so is that of each other item", later_item_set },
     { "an item watches a descriptor", item_fd },
     { "a TCP descriptor has a connection", tcp_missing },
     { "a connection has a TCP descriptor", tcp_kind },
+    { "a connection has the descriptor of its number", tcp_closed },
     { "connections are sorted", tcp_order },
     { "a connection's state is known", tcp_state },
     { "unsent bytes are queued", tcp_unsent },
@@ -303,6 +307,23 @@ START_TEST(lines_growing)
                 ck_assert(
                     !image_lines_apply(old, &have, b, delta, n - cut) || have == b);
         }
+}
+END_TEST
+
+/* Lines are compared by many at once. */
+START_TEST(lines_many)
+{
+    static uint8_t old[20000], now[20000];
+
+    for (size_t at = 0; at < sizeof now; at += 61) {
+        size_t have = sizeof old, n;
+
+        now[at]++;
+        n = image_lines_encode(old, have, now, sizeof now, delta, sizeof delta);
+        ck_assert_uint_le(n, 8 + 8 + 64);
+        ck_assert(image_lines_apply(old, &have, sizeof old, delta, n));
+        ck_assert_mem_eq(old, now, sizeof now);
+    }
 }
 END_TEST
 
@@ -372,6 +393,7 @@ main(void)
     tcase_add_loop_test(tc, invariants, 0, sizeof broken / sizeof broken[0]);
     tcase_add_test(tc, lines);
     tcase_add_test(tc, lines_growing);
+    tcase_add_test(tc, lines_many);
     tcase_add_test(tc, lines_malformed);
     tcase_add_test(tc, datagrams);
     suite_add_tcase(s, tc);

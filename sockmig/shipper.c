@@ -20,7 +20,6 @@
 
 #define CHUNK (256u << 10) /* bytes of a checkpoint in one frame */
 #define OUT_MAX (2u << 20) /* sealed bytes written in one go */
-#define META_MAX (64u << 20)
 
 struct kept {      /* the queue of a descriptor, for standbys that join later */
     uint8_t *data; /* owned */
@@ -197,6 +196,17 @@ keep_parcels(struct shipper *s, const struct slot *slot)
     }
 }
 
+/* The encoding is the last one now; the slot gets the room of the one before. */
+static void
+take_meta(struct shipper *s, struct slot *slot)
+{
+    uint8_t *spare = s->last;
+
+    s->last = slot->meta;
+    s->last_size = slot->meta_size;
+    slot->meta = spare;
+}
+
 /* Not longer than the wire takes: a service that stood still for an hour. */
 static uint64_t
 age_of(struct mono taken)
@@ -207,10 +217,10 @@ age_of(struct mono taken)
 }
 
 static void
-ship_checkpoint(struct shipper *s, const struct slot *slot)
+ship_checkpoint(struct shipper *s, struct slot *slot)
 {
     size_t lines = image_lines_encode(
-        s->last, s->last_size, slot->meta, slot->meta_size, s->lines, META_MAX);
+        s->last, s->last_size, slot->meta, slot->meta_size, s->lines, SLOT_META);
     struct wire_head head = { .kind = WIRE_CHECKPOINT,
         .number = slot->number,
         .image_bytes = lines,
@@ -225,8 +235,7 @@ ship_checkpoint(struct shipper *s, const struct slot *slot)
     uint64_t runs_size = slot->pages.nruns * sizeof *slot->pages.runs;
 
     keep_parcels(s, slot);
-    memcpy(s->last, slot->meta, slot->meta_size);
-    s->last_size = slot->meta_size;
+    take_meta(s, slot);
     s->last_taken = slot->taken;
     s->to = everybody(s);
     atomic_store(&s->last_bytes,
@@ -398,7 +407,7 @@ shipper_main(void *arg)
 static uint8_t *
 map_meta(void)
 {
-    void *p = mmap(NULL, META_MAX, PROT_READ | PROT_WRITE,
+    void *p = mmap(NULL, SLOT_META, PROT_READ | PROT_WRITE,
         MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 
     if (p == MAP_FAILED)

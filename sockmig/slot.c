@@ -8,7 +8,6 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 
-#define META_MAX (64u << 20)
 #define PARCELS_MAX ((size_t)1 << 30)
 #define KEEP_WARM ((size_t)64 << 20) /* of a buffer, after a large checkpoint */
 
@@ -21,8 +20,8 @@ struct slot_pool {
 static void
 slot_init(struct slot *s, size_t max_bytes, size_t warm, bool images)
 {
-    s->meta_max = META_MAX;
-    s->meta = mmap(NULL, META_MAX, PROT_READ | PROT_WRITE,
+    s->meta_max = SLOT_META;
+    s->meta = mmap(NULL, SLOT_META, PROT_READ | PROT_WRITE,
         MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (s->meta == MAP_FAILED || pages_init(&s->pages, max_bytes, warm) < 0 ||
         parcels_init(&s->parcels, PARCELS_MAX) < 0 ||

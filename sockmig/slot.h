@@ -42,6 +42,7 @@ struct slot {
 struct slot_pool;
 
 #define SLOT_FILES ((size_t)4 << 30) /* address space */
+#define SLOT_META ((size_t)64 << 20) /* of an encoded family */
 
 /* slot_pool_new - @count slots, each for up to @max_bytes of pages (address space) of
  * which @warm bytes are faulted in now; @images: with room for a decoded family.

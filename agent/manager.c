@@ -45,7 +45,8 @@ struct manager_session {
 
 /* The library calls back for one request more than once: for a report, then for what
  * became of it, or not at all.  So it is given a number, not a pointer, and what it
- * says of a request that is over counts for nothing. */
+ * says of a request that is over counts for nothing.  The number gives the place in
+ * the table; since all wait equally long, they time out in the order of numbers. */
 struct request {
     uintptr_t number; /* 0: free */
     void (*reply)(const char *, const struct manager_value *, unsigned, void *);
@@ -61,7 +62,7 @@ static struct {
     size_t key_size;
     unsigned timeout_ms;
     struct request requests[MAX_REQUESTS];
-    uintptr_t last;
+    uintptr_t last, over; /* the last number given; all up to .over are over */
 } manager = { .timeout_ms = 500 };
 
 bool
@@ -163,7 +164,8 @@ value_of(const netsnmp_variable_list *v, struct manager_value *out)
 {
     size_t n;
 
-    memset(out, 0, sizeof *out);
+    out->number = 0; /* of .text nothing but what is used: most are numbers */
+    out->text[0] = '\0';
     switch (v->type) {
     case SNMP_NOSUCHOBJECT:
         out->type = MANAGER_NO_OBJECT;
@@ -175,6 +177,7 @@ value_of(const netsnmp_variable_list *v, struct manager_value *out)
         n = v->val_len < MANAGER_TEXT ? v->val_len : MANAGER_TEXT - 1;
         out->type = MANAGER_BYTES;
         memcpy(out->text, v->val.string, n);
+        out->text[n] = '\0';
         break;
     case ASN_INTEGER:
     case ASN_GAUGE:
@@ -198,10 +201,9 @@ value_of(const netsnmp_variable_list *v, struct manager_value *out)
 static struct request *
 find(uintptr_t number)
 {
-    for (unsigned i = 0; i < MAX_REQUESTS; i++)
-        if (manager.requests[i].number == number)
-            return &manager.requests[i];
-    return NULL;
+    struct request *r = &manager.requests[number % MAX_REQUESTS];
+
+    return r->number == number ? r : NULL;
 }
 
 static void
@@ -267,11 +269,11 @@ manager_get(struct manager_session *session, const struct manager_oid *oids, uns
         void *arg),
     void *arg)
 {
-    struct request *r = find(0);
+    struct request *r = &manager.requests[(manager.last + 1) % MAX_REQUESTS];
     netsnmp_pdu *pdu;
     oid name[MAX_OID_LEN];
 
-    if (!r)
+    if (r->number)
         return false;
     pdu = snmp_pdu_create(SNMP_MSG_GET);
     if (!pdu)
@@ -312,9 +314,23 @@ manager_poll(struct pollfd *fds, int *timeout_ms)
             fds[n++] = (struct pollfd){ .fd = fd, .events = POLLIN };
     netsnmp_large_fd_set_cleanup(&set);
     *timeout_ms = (int)(tv.tv_sec * 1000 + (tv.tv_usec + 999) / 1000);
-    if (*timeout_ms > GRACE_MS) /* so often the deadlines are looked at */
-        *timeout_ms = GRACE_MS;
+    if (manager.last != manager.over && *timeout_ms > GRACE_MS)
+        *timeout_ms = GRACE_MS; /* so often the deadlines are looked at */
     return n;
+}
+
+static void
+give_up(struct mono now)
+{
+    while (manager.over < manager.last) {
+        struct request *r = find(manager.over + 1);
+
+        if (r && !mono_before(r->deadline, now))
+            return;
+        if (r)
+            finish(r, r->why ? r->why : no_answer, NULL, 0);
+        manager.over++;
+    }
 }
 
 void
@@ -322,19 +338,19 @@ manager_turn(const struct pollfd *fds, unsigned n)
 {
     struct mono now = mono_clock();
     netsnmp_large_fd_set set;
+    unsigned ready = 0;
 
     netsnmp_large_fd_set_init(&set, FD_SETSIZE);
     NETSNMP_LARGE_FD_ZERO(&set);
     for (unsigned i = 0; i < n; i++)
-        if (fds[i].revents)
+        if (fds[i].revents) {
             NETSNMP_LARGE_FD_SET(fds[i].fd, &set);
-    snmp_read2(&set);
+            ready++;
+        }
+    if (ready)
+        snmp_read2(&set);
+    else
+        snmp_timeout();
     netsnmp_large_fd_set_cleanup(&set);
-    snmp_timeout();
-    for (unsigned i = 0; i < MAX_REQUESTS; i++) {
-        struct request *r = &manager.requests[i];
-
-        if (r->number && mono_before(r->deadline, now))
-            finish(r, r->why ? r->why : no_answer, NULL, 0);
-    }
+    give_up(now);
 }

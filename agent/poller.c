@@ -16,9 +16,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
-#define DIFFERING 4  /* services whose files are read in a round */
+#define DIFFERING 4 /* services whose files are read in a round */
+#define GATHER_MS 10
 #define AGAIN_MS 250 /* from a reading that is worse to the one that confirms it */
 
 /* give_probes - the results of the probes of @service go with it. */
@@ -117,31 +119,42 @@ print(struct target *t)
     t->services = t->readings = t->probes = t->files = NULL;
     text = jv_text(line, false);
     printf("%s\n", text);
-    if (fflush(stdout) != 0)
-        exit(0); /* nobody reads any more */
     free(text);
     jv_free(line);
 }
 
+/* settle - one thing less that the round of @t waits for. */
 static void
-on_reply(const char *why, const struct manager_value *v, unsigned n, void *arg)
+settle(struct target *t)
 {
-    struct request *r = arg;
-    struct target *t = r->target;
-
-    if (!why && !question_take(r, v, n))
-        why = "snmpd answers, but no bascule-agent is connected to it";
-    if (why)
-        snapshot_text(t->why, sizeof t->why, why);
-    free(r);
     if (--t->waiting)
         return;
     confirm(t);
     print(t);
 }
 
+static void dispatch(struct request *what);
+
 static void
-ask(struct request what)
+on_reply(const char *why, const struct manager_value *v, unsigned n, void *arg)
+{
+    struct request *r = arg;
+    struct target *t = r->target;
+    struct request again = { .target = t };
+
+    if (!why && !question_take(r, v, n, &again))
+        why = "snmpd answers, but no bascule-agent is connected to it";
+    if (why)
+        snapshot_text(t->why, sizeof t->why, why);
+    free(r);
+    if (again.nquestions)
+        dispatch(&again);
+    settle(t);
+}
+
+/* dispatch - what @what has gathered, which is then empty. */
+static void
+dispatch(struct request *what)
 {
     static struct manager_oid oids[MANAGER_MAX_OBJECTS];
     struct request *r = malloc(sizeof *r);
@@ -149,10 +162,21 @@ ask(struct request what)
 
     if (!r)
         log_fatal("out of memory");
-    *r = what;
+    *r = *what;
+    what->nquestions = 0;
     n = question_oids(r, oids);
-    if (!manager_get(what.target->session, oids, n, on_reply, r))
+    r->target->waiting++;
+    if (!manager_get(r->target->session, oids, n, on_reply, r))
         on_reply("the request could not be sent: is the network up?", NULL, 0, r);
+}
+
+static void
+ask(struct request *r, struct question q)
+{
+    if (question_add(r, q))
+        return;
+    dispatch(r);
+    question_add(r, q); /* whatever it is, it fits alone */
 }
 
 /* differ - has any node other builds of service number @i than another one has? */
@@ -189,13 +213,34 @@ choose(const struct target *targets, unsigned n, unsigned round,
     return count;
 }
 
+static void
+ask_all(struct target *t, const struct conf_service *const *chosen, unsigned nchosen)
+{
+    const struct conf *conf = t->conf;
+    struct request r = { .target = t };
+
+    ask(&r, (struct question){ .about = THE_NODE });
+    for (unsigned i = 0; i < conf->nprobes; i += QUESTION_PROBES) {
+        unsigned left = conf->nprobes - i;
+
+        ask(&r, (struct question){ .about = PROBES,
+                    .first = i,
+                    .n = left < QUESTION_PROBES ? left : QUESTION_PROBES });
+    }
+    for (unsigned i = 0; i < conf->nservices; i++)
+        ask(&r, (struct question){ .about = A_SERVICE,
+                    .service = &conf->services[i],
+                    .active = t->active[i] });
+    for (unsigned i = 0; i < nchosen; i++)
+        ask(&r, (struct question){
+                    .about = FILES, .service = chosen[i], .n = QUESTION_FILES });
+    dispatch(&r);
+}
+
 /* begin - a round for @t, unless its last one is not finished. */
 static void
 begin(struct target *t, const struct conf_service *const *chosen, unsigned nchosen)
 {
-    const struct conf *conf = t->conf;
-    unsigned batches = (conf->nprobes + QUESTION_PROBES - 1) / QUESTION_PROBES;
-
     if (t->waiting)
         return;
     t->why[0] = t->reason[0] = '\0';
@@ -205,25 +250,9 @@ begin(struct target *t, const struct conf_service *const *chosen, unsigned nchos
     t->readings = jv_array();
     t->probes = jv_array();
     t->files = jv_array();
-    /* before the first can fail */
-    t->waiting = 1 + conf->nservices + batches + nchosen;
-    ask((struct request){ .target = t, .about = THE_NODE });
-    for (unsigned i = 0; i < batches; i++) {
-        unsigned first = i * QUESTION_PROBES, left = conf->nprobes - first;
-
-        ask((struct request){ .target = t,
-            .about = PROBES,
-            .first = first,
-            .n = left < QUESTION_PROBES ? left : QUESTION_PROBES });
-    }
-    for (unsigned i = 0; i < conf->nservices; i++)
-        ask((struct request){ .target = t,
-            .about = A_SERVICE,
-            .service = &conf->services[i],
-            .standbys = t->active[i] });
-    for (unsigned i = 0; i < nchosen; i++)
-        ask((struct request){
-            .target = t, .about = FILES, .service = chosen[i], .n = QUESTION_FILES });
+    t->waiting = 1; /* for ask_all(): its first message may fail at once */
+    ask_all(t, chosen, nchosen);
+    settle(t);
 }
 
 static void
@@ -252,6 +281,17 @@ begin_again(struct target *targets, unsigned n, struct mono now, struct mono nex
     return next;
 }
 
+/* gather - answers come close together: those of the next milliseconds go with the
+ * first, which costs less than a turn for each. */
+static void
+gather(struct pollfd *fds, unsigned n)
+{
+    const struct timespec pause = { .tv_nsec = GATHER_MS * 1000000 };
+
+    nanosleep(&pause, NULL);
+    poll(fds, n, 0);
+}
+
 static bool
 still_wanted(const struct pollfd *in)
 {
@@ -266,7 +306,7 @@ run(struct target *targets, unsigned n, unsigned period_ms)
     struct mono now = mono_clock(), next = now, due;
     struct pollfd fds[MANAGER_MAX_FDS + 1];
     unsigned nfds;
-    int timeout;
+    int timeout, ready;
 
     for (;;) {
         if (!mono_before(now, next)) {
@@ -277,11 +317,16 @@ run(struct target *targets, unsigned n, unsigned period_ms)
         timeout = (int)(mono_us_between(now, due) / 1000) + 1;
         nfds = manager_poll(fds, &timeout);
         fds[nfds] = (struct pollfd){ .fd = STDIN_FILENO, .events = POLLIN };
-        if (poll(fds, nfds + 1, timeout) < 0 && errno != EINTR)
+        ready = poll(fds, nfds + 1, timeout);
+        if (ready < 0 && errno != EINTR)
             log_fatal("poll: %s", strerror(errno));
+        if (ready > 0 && !fds[nfds].revents)
+            gather(fds, nfds);
         if (!still_wanted(&fds[nfds]))
             return;
         manager_turn(fds, nfds);
+        if (fflush(stdout) != 0)
+            return; /* nobody reads any more */
         now = mono_clock();
     }
 }
@@ -302,10 +347,12 @@ int
 main(int argc, char **argv)
 {
     static struct target targets[CONF_MAX_NODES];
+    static char out[65536];
     char error[CONF_ERROR_LEN], phrase[128] = "";
     struct conf *conf;
 
     log_init("bascule-poller", LOG_LEVEL_INFO);
+    setvbuf(stdout, out, _IOFBF, sizeof out); /* lines of a turn leave together */
     if (argc != 3 || strcmp(argv[1], "-c") != 0) {
         fputs("usage: bascule-poller -c FILE\n", stderr);
         return 2;

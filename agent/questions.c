@@ -3,7 +3,14 @@
 
 #include <string.h>
 
-#define NHEAD 2 /* objects of the node itself, in every request */
+#define NHEAD 2 /* objects of the node itself, in every message */
+
+/* An answer of this size is no more than a frame of Ethernet: no fragments that could
+ * be lost or dropped.  A guess: identifiers without names, and values as they are. */
+#define ANSWER_BYTES 1400
+#define HEAD_BYTES 200 /* SNMPv3 and NHEAD */
+#define OBJECT_BYTES 23
+#define NAME_BYTES 8 /* of a driver */
 
 /* What is read of a service, and where it stands in the line: as in the status of
  * sockmigd, so that whoever reads it need not know where it came from. */
@@ -21,6 +28,11 @@ static const struct wanted {
     { SNAP_ENGINE, 8, NULL, "protected", NULL, true },
     { SNAP_ENGINE, 9, NULL, "last_error", NULL, false },
     { SNAP_ENGINE, 10, NULL, "last_blackout_ms", NULL, false },
+    { SNAP_BUILD_SET, 1, "builds", "digest", NULL, false },
+};
+
+/* And where it is active: elsewhere it is not there, or means nothing to anybody. */
+static const struct wanted wanted_active[] = {
     { SNAP_ENGINE, 12, NULL, "cpu_permille", NULL, false },
     { SNAP_GATE, 1, "gate", "open", NULL, true },
     { SNAP_GATE, 2, "gate", "held", NULL, false },
@@ -32,7 +44,6 @@ static const struct wanted {
     { SNAP_CHECKPOINT, 4, "checkpoint", "last_bytes", NULL, false },
     { SNAP_CHECKPOINT, 6, "checkpoint", "interval_ms", NULL, false },
     { SNAP_CHECKPOINT, 8, "checkpoint", "age_ms", NULL, false },
-    { SNAP_BUILD_SET, 1, "builds", "digest", NULL, false },
 };
 
 /* And of each of its standbys. */
@@ -43,18 +54,19 @@ static const struct wanted wanted_standby[] = {
 };
 
 /* The drivers of a node: each is a reading that bascule.conf may give a weight. */
-static const char *const drivers[] = { "load", "cpu", "memory", "pressure", "disk",
-    "sensor", "clock", "socket", "kernel", "process", "link", "build" };
-
-#define NDRIVERS (sizeof drivers / sizeof drivers[0])
+static const char *const drivers[QUESTION_DRIVERS] = { "load", "cpu", "memory",
+    "pressure", "disk", "sensor", "clock", "socket", "kernel", "process", "link",
+    "build" };
 
 static const char *const sections[] = { "gate", "checkpoint", "builds" };
 #define NSECTIONS (sizeof sections / sizeof sections[0])
 #define NWANTED (sizeof wanted / sizeof wanted[0])
+#define NACTIVE (sizeof wanted_active / sizeof wanted_active[0])
 #define NSTANDBY (sizeof wanted_standby / sizeof wanted_standby[0])
 
-_Static_assert(NHEAD + NWANTED + NSTANDBY * (CONF_MAX_NODES - 1) <= MANAGER_MAX_OBJECTS,
-    "one request a service");
+_Static_assert(
+    NHEAD + NWANTED + NACTIVE + NSTANDBY * (CONF_MAX_NODES - 1) <= MANAGER_MAX_OBJECTS,
+    "one message a service");
 
 static struct manager_oid
 object(enum snapshot_table table, uint32_t arc, const char *name, const char *name2)
@@ -95,84 +107,182 @@ put(struct jv *to, const struct wanted *w, const struct manager_value *v)
         jv_set_int(to, w->key, v->number);
 }
 
+/* standbys - what the active engine of the service says of them. */
 static struct jv *
-service_object(const struct request *r, const struct manager_value *v)
+standbys(const struct target *t, const struct manager_value *v)
 {
-    const struct conf *conf = r->target->conf;
-    struct jv *s = jv_object(), *standbys = jv_array();
+    const struct conf *conf = t->conf;
+    struct jv *list = jv_array();
 
-    jv_set_str(s, "name", r->service->name);
-    for (unsigned i = 0; i < NSECTIONS; i++)
-        jv_set(s, sections[i], jv_object());
-    for (unsigned i = 0; i < NWANTED; i++)
-        put(wanted[i].section ? (struct jv *)(uintptr_t)jv_get(s, wanted[i].section)
-                              : s,
-            &wanted[i], v++);
-    snapshot_text(r->target->digest[r->service->index], sizeof r->target->digest[0],
-        jv_str(jv_get(s, "builds"), "digest", ""));
-    r->target->active[r->service->index] = strcmp(jv_str(s, "role", ""), "active") == 0;
-    for (unsigned n = 0; n < conf->nnodes && r->standbys; n++) {
+    for (unsigned n = 0; n < conf->nnodes; n++) {
         struct jv *one;
 
-        if (&conf->nodes[n] == r->target->node)
+        if (&conf->nodes[n] == t->node)
             continue;
         one = jv_object();
         jv_set_str(one, "node", conf->nodes[n].name);
         for (unsigned i = 0; i < NSTANDBY; i++)
             put(one, &wanted_standby[i], v++);
         if (jv_has(one, "state"))
-            jv_push(standbys, one);
+            jv_push(list, one);
         else
             jv_free(one); /* the node's engine is no active one */
     }
-    jv_set(s, "standbys", standbys);
+    return list;
+}
+
+static void
+put_in(struct jv *service, const struct wanted *w, const struct manager_value *v)
+{
+    const struct jv *section = w->section ? jv_get(service, w->section) : service;
+
+    put((struct jv *)(uintptr_t)section, w, v); /* of an object of our own */
+}
+
+static struct jv *
+service_object(
+    struct target *t, const struct question *q, const struct manager_value *v)
+{
+    unsigned index = q->service->index;
+    struct jv *s = jv_object();
+
+    jv_set_str(s, "name", q->service->name);
+    for (unsigned i = 0; i < NSECTIONS; i++)
+        jv_set(s, sections[i], jv_object());
+    for (unsigned i = 0; i < NWANTED; i++)
+        put_in(s, &wanted[i], v++);
+    for (unsigned i = 0; i < NACTIVE && q->active; i++)
+        put_in(s, &wanted_active[i], v++);
+    snapshot_text(t->digest[index], sizeof t->digest[0],
+        jv_str(jv_get(s, "builds"), "digest", ""));
+    t->active[index] = strcmp(jv_str(s, "role", ""), "active") == 0;
+    jv_set(s, "standbys", q->active ? standbys(t, v) : jv_array());
     return s;
 }
 
 /* reading - a verdict and its text, as doc/protocol.md names them. */
 static struct jv *
-reading(const char *name, const struct manager_value *v)
+reading(const char *name, int64_t health, const char *text)
 {
     static const char *const states[] = { "unknown", "ok", "warning", "critical" };
-    int64_t health = v[0].type == MANAGER_NUMBER ? v[0].number : 0;
     struct jv *one = jv_object();
 
     jv_set_str(one, "name", name);
     jv_set_str(one, "state", states[health >= 0 && health <= 3 ? health : 0]);
-    jv_set_str(one, "text", v[1].type == MANAGER_BYTES ? v[1].text : "");
+    jv_set_str(one, "text", text);
     return one;
 }
 
-static void
-take_node(struct target *t, const struct manager_value *v)
+/* --- verdicts: of the drivers from 0, behind them of the probes --- */
+
+static unsigned
+first_verdict(const struct question *q)
 {
-    t->load_permille = v[0].type == MANAGER_NUMBER ? v[0].number / 10 : -1;
-    for (size_t i = 0; i < NDRIVERS; i++)
-        if (v[1 + 2 * i].type == MANAGER_NUMBER)
-            jv_push(t->readings, reading(drivers[i], v + 1 + 2 * i));
+    return q->about == PROBES ? QUESTION_DRIVERS + q->first : 0;
+}
+
+static unsigned
+end_verdict(const struct question *q)
+{
+    return q->about == PROBES ? first_verdict(q) + q->n : QUESTION_DRIVERS;
+}
+
+static unsigned
+verdict_objects(const struct target *t, const struct question *q)
+{
+    unsigned sum = 0;
+
+    for (unsigned i = first_verdict(q); i < end_verdict(q); i++)
+        sum += 1 + t->texts[i];
+    return sum;
+}
+
+static unsigned
+verdict_oids(const struct target *t, const struct question *q, struct manager_oid *oids)
+{
+    bool probes = q->about == PROBES;
+    enum snapshot_table table = probes ? SNAP_PROBE : SNAP_DRIVER;
+    uint32_t arc = probes ? 5 : 3; /* its text is the column behind it */
+    unsigned at = 0;
+
+    for (unsigned i = first_verdict(q); i < end_verdict(q); i++) {
+        const char *name = probes ? t->conf->probes[i - QUESTION_DRIVERS].name
+                                  : drivers[i];
+
+        oids[at++] = object(table, arc, name, NULL);
+        if (t->texts[i])
+            oids[at++] = object(table, arc + 1, name, NULL);
+    }
+    return at;
+}
+
+static bool
+is_ok(const struct manager_value *v)
+{
+    return v->type != MANAGER_NUMBER ||
+           v->number == 1; /* what is not there is not ill */
+}
+
+/* texts_missing - what is no longer ok: why is asked for now. */
+static bool
+texts_missing(struct target *t, const struct question *q, const struct manager_value *v)
+{
+    bool missing = false;
+
+    for (unsigned i = first_verdict(q); i < end_verdict(q); i++) {
+        bool asked = t->texts[i];
+
+        if (!asked && !is_ok(v)) {
+            missing = true;
+            t->texts[i] = true;
+        }
+        v += 1 + asked;
+    }
+    return missing;
 }
 
 static void
-take_probes(const struct request *r, const struct manager_value *v)
+take_verdict(struct target *t, unsigned i, const struct manager_value *v)
 {
-    for (unsigned i = 0; i < r->n; i++) {
-        const struct conf_probe *p = &r->target->conf->probes[r->first + i];
-        struct jv *one;
+    const struct conf_probe *p = i < QUESTION_DRIVERS
+                                     ? NULL
+                                     : &t->conf->probes[i - QUESTION_DRIVERS];
+    const char *text = t->texts[i] && v[1].type == MANAGER_BYTES ? v[1].text : "";
+    struct jv *one;
 
-        if (v[2 * i].type != MANAGER_NUMBER)
-            continue;
-        one = reading(p->name, v + 2 * i);
+    if (v->type != MANAGER_NUMBER)
+        return;
+    one = reading(p ? p->name : drivers[i], v->number, text);
+    if (p)
         jv_set_str(one, "service", p->service);
-        jv_push(r->target->probes, one);
+    jv_push(p ? t->probes : t->readings, one);
+}
+
+static void
+take_verdicts(struct target *t, const struct question *q, const struct manager_value *v)
+{
+    for (unsigned i = first_verdict(q); i < end_verdict(q); i++) {
+        bool asked = t->texts[i];
+
+        take_verdict(t, i, v);
+        t->texts[i] = !is_ok(v);
+        v += 1 + asked;
     }
 }
 
 static void
-take_files(const struct request *r, const struct manager_value *v)
+take_node(struct target *t, const struct question *q, const struct manager_value *v)
+{
+    t->load_permille = v[0].type == MANAGER_NUMBER ? v[0].number / 10 : -1;
+    take_verdicts(t, q, v + 1);
+}
+
+static void
+take_files(struct target *t, const struct question *q, const struct manager_value *v)
 {
     struct jv *one = jv_object(), *files = jv_array();
 
-    for (unsigned i = 0; i < r->n; i++, v += 2) {
+    for (unsigned i = 0; i < q->n; i++, v += 2) {
         struct jv *file;
 
         if (v[0].type != MANAGER_BYTES)
@@ -182,94 +292,163 @@ take_files(const struct request *r, const struct manager_value *v)
         jv_set_str(file, "identity", v[1].type == MANAGER_BYTES ? v[1].text : "");
         jv_push(files, file);
     }
-    jv_set_str(one, "service", r->service->name);
+    jv_set_str(one, "service", q->service->name);
     jv_set(one, "files", files);
-    jv_push(r->target->files, one);
+    jv_push(t->files, one);
 }
 
 static unsigned
-objects_of(const struct request *r)
+objects_of(const struct target *t, const struct question *q)
 {
-    switch (r->about) {
+    switch (q->about) {
     case THE_NODE:
-        return NHEAD + 1 + 2 * NDRIVERS;
+        return 1 + verdict_objects(t, q);
     case PROBES:
+        return verdict_objects(t, q);
     case FILES:
-        return NHEAD + 2 * r->n;
+        return 2 * q->n;
     default:
-        return NHEAD + NWANTED +
-               (r->standbys ? NSTANDBY * (r->target->conf->nnodes - 1) : 0);
+        return NWANTED + (q->active ? NACTIVE + NSTANDBY * (t->conf->nnodes - 1) : 0);
     }
 }
 
+static unsigned
+bytes_of(const struct target *t, const struct question *q)
+{
+    size_t name = q->service ? strlen(q->service->name) : NAME_BYTES;
+
+    return objects_of(t, q) * (OBJECT_BYTES + (unsigned)name);
+}
+
 bool
-question_take(const struct request *r, const struct manager_value *v, unsigned n)
+question_add(struct request *r, struct question q)
+{
+    unsigned bytes = HEAD_BYTES + bytes_of(r->target, &q);
+
+    if (r->nquestions == QUESTIONS_MAX)
+        return false;
+    for (unsigned i = 0; i < r->nquestions; i++)
+        bytes += bytes_of(r->target, &r->questions[i]);
+    if (r->nquestions && bytes > ANSWER_BYTES)
+        return false;
+    r->questions[r->nquestions++] = q;
+    return true;
+}
+
+static void
+take(struct target *t, const struct question *q, const struct manager_value *v)
+{
+    if (q->about == THE_NODE)
+        take_node(t, q, v);
+    else if (q->about == PROBES)
+        take_verdicts(t, q, v);
+    else if (q->about == FILES)
+        take_files(t, q, v);
+    else
+        jv_push(t->services, service_object(t, q, v));
+}
+
+static bool
+lacks(struct target *t, const struct question *q, const struct manager_value *v)
+{
+    if (q->about == THE_NODE)
+        return texts_missing(t, q, v + 1);
+    return q->about == PROBES && texts_missing(t, q, v);
+}
+
+bool
+question_take(const struct request *r, const struct manager_value *v, unsigned n,
+    struct request *again)
 {
     struct target *t = r->target;
+    unsigned objects = NHEAD;
 
-    if (n != objects_of(r) || v[0].type == MANAGER_NO_OBJECT)
+    again->nquestions = 0;
+    for (unsigned i = 0; i < r->nquestions; i++)
+        objects += objects_of(t, &r->questions[i]);
+    if (n != objects || v[0].type == MANAGER_NO_OBJECT)
         return false;
     t->health = number(&v[0]);
     snapshot_text(t->reason, sizeof t->reason, v[1].text);
-    if (r->about == THE_NODE)
-        take_node(t, v + NHEAD);
-    else if (r->about == PROBES)
-        take_probes(r, v + NHEAD);
-    else if (r->about == FILES)
-        take_files(r, v + NHEAD);
-    else
-        jv_push(t->services, service_object(r, v + NHEAD));
+    v += NHEAD;
+    for (unsigned i = 0; i < r->nquestions; i++) {
+        const struct question *q = &r->questions[i];
+
+        objects = objects_of(t, q); /* before what comes changes it */
+        if (lacks(t, q, v))
+            again->questions[again->nquestions++] = *q;
+        else
+            take(t, q, v);
+        v += objects;
+    }
     return true;
 }
 
 static unsigned
-service_oids(const struct request *r, struct manager_oid *oids, unsigned at)
+wanted_oids(struct manager_oid *oids, const struct wanted *w, size_t n,
+    const char *service, const char *node)
 {
-    const struct conf *conf = r->target->conf;
+    for (size_t i = 0; i < n; i++)
+        oids[i] = object(w[i].table, w[i].column, service, node);
+    return (unsigned)n;
+}
 
-    for (unsigned i = 0; i < NWANTED; i++)
-        oids[at++] = object(wanted[i].table, wanted[i].column, r->service->name, NULL);
-    for (unsigned n = 0; n < conf->nnodes && r->standbys; n++)
-        for (unsigned i = 0; i < NSTANDBY && &conf->nodes[n] != r->target->node; i++)
-            oids[at++] = object(wanted_standby[i].table, wanted_standby[i].column,
-                r->service->name, conf->nodes[n].name);
+static unsigned
+service_oids(const struct target *t, const struct question *q, struct manager_oid *oids)
+{
+    const struct conf *conf = t->conf;
+    const char *name = q->service->name;
+    unsigned at = wanted_oids(oids, wanted, NWANTED, name, NULL);
+
+    if (!q->active)
+        return at;
+    at += wanted_oids(oids + at, wanted_active, NACTIVE, name, NULL);
+    for (unsigned n = 0; n < conf->nnodes; n++)
+        if (&conf->nodes[n] != t->node)
+            at += wanted_oids(
+                oids + at, wanted_standby, NSTANDBY, name, conf->nodes[n].name);
     return at;
 }
 
 static unsigned
-file_oids(const struct request *r, struct manager_oid *oids, unsigned at)
+file_oids(const struct question *q, struct manager_oid *oids)
 {
-    for (unsigned i = 0; i < r->n; i++)
+    unsigned at = 0;
+
+    for (unsigned i = 0; i < q->n; i++)
         for (uint32_t column = 3; column <= 4; column++) {
             struct manager_oid *o = &oids[at++];
 
-            *o = object(SNAP_BUILD, column, r->service->name, NULL);
+            *o = object(SNAP_BUILD, column, q->service->name, NULL);
             o->part[o->n++] = i + 1;
         }
     return at;
 }
 
+static unsigned
+oids_of(const struct target *t, const struct question *q, struct manager_oid *oids)
+{
+    switch (q->about) {
+    case THE_NODE:
+        oids[0] = object(SNAP_RESOURCE, 1, NULL, NULL);
+        return 1 + verdict_oids(t, q, oids + 1);
+    case PROBES:
+        return verdict_oids(t, q, oids);
+    case FILES:
+        return file_oids(q, oids);
+    default:
+        return service_oids(t, q, oids);
+    }
+}
+
 unsigned
 question_oids(const struct request *r, struct manager_oid *oids)
 {
-    const struct conf *conf = r->target->conf;
-    unsigned at = 0;
+    unsigned at = NHEAD;
 
-    oids[at++] = object(SNAP_NODE_SCALARS, 3, NULL, NULL);
-    oids[at++] = object(SNAP_NODE_SCALARS, 4, NULL, NULL);
-    if (r->about == A_SERVICE)
-        return service_oids(r, oids, at);
-    if (r->about == FILES)
-        return file_oids(r, oids, at);
-    if (r->about == THE_NODE)
-        oids[at++] = object(SNAP_RESOURCE, 1, NULL, NULL);
-    for (size_t i = 0; i < NDRIVERS && r->about == THE_NODE; i++) {
-        oids[at++] = object(SNAP_DRIVER, 3, drivers[i], NULL);
-        oids[at++] = object(SNAP_DRIVER, 4, drivers[i], NULL);
-    }
-    for (unsigned i = 0; i < r->n; i++) {
-        oids[at++] = object(SNAP_PROBE, 5, conf->probes[r->first + i].name, NULL);
-        oids[at++] = object(SNAP_PROBE, 6, conf->probes[r->first + i].name, NULL);
-    }
+    oids[0] = object(SNAP_NODE_SCALARS, 3, NULL, NULL);
+    oids[1] = object(SNAP_NODE_SCALARS, 4, NULL, NULL);
+    for (unsigned i = 0; i < r->nquestions; i++)
+        at += oids_of(r->target, &r->questions[i], oids + at);
     return at;
 }

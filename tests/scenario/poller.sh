@@ -23,6 +23,8 @@ wait_for 10 says n1 '"name":"redis"' &&
     wait_for 10 says n1 '"released":4999999990' ||
     fail "n1's services: $(grep n1 "$dir/lines" | tail -n 1)"
 wait_for 10 says n1 '{"name":"memory","state":"' || fail "n1's drivers are not read: $(grep n1 "$dir/lines" | tail -n 1)"
+grep -q '"state":"\(warning\|critical\)","text":""' "$dir/lines" &&
+    fail "a driver is not ok, and nobody says why: $(grep -m 1 '"text":""' "$dir/lines")"
 wait_for 10 says n1 '"load_permille":' || fail "n1's load is not read"
 wait_for 10 says n2 '"answers":false,"health":"unknown","reason":"snmpd answers, but no bascule-agent' ||
     fail "n2 without an agent: $(grep n2 "$dir/lines" | tail -n 1)"

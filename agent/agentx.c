@@ -22,7 +22,12 @@
 #include <net-snmp/library/large_fd_set.h>
 #pragma GCC diagnostic pop
 
-#define ROUNDS 16 /* of the library in a turn: about five requests */
+#define ROUNDS 16   /* of the library in a turn */
+#define LINGER_MS 1 /* after an answer: in a walk the next request is about to come */
+
+/* Kinds of messages (RFC 2741, 6.1); the library has no installed header for them. */
+enum { AGENTX_GET = 5, AGENTX_GET_NEXT = 6, AGENTX_RESPONSE = 18 };
+
 #define PING_S                                                                         \
     1 /* keep-alive, and how long after its loss a session is tried again              \
        */
@@ -37,6 +42,7 @@ static struct {
     struct desk_request request;      /* of the SET that is being decided */
     bool taken;                       /* .request was done, but not committed */
     bool connected;
+    netsnmp_callback library; /* what takes the messages that answer() leaves */
 } agent;
 
 static oid *
@@ -108,9 +114,8 @@ set_value(netsnmp_variable_list *var, const struct mib_value *v)
 }
 
 static void
-get(netsnmp_agent_request_info *info, netsnmp_request_info *req)
+get(netsnmp_variable_list *var)
 {
-    netsnmp_variable_list *var = req->requestvb;
     uint32_t at[MAX_OID_LEN];
     int n = relative(var->name, var->name_length, at);
     struct mib_value v;
@@ -121,25 +126,90 @@ get(netsnmp_agent_request_info *info, netsnmp_request_info *req)
     if (found == MIB_FOUND)
         set_value(var, &v);
     else
-        netsnmp_set_request_error(info, req,
-            found == MIB_NO_OBJECT ? SNMP_NOSUCHOBJECT : SNMP_NOSUCHINSTANCE);
+        snmp_set_var_typed_value(var,
+            found == MIB_NO_OBJECT ? SNMP_NOSUCHOBJECT : SNMP_NOSUCHINSTANCE, NULL, 0);
+}
+
+/* is_before - @name is within the range of @var, whose value is the end of it: the
+ * null identifier is none. */
+static bool
+is_before(const oid *name, size_t n, const netsnmp_variable_list *var)
+{
+    const oid *end = var->val.objid;
+    size_t nend = var->val_len / sizeof *end;
+
+    if (nend == 0 || (nend == 2 && end[0] == 0 && end[1] == 0))
+        return true;
+    return snmp_oid_compare(name, n, end, nend) < 0;
 }
 
 static void
-get_next(netsnmp_request_info *req)
+get_next(netsnmp_variable_list *var)
 {
-    netsnmp_variable_list *var = req->requestvb;
     uint32_t at[MAX_OID_LEN], next[MIB_OID_MAX], nnext;
     int n = relative(var->name, var->name_length, at);
     struct mib_value v;
     oid name[MAX_OID_LEN];
+    bool found = false;
 
-    /* nothing set: the library goes on with what is registered behind us */
-    if (n < 0 || !mib_next(snapshot_tables, SNAP_NTABLES, agent.snap, at, (uint32_t)n,
-                     next, &nnext, &v))
+    if (n > 0 && var->type == ASN_PRIV_INCL_RANGE &&
+        mib_get(snapshot_tables, SNAP_NTABLES, agent.snap, at, (uint32_t)n, &v) ==
+            MIB_FOUND) {
+        set_value(var, &v); /* itself was asked for too, and is there */
         return;
-    snmp_set_var_objid(var, absolute(next, nnext, name), NROOT + nnext);
+    }
+    if (n >= 0)
+        found = mib_next(snapshot_tables, SNAP_NTABLES, agent.snap, at, (uint32_t)n,
+            next, &nnext, &v);
+    if (!found || !is_before(absolute(next, nnext, name), NROOT + nnext, var)) {
+        snmp_set_var_typed_value(var, SNMP_ENDOFMIBVIEW, NULL, 0);
+        return;
+    }
+    snmp_set_var_objid(var, name, NROOT + nnext);
     set_value(var, &v);
+}
+
+/* answer - @pdu, which asks for objects; its bindings go into the response. */
+static void
+answer(netsnmp_session *session, netsnmp_pdu *pdu)
+{
+    netsnmp_pdu *response = snmp_pdu_create(AGENTX_RESPONSE);
+
+    if (!response)
+        log_fatal("AgentX: out of memory");
+    for (netsnmp_variable_list *v = pdu->variables; v; v = v->next_variable)
+        if (pdu->command == AGENTX_GET)
+            get(v);
+        else
+            get_next(v);
+    response->version = session->version;
+    response->flags = pdu->flags; /* the order of octets */
+    response->sessid = pdu->sessid;
+    response->transid = pdu->transid;
+    response->reqid = pdu->reqid;
+    response->errstat = SNMP_ERR_NOERROR;
+    response->errindex = 0;
+    response->variables = pdu->variables;
+    pdu->variables = NULL;
+    if (!snmp_send(session, response))
+        snmp_free_pdu(response);
+}
+
+/* on_message - a message of snmpd.  What reads is answered here: the library would copy
+ * it three times and write it to itself through two pipes. */
+static int
+on_message(int operation, netsnmp_session *session, int id, netsnmp_pdu *pdu, void *arg)
+{
+    bool reads = operation == NETSNMP_CALLBACK_OP_RECEIVED_MESSAGE &&
+                 (pdu->command == AGENTX_GET || pdu->command == AGENTX_GET_NEXT);
+
+    if (!reads)
+        return agent.library(operation, session, id, pdu, arg);
+    /* it lives: no ping is needed yet; the library keeps the alarm's number there */
+    if (session->securityModel != SNMP_DEFAULT_SECMODEL)
+        snmp_alarm_reset((unsigned)session->securityModel);
+    answer(session, pdu);
+    return 1;
 }
 
 static int
@@ -207,14 +277,6 @@ handle(netsnmp_mib_handler *handler, netsnmp_handler_registration *registration,
     (void)handler;
     (void)registration;
     switch (info->mode) {
-    case MODE_GET:
-        for (; requests; requests = requests->next)
-            get(info, requests);
-        break;
-    case MODE_GETNEXT:
-        for (; requests; requests = requests->next)
-            get_next(requests);
-        break;
     case MODE_SET_RESERVE1:
         set_syntax(info, requests);
         break;
@@ -244,10 +306,15 @@ handle(netsnmp_mib_handler *handler, netsnmp_handler_registration *registration,
 static int
 on_session(int major, int minor, void *server, void *client)
 {
+    netsnmp_session *session = server;
+
     (void)major;
-    (void)server;
     (void)client;
     agent.connected = minor == SNMPD_CALLBACK_INDEX_START;
+    if (agent.connected) {
+        agent.library = session->callback;
+        session->callback = on_message;
+    }
     log_info("snmpd: %s",
         agent.connected ? "connected, objects registered" : "connection lost");
     return 0;
@@ -341,8 +408,8 @@ agentx_poll(struct pollfd *fds, int *timeout_ms)
     return n;
 }
 
-/* serve - one round of the library. */
-static void
+/* serve - one round of the library.  Was there anything to read? */
+static bool
 serve(const struct pollfd *fds, unsigned n)
 {
     netsnmp_large_fd_set set;
@@ -362,21 +429,23 @@ serve(const struct pollfd *fds, unsigned n)
     netsnmp_large_fd_set_cleanup(&set);
     run_alarms();
     netsnmp_check_outstanding_agent_requests();
+    return ready > 0;
 }
 
-/* A request goes through two pipes within the library: three rounds until its answer
- * leaves.  The rest of the program need not take part in each. */
+/* A request comes for each row of a walk, and a SET goes through two pipes within the
+ * library: the rest of the program need not take part in each of these rounds. */
 void
 agentx_turn(const struct pollfd *fds, unsigned n)
 {
     struct pollfd more[AGENTX_MAX_FDS];
     int no_time = 0;
 
-    serve(fds, n);
+    if (!serve(fds, n))
+        return;
     for (unsigned round = 0; round < ROUNDS; round++) {
         n = agentx_poll(more, &no_time);
         no_time = 0;
-        if (poll(more, n, 0) <= 0)
+        if (poll(more, n, LINGER_MS) <= 0)
             return;
         serve(more, n);
     }

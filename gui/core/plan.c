@@ -5,6 +5,11 @@
 
 #define BUDGET_PER_S 500.0
 #define BUDGET_MOST 6000.0
+#define OTHERS 2        /* tables between two turns of the state of the cluster */
+#define PICTURE_MS 1000 /* then the rest is asked for, whatever the picture lacks */
+#define AGAIN_MS 20     /* who waits for the picture looks again */
+/* of what was never read: a row too many costs less than another turn */
+#define ROWS_AT_FIRST 3
 
 /* clang-format off */
 static const uint16_t cluster_period[N_CLUSTER_TABLES] = {
@@ -23,6 +28,7 @@ static const uint16_t node_period[N_NODE_TABLES] = {
  * by period. */
 static const uint8_t first[] = { OF_CLUSTER, OF_NODES, OF_SERVICES, OF_STANDBYS,
     OF_ORDER, OF_ORDERS };
+#define PICTURE 4 /* so many of them */
 /* clang-format on */
 
 static bool
@@ -68,11 +74,15 @@ plan_init(struct plan *p, int slot)
 {
     memset(p, 0, sizeof *p);
     p->slot = slot;
-    p->asked = p->last = -1;
+    p->asked = -1;
+    p->since = OTHERS;
     p->lane[0].item = p->lane[1].item = -1;
     p->budget = BUDGET_MOST;
+    p->began_ms = -1;
     for (int i = 0; i < (int)PLAN_ITEMS; i++)
         p->item[i].wanted = true;
+    for (int i = 0; i < PICTURE; i++)
+        p->item[first[i]].rows = ROWS_AT_FIRST;
     plan_want(p, false);
 }
 
@@ -101,6 +111,27 @@ plan_hurry(struct plan *p, int64_t now_ms)
 
 /* ---- choosing ---- */
 
+bool
+plan_pictured(const struct model *m)
+{
+    for (int i = 0; i < PICTURE; i++)
+        if (!m->cluster[first[i]].known)
+            return false;
+    return true;
+}
+
+/* Whether it is not its turn yet. */
+static bool
+comes_later(const struct plan *p, const struct model *m, int item, int64_t now_ms)
+{
+    if (now_ms - p->began_ms > PICTURE_MS || plan_pictured(m))
+        return false;
+    for (int i = 0; i < PICTURE; i++)
+        if (item == first[i])
+            return false;
+    return p->primary || item != (int)N_CLUSTER_TABLES + ON_NODE;
+}
+
 static int64_t
 rank(int item)
 {
@@ -121,15 +152,16 @@ deadline(const struct plan *p, int item)
 static bool
 before(const struct plan *p, int a, int b)
 {
-    if ((a == OF_CLUSTER || b == OF_CLUSTER) && p->last != OF_CLUSTER)
-        return a == OF_CLUSTER; /* small, and tells of changes: every other turn */
+    if ((a == OF_CLUSTER || b == OF_CLUSTER) && p->since >= OTHERS)
+        return a == OF_CLUSTER; /* small, and tells of changes */
     if (deadline(p, a) != deadline(p, b))
         return deadline(p, a) < deadline(p, b);
     return rank(a) < rank(b);
 }
 
 static int
-most_urgent(const struct plan *p, int lane, int64_t now_ms, int64_t *wait_ms)
+most_urgent(const struct plan *p, const struct model *m, int lane, int64_t now_ms,
+    int64_t *wait_ms)
 {
     int best = -1;
 
@@ -139,6 +171,10 @@ most_urgent(const struct plan *p, int lane, int64_t now_ms, int64_t *wait_ms)
 
         if (!it->wanted || own_lane != (lane == 1))
             continue;
+        if (comes_later(p, m, i, now_ms)) {
+            *wait_ms = AGAIN_MS;
+            continue;
+        }
         if (it->due_ms > now_ms) {
             if (it->due_ms - now_ms < *wait_ms)
                 *wait_ms = it->due_ms - now_ms;
@@ -159,7 +195,7 @@ start_walk(
     memset(w, 0, sizeof *w);
     w->item = item;
     if (lane == 0)
-        p->last = item;
+        p->since = item == OF_CLUSTER ? 0 : p->since + 1;
     for (uint8_t c = 0; def->columns[c] && w->count < PLAN_COLUMNS; c++)
         if (def->columns[c] != '-')
             w->column[w->count++] = (uint8_t)(def->first + c);
@@ -212,12 +248,14 @@ plan_next(struct plan *p, struct model *m, int64_t now_ms, struct plan_request *
     *wait_ms = 1000;
     if (p->asked >= 0)
         return false;
+    if (p->began_ms < 0)
+        p->began_ms = now_ms;
     refill(p, now_ms);
     for (int lane = 0; lane < 2; lane++) {
         int item = p->lane[lane].item;
 
         if (item < 0) {
-            item = most_urgent(p, lane, now_ms, wait_ms);
+            item = most_urgent(p, m, lane, now_ms, wait_ms);
             /* the small one that tells of changes is never put off */
             if (item >= 0 && lane == 0 && p->budget < 0 && item != OF_CLUSTER) {
                 int64_t dry = (int64_t)(-p->budget / BUDGET_PER_S * 1000) + 1;

@@ -7,7 +7,10 @@
  * change is asked often and is small; a change makes the rest due at once.  The rest
  * shares a budget of objects per second, so that a large cluster is asked less often
  * and no agent works for the console more than it does for the cluster.  A long walk
- * (connections) has a lane of its own and is overtaken by everything else.  Pure. */
+ * (connections) has a lane of its own and is overtaken by everything else.
+ *
+ * At first the picture of the cluster is read and nothing else, so that it is there
+ * soon: whoever is not asked for the cluster is only asked who it is.  Pure. */
 #ifndef BSC_GUI_PLAN_H
 #define BSC_GUI_PLAN_H
 
@@ -52,9 +55,10 @@ struct plan {
     int slot;
     bool primary; /* also asks for the tables of the cluster */
     int asked;    /* the lane of the request under way; -1: none */
-    int last;     /* the item that was begun last in lane 0; -1 */
+    int since;    /* walks begun in lane 0 since the state of the cluster */
     double budget;
     int64_t budget_ms; /* when @budget was right */
+    int64_t began_ms;  /* when it was asked first; -1: not yet */
     struct plan_item item[PLAN_ITEMS];
     struct plan_walk lane[2];
     unsigned asked_column[PLAN_COLUMNS]; /* of @lane, for each object of the request */
@@ -77,6 +81,9 @@ void plan_want(struct plan *p, bool connections);
 
 /* plan_hurry - something is going on: all states are due now. */
 void plan_hurry(struct plan *p, int64_t now_ms);
+
+/* plan_pictured - whether all was read that the picture of the cluster needs. */
+bool plan_pictured(const struct model *m);
 
 /* plan_next - the next request, if one is due and none is under way.
  *

@@ -2,11 +2,11 @@
  *
  * check_gui_core.c - what the console computes: a claim a row. */
 #include "gui/core/clean.h"
-#include "gui/core/plan.h"
 #include "gui/core/probe.h"
 #include "gui/core/scene.h"
 #include "gui/core/series.h"
 #include "gui/core/takeovers.h"
+#include "tests/unit/sample_model.h"
 
 #include <check.h>
 #include <stdlib.h>
@@ -47,16 +47,6 @@ START_TEST(clean)
 END_TEST
 
 /* ---- tables ---- */
-
-/* The storage of the table is the caller's to free. */
-static void *
-new_table(struct table *t, const struct table_def *def)
-{
-    void *storage = calloc(1, table_storage(def));
-
-    table_init(t, def, storage);
-    return storage;
-}
 
 static void
 put(struct table *t, const char *oid, char kind, int64_t number, const char *text,
@@ -130,26 +120,7 @@ END_TEST
 
 /* ---- the view ---- */
 
-static struct model model;
 static struct view view;
-static void *storage_of_model[N_CLUSTER_TABLES + N_NODE_TABLES];
-
-/* All tests may run in one process, each with a model of its own. */
-static void
-no_model(void)
-{
-    void **kept = storage_of_model;
-
-    for (size_t i = 0; i < sizeof storage_of_model / sizeof *storage_of_model; i++)
-        free(storage_of_model[i]);
-    memset(&model, 0, sizeof model);
-    for (int i = 0; i < (int)N_CLUSTER_TABLES; i++)
-        *kept++ = new_table(&model.cluster[i], &objects_cluster[i]);
-    model.primary = 0;
-    model.agents[0].state = AGENT_LIVE;
-    for (int i = 0; i < (int)N_NODE_TABLES; i++)
-        *kept++ = new_table(&model.agents[0].tables[i], &objects_node[i]);
-}
 
 static const struct {
     const char *claim;
@@ -252,106 +223,6 @@ START_TEST(cards_do_not_overlap)
 }
 END_TEST
 
-/* ---- what is asked ---- */
-
-/* An agent of one table: nodes 1..n with the columns 2..4. */
-static unsigned
-answer_nodes(const struct plan_request *r, unsigned n, struct plan_answer *out)
-{
-    unsigned count = 0;
-
-    for (unsigned k = 0; k < (r->bulk ? r->repetitions : 1); k++)
-        for (unsigned c = 0; c < r->count; c++) {
-            struct plan_answer *a = &out[count++];
-            const struct plan_oid *o = &r->oid[c];
-            uint32_t row = o->n > 5 ? o->part[5] + k : k;
-
-            a->oid = *o;
-            a->value = (struct table_value){ 'n', 1, NULL, 0 };
-            if (r->bulk && o->part[2] == 2 && o->part[4] <= 4 && row + 1 <= n) {
-                a->oid.part[5] = row + 1;
-                a->oid.n = 6;
-            } else if (r->bulk) {
-                a->oid.n = 0; /* behind everything */
-            }
-        }
-    return count;
-}
-
-START_TEST(plan_reads_all_rows)
-{
-    static struct plan_answer out[512];
-    struct plan_request r;
-    static struct plan p;
-    int64_t wait;
-    int asked = 0;
-
-    no_model();
-    plan_init(&p, 0);
-    p.primary = true;
-    for (int64_t now = 1; now < 400; now++)
-        while (plan_next(&p, &model, now, &r, &wait, NULL)) {
-            unsigned n = answer_nodes(&r, 100, out);
-
-            ck_assert_int_lt(asked++, 2000);
-            plan_take(&p, &model, now, out, n, NULL);
-        }
-    ck_assert_uint_eq(model.cluster[OF_NODES].side[0].rows, 100);
-    ck_assert_uint_eq(model.cluster[OF_SERVICES].side[0].rows, 0);
-    ck_assert(model.cluster[OF_SERVICES].known);
-}
-END_TEST
-
-/* All that may change is due again before the agent has answered one request. */
-START_TEST(plan_lets_everything_have_its_turn)
-{
-    static struct plan_answer out[512];
-    struct plan_request r;
-    static struct plan p;
-    int64_t wait;
-
-    no_model();
-    plan_init(&p, 0);
-    p.primary = true;
-    for (int64_t now = 1; now < 180000; now += 200) {
-        plan_hurry(&p, now);
-        for (int i = 0; now > 60000 && i < (int)PLAN_ITEMS; i++)
-            ck_assert_msg(!p.item[i].wanted || now - p.item[i].due_ms < 30000,
-                "%d is due since %d ms", i, (int)(now - p.item[i].due_ms));
-        if (now > 60000)
-            ck_assert_int_lt(now - p.item[OF_ORDER].due_ms, 10000);
-        if (plan_next(&p, &model, now, &r, &wait, NULL))
-            plan_take(&p, &model, now, out, answer_nodes(&r, 10, out), NULL);
-    }
-}
-END_TEST
-
-/* It would be asked the same for ever. */
-START_TEST(plan_survives_an_agent_that_stands_still)
-{
-    static struct plan_answer out[512];
-    struct plan_request r;
-    static struct plan p;
-    int64_t wait;
-    int asked = 0;
-
-    no_model();
-    plan_init(&p, 0);
-    p.primary = true;
-    for (int64_t now = 1; now < 400; now++)
-        while (plan_next(&p, &model, now, &r, &wait, NULL)) {
-            for (unsigned i = 0; i < r.count; i++) {
-                out[i].oid = r.oid[i];
-                out[i].oid.part[r.oid[i].n] = 1;
-                out[i].oid.n += r.oid[i].n < 6;
-                out[i].value = (struct table_value){ 'n', 1, NULL, 0 };
-            }
-            ck_assert_int_lt(asked++, 2000);
-            plan_take(&p, &model, now, out, r.count, NULL);
-        }
-}
-END_TEST
-
 /* ---- the rest ---- */
 
 START_TEST(probe)
@@ -420,9 +291,6 @@ main(void)
     tcase_add_loop_test(c, overall, 0, sizeof rows / sizeof rows[0]);
     tcase_add_test(c, nobody_answers);
     tcase_add_loop_test(c, cards_do_not_overlap, 1, 65);
-    tcase_add_test(c, plan_reads_all_rows);
-    tcase_add_test(c, plan_lets_everything_have_its_turn);
-    tcase_add_test(c, plan_survives_an_agent_that_stands_still);
     tcase_add_test(c, probe);
     tcase_add_test(c, series_remembers);
     suite_add_tcase(s, c);

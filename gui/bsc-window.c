@@ -11,6 +11,7 @@
 
 #define SHOW_MS 30    /* what comes within this time is shown together */
 #define SAMPLE_MS 200 /* between two points of a plot */
+#define REST_MS 80    /* the window is on the screen by then */
 
 G_DEFINE_TYPE(BscWindow, bsc_window, GTK_TYPE_APPLICATION_WINDOW)
 
@@ -178,7 +179,7 @@ show_cb(gpointer data)
     self->show = 0;
     view_make(self->view, m);
     show_status(self);
-    if (self->view->nnodes > 0)
+    if (self->view->nnodes > 0 && plan_pictured(m))
         framelog_useful();
     bsc_picture_show(self->picture, self->view);
     bsc_lists_show(self->lists, self->view, m);
@@ -229,7 +230,9 @@ notify_cb(enum source_event event, void *arg)
     } else if (event == SOURCE_SWITCHED) {
         gtk_info_bar_set_revealed(self->info, FALSE);
     }
-    if (!self->show)
+    if (!gtk_widget_get_mapped(GTK_WIDGET(self)))
+        show_cb(self); /* what is drawn first is all that is known */
+    else if (!self->show)
         self->show = g_timeout_add(SHOW_MS, show_timer_cb, self);
 }
 
@@ -369,6 +372,8 @@ bsc_window_finalize(GObject *object)
 
     if (self->show)
         g_source_remove(self->show);
+    if (self->rest)
+        g_source_remove(self->rest);
     recorder_close(self->recorder);
     source_free(self->source);
     player_close(self->player);
@@ -436,17 +441,30 @@ bsc_window_init(BscWindow *self)
     self->changes = g_new0(struct takeovers, 1);
     self->series_of = g_malloc0(VIEW_SERVICES * sizeof *self->series_of);
     gtk_widget_init_template(GTK_WIDGET(self));
-    self->source = source_new(notify_cb, self);
     self->announcer = announcer_new(
         g_application_get_default(), GTK_WIDGET(self->status));
-    show_cb(self);
+}
+
+static gboolean
+rest_cb(gpointer data)
+{
+    BscWindow *self = data;
+
+    self->rest = 0;
+    source_go_on(self->source);
+    return G_SOURCE_REMOVE;
 }
 
 GtkWidget *
-bsc_window_new(GtkApplication *app)
+bsc_window_new(GtkApplication *app, struct source *source)
 {
     BscWindow *self = g_object_new(BSC_TYPE_WINDOW, "application", app, NULL);
 
+    self->source = source;
+    source_listen(source, notify_cb, self);
+    show_cb(self);
+    /* at a priority below that of drawing, which may need longer */
+    self->rest = g_timeout_add_full(G_PRIORITY_LOW, REST_MS, rest_cb, self, NULL);
     window_actions(self);
     framelog_start(GTK_WIDGET(self));
     return GTK_WIDGET(self);

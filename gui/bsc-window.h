@@ -11,7 +11,8 @@
 #define BSC_TYPE_WINDOW (bsc_window_get_type())
 G_DECLARE_FINAL_TYPE(BscWindow, bsc_window, BSC, WINDOW, GtkApplicationWindow)
 
-GtkWidget *bsc_window_new(GtkApplication *app);
+/* bsc_window_new - shows @source (taken over), which nobody listens to yet. */
+GtkWidget *bsc_window_new(GtkApplication *app, struct source *source);
 
 /* bsc_window_connect - to @addresses as @user (taken over). */
 void bsc_window_connect(

@@ -13,6 +13,12 @@ static struct {
     gboolean show_version, dark;
 } options;
 
+/* A near agent has told what the picture needs by then; nobody waits longer for one
+ * that is not, since the toolkit wants its time, too. */
+#define EARLY_MS 60
+
+static struct source *source; /* the window's, once there is one */
+
 static const GOptionEntry entries[] = {
     { "user", 'u', 0, G_OPTION_ARG_STRING, &options.user, N_("SNMPv3 user"),
         N_("NAME") },
@@ -53,20 +59,32 @@ user_of_options(void)
     return asker_user_copy(&u);
 }
 
-/* The first requests go out before the window is made ready: that takes a while. */
+/* Before the toolkit begins its work, so that the first picture drawn shows something.
+ * Whom to ask with a pass phrase that is not known yet comes later. */
+static void
+connect_early(void)
+{
+    struct asker_user *user = user_of_options();
+
+    source = source_new();
+    if (!options.play && options.nodes && (user->version == 2 || user->auth[0])) {
+        source_connect(source, (const char *const *)options.nodes, user);
+        source_await(source, EARLY_MS);
+    } else {
+        asker_user_free(user);
+    }
+}
+
 static void
 begin(BscWindow *window)
 {
     const char *const *nodes = (const char *const *)options.nodes;
     struct asker_user *user = user_of_options();
-    gboolean ask = user->version == 3 && !user->auth[0];
 
     if (options.play)
         bsc_window_play(window, options.play);
-    else if (nodes && !ask)
-        bsc_window_connect(window, nodes, g_steal_pointer(&user));
     gtk_window_present(GTK_WINDOW(window));
-    if (!options.play && nodes && ask)
+    if (!options.play && nodes && user->version == 3 && !user->auth[0])
         bsc_window_ask(window, nodes, g_steal_pointer(&user));
     else if (!options.play && !nodes)
         g_action_group_activate_action(G_ACTION_GROUP(window), "connect", NULL);
@@ -83,7 +101,7 @@ activate_cb(GApplication *app, gpointer data)
     gtk_css_provider_load_from_resource(css, "/org/bascule/Console/console.css");
     gtk_style_context_add_provider_for_screen(gdk_screen_get_default(),
         GTK_STYLE_PROVIDER(css), GTK_STYLE_PROVIDER_PRIORITY_APPLICATION);
-    window = bsc_window_new(GTK_APPLICATION(app));
+    window = bsc_window_new(GTK_APPLICATION(app), g_steal_pointer(&source));
     if (options.dark)
         g_action_group_change_action_state(
             G_ACTION_GROUP(window), "dark", g_variant_new_boolean(TRUE));
@@ -98,10 +116,12 @@ options_cb(GApplication *app, GVariantDict *dict, gpointer data)
     (void)app;
     (void)dict;
     (void)data;
-    if (!options.show_version)
-        return -1;
-    g_print("bascule-console %s\n", VERSION);
-    return 0;
+    if (options.show_version) {
+        g_print("bascule-console %s\n", VERSION);
+        return 0;
+    }
+    connect_early();
+    return -1;
 }
 
 int

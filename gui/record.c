@@ -134,6 +134,9 @@ recorder_open(const char *path, struct source *source, GError **error)
     r->primary = -1;
     fprintf(r->file, MAGIC "%lld\n", (long long)(g_get_real_time() / 1000));
     source_tap(source, &tap, agent_cb);
+    for (int i = 0; i < MODEL_AGENTS; i++) /* who is asked already */
+        if (source_model(source)->agents[i].state != AGENT_NONE)
+            agent_cb(r, i, &source_model(source)->agents[i]);
     return r;
 }
 

@@ -23,11 +23,12 @@ struct source {
     struct agent_link links[MODEL_AGENTS];
     int nlinks;
     struct asker_user *user;
-    source_notify notify;
+    source_notify notify; /* NULL: nobody listens yet */
     void *arg;
     struct plan_tap tap;
     void (*tap_agent)(void *arg, int slot, const struct agent *agent);
     struct giver *giver;
+    bool resting;        /* the picture is known, and not drawn yet */
     int64_t switched_ms; /* when the primary became what it is */
     guint watchdog;
     void *storage;
@@ -66,6 +67,13 @@ give_tables(struct table *tables, const struct table_def *defs, unsigned n)
     return storage;
 }
 
+static void
+tell(struct source *s, enum source_event event)
+{
+    if (s->notify)
+        s->notify(event, s->arg);
+}
+
 /* ---- who is asked for the cluster ---- */
 
 static void
@@ -86,8 +94,11 @@ make_primary(struct source *s, int slot)
 {
     if (s->model.primary == slot)
         return;
-    for (int i = 0; i < s->nlinks; i++)
+    for (int i = 0; i < s->nlinks; i++) {
+        if (s->links[i].plan.primary && i != slot) /* two must not fill one table */
+            plan_lost(&s->links[i].plan);
         s->links[i].plan.primary = i == slot;
+    }
     s->model.primary = slot;
     s->switched_ms = now_ms();
     if (slot >= 0) {
@@ -95,7 +106,7 @@ make_primary(struct source *s, int slot)
         for (int i = 0; i < (int)N_CLUSTER_TABLES; i++)
             s->links[slot].plan.item[i].due_ms = 0;
     }
-    s->notify(slot < 0 ? SOURCE_LOST : SOURCE_SWITCHED, s->arg);
+    tell(s, slot < 0 ? SOURCE_LOST : SOURCE_SWITCHED);
 }
 
 /* The next one that answers. */
@@ -177,7 +188,7 @@ lost(struct agent_link *l, enum asker_result result, const char *why)
     }
     if (s->model.primary == l->slot)
         lose_primary(s);
-    s->notify(SOURCE_CHANGED, s->arg);
+    tell(s, SOURCE_CHANGED);
 }
 
 static gboolean
@@ -217,7 +228,7 @@ reply_cb(struct asker *asker, enum asker_result result, const char *why,
         make_primary(s, l->slot);
     if (plan_take(&l->plan, &s->model, now_ms(), objects, n, &s->tap)) {
         check_primary(s);
-        s->notify(SOURCE_CHANGED, s->arg);
+        tell(s, SOURCE_CHANGED);
     }
     turn(l);
 }
@@ -228,7 +239,7 @@ turn(struct agent_link *l)
     struct plan_request request;
     int64_t wait;
 
-    if (l->asked_ms)
+    if (l->asked_ms || l->source->resting)
         return;
     if (plan_next(
             &l->plan, &l->source->model, now_ms(), &request, &wait, &l->source->tap)) {
@@ -281,6 +292,7 @@ void
 source_connect(struct source *s, const char *const *addresses, struct asker_user *user)
 {
     source_disconnect(s);
+    s->resting = false;
     s->user = user;
     for (int i = 0; addresses[i] && s->nlinks < MODEL_AGENTS; i++)
         add_agent(s, addresses[i]);
@@ -291,7 +303,7 @@ source_connect(struct source *s, const char *const *addresses, struct asker_user
     }
     for (int i = 0; i < s->nlinks; i++)
         turn(&s->links[i]);
-    s->notify(SOURCE_CHANGED, s->arg);
+    tell(s, SOURCE_CHANGED);
 }
 
 void
@@ -357,21 +369,54 @@ source_play(struct source *s)
 void
 source_fed(struct source *s)
 {
-    s->notify(SOURCE_CHANGED, s->arg);
+    tell(s, SOURCE_CHANGED);
 }
 
 struct source *
-source_new(source_notify notify, void *arg)
+source_new(void)
 {
     struct source *s = g_new0(struct source, 1);
 
-    s->notify = notify;
-    s->arg = arg;
     s->model.primary = -1;
     s->storage = give_tables(s->model.cluster, objects_cluster, N_CLUSTER_TABLES);
     s->giver = giver_new(&s->model, hurry_cb, s);
     s->watchdog = g_timeout_add(200, watchdog_cb, s);
     return s;
+}
+
+void
+source_listen(struct source *s, source_notify notify, void *arg)
+{
+    s->notify = notify;
+    s->arg = arg;
+}
+
+static gboolean
+over_cb(gpointer data)
+{
+    *(bool *)data = true;
+    return G_SOURCE_REMOVE;
+}
+
+void
+source_await(struct source *s, unsigned ms)
+{
+    bool over = false;
+    guint timer = g_timeout_add(ms, over_cb, &over);
+
+    while (!over && !plan_pictured(&s->model))
+        g_main_context_iteration(NULL, TRUE);
+    if (!over)
+        g_source_remove(timer);
+    s->resting = !over;
+}
+
+void
+source_go_on(struct source *s)
+{
+    s->resting = false;
+    for (int i = 0; i < s->nlinks; i++)
+        turn(&s->links[i]);
 }
 
 void

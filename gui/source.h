@@ -20,8 +20,18 @@ enum source_event {
 
 typedef void (*source_notify)(enum source_event event, void *arg);
 
-struct source *source_new(source_notify notify, void *arg);
+struct source *source_new(void);
 void source_free(struct source *source);
+
+/* source_listen - @notify is called with @arg from now on. */
+void source_listen(struct source *source, source_notify notify, void *arg);
+
+/* source_await - runs the main loop until the picture of the cluster can be drawn, @ms
+ * at the most.  Not from within a callback.  If it can, nobody is asked any more: what
+ * would answer takes the processor from who draws it. */
+void source_await(struct source *source, unsigned ms);
+/* source_go_on - it is drawn. */
+void source_go_on(struct source *source);
 
 struct model *source_model(struct source *source);
 

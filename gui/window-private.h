@@ -43,6 +43,7 @@ struct _BscWindow {
     struct recorder *recorder;                /* NULL: nothing is recorded */
     struct player *player;                    /* NULL: it is live */
     guint show;                               /* a timer; 0: nothing new */
+    guint rest;                               /* a timer; 0: the rest was asked for */
     char node[VIEW_NAME], service[VIEW_NAME]; /* what is shown in detail */
     char said[256];   /* the last overall state told to screen readers */
     GtkWidget *order; /* the dialog that is open, or NULL */

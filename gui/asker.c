@@ -451,6 +451,7 @@ void
 asker_begin(void)
 {
     g_setenv("MIBS", "", TRUE);
+    g_setenv("MIBDIRS", "", TRUE); /* it reads all that is there, if only to know */
     netsnmp_ds_set_boolean(NETSNMP_DS_LIBRARY_ID, NETSNMP_DS_LIB_DONT_READ_CONFIGS, 1);
     netsnmp_ds_set_boolean(NETSNMP_DS_LIBRARY_ID, NETSNMP_DS_LIB_DONT_PERSIST_STATE, 1);
     snmp_disable_log();

@@ -134,6 +134,8 @@ main(int argc, char **argv)
     bindtextdomain(GETTEXT_PACKAGE, locale ? locale : BSC_LOCALEDIR);
     bind_textdomain_codeset(GETTEXT_PACKAGE, "UTF-8");
     textdomain(GETTEXT_PACKAGE);
+    g_setenv("GDK_GL", "disable", FALSE); /* nothing here is drawn by OpenGL, and to
+                                           * ask the X server for it takes 0.1 s */
     asker_begin();
     g_set_application_name(_("Bascule console"));
     app = gtk_application_new("org.bascule.Console", G_APPLICATION_NON_UNIQUE);

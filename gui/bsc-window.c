@@ -38,6 +38,22 @@ show_class(BscWindow *self, enum view_class class)
 }
 
 static void
+show_fencing(BscWindow *self)
+{
+    const struct view *v = self->view;
+    g_autofree char *fencing = words_fencing(v);
+    g_autofree char *device = words_device(v);
+
+    set_label(self->fencing, fencing);
+    gtk_widget_set_tooltip_text(
+        GTK_WIDGET(self->fencing), v->fencing_why[0] ? v->fencing_why : NULL);
+    set_label(self->device, device);
+    gtk_widget_set_tooltip_text(GTK_WIDGET(self->device), device);
+    gtk_widget_set_visible(
+        gtk_widget_get_parent(GTK_WIDGET(self->device)), v->has_device);
+}
+
+static void
 show_status(BscWindow *self)
 {
     const struct view *v = self->view;
@@ -56,6 +72,7 @@ show_status(BscWindow *self)
     set_label(self->quorum, quorum);
     set_label(self->nodes, nodes);
     set_label(self->maintenance, maintenance);
+    show_fencing(self);
     gtk_header_bar_set_title(self->header, v->cluster[0] ? v->cluster : _("Bascule"));
     asked = v->connected ? g_strdup_printf(_("as %s sees it (%s)"),
                                v->asked_name[0] ? v->asked_name : v->asked, v->asked)
@@ -409,6 +426,8 @@ bsc_window_class_init(BscWindowClass *class)
     gtk_widget_class_bind_template_child(widget, BscWindow, overall);
     gtk_widget_class_bind_template_child(widget, BscWindow, quorum);
     gtk_widget_class_bind_template_child(widget, BscWindow, nodes);
+    gtk_widget_class_bind_template_child(widget, BscWindow, fencing);
+    gtk_widget_class_bind_template_child(widget, BscWindow, device);
     gtk_widget_class_bind_template_child(widget, BscWindow, maintenance);
     gtk_widget_class_bind_template_child(widget, BscWindow, info);
     gtk_widget_class_bind_template_child(widget, BscWindow, info_text);

@@ -24,6 +24,7 @@ struct _BscWindow {
     GtkStack *stack;
     GtkBox *status;
     GtkLabel *sign, *overall, *quorum, *nodes, *maintenance, *recording, *info_text;
+    GtkLabel *fencing, *device;
     GtkInfoBar *info;
     GtkComboBoxText *plot_service;
     BscPicture *picture;

@@ -116,6 +116,56 @@ words_truth(int64_t value)
     return PICK(words, value);
 }
 
+/* A word of the supervisor's in words; one that is not known here stays as it is. */
+static const char *
+words_of(const char *const (*rows)[2], size_t n, const char *word)
+{
+    for (size_t i = 0; i < n; i++)
+        if (!strcmp(rows[i][0], word))
+            return _(rows[i][1]);
+    return word[0] ? word : _("not known");
+}
+
+static char *
+with_sign(enum view_class class, char *text)
+{
+    g_autofree char *taken = text;
+
+    return class < CLASS_BUSY ? g_steal_pointer(&taken)
+                              : g_strdup_printf("%s %s", words_sign(class), taken);
+}
+
+char *
+words_fencing(const struct view *v)
+{
+    static const char *const words[][2] = { { "none", N_("not needed") },
+        { "ready", N_("ready") }, { "refused", N_("missing, no automatic takeover") } };
+
+    return with_sign(
+        v->fencing_class, g_strdup_printf(_("Fencing: %s"),
+                              words_of(words, G_N_ELEMENTS(words), v->fencing)));
+}
+
+char *
+words_device(const struct view *v)
+{
+    static const char *const words[][2] = { { "together", N_("both nodes are there") },
+        { "split", N_("the other node is lost") },
+        { "won", N_("this node goes on alone") },
+        { "lost", N_("this node decides nothing") },
+        { "apart", N_("this node waits for the other") } };
+    static const char *const votes[] = { "", N_(", its vote is here"),
+        N_(", its vote is not here") };
+    int64_t vote = v->device_votes == MIB_TRUE || v->device_votes == MIB_FALSE
+                       ? v->device_votes
+                       : 0;
+
+    return with_sign(
+        v->device_class, g_strdup_printf(_("Quorum device: %s%s"),
+                             words_of(words, G_N_ELEMENTS(words), v->device),
+                             vote ? _(votes[vote]) : ""));
+}
+
 const char *
 words_drain(int64_t state)
 {

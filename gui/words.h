@@ -26,6 +26,11 @@ const char *words_tcp(int64_t state);
 const char *words_truth(int64_t value);
 const char *words_drain(int64_t state);
 
+/* Fencing and the quorum device of @v, with their signs where they are to be noticed.
+ */
+char *words_fencing(const struct view *v);
+char *words_device(const struct view *v);
+
 /* The overall state of @v in one sentence.  Owned by the caller, like all below. */
 char *words_overall(const struct view *v);
 

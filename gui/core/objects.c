@@ -7,7 +7,7 @@
 const struct table_def objects_cluster[N_CLUSTER_TABLES] = {
     /* name in recordings, path below enterprise.1, index, columns, first column, rows,
      * octets of text in a row */
-    [OF_CLUSTER]     = { "cluster",     PATH(4, 1, 1),     "n", "snnnnnnnnnsssns",             1,    1, 2048 },
+    [OF_CLUSTER]     = { "cluster",     PATH(4, 1, 1),     "n", "snnnnnnnnnsssns-sn",          1,    1, 2048 },
     [OF_ORDER]       = { "order",       PATH(4, 1, 6),     "n", "nnssnnss",                    1,    1, 2048 },
     [OF_NODES]       = { "nodes",       PATH(4, 1, 2, 1),  "n", "snnsnnnnnnnnn",               2,  128,  160 },
     [OF_SERVICES]    = { "services",    PATH(4, 1, 3, 1),  "s", "nnnsnnnsssnssnnnnsns------ss", 2, 512,  480 },

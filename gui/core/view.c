@@ -267,6 +267,40 @@ make_standbys(struct view *v, const struct model *m)
     }
 }
 
+/* ---- what decides who goes on ---- */
+
+struct judged {
+    const char *word;
+    enum view_class class;
+};
+
+static enum view_class
+class_of(const struct judged *rows, size_t n, const char *word)
+{
+    for (size_t i = 0; i < n; i++)
+        if (!strcmp(rows[i].word, word))
+            return rows[i].class;
+    return CLASS_UNKNOWN;
+}
+
+static void
+make_fencing(struct view *v, const struct table *t)
+{
+    static const struct judged fencing[] = { { "none", CLASS_GOOD },
+        { "ready", CLASS_GOOD }, { "refused", CLASS_WARN } };
+    static const struct judged device[] = { { "together", CLASS_GOOD },
+        { "split", CLASS_BUSY }, { "won", CLASS_WARN }, { "lost", CLASS_BAD },
+        { "apart", CLASS_BAD } };
+
+    name_of(v->fencing, sizeof v->fencing, t, 0, CLUSTER_FENCING);
+    name_of(v->fencing_why, sizeof v->fencing_why, t, 0, CLUSTER_AUTOMATIC_REASON);
+    name_of(v->device, sizeof v->device, t, 0, CLUSTER_DEVICE);
+    v->fencing_class = class_of(fencing, sizeof fencing / sizeof *fencing, v->fencing);
+    v->device_class = class_of(device, sizeof device / sizeof *device, v->device);
+    v->device_votes = number(t, 0, CLUSTER_DEVICE_VOTES);
+    v->has_device = v->device[0] && strcmp(v->device, "none") != 0;
+}
+
 /* ---- the whole ---- */
 
 static unsigned
@@ -355,7 +389,7 @@ view_make(struct view *v, const struct model *m)
     v->agents = v->agents_live = 0;
     v->asked[0] = v->asked_name[0] = v->why[0] = '\0';
     name_of(v->cluster, sizeof v->cluster, t, 0, CLUSTER_NAME);
-    name_of(v->fencing, sizeof v->fencing, t, 0, CLUSTER_FENCING);
+    make_fencing(v, t);
     name_of(v->plan, sizeof v->plan, t, 0, CLUSTER_PLAN);
     v->quorate = number(t, 0, CLUSTER_QUORATE);
     v->maintenance = number(t, 0, CLUSTER_MAINTENANCE);

@@ -76,8 +76,11 @@ struct view {
     enum view_class class;
     unsigned a, b; /* the numbers of @overall */
     char cluster[VIEW_NAME], asked[96], asked_name[VIEW_NAME], why[160];
-    int64_t quorate, maintenance, frozen, automatic;
-    char fencing[VIEW_NAME], plan[VIEW_TEXT];
+    int64_t quorate, maintenance, frozen, automatic, device_votes;
+    char fencing[VIEW_NAME], device[VIEW_NAME], plan[VIEW_TEXT];
+    char fencing_why[VIEW_TEXT]; /* why nothing happens without an operator */
+    enum view_class fencing_class, device_class;
+    bool has_device; /* a quorum device decides between two nodes */
     unsigned online, offline, agents, agents_live;
     unsigned nnodes, nservices, nstandbys;
     bool connected;

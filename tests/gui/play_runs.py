@@ -144,6 +144,24 @@ def failover(d):
     finish(c)
 
 
+def pair(d):
+    """What decides between two nodes is told in the header, and what is missing."""
+    c = console(d, "pair")
+    label = lambda words: c.find(words, "label")
+    label("Fencing: not needed")
+    label("Quorum device: both nodes are there, its vote is not here")
+    seek(c, 2.5)
+    label("\u21bb Quorum device: the other node is lost, its vote is not here")
+    seek(c, 4.5)
+    label("\u25b2 Quorum device: this node goes on alone, its vote is here")
+    keep(d, "pair")
+    seek(c, 6.5)
+    missing = label("\u25b2 Fencing: missing, no automatic takeover")
+    assert missing.get_description() == "two nodes and nothing else", missing.get_description()
+    c.gone(contains="Quorum device")
+    finish(c)
+
+
 def french(d):
     """No English is left in it, but what comes from the agent."""
     if not os.path.exists(desk.TOP + "/po/fr/LC_MESSAGES/bascule-console.mo"):
@@ -218,7 +236,7 @@ def connect(d):
 
 
 with desk.Desk() as d:
-    for test in (small, export, failover, french, odd, phrase, connect):
+    for test in (small, export, failover, pair, french, odd, phrase, connect):
         if sys.argv[1:] and test.__name__ not in sys.argv[1:]:
             continue
         try:

@@ -1,6 +1,6 @@
 # runs.py - writes recorded runs for the tests: what agents could say, the odd included.
 #
-#   runs.py KIND FILE     KIND: small, failover, large, odd, half, silent
+#   runs.py KIND FILE     KIND: small, failover, pair, large, odd, half, silent
 import sys, time
 
 ENTRY = {"cluster": "", "order": "", "node": ""}
@@ -52,9 +52,11 @@ class Run:
         self.f.write("E\n")
 
     def cluster(self, online=3, offline=0, protected=1, unprotected=0, name_="lab", state=1,
-                quorate=1):
+                quorate=1, **more):
         self.table(-1, "cluster", [("0", {1: name_, 2: state, 3: 10, 4: quorate, 5: online,
-                                          6: offline, 7: protected, 8: unprotected, 9: 2})])
+                                          6: offline, 7: protected, 8: unprotected, 9: 2,
+                                          13: more.get("fencing", "none"), 15: more.get("why", ""),
+                                          17: more.get("device", "none"), 18: more.get("votes", 2)})])
 
     def nodes(self, states, n=3, **more):
         rows = []
@@ -169,6 +171,21 @@ def failover(run):
     run.engine(1, "redis", 30, 52000, 910)
     run.clone(2, "redis", 12, "n2")
     run.at(9000)
+
+
+def pair(run):
+    """Two nodes and a quorum device; then the same without one."""
+    for ms, more in ((0, dict(device="together")), (2000, dict(device="split")),
+                     (4000, dict(device="won", votes=1)),
+                     (6000, dict(fencing="refused", why="two nodes and nothing else"))):
+        if ms == 0:
+            start(run, 2)
+        run.at(ms)
+        run.cluster(2, **more)
+        run.nodes((1, 1), 2)
+        run.table(-1, "services", [run.service("redis", 1, "n1", 1)])
+        run.table(-1, "standbys", [run.standby("redis", "n2")])
+    run.at(8000)
 
 
 def large(run):

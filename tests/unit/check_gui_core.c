@@ -185,6 +185,43 @@ START_TEST(nobody_answers)
 }
 END_TEST
 
+static const struct {
+    const char *claim, *fencing, *device;
+    enum view_class fencing_class, device_class;
+    bool has_device;
+} deciders[] = {
+    { "three nodes need no fences", "none", "none", CLASS_GOOD, CLASS_UNKNOWN, false },
+    { "fences that are missing are told of", "refused", "none", CLASS_WARN,
+        CLASS_UNKNOWN, false },
+    { "an agent that knows of neither", "", "", CLASS_UNKNOWN, CLASS_UNKNOWN, false },
+    { "two that are together", "ready", "together", CLASS_GOOD, CLASS_GOOD, true },
+    { "the device is being watched", "none", "split", CLASS_GOOD, CLASS_BUSY, true },
+    { "one goes on alone", "none", "won", CLASS_GOOD, CLASS_WARN, true },
+    { "one decides nothing", "none", "lost", CLASS_GOOD, CLASS_BAD, true },
+    { "a word of a newer version", "maybe", "soon", CLASS_UNKNOWN, CLASS_UNKNOWN,
+        true },
+};
+
+START_TEST(who_decides)
+{
+    struct table *t;
+
+    no_model();
+    t = &model.cluster[OF_CLUSTER];
+    table_begin(t, false);
+    put(t, "13.0", 's', 0, deciders[_i].fencing, 0);
+    put(t, "17.0", 's', 0, deciders[_i].device, 0);
+    put(t, "18.0", 'n', MIB_TRUE, NULL, 0);
+    table_commit(t);
+    view_make(&view, &model);
+    ck_assert_msg(view.fencing_class == deciders[_i].fencing_class &&
+                      view.device_class == deciders[_i].device_class &&
+                      view.has_device == deciders[_i].has_device,
+        "%s: %d %d", deciders[_i].claim, view.fencing_class, view.device_class);
+    ck_assert_int_eq(view.device_votes, MIB_TRUE);
+}
+END_TEST
+
 /* ---- the scene ---- */
 
 static bool
@@ -290,6 +327,7 @@ main(void)
     tcase_add_test(c, table_dates_and_addresses);
     tcase_add_loop_test(c, overall, 0, sizeof rows / sizeof rows[0]);
     tcase_add_test(c, nobody_answers);
+    tcase_add_loop_test(c, who_decides, 0, sizeof deciders / sizeof deciders[0]);
     tcase_add_loop_test(c, cards_do_not_overlap, 1, 65);
     tcase_add_test(c, probe);
     tcase_add_test(c, series_remembers);

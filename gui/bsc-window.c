@@ -74,9 +74,12 @@ show_status(BscWindow *self)
     set_label(self->maintenance, maintenance);
     show_fencing(self);
     gtk_header_bar_set_title(self->header, v->cluster[0] ? v->cluster : _("Bascule"));
-    asked = v->connected ? g_strdup_printf(_("as %s sees it (%s)"),
-                               v->asked_name[0] ? v->asked_name : v->asked, v->asked)
-                         : g_strdup(v->why[0] ? _(v->why) : _("nobody is asked"));
+    if (!v->connected)
+        asked = g_strdup(v->why[0] ? _(v->why) : _("nobody is asked"));
+    else if (v->asked_name[0])
+        asked = g_strdup_printf(_("as %s sees it (%s)"), v->asked_name, v->asked);
+    else /* its name comes after the first picture */
+        asked = g_strdup(v->asked);
     gtk_header_bar_set_subtitle(self->header, asked);
     if (strcmp(self->said, overall)) {
         AtkObject *a = gtk_widget_get_accessible(GTK_WIDGET(self->status));

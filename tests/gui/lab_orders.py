@@ -194,6 +194,7 @@ try:
         try:
             c.find(contains="Service redis: protected", seconds=20)
             print("first picture after %d ms" % frames("first")[0])
+            c.find("Fencing: not needed", "label")  # three nodes are a majority
             state_change(c)
             orders(c)
             acknowledge(c)

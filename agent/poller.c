@@ -21,6 +21,7 @@
 
 #define DIFFERING 4 /* services whose files are read in a round */
 #define GATHER_MS 10
+#define TURNS 256    /* then the clock is looked at again, whatever still comes */
 #define AGAIN_MS 250 /* from a reading that is worse to the one that confirms it */
 
 /* give_probes - the results of the probes of @service go with it. */
@@ -282,14 +283,27 @@ begin_again(struct target *targets, unsigned n, struct mono now, struct mono nex
 }
 
 /* gather - answers come close together: those of the next milliseconds go with the
- * first, which costs less than a turn for each. */
+ * first, which costs less than a round of the loop for each. */
 static void
-gather(struct pollfd *fds, unsigned n)
+gather(void)
 {
     const struct timespec pause = { .tv_nsec = GATHER_MS * 1000000 };
 
     nanosleep(&pause, NULL);
-    poll(fds, n, 0);
+}
+
+/* take_all - what has come by now: a turn takes one answer of each node. */
+static void
+take_all(struct pollfd *fds)
+{
+    for (unsigned turn = 0; turn < TURNS; turn++) {
+        int no_time = 0;
+        unsigned n = manager_poll(fds, &no_time);
+
+        if (poll(fds, n, 0) <= 0)
+            return;
+        manager_turn(fds, n);
+    }
 }
 
 static bool
@@ -321,10 +335,11 @@ run(struct target *targets, unsigned n, unsigned period_ms)
         if (ready < 0 && errno != EINTR)
             log_fatal("poll: %s", strerror(errno));
         if (ready > 0 && !fds[nfds].revents)
-            gather(fds, nfds);
+            gather();
         if (!still_wanted(&fds[nfds]))
             return;
         manager_turn(fds, nfds);
+        take_all(fds);
         if (fflush(stdout) != 0)
             return; /* nobody reads any more */
         now = mono_clock();

@@ -31,6 +31,8 @@ map_rows(void)
     if (p == MAP_FAILED)
         return map < 0 ? map : -errno;
     rows = p;
+    /* a child may become a service */
+    madvise(p, SURVEY_ROWS * sizeof *rows, MADV_DONTFORK);
     return 0;
 }
 

@@ -82,7 +82,8 @@ const char *tcp_secret(int sock, int diag);
  *
  * The descriptor, or -errno.  *step gets the name of the step that failed. */
 int tcp_restore(const struct image_tcp *entry, const struct image_tcp *fresh,
-    int nonblock, const uint8_t *inq, const uint8_t *outq, uint32_t age_ms, const char **step);
+    int nonblock, const uint8_t *inq, const uint8_t *outq, uint32_t age_ms,
+    const char **step);
 
 /* tcp_fresh - the options of a new socket of @family in the caller's network namespace.
  * False: there can be none. */

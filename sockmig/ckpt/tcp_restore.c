@@ -209,8 +209,8 @@ receive_queue(const struct repair *r)
     return repair_set(r->sock, SOL_TCP, TCP_REPAIR_QUEUE, TCP_SEND_QUEUE);
 }
 
-/* As sent: an ACK beyond what the kernel believes it sent would be refused.  The queue is
- * selected since the sequence numbers. */
+/* As sent: an ACK beyond what the kernel believes it sent would be refused.  The queue
+ * is selected since the sequence numbers. */
 static int
 sent_queue(const struct repair *r)
 {
@@ -458,9 +458,8 @@ run(const struct repair_step *step, const struct repair *r, const char **failed)
 }
 
 int
-tcp_restore(const struct image_tcp *entry, const struct image_tcp *fresh,
-    int nonblock, const uint8_t *inq, const uint8_t *outq, uint32_t age_ms,
-    const char **step)
+tcp_restore(const struct image_tcp *entry, const struct image_tcp *fresh, int nonblock,
+    const uint8_t *inq, const uint8_t *outq, uint32_t age_ms, const char **step)
 {
     struct repair r = { .im = entry,
         .fresh = fresh,

@@ -4,8 +4,8 @@
  *
  * The engine opens what they refer to and the stub fetches it with pidfd_getfd(), which
  * gives the lowest free number.  The image's numbers are sorted: small gaps are filled
- * meanwhile, so that each gets its number at once; what lies behind a large one is moved
- * there. */
+ * meanwhile, so that each gets its number at once; what lies behind a large one is
+ * moved there. */
 #include "sockmig/ckpt/clone_parts.h"
 
 #include "lib/fd.h"

@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/pidfd.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -96,6 +97,7 @@ static void __attribute__((noreturn)) run_there(const int go[2], char **command)
 
     signal(SIGINT, SIG_DFL);
     signal(SIGQUIT, SIG_DFL);
+    prctl(PR_SET_PDEATHSIG, SIGTERM); /* who ends `lab exec` means the command */
     fd_close(go[1]);
     if (read(go[0], &word, 1) != 1)
         _exit(126);

@@ -41,7 +41,8 @@ enum {
     LOW = 20,
     LOWS = 10,
     HIGH = 900,
-    HIGHS = 10
+    HIGHS = 10,
+    FILES = 2
 };
 
 /* ---- the program */
@@ -96,12 +97,29 @@ renew_pair(struct program *p, unsigned i)
 }
 
 static void
+name_file(char path[64], pid_t pid, unsigned i)
+{
+    snprintf(path, 64, "/tmp/ckpt_same.%d.%u", (int)pid, i);
+}
+
+static void
 open_file(struct program *p)
 {
     char path[64];
 
-    snprintf(path, sizeof path, "/tmp/ckpt_same.%d.%u", (int)getpid(), any(p, 2));
+    name_file(path, getpid(), any(p, FILES));
     p->file = open(path, O_RDWR | O_CREAT, 0600);
+}
+
+static void
+remove_files(pid_t pid)
+{
+    char path[64];
+
+    for (unsigned i = 0; i < FILES; i++) {
+        name_file(path, pid, i);
+        unlink(path);
+    }
 }
 
 /* A number at which there may be something, or nothing. */
@@ -356,5 +374,6 @@ main(int argc, char **argv)
     run(&b, comparisons);
     kill(b.pid, SIGKILL);
     waitpid(b.pid, NULL, 0);
+    remove_files(b.pid);
     return b.failed > 0;
 }

@@ -263,6 +263,15 @@ restore_one(struct wake *w, uint32_t i)
     return w->c->opened[i] < 0 ? -errno : 0;
 }
 
+/* Not so the dead one of a connection that was lost; and one that several processes
+ * have is released with the first of them: its unsent data would be sent twice.  One
+ * process that has lost none need not ask. */
+static bool
+waits_in_repair(const struct wake *w, int sock)
+{
+    return (!w->hold && w->lost == 0) || repair_get(sock, SOL_TCP, TCP_REPAIR) > 0;
+}
+
 static int
 release_one(struct wake *w, uint32_t i)
 {
@@ -272,8 +281,7 @@ release_one(struct wake *w, uint32_t i)
     const char *step = "image";
     int ret = 0;
 
-    /* not in repair mode: it is the dead one of a connection that was lost */
-    if (t && (w->lost == 0 || repair_get(w->c->opened[i], SOL_TCP, TCP_REPAIR) > 0)) {
+    if (t && waits_in_repair(w, w->c->opened[i])) {
         ret = tcp_release(w->c->opened[i], t, q->bytes + t->inq, w->tun, &step);
         if (ret < 0) {
             lose(w, f, step, ret);

@@ -1,16 +1,18 @@
 #!/usr/bin/python3
 """alone_states.py - sockets in all states, at both ends of a cable.
 
-alone_states.py serve ADDRESS FOLDER | peer ADDRESS FOLDER
+alone_states.py serve ADDRESS FOLDER [HOLDERS] | peer ADDRESS FOLDER
 
 The server brings its sockets into their states and says "ready"; after the move both ends
-(told by FOLDER/moved) go on with them and say "ok" in FOLDER/{serve,peer}.result."""
+(told by FOLDER/moved) go on with them and say "ok" in FOLDER/{serve,peer}.result.  Of
+HOLDERS processes that have the sockets of the server all but the first only have them."""
 import os
 import socket
 import sys
 import time
 
 role, address, folder = sys.argv[1:4]
+holders = int(sys.argv[4]) if len(sys.argv) > 4 else 1
 PORT, BIG = 7001, bytes(range(256)) * 2048  # 512 KB
 
 
@@ -44,6 +46,13 @@ def expect(what, got, wanted):
             role, what, len(got), got[:40], len(wanted)))
 
 
+def hold():
+    """Until the move: then the one that is served by closes them alone."""
+    if os.fork() == 0:
+        await_file("moved")
+        os._exit(0)
+
+
 def serve():
     listener = socket.socket()
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -63,6 +72,8 @@ def serve():
     names[b"unsent00"].setblocking(True)
     await_file("peer.ready")  # its data and its FIN have come in
     time.sleep(0.2)
+    for _ in range(holders - 1):
+        hold()
     say("serve.ready")
     await_file("moved")
     expect("half closed by the peer", read_all(names[b"closewt0"]), b"last words")
@@ -81,8 +92,11 @@ def peer():
     await_file("listening")
     socks = {}
     for name in ("closewt0", "finwait2", "unread00", "unsent00"):
-        socks[name] = sock = socket.create_connection((address, PORT))
+        socks[name] = sock = socket.socket()
+        if name == "unsent00":  # not all of it fits
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 8192)
         sock.settimeout(30)
+        sock.connect((address, PORT))
         sock.sendall(name.encode())
     datagrams = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     for word in (b"a", b"b", b"c"):

@@ -122,6 +122,19 @@ remove_files(pid_t pid)
     }
 }
 
+/* For a while there is none; then perhaps the other, at its number. */
+static void
+change_file(struct program *p)
+{
+    bool had = p->file >= 0;
+
+    if (had)
+        close(p->file);
+    p->file = -1;
+    if (!had || any(p, 2))
+        open_file(p);
+}
+
 /* A number at which there may be something, or nothing. */
 static int
 slot(struct program *p)
@@ -165,15 +178,8 @@ do_something(struct program *p)
     case 8:
         lseek(p->file, any(p, 100), SEEK_SET);
         break;
-    case 9: /* for a while there is none; then perhaps the other, at its number */
-        if (p->file < 0) {
-            open_file(p);
-            break;
-        }
-        close(p->file);
-        p->file = -1;
-        if (any(p, 2))
-            open_file(p);
+    case 9:
+        change_file(p);
         break;
     case 10:
         setsockopt(

@@ -103,7 +103,9 @@ on n1 sh -c 'kill -9 $$'; [ $? = 137 ] || fail "killed"
 on n1 no-such-program 2> /dev/null; [ $? = 127 ] || fail "not found"
 on n9 true 2> /dev/null; [ $? = 2 ] || fail "no such host"
 sleeper_gone() { ! on n1 pgrep -xf 'sleep 98765' > /dev/null; }
-timeout 1 $lab exec --name "$name" n1 -- sleep 98765
+$lab exec --name "$name" n1 -- sleep 98765 &
+wait_for 5 on n1 pgrep -xf 'sleep 98765' > /dev/null || fail "the command does not run"
+kill $! # not its group, as timeout would
 wait_for 5 sleeper_gone || fail "the command went on when exec was ended"
 
 echo "- crash and restart: the disk stays, the processes do not"

@@ -82,7 +82,7 @@ tracer_main(void *arg)
             work(t, &n);
         else if (t->tracked || t->standbys)
             active_turn(t);
-        else
+        else if (!standby_turn(t))
             queue_wait(t->queue);
     }
     return NULL;

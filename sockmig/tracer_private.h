@@ -55,6 +55,7 @@ struct tracer {
 
     struct warm *clone;   /* owned; NULL: none */
     struct slot *current; /* owned: what the clone is at; NULL: nothing yet */
+    struct mono rested;   /* when all that can be made ahead was there */
     uint32_t margin_ms;   /* of the clone's clocks; see begin_clone() */
 };
 
@@ -93,5 +94,6 @@ int files_settle(struct tracer *t, struct woken *w);
 void standby_slot(struct tracer *t, struct slot *slot);
 void standby_wake(struct tracer *t, uint64_t reign);
 void standby_end(struct tracer *t);
+bool standby_turn(struct tracer *t); /* at leisure; false: nothing to do for a while */
 
 #endif

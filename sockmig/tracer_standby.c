@@ -13,6 +13,7 @@
 #include <string.h>
 
 #define MARGIN_MAX_MS 60000
+#define ROUND_MS 1000 /* of the sockets that are made ahead */
 
 static void
 drop_clone(struct tracer *t)
@@ -175,6 +176,20 @@ standby_wake(struct tracer *t, uint64_t reign)
         w->ret = -ENOENT;
     drop_clone(t);
     tracer_tell(t, MAIN_WOKEN, 0, 0, w);
+}
+
+/* Checkpoints come and wake the thread: no timer is needed. */
+bool
+standby_turn(struct tracer *t)
+{
+    if (!t->clone || !t->current || atomic_load(&t->applied) == 0 ||
+        t->current->policy == CONF_WARM ||
+        mono_us_between(t->rested, mono_clock()) < ROUND_MS * 1000)
+        return false;
+    if (warm_ahead(t->clone))
+        return true;
+    t->rested = mono_clock();
+    return false;
 }
 
 void

@@ -222,6 +222,7 @@ clone_free(struct clone *c)
         return;
     cell_kill(c->init);
     close_opened(c);
+    ahead_drop(c);
     fd_close(c->netns);
     fd_close(c->mem);
     batch_unmap(&c->batch);

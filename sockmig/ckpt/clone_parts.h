@@ -6,6 +6,7 @@
  *     skeleton.c     the stub, its empty address space, its threads
  *     layout.c       its mappings
  *     content.c      pages and queues of a checkpoint into it
+ *     ahead.c        sockets of its connections, before the takeover
  *     wake.c         the steps of a takeover, in their order
  *     wake_net.c     sockets, TCP and UDP
  *     wake_unix.c    unix sockets
@@ -18,6 +19,7 @@
 #ifndef BSC_CLONE_PARTS_H
 #define BSC_CLONE_PARTS_H
 
+#include "sockmig/ckpt/ahead.h"
 #include "sockmig/ckpt/batch.h"
 #include "sockmig/ckpt/clone.h"
 
@@ -58,6 +60,7 @@ struct clone {
     unsigned nvmas;
     uint64_t *edges;                             /* owned: scratch of the comparison */
     struct clone_queue queues[IMAGE_MAX_NUMBER]; /* by descriptor */
+    struct ahead *ahead;                         /* owned; NULL: none */
     int opened[IMAGE_MAX_FDS]; /* engine's descriptor for im->fds[i]; -1: none */
 };
 
@@ -68,6 +71,7 @@ struct wake {
     uint32_t age_ms;
     int tun, raw;
     bool alone;
+    bool runs; /* the stub works off a batch */
     bool hold; /* connections stay in repair mode until wake_release(): silent if closed
                 */
     unsigned lost;
@@ -126,7 +130,9 @@ uint64_t skeleton_capabilities(void);
 int content_pages(struct clone *c, const struct image *im, const struct pages *pages);
 int content_queues(struct clone *c, const struct parcels *parcels);
 
-/* Steps of a takeover.  0 or -errno, *what says at what it failed. */
+/* Steps of a takeover.  0 or -errno, *what says at what it failed.  What a stub is to
+ * do waits for the next step that must have it done: each time it runs costs two
+ * changes of processes. */
 int wake_listeners(struct wake *w, const char **what);
 int wake_sockets(struct wake *w, const char **what);
 int wake_release(struct wake *w, const char **what);

@@ -87,10 +87,11 @@ void repair_leave(pid_t pid, const volatile struct repair_note *note);
 
 /* One restore in the making. */
 struct repair {
-    int sock;                      /* owned by the caller of the steps */
-    const struct image_tcp *im;    /* borrowed */
-    const struct image_tcp *fresh; /* borrowed: tcp_fresh(); NULL: set all */
-    const uint8_t *inq, *outq;     /* borrowed */
+    int sock;                         /* owned by the caller of the steps */
+    const struct image_tcp *im;       /* borrowed, as all others */
+    const struct image_tcp *prepared; /* what the socket was prepared for */
+    const struct image_tcp *fresh;    /* tcp_fresh(); NULL: set all */
+    const uint8_t *inq, *outq;
     uint32_t age_ms;
     int tun; /* -1: none */
 };
@@ -100,9 +101,19 @@ struct repair_step {
     int (*run)(const struct repair *r); /* 0, or -1 with errno */
 };
 
-/* In the order to carry them out; a step with a NULL name ends a table.  Restoring
- * ends in repair mode, releasing leaves it. */
+/* In the order to carry them out; a step with a NULL name ends a table.  Preparing and
+ * restoring end in repair mode, releasing leaves it. */
+extern const struct repair_step repair_prepare_steps[];
 extern const struct repair_step repair_restore_steps[];
 extern const struct repair_step repair_release_steps[];
+
+/* repair_run - all steps of a table; 0, or -errno with the name of the one that failed.
+ */
+int repair_run(
+    const struct repair_step *step, const struct repair *r, const char **failed);
+
+/* Sizes of the image, as steps are. */
+int repair_send_buffer(const struct repair *r);
+int repair_receive_buffer(const struct repair *r);
 
 #endif

@@ -85,6 +85,20 @@ int tcp_restore(const struct image_tcp *entry, const struct image_tcp *fresh,
     int nonblock, const uint8_t *inq, const uint8_t *outq, uint32_t age_ms,
     const char **step);
 
+/* The same in two halves.  tcp_prepare - a socket in repair mode with all that does not
+ * depend on what was sent; nothing of it gets out, closing it is silent.
+ * tcp_is_prepared - may one that was prepared for @for_this become @entry?
+ * tcp_establish - it becomes @entry; @prepared: what it was prepared for.  0 or -errno:
+ * to be closed.
+ * tcp_set_age - of one that was established earlier, whose image is still @entry. */
+int tcp_prepare(const struct image_tcp *entry, const struct image_tcp *fresh,
+    int nonblock, const char **step);
+bool tcp_is_prepared(const struct image_tcp *for_this, const struct image_tcp *entry);
+int tcp_establish(int sock, const struct image_tcp *prepared,
+    const struct image_tcp *entry, const struct image_tcp *fresh, const uint8_t *inq,
+    const uint8_t *outq, uint32_t age_ms, const char **step);
+int tcp_set_age(int sock, const struct image_tcp *entry, uint32_t age_ms);
+
 /* tcp_fresh - the options of a new socket of @family in the caller's network namespace.
  * False: there can be none. */
 bool tcp_fresh(int family, struct image_tcp *out);

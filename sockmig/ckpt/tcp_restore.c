@@ -2,9 +2,9 @@
  *
  * tcp_restore.c - one TCP connection from its image.
  *
- * Each line of the two tables is a step that the kernel wants in this place
- * (doc/design/sockets.md says why).  An image is const: nothing here corrects it, what
- * a step must see differently it computes. */
+ * Each line of the two tables is a step, after those of tcp_prepare.c, that the kernel
+ * wants in this place (doc/design/sockets.md says why).  An image is const: nothing
+ * here corrects it, what a step must see differently it computes. */
 #include "sockmig/ckpt/tcp.h"
 
 #include "lib/fd.h"
@@ -15,10 +15,6 @@
 #include <stddef.h>
 #include <string.h>
 #include <unistd.h>
-
-#ifndef IPV6_FREEBIND
-#define IPV6_FREEBIND 78
-#endif
 
 /* Option kinds of RFC 9293 and RFC 7323, as TCP_REPAIR_OPTIONS wants them. */
 enum { KIND_MSS = 2, KIND_WINDOW_SCALE = 3, KIND_SACK = 4, KIND_TIMESTAMPS = 8 };
@@ -34,45 +30,29 @@ in_flight(const struct image_tcp *im)
     return im->outq - im->unsent;
 }
 
-static int
-enter(const struct repair *r)
-{
-    return repair_set(r->sock, SOL_TCP, TCP_REPAIR, TCP_REPAIR_ON);
-}
-
-/* An algorithm that this host has not got is replaced by the default one. */
-static int
-congestion(const struct repair *r)
-{
-    size_t n = strnlen(r->im->congestion, sizeof r->im->congestion);
-    bool known = r->fresh && !memcmp(r->im->congestion, r->fresh->congestion,
-                                 sizeof r->im->congestion);
-
-    if (n > 0 && !known)
-        setsockopt(r->sock, SOL_TCP, TCP_CONGESTION, r->im->congestion, (socklen_t)n);
-    return 0;
-}
-
 /* The kernel doubles what it is given. */
-static int
-send_buffer(const struct repair *r)
+int
+repair_send_buffer(const struct repair *r)
 {
     return repair_set(r->sock, SOL_SOCKET, SO_SNDBUFFORCE, r->im->sndbuf / 2);
 }
 
-static int
-receive_buffer(const struct repair *r)
+int
+repair_receive_buffer(const struct repair *r)
 {
     return repair_set(r->sock, SOL_SOCKET, SO_RCVBUFFORCE, r->im->rcvbuf / 2);
 }
 
-/* Before connect(): the window clamp follows. */
+/* Those that it was prepared with may have grown. */
 static int
-buffers(const struct repair *r)
+buffers_since(const struct repair *r)
 {
-    return send_buffer(r) < 0 ? -1 : receive_buffer(r);
+    if (r->im->sndbuf != r->prepared->sndbuf && repair_send_buffer(r) < 0)
+        return -1;
+    return r->im->rcvbuf == r->prepared->rcvbuf ? 0 : repair_receive_buffer(r);
 }
 
+/* The receive queue is the one selected. */
 static int
 sequences(const struct repair *r)
 {
@@ -80,51 +60,23 @@ sequences(const struct repair *r)
     uint32_t receive = im->rcv_nxt - im->inq - repair_fin_received(im->state);
     uint32_t send = im->write_seq - im->outq - repair_fin_sent(im->state);
 
-    if (repair_set(r->sock, SOL_TCP, TCP_REPAIR_QUEUE, TCP_RECV_QUEUE) < 0 ||
-        repair_set(r->sock, SOL_TCP, TCP_QUEUE_SEQ, (int)receive) < 0 ||
+    if (repair_set(r->sock, SOL_TCP, TCP_QUEUE_SEQ, (int)receive) < 0 ||
         repair_set(r->sock, SOL_TCP, TCP_REPAIR_QUEUE, TCP_SEND_QUEUE) < 0)
         return -1;
     return repair_set(r->sock, SOL_TCP, TCP_QUEUE_SEQ, (int)send);
 }
 
-/* To an address that the host may not have yet. */
-static int
-bind_local(const struct repair *r)
-{
-    const struct sockaddr *at = (const struct sockaddr *)r->im->local;
-
-    if (bind(r->sock, at, r->im->address_len) == 0)
-        return 0;
-    if (errno != EADDRNOTAVAIL)
-        return -1;
-    if (r->im->family == AF_INET6)
-        repair_set(r->sock, IPPROTO_IPV6, IPV6_FREEBIND, 1);
-    else
-        repair_set(r->sock, IPPROTO_IP, IP_FREEBIND, 1);
-    return bind(r->sock, at, r->im->address_len);
-}
-
-/* connect() in repair mode computes the segment size once, long before the peer's is
- * known: it would be 536 bytes (IPv6: 1220) for ever. */
-static int
-segment_size(const struct repair *r)
-{
-    uint32_t most = 32767; /* MAX_TCP_WINDOW; the loopback has more, by its MTU */
-
-    return repair_set(
-        r->sock, SOL_TCP, TCP_MAXSEG, (int)(r->im->mss < most ? r->im->mss : most));
-}
-
-/* The mark finds a route with a large first window, if the cell has one. */
 static int
 connect_remote(const struct repair *r)
 {
-    int ret;
+    return connect(r->sock, (const struct sockaddr *)r->im->remote, r->im->address_len);
+}
 
-    repair_set(r->sock, SOL_SOCKET, SO_MARK, TCP_RESTORED_MARK);
-    ret = connect(r->sock, (const struct sockaddr *)r->im->remote, r->im->address_len);
+static int
+unmark(const struct repair *r)
+{
     repair_set(r->sock, SOL_SOCKET, SO_MARK, 0);
-    return ret;
+    return 0;
 }
 
 static int
@@ -243,42 +195,7 @@ window(const struct repair *r)
     return setsockopt(r->sock, SOL_TCP, TCP_REPAIR_WINDOW, &w, sizeof w);
 }
 
-/* Options of a new socket that most have: each that is set costs a system call of a
- * takeover. */
-static const struct known {
-    int level, name;
-    size_t at; /* of its value in struct image_tcp, int32_t; below 0: not known */
-} known[] = {
-    { SOL_TCP, TCP_NODELAY, offsetof(struct image_tcp, nodelay) },
-    { SOL_TCP, TCP_CORK, offsetof(struct image_tcp, cork) },
-    { SOL_TCP, TCP_KEEPIDLE, offsetof(struct image_tcp, keep_idle) },
-    { SOL_TCP, TCP_KEEPINTVL, offsetof(struct image_tcp, keep_interval) },
-    { SOL_TCP, TCP_KEEPCNT, offsetof(struct image_tcp, keep_count) },
-    { SOL_TCP, TCP_USER_TIMEOUT, offsetof(struct image_tcp, user_timeout) },
-    { SOL_TCP, TCP_NOTSENT_LOWAT, offsetof(struct image_tcp, notsent_lowat) },
-    { SOL_TCP, TCP_QUICKACK, offsetof(struct image_tcp, quickack) },
-    { SOL_SOCKET, SO_KEEPALIVE, offsetof(struct image_tcp, keepalive) },
-};
-
-static int32_t
-value_of(const struct image_tcp *im, const struct known *k)
-{
-    int32_t value;
-
-    memcpy(&value, (const char *)im + k->at, sizeof value);
-    return value;
-}
-
-static int
-set_known(const struct repair *r, const struct known *k)
-{
-    int32_t value = value_of(r->im, k);
-
-    if (value < 0 || (r->fresh && value == value_of(r->fresh, k)))
-        return 0;
-    return repair_set(r->sock, k->level, k->name, value);
-}
-
+/* Those that bind() or connect() look at, or change. */
 static int
 options(const struct repair *r)
 {
@@ -286,8 +203,8 @@ options(const struct repair *r)
     struct linger linger = { .l_onoff = im->linger_on, .l_linger = im->linger_sec };
     int failed = 0;
 
-    for (size_t i = 0; i < sizeof known / sizeof known[0]; i++)
-        failed |= set_known(r, &known[i]);
+    if (im->quickack >= 0 && !(r->fresh && im->quickack == r->fresh->quickack))
+        failed |= repair_set(r->sock, SOL_TCP, TCP_QUICKACK, im->quickack);
     if (im->rcv_lowat > 1)
         failed |= repair_set(r->sock, SOL_SOCKET, SO_RCVLOWAT, im->rcv_lowat);
     if (im->reuse_port > 0)
@@ -313,6 +230,13 @@ reuse(const struct repair *r)
     return r->im->reuse_addr > 0 ? repair_set(r->sock, SOL_SOCKET, SO_REUSEADDR, 1) : 0;
 }
 
+/* Not before: its timer would run while the connection is made ahead of a takeover. */
+static int
+keepalive(const struct repair *r)
+{
+    return r->im->keepalive > 0 ? repair_set(r->sock, SOL_SOCKET, SO_KEEPALIVE, 1) : 0;
+}
+
 static int
 unsent_queue(const struct repair *r)
 {
@@ -335,8 +259,8 @@ buffers_again(const struct repair *r)
 {
     const struct image_tcp *im = r->im;
 
-    if ((is_tight(im->outq, im->sndbuf) && send_buffer(r) < 0) ||
-        (is_tight(im->inq, im->rcvbuf) && receive_buffer(r) < 0))
+    if ((is_tight(im->outq, im->sndbuf) && repair_send_buffer(r) < 0) ||
+        (is_tight(im->inq, im->rcvbuf) && repair_receive_buffer(r) < 0))
         return -1;
     return r->im->buf_lock < 0
                ? 0
@@ -416,13 +340,10 @@ state_reached(const struct repair *r)
 }
 
 const struct repair_step repair_restore_steps[] = {
-    { "enter repair mode", enter },
-    { "congestion control", congestion },
-    { "buffer sizes", buffers },
+    { "buffer sizes", buffers_since },
     { "sequence numbers", sequences },
-    { "bind", bind_local },
-    { "segment size", segment_size },
     { "connect", connect_remote },
+    { "mark", unmark },
     { "negotiated options", negotiated },
     { "timestamp", timestamp },
     { "room for the queues", room_for_queues },
@@ -436,6 +357,7 @@ const struct repair_step repair_restore_steps[] = {
 const struct repair_step repair_release_steps[] = {
     { "leave repair mode", leave },
     { "reuse of the address", reuse },
+    { "keepalive", keepalive },
     { "unsent data", unsent_queue },
     { "final buffer sizes", buffers_again },
     { "our FIN", our_fin_first },
@@ -446,8 +368,8 @@ const struct repair_step repair_release_steps[] = {
     { NULL, NULL },
 };
 
-static int
-run(const struct repair_step *step, const struct repair *r, const char **failed)
+int
+repair_run(const struct repair_step *step, const struct repair *r, const char **failed)
 {
     for (; step->name; step++)
         if (step->run(r) < 0) {
@@ -458,27 +380,44 @@ run(const struct repair_step *step, const struct repair *r, const char **failed)
 }
 
 int
-tcp_restore(const struct image_tcp *entry, const struct image_tcp *fresh, int nonblock,
-    const uint8_t *inq, const uint8_t *outq, uint32_t age_ms, const char **step)
+tcp_establish(int sock, const struct image_tcp *prepared, const struct image_tcp *entry,
+    const struct image_tcp *fresh, const uint8_t *inq, const uint8_t *outq,
+    uint32_t age_ms, const char **step)
 {
-    struct repair r = { .im = entry,
+    struct repair r = { .sock = sock,
+        .prepared = prepared,
+        .im = entry,
         .fresh = fresh,
         .inq = inq,
         .outq = outq,
         .age_ms = age_ms,
         .tun = -1 };
-    int ret;
 
-    *step = "socket";
-    r.sock = socket(entry->family, SOCK_STREAM | SOCK_CLOEXEC | nonblock, IPPROTO_TCP);
-    if (r.sock < 0)
-        return -errno;
-    ret = run(repair_restore_steps, &r, step);
+    return repair_run(repair_restore_steps, &r, step);
+}
+
+int
+tcp_restore(const struct image_tcp *entry, const struct image_tcp *fresh, int nonblock,
+    const uint8_t *inq, const uint8_t *outq, uint32_t age_ms, const char **step)
+{
+    int sock = tcp_prepare(entry, fresh, nonblock, step), ret;
+
+    if (sock < 0)
+        return sock;
+    ret = tcp_establish(sock, entry, entry, fresh, inq, outq, age_ms, step);
     if (ret < 0) { /* in repair mode nothing of it gets out */
-        fd_close(r.sock);
+        fd_close(sock);
         return ret;
     }
-    return r.sock;
+    return sock;
+}
+
+int
+tcp_set_age(int sock, const struct image_tcp *entry, uint32_t age_ms)
+{
+    const struct repair r = { .sock = sock, .im = entry, .age_ms = age_ms };
+
+    return timestamp(&r) < 0 ? -errno : 0;
 }
 
 int
@@ -487,5 +426,5 @@ tcp_release(int sock, const struct image_tcp *entry, const uint8_t *outq, int tu
 {
     struct repair r = { .sock = sock, .im = entry, .outq = outq, .tun = tun };
 
-    return run(repair_release_steps, &r, step);
+    return repair_run(repair_release_steps, &r, step);
 }

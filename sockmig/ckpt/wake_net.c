@@ -237,6 +237,31 @@ fresh_of(struct wake *w, int family)
     return fresh->family || tcp_fresh(family, fresh) ? fresh : NULL;
 }
 
+/* Its descriptor, or -errno.  One that was made ahead and cannot be used is no reason
+ * to lose the connection. */
+static int
+connection(struct wake *w, const struct image_fd *f, const struct image_tcp *t,
+    const char **step)
+{
+    const struct image_tcp *fresh = fresh_of(w, t->family);
+    const struct clone_queue *q = &w->c->queues[f->fd];
+    const uint8_t *outq = q->bytes + t->inq;
+    uint32_t age = connection_age(w, t);
+    struct image_tcp prepared;
+    bool whole = false;
+    int sock = ahead_take(w->c, f, t, &prepared, &whole), ret;
+
+    if (sock >= 0) {
+        ret = whole
+                  ? tcp_set_age(sock, t, age)
+                  : tcp_establish(sock, &prepared, t, fresh, q->bytes, outq, age, step);
+        if (ret == 0)
+            return sock;
+        fd_close(sock);
+    }
+    return tcp_restore(t, fresh, nonblock(f), q->bytes, outq, age, step);
+}
+
 static int
 restore_one(struct wake *w, uint32_t i)
 {
@@ -252,8 +277,7 @@ restore_one(struct wake *w, uint32_t i)
         return w->c->opened[i] < 0 ? -errno : 0;
     }
     if (t && q->size == t->inq + t->outq)
-        sock = tcp_restore(t, fresh_of(w, t->family), nonblock(f), q->bytes,
-            q->bytes + t->inq, connection_age(w, t), &step);
+        sock = connection(w, f, t, &step);
     if (sock >= 0) {
         w->c->opened[i] = sock;
         return 0;
@@ -369,6 +393,10 @@ wake_sockets(struct wake *w, const char **what)
     int before = -1, ret = net_enter(w->c, &before), back;
 
     *what = "sockets";
+    if (w->alone)
+        ahead_drop(w->c);
+    else
+        ahead_sweep(w->c, w->im);
     if (ret == 0)
         ret = each_socket(w, restore_one, true);
     if (ret == 0 && !w->hold)

@@ -12,6 +12,7 @@
 struct warm {
     const struct cell_conf *conf; /* borrowed */
     const struct family *family;  /* borrowed */
+    unsigned turn;                /* warm_ahead(): whose */
     struct clone *one;            /* owned; NULL: there are .many */
     struct stubs many;
 };
@@ -85,6 +86,7 @@ become_many(struct warm *w, struct refusals *why)
 {
     struct clone *c = w->one;
 
+    ahead_drop(c); /* whole connections may be shared from here on */
     w->one = NULL;
     return stubs_from_clone(&w->many, c, w->family, why);
 }
@@ -169,6 +171,19 @@ warm_apply(struct warm *w, const struct family *family, const struct pages *page
         return apply_many(w, family, pages, parcels, why);
     w->family = family;
     return clone_apply(w->one, family->images[0], pages, parcels);
+}
+
+bool
+warm_ahead(struct warm *w)
+{
+    if (w->one)
+        return ahead_turn(w->one, w->family->images[0], true);
+    if (w->turn >= w->many.n)
+        w->turn = 0;
+    else if (!w->many.clones[w->turn] ||
+             !ahead_turn(w->many.clones[w->turn], w->family->images[w->turn], false))
+        w->turn++;
+    return w->turn < w->many.n;
 }
 
 void

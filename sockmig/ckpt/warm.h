@@ -35,6 +35,10 @@ int warm_apply(struct warm *w, const struct family *family, const struct pages *
 int warm_content(
     struct warm *w, const struct pages *pages, const struct parcels *parcels);
 
+/* warm_ahead - make some of the sockets that its connections will need (ahead.h): while
+ * there is nothing else to do, until it is false. */
+bool warm_ahead(struct warm *w);
+
 void warm_schedule(struct warm *w); /* as clone_schedule() */
 
 /* warm_wake - as clone_wake(): let them run.  @pid: of the root. */

@@ -224,6 +224,36 @@ fresh_of(const struct image_tcp *im)
     return n++ % 2 && tcp_fresh(im->family, &fresh) ? &fresh : NULL;
 }
 
+/* Every third one in two halves, the first of them made for an earlier image of it; and
+ * what was made for a connection with another port must not be used. */
+static int
+restore(const struct row *r, const struct image_tcp *im, const uint8_t *bytes,
+    const char **step)
+{
+    static unsigned n;
+    const struct image_tcp *fresh = fresh_of(im);
+    struct image_tcp earlier = *im, other = *im;
+    int sock, ret;
+
+    if (n++ % 3 != 0)
+        return tcp_restore(im, fresh, 0, bytes, bytes + im->inq, 10, step);
+    earlier.write_seq -= 1000;
+    earlier.rcv_nxt -= 2000;
+    earlier.inq = earlier.outq = earlier.unsent = 0;
+    earlier.sndbuf /= 2;
+    earlier.generation--;
+    other.local[3]++;
+    expect(tcp_is_prepared(&earlier, im), r->claim, "not prepared by an earlier image");
+    expect(!tcp_is_prepared(&other, im), r->claim, "prepared by another port");
+    sock = tcp_prepare(&earlier, fresh, 0, step);
+    if (sock < 0)
+        return sock;
+    ret = tcp_establish(sock, &earlier, im, fresh, bytes, bytes + im->inq, 5000, step);
+    if (ret == 0)
+        ret = tcp_set_age(sock, im, 10);
+    return ret < 0 ? ret : sock;
+}
+
 static int
 revive(const struct row *r, const struct image_tcp *im, const uint8_t *bytes)
 {
@@ -233,7 +263,7 @@ revive(const struct row *r, const struct image_tcp *im, const uint8_t *bytes)
     int sock, ret = 0;
 
     netlab_enter(lab.standby);
-    sock = tcp_restore(im, fresh_of(im), 0, bytes, bytes + im->inq, 10, &step);
+    sock = restore(r, im, bytes, &step);
     if (sock >= 0)
         ret = tcp_release(sock, im, bytes + im->inq, tun, &step);
     errno = sock < 0 ? -sock : -ret;

@@ -16,8 +16,10 @@ struct order {
 static const struct order orders[] = {
     { "numbers are set while the socket is closed", repair_restore_steps,
         "sequence numbers", "connect" },
-    { "the segment size is computed by connect()", repair_restore_steps, "segment size",
-        "connect" },
+    { "a port that another connection has is bound in repair mode only",
+        repair_prepare_steps, "enter repair mode", "bind" },
+    { "a mark stays no longer than the route is looked for", repair_restore_steps,
+        "connect", "mark" },
     { "options are negotiated before data are queued", repair_restore_steps,
         "negotiated options", "receive queue" },
     { "the receive queue moves rcv_nxt, which the window counts from",

@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "sockmig/ckpt/ahead.h"
+
+#include "lib/fd.h"
+#include "sockmig/ckpt/clone_parts.h"
+#include "sockmig/ckpt/repair.h"
+#include "sockmig/ckpt/tcp.h"
+
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define RESTS_NS                                                                       \
+    3000000000u        /* without a change: likely to be so at a takeover, too         \
+                        */
+#define MADE_A_TURN 4u /* some 50 us each: a takeover waits for no more */
+#define SEEN_A_TURN 256u
+#define MADE_A_ROUND 1000u /* connections that move on keep no standby busy */
+
+enum level { NOTHING, PREPARED, WHOLE };
+
+struct spare {
+    enum level level;
+    int sock; /* owned if there is something */
+    int nonblock;
+    struct image_tcp of; /* what it was prepared for; WHOLE: what it is */
+};
+
+struct ahead {
+    struct image_tcp fresh[2]; /* IPv4, IPv6: tcp_fresh(); .family 0: not asked yet */
+    uint32_t next;             /* in the image, of this round */
+    uint32_t made;             /* in this round */
+    int end;                   /* none from this number on */
+    struct spare v[IMAGE_MAX_FDS]; /* by descriptor */
+};
+
+static void
+give_up(struct spare *s)
+{
+    if (s->level != NOTHING)
+        fd_close(s->sock);
+    s->level = NOTHING;
+}
+
+/* Those of descriptors @from to before @to, which are no connections now. */
+static void
+give_up_between(struct ahead *a, int from, int to)
+{
+    for (int fd = from; fd < to && fd < a->end; fd++)
+        give_up(&a->v[fd]);
+}
+
+static int
+nonblock_of(const struct image_fd *f)
+{
+    return f->flags & O_NONBLOCK ? SOCK_NONBLOCK : 0;
+}
+
+/* A dump counts the generation on: the same one, and nothing has moved. */
+static bool
+fits(const struct spare *s, const struct image_fd *f, const struct image_tcp *t)
+{
+    if (s->level == NOTHING || s->nonblock != nonblock_of(f))
+        return false;
+    return s->level == PREPARED ? tcp_is_prepared(&s->of, t)
+                                : memcmp(&s->of, t, sizeof *t) == 0;
+}
+
+static const struct image_tcp *
+fresh_of(struct ahead *a, int family)
+{
+    struct image_tcp *fresh = &a->fresh[family == AF_INET6];
+
+    return fresh->family || tcp_fresh(family, fresh) ? fresh : NULL;
+}
+
+static bool
+rests(const struct image *im, const struct image_tcp *t)
+{
+    return t->state == STATE_ESTABLISHED && t->inq == 0 && t->outq == 0 &&
+           im->process.clock_ns > t->dumped_ns + RESTS_NS;
+}
+
+/* What cannot be made is made at the takeover, which then says why not. */
+static void
+prepare(struct ahead *a, struct spare *s, const struct image_fd *f,
+    const struct image_tcp *t)
+{
+    const char *step;
+
+    give_up(s);
+    s->nonblock = nonblock_of(f);
+    s->sock = tcp_prepare(t, fresh_of(a, t->family), s->nonblock, &step);
+    a->made++;
+    if (s->sock < 0)
+        return;
+    s->level = PREPARED;
+    s->of = *t;
+    if (t->fd >= a->end)
+        a->end = t->fd + 1;
+}
+
+static void
+complete(struct ahead *a, struct spare *s, const struct image_tcp *t)
+{
+    const char *step;
+
+    a->made++;
+    if (tcp_establish(
+            s->sock, &s->of, t, fresh_of(a, t->family), NULL, NULL, 0, &step) < 0) {
+        give_up(s);
+        return;
+    }
+    s->level = WHOLE;
+    s->of = *t;
+}
+
+/* One connection of the image; the descriptors before it, too, back to @after. */
+static void
+see(struct ahead *a, const struct image *im, uint32_t i, bool whole)
+{
+    const struct image_tcp *t = &im->tcps[i];
+    const struct image_fd *f = image_fd_find(im, t->fd);
+    struct spare *s = &a->v[t->fd];
+
+    give_up_between(a, i > 0 ? im->tcps[i - 1].fd + 1 : 0, t->fd);
+    if (!f || f->dup_of >= 0)
+        give_up(s);
+    else if (!fits(s, f, t))
+        prepare(a, s, f, t);
+    else if (whole && s->level == PREPARED && rests(im, t))
+        complete(a, s, t);
+}
+
+bool
+ahead_turn(struct clone *c, const struct image *im, bool whole)
+{
+    int before = -1, ret;
+    struct ahead *a = c->ahead;
+    uint32_t until;
+
+    if (!a && im->ntcps > 0)
+        a = c->ahead = calloc(1, sizeof *a);
+    if (!a)
+        return false;
+    ret = net_enter(c, &before);
+    until = a->made + MADE_A_TURN;
+    for (uint32_t seen = 0; ret == 0 && seen < SEEN_A_TURN && a->next < im->ntcps &&
+                            a->made < until && a->made < MADE_A_ROUND;
+         seen++)
+        if (im->tcps[a->next].fd < (int)IMAGE_MAX_FDS)
+            see(a, im, a->next++, whole);
+        else
+            a->next++;
+    net_leave(before);
+    if (ret == 0 && a->next < im->ntcps && a->made < MADE_A_ROUND)
+        return true;
+    if (a->next >= im->ntcps) {
+        give_up_between(a, im->ntcps ? im->tcps[im->ntcps - 1].fd + 1 : 0, a->end);
+        a->next = 0;
+    }
+    a->made = 0;
+    return false;
+}
+
+void
+ahead_sweep(struct clone *c, const struct image *im)
+{
+    struct ahead *a = c->ahead;
+
+    for (int fd = 0; a && fd < a->end; fd++) {
+        const struct image_tcp *t = a->v[fd].level ? image_tcp_find(im, fd) : NULL;
+        const struct image_fd *f = t ? image_fd_find(im, fd) : NULL;
+
+        if (!f || f->dup_of >= 0 || !fits(&a->v[fd], f, t))
+            give_up(&a->v[fd]);
+    }
+}
+
+int
+ahead_take(struct clone *c, const struct image_fd *f, const struct image_tcp *t,
+    struct image_tcp *prepared, bool *whole)
+{
+    struct spare *s = c->ahead && f->fd < c->ahead->end ? &c->ahead->v[f->fd] : NULL;
+
+    if (!s || !fits(s, f, t))
+        return -1;
+    *prepared = s->of;
+    *whole = s->level == WHOLE;
+    s->level = NOTHING;
+    return s->sock;
+}
+
+void
+ahead_drop(struct clone *c)
+{
+    if (c->ahead)
+        give_up_between(c->ahead, 0, c->ahead->end);
+    free(c->ahead);
+    c->ahead = NULL;
+}

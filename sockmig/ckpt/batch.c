@@ -266,10 +266,15 @@ batch_run(struct batch *b, pid_t tid)
 }
 
 int
-batch_single(struct batch *b, pid_t tid, uint64_t rip, long nr, const uint64_t *args)
+batch_room(struct batch *b, pid_t tid, unsigned calls)
+{
+    return b->full || BATCH_CALLS - b->ncalls >= calls ? 0 : batch_run(b, tid);
+}
+
+static int
+set_call(const struct batch *b, pid_t tid, uint64_t rip, long nr, const uint64_t *args)
 {
     struct user_regs_struct regs = b->regs;
-    int ret;
 
     regs.rip = rip;
     regs.rax = (uint64_t)nr;
@@ -280,7 +285,25 @@ batch_single(struct batch *b, pid_t tid, uint64_t rip, long nr, const uint64_t *
     regs.r10 = args[3];
     regs.r8 = args[4];
     regs.r9 = args[5];
-    ret = regs_set(tid, &regs);
+    return regs_set(tid, &regs);
+}
+
+static int
+result_of(pid_t tid)
+{
+    struct user_regs_struct regs;
+    int ret = regs_get(tid, &regs);
+
+    if (ret == 0 && (int64_t)regs.rax < 0 && (int64_t)regs.rax > -4096)
+        ret = (int)(int64_t)regs.rax;
+    return ret;
+}
+
+int
+batch_single(struct batch *b, pid_t tid, uint64_t rip, long nr, const uint64_t *args)
+{
+    int ret = set_call(b, tid, rip, nr, args);
+
     for (unsigned stops = 0; stops < 2 && ret == 0; stops++) { /* entry and exit */
         int status;
 
@@ -292,11 +315,24 @@ batch_single(struct batch *b, pid_t tid, uint64_t rip, long nr, const uint64_t *
         if (WSTOPSIG(status) != (SIGTRAP | 0x80))
             return -EPROTO;
     }
-    if (ret == 0)
-        ret = regs_get(tid, &regs);
-    if (ret == 0 && (int64_t)regs.rax < 0 && (int64_t)regs.rax > -4096)
-        ret = (int)(int64_t)regs.rax;
-    return ret;
+    return ret == 0 ? result_of(tid) : ret;
+}
+
+int
+batch_last(struct batch *b, pid_t tid, uint64_t rip, long nr, const uint64_t *args)
+{
+    int ret = set_call(b, tid, rip, nr, args), status;
+
+    if (ret < 0)
+        return ret;
+    if (ptrace(PTRACE_SINGLESTEP, tid, NULL, NULL) < 0)
+        return -errno;
+    status = batch_wait_stop(tid);
+    if (status < 0)
+        return status;
+    if (status >> 8 != SIGTRAP) /* another signal, or an event */
+        return -EPROTO;
+    return result_of(tid);
 }
 
 int

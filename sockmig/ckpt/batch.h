@@ -68,6 +68,11 @@ void batch_add(struct batch *b, const char *name, long nr, uint64_t a0, uint64_t
  * 0, or -errno of the first that failed (b->failed is its name); -ESRCH: it died. */
 int batch_run(struct batch *b, pid_t tid);
 
+/* batch_room - run what was added, if there is no room for @calls more.  As
+ * batch_run().
+ */
+int batch_room(struct batch *b, pid_t tid, unsigned calls);
+
 /* The same in steps, for several threads at once: start each with its part of the
  * table, wait for each, then batch_finish() looks at the results. */
 int batch_start(struct batch *b, pid_t tid, unsigned first, unsigned count);
@@ -78,6 +83,10 @@ int batch_finish(struct batch *b);
  * mapping.  Leaves the thread at the exit of that call.  0 or -errno of the call. */
 int batch_single(
     struct batch *b, pid_t tid, uint64_t rip, long nr, const uint64_t *args);
+
+/* batch_last - the same with one stop instead of two: one for a signal, SIGTRAP, which
+ * must be neither blocked nor ignored. */
+int batch_last(struct batch *b, pid_t tid, uint64_t rip, long nr, const uint64_t *args);
 
 /* batch_wait_stop - wait for a stop of @tid.  Its status, or -ESRCH when it ended. */
 int batch_wait_stop(pid_t tid);

@@ -272,8 +272,6 @@ wake_protections(struct wake *w, const char **what)
                 b, "mseal", KERNEL_MSEAL, v->start, v->end - v->start, 0, 0, 0, 0);
         ret = flush_if_full(w->c);
     }
-    if (ret == 0)
-        ret = batch_run(b, w->c->pid);
     *what = b->failed;
     return ret;
 }

@@ -184,6 +184,7 @@ int
 wake_segments(struct wake *w, const char **what)
 {
     struct batch *b = &w->c->batch;
+    unsigned before = b->ncalls;
 
     for (uint32_t i = 0; i < w->im->nvmas; i++)
         if (w->im->vmas[i].kind == IMAGE_VMA_SEGMENT &&
@@ -194,5 +195,5 @@ wake_segments(struct wake *w, const char **what)
             batch_add(b, NULL, SYS_shmctl, (uint64_t)w->im->segments[i].id, IPC_RMID, 0,
                 0, 0, 0);
     *what = "shared memory";
-    return b->ncalls > 0 ? batch_run(b, w->c->pid) : 0;
+    return b->ncalls > before ? batch_run(b, w->c->pid) : 0;
 }

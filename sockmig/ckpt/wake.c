@@ -12,20 +12,49 @@
 #include <string.h>
 #include <time.h>
 
+/* While the stub works, the engine makes sockets. */
+static int
+begin(struct wake *w, const char **what)
+{
+    struct batch *b = &w->c->batch;
+
+    *what = "stub";
+    if (b->ncalls == 0 || b->full)
+        return 0;
+    w->runs = true;
+    return batch_start(b, w->c->pid, 0, b->ncalls);
+}
+
+static int
+meet(struct wake *w, const char **what)
+{
+    struct batch *b = &w->c->batch;
+    int ret = w->runs ? batch_wait(b, w->c->pid) : 0;
+
+    *what = "stub";
+    if (ret < 0)
+        return ret;
+    ret = batch_finish(b);
+    *what = b->failed;
+    return ret;
+}
+
 static const struct {
     const char *name;
     int (*run)(struct wake *w, const char **what);
     size_t timing; /* where its time is added, in struct clone_timing */
 } steps[] = {
-    /* nothing for the address may find a socket missing */
-    { "listeners", wake_listeners, offsetof(struct clone_timing, listeners) },
-    { "connections", wake_sockets, offsetof(struct clone_timing, sockets) },
     { "protections", wake_protections, offsetof(struct clone_timing, protect) },
     { "shared memory", wake_segments, offsetof(struct clone_timing, protect) },
     { "ipc", wake_ipc, offsetof(struct clone_timing, process) },
     { "ipc values", wake_ipc_settle, offsetof(struct clone_timing, process) },
     /* opens the executable: before there are descriptors */
     { "process", wake_process, offsetof(struct clone_timing, process) },
+    { "stub", begin, offsetof(struct clone_timing, process) },
+    /* nothing for the address may find a socket missing */
+    { "listeners", wake_listeners, offsetof(struct clone_timing, listeners) },
+    { "connections", wake_sockets, offsetof(struct clone_timing, sockets) },
+    { "memory and process", meet, offsetof(struct clone_timing, protect) },
     /* the stub makes them: while it has no descriptors, but has its folder */
     { "unix", wake_unix, offsetof(struct clone_timing, fds) },
     { "descriptors", wake_descriptors, offsetof(struct clone_timing, fds) },

@@ -32,6 +32,8 @@
 #endif
 
 #define WATCH_FLAGS (IN_ONLYDIR | IN_DONT_FOLLOW | IN_EXCL_UNLINK | IN_ONESHOT)
+#define WAITING                                                                        \
+    2048 /* calls of earlier steps, at most: there may be many descriptors */
 #define GAP_FILLED 64 /* numbers: a call for each, two for one that is moved */
 #define SETTABLE (O_APPEND | O_NONBLOCK | O_DIRECT | O_NOATIME)
 
@@ -453,8 +455,11 @@ keep_above(struct wake *w)
 int
 wake_descriptors(struct wake *w, const char **what)
 {
-    int ret = wake_terminals(w, what);
+    int ret = batch_room(&w->c->batch, w->c->pid, BATCH_CALLS - WAITING);
 
+    *what = w->c->batch.failed;
+    if (ret == 0)
+        ret = wake_terminals(w, what);
     if (ret == 0)
         ret = wake_fifos(w, what);
     if (ret == 0)
@@ -473,7 +478,5 @@ wake_descriptors(struct wake *w, const char **what)
     lock_all(w);
     batch_add(&w->c->batch, "close the engine", SYS_close, (uint64_t)w->c->parent_fd, 0,
         0, 0, 0, 0);
-    ret = batch_run(&w->c->batch, w->c->pid);
-    *what = w->c->batch.failed;
-    return ret;
+    return 0;
 }

@@ -162,14 +162,13 @@ restore_limits(struct wake *w)
             return -errno;
         if (old.rlim_cur == now.rlim_cur && old.rlim_max == now.rlim_max)
             continue;
-        if (prlimit64(w->c->pid, (enum __rlimit_resource)i, &now, NULL) < 0)
-            return -errno;
+        batch_add(&w->c->batch, "resource limit", SYS_prlimit64, 0, (uint64_t)i,
+            batch_put(&w->c->batch, &now, sizeof now), 0, 0, 0);
     }
     return 0;
 }
 
-/* Without children the calls wait for the next step's: each batch costs two changes of
- * processes. */
+/* Without children the calls wait for the next step's. */
 static int
 children_done(struct wake *w, const char **what)
 {
@@ -227,5 +226,5 @@ wake_root(struct wake *w, const char **what)
     batch_add(&w->c->batch, "root folder", SYS_chroot,
         batch_put(&w->c->batch, root, strnlen(root, IMAGE_PATH - 1) + 1), 0, 0, 0, 0,
         0);
-    return batch_run(&w->c->batch, w->c->pid);
+    return 0;
 }

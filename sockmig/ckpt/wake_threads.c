@@ -230,6 +230,18 @@ find_thread(const struct clone *c, int32_t in_cell)
     return -1;
 }
 
+/* What a change of credentials resets.  For dumpable, which all threads share, the last
+ * of them has the last word. */
+static void
+after_credentials(struct batch *b, const struct image_process *p, bool is_leader)
+{
+    if (p->dumpable <= 1)
+        add_prctl(b, "PR_SET_DUMPABLE", PR_SET_DUMPABLE, p->dumpable, 0);
+    if (is_leader && p->parent_death_signal)
+        add_prctl(b, "PR_SET_PDEATHSIG", PR_SET_PDEATHSIG,
+            (uint64_t)p->parent_death_signal, 0);
+}
+
 static void
 add_thread(struct clone *c, const struct image *im, uint32_t i)
 {
@@ -241,24 +253,26 @@ add_thread(struct clone *c, const struct image *im, uint32_t i)
         process_timers(b, im);
     }
     thread_credentials(c, &im->process);
+    after_credentials(b, &im->process, i == 0);
 }
 
 /* As many threads at a time as the table holds calls for; each works off its own part
- * at the same time. */
+ * at the same time, the leader first what earlier steps have added. */
 int
 wake_threads(struct wake *w, const char **what)
 {
     enum { CALLS_PER_THREAD = 512, AT_ONCE = 64 };
     struct batch *b = &w->c->batch;
-    int ret = 0;
+    int ret = batch_room(b, w->c->pid, CALLS_PER_THREAD * AT_ONCE);
 
+    *what = b->failed;
     for (uint32_t first = 0; first < w->im->nthreads && ret == 0; first += AT_ONCE) {
         uint32_t end = first + AT_ONCE < w->im->nthreads ? first + AT_ONCE
                                                          : w->im->nthreads;
         unsigned begins[AT_ONCE + 1];
 
         for (uint32_t i = first; i < end; i++) {
-            begins[i - first] = b->ncalls;
+            begins[i - first] = i == 0 ? 0 : b->ncalls;
             add_thread(w->c, w->im, i);
         }
         begins[end - first] = b->ncalls;
@@ -274,21 +288,6 @@ wake_threads(struct wake *w, const char **what)
         }
     }
     return ret;
-}
-
-/* What the threads' credentials have reset. */
-static int
-after_credentials(struct wake *w)
-{
-    const struct image_process *p = &w->im->process;
-    struct batch *b = &w->c->batch;
-
-    if (p->dumpable <= 1)
-        add_prctl(b, "PR_SET_DUMPABLE", PR_SET_DUMPABLE, p->dumpable, 0);
-    if (p->parent_death_signal)
-        add_prctl(b, "PR_SET_PDEATHSIG", PR_SET_PDEATHSIG,
-            (uint64_t)p->parent_death_signal, 0);
-    return batch_run(b, w->c->pid);
 }
 
 /* One that waits, blocked: sent to @tid, 0: to the process. */
@@ -325,24 +324,55 @@ queue_traps(struct wake *w)
     return ret;
 }
 
-/* The last calls go through the vdso, which stays: no code of ours after the mapping is
- * gone.  A service that ignores SIGTRAP or has it waiting gets that here, after our
- * last trap, which the kernel would have taken for it. */
+static bool
+has_trap(const struct image_siginfo *signals, uint32_t n)
+{
+    int32_t signo = 0;
+
+    for (uint32_t i = 0; i < n && signo != SIGTRAP; i++)
+        memcpy(&signo, signals[i].bytes, sizeof signo);
+    return signo == SIGTRAP;
+}
+
+/* Does the service ignore SIGTRAP or has it waiting?  It gets that after our last trap,
+ * which the kernel would have taken for it. */
+static bool
+is_trap_its_own(const struct image *im)
+{
+    const struct image_process *p = &im->process;
+    const struct image_thread *leader = &im->threads[0];
+
+    return p->actions[SIGTRAP - 1].handler == (uintptr_t)SIG_IGN ||
+           has_trap(p->signals, p->nsignals) ||
+           has_trap(leader->signals, leader->nsignals);
+}
+
 static int
-leave_mapping(struct wake *w)
+give_traps(struct wake *w)
 {
     struct batch *b = &w->c->batch;
     const struct image_sigaction *trap = &w->im->process.actions[SIGTRAP - 1];
-    uint64_t base = (uint64_t)(uintptr_t)b->base;
     uint64_t action[6] = { SIGTRAP, batch_put(b, trap, sizeof *trap), 0, 8, 0, 0 };
-    uint64_t unmap[6] = { base, b->size, 0, 0, 0, 0 };
     int ret = queue_traps(w);
 
     if (ret == 0 && trap->handler == (uintptr_t)SIG_IGN)
         ret = batch_single(b, w->c->pid, w->c->vdso_syscall, SYS_rt_sigaction, action);
-    if (ret == 0)
-        ret = batch_single(b, w->c->pid, w->c->vdso_syscall, SYS_munmap, unmap);
     return ret;
+}
+
+/* The last calls go through the vdso, which stays: no code of ours after the mapping is
+ * gone. */
+static int
+leave_mapping(struct wake *w, bool quietly)
+{
+    struct batch *b = &w->c->batch;
+    uint64_t unmap[6] = { (uint64_t)(uintptr_t)b->base, b->size, 0, 0, 0, 0 };
+    int ret = quietly ? give_traps(w) : 0;
+
+    if (ret < 0)
+        return ret;
+    return quietly ? batch_single(b, w->c->pid, w->c->vdso_syscall, SYS_munmap, unmap)
+                   : batch_last(b, w->c->pid, w->c->vdso_syscall, SYS_munmap, unmap);
 }
 
 /* A call that would be restarted from the kernel's own notes has none here: it is made
@@ -390,18 +420,15 @@ stop_for_signals(pid_t tid, const struct image_thread *t)
 int
 wake_registers(struct wake *w, const char **what)
 {
-    int ret = after_credentials(w);
+    bool quietly = is_trap_its_own(w->im);
+    int ret = leave_mapping(w, quietly);
 
-    *what = w->c->batch.failed;
-    if (ret < 0)
-        return ret;
     *what = "registers";
-    ret = leave_mapping(w);
     for (uint32_t i = 0; i < w->im->nthreads && ret == 0; i++) {
         pid_t tid = find_thread(w->c, w->im->threads[i].tid);
 
-        ret = i == 0 ? stop_for_signals(tid, &w->im->threads[i])
-                     : set_registers(tid, &w->im->threads[i]);
+        ret = i == 0 && quietly ? stop_for_signals(tid, &w->im->threads[i])
+                                : set_registers(tid, &w->im->threads[i]);
     }
     return ret;
 }

@@ -337,7 +337,9 @@ wake_flights(struct wake *w, const char **what)
     *what = "descriptors in flight";
     if (m->n == 0)
         return 0;
-    ret = net_enter(w->c, &before);
+    ret = batch_run(&w->c->batch, w->c->pid); /* the descriptors */
+    if (ret == 0)
+        ret = net_enter(w->c, &before);
     for (uint32_t i = 0; i < m->n && ret == 0; i++)
         if (making_carries(&m->v[i]))
             ret = making_send_quietly(m, i);

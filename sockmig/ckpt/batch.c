@@ -299,17 +299,20 @@ result_of(pid_t tid)
     return ret;
 }
 
+static int
+go_on(pid_t tid, enum __ptrace_request how)
+{
+    return ptrace(how, tid, NULL, NULL) < 0 ? -errno : batch_wait_stop(tid);
+}
+
 int
 batch_single(struct batch *b, pid_t tid, uint64_t rip, long nr, const uint64_t *args)
 {
     int ret = set_call(b, tid, rip, nr, args);
 
     for (unsigned stops = 0; stops < 2 && ret == 0; stops++) { /* entry and exit */
-        int status;
+        int status = go_on(tid, PTRACE_SYSCALL);
 
-        if (ptrace(PTRACE_SYSCALL, tid, NULL, NULL) < 0)
-            return -errno;
-        status = batch_wait_stop(tid);
         if (status < 0)
             return status;
         if (WSTOPSIG(status) != (SIGTRAP | 0x80))
@@ -325,9 +328,7 @@ batch_last(struct batch *b, pid_t tid, uint64_t rip, long nr, const uint64_t *ar
 
     if (ret < 0)
         return ret;
-    if (ptrace(PTRACE_SINGLESTEP, tid, NULL, NULL) < 0)
-        return -errno;
-    status = batch_wait_stop(tid);
+    status = go_on(tid, PTRACE_SINGLESTEP);
     if (status < 0)
         return status;
     if (status >> 8 != SIGTRAP) /* another signal, or an event */

@@ -10,9 +10,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define RESTS_NS                                                                       \
-    3000000000u        /* without a change: likely to be so at a takeover, too         \
-                        */
+/* Without a change for so long: likely to be so at a takeover, too. */
+#define RESTS_NS 3000000000u
 #define MADE_A_TURN 4u /* some 50 us each: a takeover waits for no more */
 #define SEEN_A_TURN 256u
 #define MADE_A_ROUND 1000u /* connections that move on keep no standby busy */
@@ -27,10 +26,9 @@ struct spare {
 };
 
 struct ahead {
-    struct image_tcp fresh[2]; /* IPv4, IPv6: tcp_fresh(); .family 0: not asked yet */
-    uint32_t next;             /* in the image, of this round */
-    uint32_t made;             /* in this round */
-    int end;                   /* none from this number on */
+    uint32_t next;                 /* in the image, of this round */
+    uint32_t made;                 /* in this round */
+    int end;                       /* none from this number on */
     struct spare v[IMAGE_MAX_FDS]; /* by descriptor */
 };
 
@@ -50,28 +48,14 @@ give_up_between(struct ahead *a, int from, int to)
         give_up(&a->v[fd]);
 }
 
-static int
-nonblock_of(const struct image_fd *f)
-{
-    return f->flags & O_NONBLOCK ? SOCK_NONBLOCK : 0;
-}
-
 /* A dump counts the generation on: the same one, and nothing has moved. */
 static bool
 fits(const struct spare *s, const struct image_fd *f, const struct image_tcp *t)
 {
-    if (s->level == NOTHING || s->nonblock != nonblock_of(f))
+    if (s->level == NOTHING || s->nonblock != net_nonblock(f))
         return false;
     return s->level == PREPARED ? tcp_is_prepared(&s->of, t)
                                 : memcmp(&s->of, t, sizeof *t) == 0;
-}
-
-static const struct image_tcp *
-fresh_of(struct ahead *a, int family)
-{
-    struct image_tcp *fresh = &a->fresh[family == AF_INET6];
-
-    return fresh->family || tcp_fresh(family, fresh) ? fresh : NULL;
 }
 
 static bool
@@ -83,14 +67,15 @@ rests(const struct image *im, const struct image_tcp *t)
 
 /* What cannot be made is made at the takeover, which then says why not. */
 static void
-prepare(struct ahead *a, struct spare *s, const struct image_fd *f,
+prepare(struct clone *c, struct spare *s, const struct image_fd *f,
     const struct image_tcp *t)
 {
+    struct ahead *a = c->ahead;
     const char *step;
 
     give_up(s);
-    s->nonblock = nonblock_of(f);
-    s->sock = tcp_prepare(t, fresh_of(a, t->family), s->nonblock, &step);
+    s->nonblock = net_nonblock(f);
+    s->sock = tcp_prepare(t, net_fresh(c, t->family), s->nonblock, &step);
     a->made++;
     if (s->sock < 0)
         return;
@@ -101,13 +86,13 @@ prepare(struct ahead *a, struct spare *s, const struct image_fd *f,
 }
 
 static void
-complete(struct ahead *a, struct spare *s, const struct image_tcp *t)
+complete(struct clone *c, struct spare *s, const struct image_tcp *t)
 {
     const char *step;
 
-    a->made++;
+    c->ahead->made++;
     if (tcp_establish(
-            s->sock, &s->of, t, fresh_of(a, t->family), NULL, NULL, 0, &step) < 0) {
+            s->sock, &s->of, t, net_fresh(c, t->family), NULL, NULL, 0, &step) < 0) {
         give_up(s);
         return;
     }
@@ -115,10 +100,11 @@ complete(struct ahead *a, struct spare *s, const struct image_tcp *t)
     s->of = *t;
 }
 
-/* One connection of the image; the descriptors before it, too, back to @after. */
+/* One connection of the image, and the descriptors between it and the one before. */
 static void
-see(struct ahead *a, const struct image *im, uint32_t i, bool whole)
+see(struct clone *c, const struct image *im, uint32_t i, bool whole)
 {
+    struct ahead *a = c->ahead;
     const struct image_tcp *t = &im->tcps[i];
     const struct image_fd *f = image_fd_find(im, t->fd);
     struct spare *s = &a->v[t->fd];
@@ -127,9 +113,9 @@ see(struct ahead *a, const struct image *im, uint32_t i, bool whole)
     if (!f || f->dup_of >= 0)
         give_up(s);
     else if (!fits(s, f, t))
-        prepare(a, s, f, t);
+        prepare(c, s, f, t);
     else if (whole && s->level == PREPARED && rests(im, t))
-        complete(a, s, t);
+        complete(c, s, t);
 }
 
 bool
@@ -149,7 +135,7 @@ ahead_turn(struct clone *c, const struct image *im, bool whole)
                             a->made < until && a->made < MADE_A_ROUND;
          seen++)
         if (im->tcps[a->next].fd < (int)IMAGE_MAX_FDS)
-            see(a, im, a->next++, whole);
+            see(c, im, a->next++, whole);
         else
             a->next++;
     net_leave(before);

@@ -4,7 +4,7 @@
  *
  * In repair mode nothing gets in or out of them.  Of every connection there is one that
  * is prepared (tcp_prepare()); of those that rest for a while the whole connection, of
- * which only the clock of its timestamps is set at the takeover.  doc/design/restore.md
+ * which only the clock of its timestamps is set at the takeover.  doc/design/sockets.md
  */
 #ifndef BSC_AHEAD_H
 #define BSC_AHEAD_H

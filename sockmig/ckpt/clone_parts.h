@@ -61,6 +61,7 @@ struct clone {
     uint64_t *edges;                             /* owned: scratch of the comparison */
     struct clone_queue queues[IMAGE_MAX_NUMBER]; /* by descriptor */
     struct ahead *ahead;                         /* owned; NULL: none */
+    struct image_tcp fresh[2]; /* net_fresh(); IPv4, IPv6; .family 0: not asked yet */
     int opened[IMAGE_MAX_FDS]; /* engine's descriptor for im->fds[i]; -1: none */
 };
 
@@ -75,7 +76,6 @@ struct wake {
     bool hold; /* connections stay in repair mode until wake_release(): silent if closed
                 */
     unsigned lost;
-    struct image_tcp fresh[2]; /* IPv4, IPv6: tcp_fresh(); .family 0: not asked yet */
     struct refusals *why;
 };
 
@@ -169,6 +169,12 @@ void wake_resend(struct wake *w);
  * first. */
 int net_enter(const struct clone *c, int *before);
 int net_leave(int before);
+
+/* net_fresh - tcp_fresh(), asked once; within the namespace.  net_nonblock - what
+ * socket() is told of it. */
+const struct image_tcp *net_fresh(struct clone *c, int family);
+int net_nonblock(const struct image_fd *f);
+
 /* clone_allocate - nothing in it yet; @netns is duplicated.  NULL: no memory.
  * clone_check_host, clone_check_stub: is here all that must be the same; 0,
  * -EOPNOTSUPP with @why. */

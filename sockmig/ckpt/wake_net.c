@@ -43,6 +43,20 @@ net_leave(int before)
     return ret;
 }
 
+const struct image_tcp *
+net_fresh(struct clone *c, int family)
+{
+    struct image_tcp *fresh = &c->fresh[family == AF_INET6];
+
+    return fresh->family || tcp_fresh(family, fresh) ? fresh : NULL;
+}
+
+int
+net_nonblock(const struct image_fd *f)
+{
+    return f->flags & O_NONBLOCK ? SOCK_NONBLOCK : 0;
+}
+
 int
 net_purge(const struct clone *c)
 {
@@ -58,12 +72,6 @@ static int
 set_flags(int sock, uint32_t flags)
 {
     return fcntl(sock, F_SETFL, (int)flags & O_NONBLOCK) < 0 ? -errno : 0;
-}
-
-static int
-nonblock(const struct image_fd *f)
-{
-    return f->flags & O_NONBLOCK ? SOCK_NONBLOCK : 0;
 }
 
 static int
@@ -183,7 +191,8 @@ wake_listeners(struct wake *w, const char **what)
 static int
 dead_socket(const struct image_fd *f, int family)
 {
-    int sock = socket(family, SOCK_STREAM | SOCK_CLOEXEC | nonblock(f), IPPROTO_TCP);
+    int sock = socket(
+        family, SOCK_STREAM | SOCK_CLOEXEC | net_nonblock(f), IPPROTO_TCP);
 
     if (sock >= 0)
         shutdown(sock, SHUT_RDWR); /* says ENOTCONN, and does it */
@@ -229,21 +238,13 @@ connection_age(const struct wake *w, const struct image_tcp *t)
     return w->age_ms + (uint32_t)((taken - t->dumped_ns) / 1000000);
 }
 
-static const struct image_tcp *
-fresh_of(struct wake *w, int family)
-{
-    struct image_tcp *fresh = &w->fresh[family == AF_INET6];
-
-    return fresh->family || tcp_fresh(family, fresh) ? fresh : NULL;
-}
-
 /* Its descriptor, or -errno.  One that was made ahead and cannot be used is no reason
  * to lose the connection. */
 static int
 connection(struct wake *w, const struct image_fd *f, const struct image_tcp *t,
     const char **step)
 {
-    const struct image_tcp *fresh = fresh_of(w, t->family);
+    const struct image_tcp *fresh = net_fresh(w->c, t->family);
     const struct clone_queue *q = &w->c->queues[f->fd];
     const uint8_t *outq = q->bytes + t->inq;
     uint32_t age = connection_age(w, t);
@@ -259,7 +260,7 @@ connection(struct wake *w, const struct image_fd *f, const struct image_tcp *t,
             return sock;
         fd_close(sock);
     }
-    return tcp_restore(t, fresh, nonblock(f), q->bytes, outq, age, step);
+    return tcp_restore(t, fresh, net_nonblock(f), q->bytes, outq, age, step);
 }
 
 static int

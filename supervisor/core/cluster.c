@@ -2,6 +2,7 @@
 #include "supervisor/core/cluster.h"
 
 #include <assert.h>
+#include <string.h>
 
 unsigned
 nodes_count(uint64_t nodes)
@@ -77,6 +78,27 @@ journal_quorum(struct cluster *c, struct effects *out)
     c->told = is;
 }
 
+static void
+begin_round(struct cluster *c, struct mono now, struct effects *out)
+{
+    c->synced = c->suspect = c->quorums = c->engines = 0; /* all is said anew */
+    if (c->orders > c->own_orders)
+        c->own_orders = c->orders;
+    c->orders = 0;
+    c->since = now;
+    memset(c->records, 0, sizeof c->records);
+    c->own_fenced = (c->own_fenced | c->fenced) & ~c->members;
+    c->fenced = 0;
+    c->ready = false;
+    arbiter_view(&c->arbiter, c->view && c->members == c->all,
+        c->view && c->members == node_bit(c->me) && c->members != c->all);
+    for (unsigned n = 0; n <= PEER_MAX_NODE; n++)
+        c->heard[n] = now;
+    for (unsigned n = 0; n <= PEER_MAX_NODE; n++)
+        c->health[n] = HEALTH_UNKNOWN;
+    journal_quorum(c, out);
+}
+
 void
 cluster_view(struct cluster *c, uint64_t view, uint64_t members, uint64_t process_left,
     struct mono now, struct effects *out)
@@ -87,20 +109,54 @@ cluster_view(struct cluster *c, uint64_t view, uint64_t members, uint64_t proces
     c->process_left = ((c->process_left & ~members) | process_left) & c->all;
     c->view = view;
     c->members = members;
-    c->synced = c->suspect = c->quorums = c->engines = 0; /* all is said anew */
-    if (c->orders > c->own_orders)
-        c->own_orders = c->orders;
-    c->orders = 0;
-    c->own_fenced = (c->own_fenced | c->fenced) & ~members;
-    c->fenced = 0;
-    c->ready = false;
-    arbiter_view(&c->arbiter, view && members == c->all,
-        view && members == node_bit(c->me) && members != c->all);
-    for (unsigned n = 0; n <= PEER_MAX_NODE; n++)
-        c->heard[n] = now;
-    for (unsigned n = 0; n <= PEER_MAX_NODE; n++)
-        c->health[n] = HEALTH_UNKNOWN;
-    journal_quorum(c, out);
+    c->round = 0;
+    c->begun = 0;
+    begin_round(c, now, out);
+}
+
+static void
+say_anew(const struct cluster *c, struct effects *out)
+{
+    struct peermsg *msg = &effects_add(out, DO_BROADCAST, NO_SERVICE)->msg;
+
+    msg->kind = PEER_ANEW;
+    msg->view = c->view;
+    msg->value = c->round;
+}
+
+/* Only who was shown a view sends records in round 0, once, so no round follows from
+ * another one.  When the others have merged without it, it may have been shown the view
+ * after they had sent theirs. */
+static bool
+begins_again(struct cluster *c, const struct peermsg *msg)
+{
+    bool again = c->ready || c->round || c->begun & node_bit(msg->from);
+
+    if (msg->value)
+        return false;
+    c->begun |= node_bit(msg->from);
+    return again;
+}
+
+bool
+cluster_anew(
+    struct cluster *c, const struct peermsg *msg, struct mono now, struct effects *out)
+{
+    if (msg->view != c->view)
+        return false;
+    if (msg->kind == PEER_SYNC_END && begins_again(c, msg))
+        say_anew(c, out);
+    if (msg->kind != PEER_ANEW || msg->value < c->round)
+        return false;
+    c->round = msg->value + 1;
+    begin_round(c, now, out);
+    return true;
+}
+
+bool
+cluster_of_round(const struct cluster *c, const struct peermsg *msg)
+{
+    return msg->view == c->view && msg->value == c->round;
 }
 
 static bool
@@ -137,17 +193,31 @@ cluster_beat(struct cluster *c, struct effects *out)
     beat(c, out);
 }
 
+static unsigned
+records_sent(const struct effects *out)
+{
+    unsigned n = 0;
+
+    for (unsigned i = 0; i < out->n; i++)
+        n += out->v[i].what == DO_BROADCAST &&
+             (out->v[i].msg.kind == PEER_SYNC || out->v[i].msg.kind == PEER_WISH);
+    return n;
+}
+
 void
 cluster_sync_end(struct cluster *c, struct effects *out)
 {
+    unsigned records = records_sent(out);
     struct peermsg *msg = &effects_add(out, DO_BROADCAST, NO_SERVICE)->msg;
 
     msg->kind = PEER_SYNC_END;
     msg->view = c->view;
+    msg->value = c->round;
     msg->flags = own_flags(c);
     msg->health = c->own_health;
     msg->order = c->own_orders;
     msg->r.set = c->own_fenced;
+    msg->r.version = records;
 }
 
 static void
@@ -169,6 +239,14 @@ take_facts(struct cluster *c, const struct peermsg *msg, struct effects *out)
     c->health[msg->from] = msg->health;
 }
 
+/* All that the sender has, and this node heard all of it. */
+static bool
+is_whole(const struct cluster *c, const struct peermsg *msg)
+{
+    return msg->kind == PEER_SYNC_END && cluster_of_round(c, msg) &&
+           c->records[msg->from] >= msg->r.version;
+}
+
 static void
 take_suspicion(struct cluster *c, unsigned node, struct effects *out)
 {
@@ -178,6 +256,13 @@ take_suspicion(struct cluster *c, unsigned node, struct effects *out)
         return;
     c->suspect |= bit;
     effects_journal(out, JOURNAL_NODE_SILENT, NO_SERVICE, node);
+}
+
+void
+cluster_record(struct cluster *c, const struct peermsg *msg)
+{
+    if ((msg->kind == PEER_SYNC || msg->kind == PEER_WISH) && cluster_of_round(c, msg))
+        c->records[msg->from]++;
 }
 
 bool
@@ -196,7 +281,7 @@ cluster_heard(
         take_suspicion(c, msg->node, out);
     else if (msg->kind == PEER_FENCED)
         c->fenced |= node_bit(msg->node) & c->all & ~c->members;
-    else if (msg->kind == PEER_SYNC_END && msg->view == c->view) {
+    else if (is_whole(c, msg)) {
         take_facts(c, msg, out);
         c->synced |= node_bit(msg->from);
         c->orders = msg->order > c->orders ? msg->order : c->orders;
@@ -206,6 +291,18 @@ cluster_heard(
     c->ready |= complete;
     journal_quorum(c, out);
     return complete;
+}
+
+/* What others sent before this node was shown the view is lost to it. */
+static void
+ask_anew(struct cluster *c, bool stood, struct mono now, struct effects *out)
+{
+    if (stood || c->ready || !c->view)
+        c->since = now;
+    if (mono_us_between(c->since, now) < CLUSTER_ROUND_MS * 1000)
+        return;
+    c->since = now;
+    say_anew(c, out);
 }
 
 struct mono
@@ -222,6 +319,7 @@ cluster_tick(struct cluster *c, struct mono now, struct effects *out)
     msg = beat(c, out);
     if (msg && c->arbiter.timeout_ms)
         arbiter_beat(&c->arbiter, now, msg);
+    ask_anew(c, stood, now, out);
     for (unsigned n = 1; n <= PEER_MAX_NODE; n++) {
         if (!(c->members & ~c->suspect & node_bit(n)) || n == c->me)
             continue;

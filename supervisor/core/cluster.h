@@ -19,6 +19,7 @@
 
 #define CLUSTER_BEAT_MS 200
 #define CLUSTER_SILENT_MS 1000 /* a member without a beat for this long is silent */
+#define CLUSTER_ROUND_MS 2000  /* whoever has not all records by then asks again */
 
 struct cluster {
     unsigned me;
@@ -26,12 +27,16 @@ struct cluster {
     uint64_t view;         /* name of the membership; 0: not in the group */
     uint64_t members;      /* nodes with a supervisor in the group */
     uint64_t process_left; /* members that left while their node stayed */
-    uint64_t synced;       /* members whose records of this view have arrived */
-    uint64_t suspect;      /* members that are silent */
-    uint64_t quorums;      /* members to which Corosync says quorate */
-    uint64_t engines;      /* members whose engine is connected */
-    uint64_t fenced;       /* absent nodes that were switched off, or lost */
-    uint64_t own_fenced;   /* ... as this node knows, for the next view */
+    uint64_t synced;       /* members whose records of this round have arrived */
+    uint32_t round;        /* of this view: how often its members began anew */
+    uint64_t begun;        /* members that have sent their records in round 0 */
+    uint32_t records[PEER_MAX_NODE + 1]; /* SYNC and WISH of the round heard */
+    struct mono since;                   /* the round began */
+    uint64_t suspect;                    /* members that are silent */
+    uint64_t quorums;                    /* members to which Corosync says quorate */
+    uint64_t engines;                    /* members whose engine is connected */
+    uint64_t fenced;     /* absent nodes that were switched off, or lost */
+    uint64_t own_fenced; /* ... as this node knows, for the next view */
     enum health health[PEER_MAX_NODE + 1];
     bool told;       /* what the journal last said of the quorum */
     bool ready;      /* records of this view are merged */
@@ -58,12 +63,28 @@ void cluster_init(struct cluster *c, unsigned me, uint64_t all);
 void cluster_view(struct cluster *c, uint64_t view, uint64_t members,
     uint64_t process_left, struct mono now, struct effects *out);
 
+/* cluster_anew - take in what says that the members have to send their records anew.
+ * True: a round has begun; do what is done after a change of membership.
+ *
+ * Where rings fail while they are being formed, Corosync may show a member that it was
+ * alone, and never tell the others.  What it missed meanwhile it can learn only if all
+ * stop where they hear that it begins again, and merge. */
+bool cluster_anew(
+    struct cluster *c, const struct peermsg *msg, struct mono now, struct effects *out);
+
+/* cluster_of_round - whether a SYNC, SYNC_END or WISH is of the round that is now. */
+bool cluster_of_round(const struct cluster *c, const struct peermsg *msg);
+
+/* cluster_record - count @msg of a member, if it is a record. */
+void cluster_record(struct cluster *c, const struct peermsg *msg);
+
 /* cluster_heard - take in a BEAT, SYNC_END or SUSPECT.
  * True: with it all records of the view are there; merge them. */
 bool cluster_heard(
     struct cluster *c, const struct peermsg *msg, struct mono now, struct effects *out);
 
-/* cluster_tick - send what is due: the own beat, word of silent members.
+/* cluster_tick - send what is due: the own beat, word of silent members, the wish that
+ * all begin anew.
  * When to call next. */
 struct mono cluster_tick(struct cluster *c, struct mono now, struct effects *out);
 

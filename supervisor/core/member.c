@@ -26,16 +26,18 @@ member_add(struct member *m, uint32_t key, const struct placement *p, int64_t le
     m->nservices++;
 }
 
+/* The cluster's part is done: all that this member has is sent. */
 static void
-on_view(struct member *m, const struct member_event *ev, struct effects *out)
+begin_round(struct member *m, struct mono now, struct effects *out)
 {
-    cluster_view(&m->cluster, ev->view, ev->members, ev->process_left, ev->now, out);
-    wish_view(&m->cluster.wish, ev->view, 0, NO_SERVICE, out);
+    struct cluster *c = &m->cluster;
+
+    wish_view(&c->wish, c->view, c->round, 0, NO_SERVICE, out);
     m->plan.asked = false; /* it may never come back */
     for (unsigned i = 0; i < m->nservices; i++)
-        service_view(&m->services[i], &m->cluster, ev->now, out);
-    if (ev->view)
-        cluster_sync_end(&m->cluster, out);
+        service_view(&m->services[i], c, now, out);
+    if (c->view)
+        cluster_sync_end(c, out);
 }
 
 /* An order to the active's supervisor cannot be carried out by one that is silent. */
@@ -65,7 +67,7 @@ on_wish(
 {
     struct wishes *w = msg->service ? &m->services[service].wish : &m->cluster.wish;
 
-    if (msg->view == m->cluster.view)
+    if (cluster_of_round(&m->cluster, msg))
         wish_heard(w, &msg->w, m->cluster.ready, service, out);
 }
 
@@ -112,7 +114,12 @@ on_message(struct member *m, const struct member_event *ev, struct effects *out)
     struct cluster *c = &m->cluster;
     unsigned i = msg->service ? find_service(m, msg->service) : NO_SERVICE;
 
-    if (!(c->members & node_bit(msg->from)) || (msg->service && i == NO_SERVICE))
+    if (!(c->members & node_bit(msg->from)))
+        return;
+    if (cluster_anew(c, msg, ev->now, out))
+        begin_round(m, ev->now, out);
+    cluster_record(c, msg);
+    if (msg->service && i == NO_SERVICE)
         return;
     if (msg->kind == PEER_WISH)
         on_wish(m, msg, i, out);
@@ -222,7 +229,8 @@ take_in(struct member *m, const struct member_event *ev, struct effects *out)
 
     switch (ev->kind) {
     case MEMBER_VIEW:
-        on_view(m, ev, out);
+        cluster_view(c, ev->view, ev->members, ev->process_left, ev->now, out);
+        begin_round(m, ev->now, out);
         break;
     case MEMBER_MESSAGE:
         on_message(m, ev, out);

@@ -182,7 +182,7 @@ peer_kind_name(enum peer_kind kind)
 {
     static const char *const names[] = { "beat", "sync", "sync-end", "suspect", "claim",
         "stopped", "taking", "confirm", "active", "failed", "handover", "set", "lost",
-        "steady", "order", "step", "order-done", "wish", "fenced", "forgive" };
+        "steady", "order", "step", "order-done", "wish", "fenced", "forgive", "anew" };
 
     _Static_assert(sizeof names / sizeof names[0] == PEER_NKINDS, "a name for each");
     return names[kind];

@@ -40,6 +40,7 @@ enum peer_kind {
     PEER_FENCED,     /* .node was switched off by fence agents, or the quorum device
                         decided against it */
     PEER_FORGIVE,    /* failures on .node are forgotten: .w.fails of it were .value */
+    PEER_ANEW,       /* records of this .view are lacking in round .value: begin anew */
     PEER_NKINDS
 };
 
@@ -120,10 +121,11 @@ struct peermsg {
     enum peer_kind kind;
     unsigned from;    /* sender: of the transport, never of the message */
     uint32_t service; /* peer_service_key(), 0 if it concerns none */
-    uint64_t view;    /* SYNC, SYNC_END, WISH */
-    struct reign r; /* SYNC: all; SYNC_END: .set, nodes that were fenced; others: epoch,
-                       version, set, mode, shut, doubt; BEAT: .epoch, the
-                       number of the other's last beat (see arbiter.h) */
+    uint64_t view;    /* SYNC, SYNC_END, WISH, ANEW */
+    struct reign r; /* SYNC: all; SYNC_END: .set, nodes that were fenced, .version, how
+                       many SYNC and WISH came just before; others: epoch, version,
+                       set, mode, shut, doubt; BEAT: .epoch, the number of the other's
+                       last beat (see arbiter.h) */
     unsigned node;  /* CLAIM, SUSPECT, HANDOVER, ORDER, FORGIVE */
     int64_t age_us; /* STOPPED: since the last acknowledged beat; -1: never */
     uint32_t flags; /* BEAT, SYNC_END */
@@ -133,8 +135,9 @@ struct peermsg {
     unsigned reason;    /* ORDER_DONE: enum order_reason */
     enum order_what what; /* ORDER */
     enum order_why why;   /* ORDER */
-    uint32_t value;       /* ORDER, FORGIVE; BEAT: ms, time-out of the quorum device */
-    struct wish w;        /* WISH; travels with no other */
+    uint32_t value; /* ORDER, FORGIVE; SYNC, SYNC_END, WISH, ANEW: round of the view;
+                       BEAT: ms, time-out of the quorum device */
+    struct wish w;  /* WISH; travels with no other */
     char text[PEER_TEXT];
 };
 

@@ -33,8 +33,22 @@ newer(uint64_t epoch, uint32_t version, uint64_t than_epoch, uint32_t than_versi
     return epoch > than_epoch || (epoch == than_epoch && version > than_version);
 }
 
-/* The newer record wins.  Equal ones differ only by what is not counted as a change:
- * a clone that was lost, gates that turned out to be shut. */
+/* Equal ones differ by what is not counted as a change: a clone that was lost, gates
+ * that turned out to be shut.  Or the active node crashed before it heard of its own
+ * last change, and counted its fall in the place of that one: it has fallen. */
+static void
+merge_equal(struct reign *into, const struct reign *r)
+{
+    struct reign both = r->phase == SERVICE_DOWN ? *r : *into;
+
+    both.set = into->set & r->set;
+    both.shut = into->shut | r->shut;
+    both.doubt = into->doubt | r->doubt;
+    both.strikes = into->strikes > r->strikes ? into->strikes : r->strikes;
+    *into = both;
+}
+
+/* The newer record wins. */
 static void
 merge(struct reign *into, const struct reign *r)
 {
@@ -42,11 +56,8 @@ merge(struct reign *into, const struct reign *r)
 
     if (newer(r->epoch, r->version, into->epoch, into->version))
         *into = *r;
-    else if (r->epoch == into->epoch && r->version == into->version) {
-        into->set &= r->set;
-        into->shut |= r->shut;
-        into->strikes = into->strikes > r->strikes ? into->strikes : r->strikes;
-    }
+    else if (r->epoch == into->epoch && r->version == into->version)
+        merge_equal(into, r);
     into->floor = floor;
 }
 
@@ -90,6 +101,7 @@ service_sync(struct service *s, const struct cluster *c, struct effects *out)
     msg->kind = PEER_SYNC;
     msg->service = s->key;
     msg->view = c->view;
+    msg->value = c->round;
     msg->r =
         s->own.durable; /* others may have merged without us: see service_persist() */
     if (s->own.voted > msg->r.floor)
@@ -122,7 +134,7 @@ service_view(
         s->own.pending = false; /* out of the group: nothing comes back */
     else
         service_sync(s, c, out);
-    wish_view(&s->wish, c->view, s->key, s->index, out);
+    wish_view(&s->wish, c->view, c->round, s->key, s->index, out);
 }
 
 /* It serves: the order that led there has ended, wherever that is. */
@@ -157,7 +169,7 @@ service_take_record(struct service *s, const struct cluster *c,
 {
     struct reign was = s->r;
 
-    if (msg->view != c->view)
+    if (!cluster_of_round(c, msg))
         return;
     merge(&s->merged, &msg->r);
     if (!c->ready)

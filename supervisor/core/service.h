@@ -98,7 +98,7 @@ void service_init(struct service *s, unsigned index, uint32_t key,
     const struct placement *p, int64_t lease_ms, const struct reign *recorded,
     const struct wish *wish);
 
-/* service_view - the membership changed: a claim is void, an order that has not
+/* service_view - a round of a view begins: a claim is void, an order that has not
  * stopped the service yet comes to nothing; the own record is broadcast. */
 void service_view(
     struct service *s, const struct cluster *c, struct mono now, struct effects *out);

@@ -24,8 +24,8 @@ keep(struct wishes *w, unsigned service, struct effects *out)
 }
 
 void
-wish_view(struct wishes *w, uint64_t view, uint32_t key, unsigned service,
-    struct effects *out)
+wish_view(struct wishes *w, uint64_t view, uint32_t round, uint32_t key,
+    unsigned service, struct effects *out)
 {
     struct peermsg *msg;
 
@@ -36,6 +36,7 @@ wish_view(struct wishes *w, uint64_t view, uint32_t key, unsigned service,
     msg->kind = PEER_WISH;
     msg->service = key;
     msg->view = view;
+    msg->value = round;
     msg->w = w->durable;
 }
 

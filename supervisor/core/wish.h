@@ -17,10 +17,10 @@ struct wishes {          /* of the cluster, or of a service */
     struct wish durable; /* the newest this node ever had: never forgotten */
 };
 
-/* wish_view - the membership changed: broadcast the own, if there ever was one.
+/* wish_view - a round of @view begins: broadcast the own, if there ever was one.
  * @key  of the service, or 0 */
-void wish_view(struct wishes *w, uint64_t view, uint32_t key, unsigned service,
-    struct effects *out);
+void wish_view(struct wishes *w, uint64_t view, uint32_t round, uint32_t key,
+    unsigned service, struct effects *out);
 
 /* wish_heard - a WISH of this view.  @ready: after the others were merged. */
 void wish_heard(struct wishes *w, const struct wish *theirs, bool ready,

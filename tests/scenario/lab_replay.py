@@ -80,7 +80,10 @@ class Talk:
                     total.setdefault(kind, {}).setdefault(k, 0)
                     total[kind][k] += n
             return all(total.get(k, {}).get("answers", 0) > 5 for k in self.kinds)
-        self.lab.wait("answers to all of %s" % self.kinds, all_kinds, 30)
+        try:
+            self.lab.wait("answers to all of %s" % self.kinds, all_kinds, 30)
+        except Failure as e:
+            raise Failure("%s; reported: %s %s" % (e, total, wrongs))
         return total, wrongs
 
     def stop(self):

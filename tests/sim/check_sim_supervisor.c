@@ -3,8 +3,9 @@
  * check_sim_supervisor.c - supervisors in whole simulated clusters: storms of faults by
  * seed, planted mistakes that the storms must find, and a few stories.
  *
- *   check_sim_supervisor FROM TO   run these seeds and print the first that fails, with
- *                                  its transcript if SIM_TRACE is set */
+ *   check_sim_supervisor FROM TO [MUTANT]
+ *     run these seeds and print the first that fails, with its transcript if SIM_TRACE
+ * is set; with the planted mistake of this number, from 0 */
 #include "tests/sim/sim.h"
 
 #include <check.h>
@@ -14,11 +15,11 @@
 
 #define SEEDS 4000 /* of a test run, in batches */
 #define BATCH 250
-#define MUTANT_SEEDS 6000 /* a mutant must be found within */
+#define MUTANT_SEEDS 20000 /* a mutant must be found within */
 
 static struct sim s;
 
-/* One blow; a and b are nodes drawn at random.  16 and 17: an order as well. */
+/* One blow; a and b are nodes drawn at random.  17 and 18: an order as well. */
 static void
 strike(uint64_t which, unsigned a, unsigned b)
 {
@@ -62,10 +63,13 @@ strike(uint64_t which, unsigned a, unsigned b)
     case 14:
         sim_switchover(&s, a, b);
         break;
-    case 16:
     case 17:
+    case 18:
         sim_order(&s, a, 1 + (enum order_what)sim_random(&s, WHAT_N - 1),
             sim_random(&s, 3) ? b : 0, (uint32_t)sim_random(&s, 2));
+        break;
+    case 16:
+        group_slip(&s, a);
         break;
     default:
         s.node[a].engine.refuse = true;
@@ -90,7 +94,7 @@ storm(uint64_t seed, unsigned nodes, unsigned rounds, const struct sim_mutant *m
         unsigned a = 1 + (unsigned)sim_random(&s, nodes);
         unsigned b = 1 + (unsigned)sim_random(&s, nodes);
 
-        strike(sim_random(&s, mutant ? 16 : 18), a, b);
+        strike(sim_random(&s, mutant ? 17 : 19), a, b);
         sim_run_ms(&s, (int64_t)sim_random(&s, sim_random(&s, 3) ? 80 : 900));
     }
 }
@@ -300,6 +304,26 @@ START_TEST(the_active_node_is_cut_off_and_comes_back)
 }
 END_TEST
 
+/* ... and then an order of the cluster reaches it as ever. */
+START_TEST(a_node_was_alone_and_nobody_saw_it)
+{
+    begin_story(1);
+    group_slip(&s, 3);
+    sim_run_ms(&s, 1000);
+    sim_switchover(&s, 2, 2);
+    end_story(1000, "quorum-lost 1\n"
+                    "quorum-gained 1\n"
+                    "order node 2 epoch 1 set 0\n"
+                    "order handover 1\n"
+                    "handover node 2 epoch 1 set c\n"
+                    "taking node 2 epoch 2 set c\n"
+                    "active node 2 epoch 2 set 0\n"
+                    "order-done node 2 epoch 2 set 0\n"
+                    "set node 2 epoch 2 set 2\n"
+                    "set node 2 epoch 2 set a\n");
+}
+END_TEST
+
 START_TEST(the_supervisor_of_the_active_node_hangs)
 {
     begin_story(2);
@@ -313,12 +337,12 @@ START_TEST(the_supervisor_of_the_active_node_hangs)
 END_TEST
 
 static int
-run_by_hand(uint64_t from, uint64_t to)
+run_by_hand(uint64_t from, uint64_t to, const struct sim_mutant *mutant)
 {
     uint64_t steps = 0, takeovers = 0, starts = 0, lost = 0, moved = 0;
 
     for (uint64_t seed = from; seed < to; seed++) {
-        bool ok = run_seed(seed, NULL);
+        bool ok = run_seed(seed, mutant);
 
         if (!ok) {
             printf("%sseed %lu: %s\n", s.trace ? s.trace : "", (unsigned long)seed,
@@ -346,13 +370,15 @@ main(int argc, char **argv)
     SRunner *runner = srunner_create(suite);
     int failed;
 
-    if (argc == 3)
-        return run_by_hand(strtoull(argv[1], NULL, 0), strtoull(argv[2], NULL, 0));
+    if (argc >= 3)
+        return run_by_hand(strtoull(argv[1], NULL, 0), strtoull(argv[2], NULL, 0),
+            argc > 3 ? &sim_mutants[strtoul(argv[3], NULL, 0) % SIM_MUTANTS] : NULL);
     tcase_add_test(tc, the_active_node_crashes);
     tcase_add_test(tc, switchover_to_another_node);
     tcase_add_test(tc, the_target_refuses);
     tcase_add_test(tc, the_target_crashes);
     tcase_add_test(tc, the_active_node_is_cut_off_and_comes_back);
+    tcase_add_test(tc, a_node_was_alone_and_nobody_saw_it);
     tcase_add_test(tc, the_supervisor_of_the_active_node_hangs);
     tcase_add_loop_test(tc, safe_and_live, 0, SEEDS / BATCH);
     tcase_add_loop_test(tc, mutant_is_found, 0, SIM_MUTANTS);

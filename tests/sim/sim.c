@@ -240,8 +240,6 @@ carry_out(struct sim *s, unsigned node, const struct effects *out)
     }
 }
 
-/* After an entry of the log has been taken in, the record is the same on every node
- * that has read so far: compared by a hash per entry. */
 static uint64_t
 wish_hash(const struct wish *w, uint64_t h)
 {
@@ -271,6 +269,9 @@ record_hash(const struct service *v, const struct cluster *c)
     return wish_hash(&v->wish.w, wish_hash(&c->wish.w, h)) | 1;
 }
 
+/* After an entry of the log has been taken in, the record is the same on every node
+ * that has read so far: compared by a hash per entry.  On one that slipped from the
+ * next round on; until then it has merged less. */
 static void
 compare(struct sim *s, unsigned node, const struct member_event *ev)
 {
@@ -278,7 +279,8 @@ compare(struct sim *s, unsigned node, const struct member_event *ev)
     struct sim_ring *ring = &s->ring[ev->view - 1];
     uint64_t h = record_hash(&m->services[0], &m->cluster);
 
-    if (!m->cluster.ready || m->cluster.view != ev->view)
+    if (!m->cluster.ready || m->cluster.view != ev->view ||
+        (m->cluster.view == s->node[node].slipped && !m->cluster.round))
         return;
     if (!ring->hash[ev->epoch])
         ring->hash[ev->epoch] = h;
@@ -361,6 +363,9 @@ handle(struct sim *s, const struct sim_event *ev)
         break;
     case SIM_REFORM:
         group_reform(s);
+        break;
+    case SIM_SLIPPED:
+        group_slipped(s, ev);
         break;
     case SIM_QUORUM:
         in.kind = MEMBER_QUORUM;

@@ -32,6 +32,7 @@ enum sim_what {
     SIM_TICK,       /* timer of a supervisor */
     SIM_RING,       /* the next entry of a ring reaches a node */
     SIM_REFORM,     /* Corosync has noticed */
+    SIM_SLIPPED,    /* who was alone for a moment is back */
     SIM_QUORUM,     /* ... and says so */
     SIM_ORDER,      /* an order reaches an engine */
     SIM_TO_SUPER,   /* a word of the engine reaches its supervisor */
@@ -97,7 +98,8 @@ struct sim_row { /* of the journal: what survives a crash */
 struct sim_node {
     struct member core;
     bool up, corosync_up, hung;
-    bool joined; /* this supervisor, not one before it, is in the group */
+    bool joined;      /* this supervisor, not one before it, is in the group */
+    uint64_t slipped; /* view that it was shown once more, and not the others */
     uint64_t gen;
     struct reign disk;
     struct wish wishes[2]; /* on disk: of the cluster, of the service */
@@ -117,7 +119,7 @@ struct sim_node {
 struct sim_ring {
     uint64_t id, nodes, members;
     unsigned n, room, read; /* entries; the furthest that anyone has read */
-    struct peermsg *log;    /* owned */
+    struct peermsg *log;    /* owned; of .from 0: goes to nobody */
     uint64_t *hash; /* owned; record after each entry, 0: nobody was there yet */
 };
 
@@ -220,6 +222,8 @@ int64_t sim_local(const struct sim *s, unsigned node, int64_t t);
 void group_broadcast(struct sim *s, unsigned node, const struct peermsg *msg);
 void group_reform(struct sim *s);
 void group_ring(struct sim *s, const struct sim_event *ev);
+void group_slip(struct sim *s, unsigned node);
+void group_slipped(struct sim *s, const struct sim_event *ev);
 void group_inbox(struct sim *s, unsigned node);
 void group_queue(struct sim *s, unsigned node, const struct member_event *ev);
 void engine_boot(struct sim *s, unsigned node);

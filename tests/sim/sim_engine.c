@@ -55,13 +55,14 @@ engine_report_to(struct sim *s, unsigned node)
 {
     const struct sim_engine *e = &s->node[node].engine;
     struct member_event ev = { .kind = MEMBER_REPORT };
+    bool freezing = e->frozen && e->order.op == ENGINE_HANDOVER;
 
     ev.report = (struct engine_report){ .role = e->role,
         .epoch = e->epoch,
         .seen = e->floor,
-        .running = e->serving,
-        .frozen = e->frozen,
-        .busy = e->taking,
+        .running = e->serving && !e->frozen,
+        .frozen = e->frozen && !freezing,
+        .busy = e->taking || freezing,
         .clone = e->clone,
         .required = e->required,
         .ready = e->ready };
@@ -318,6 +319,7 @@ on_progress(struct sim *s, const struct sim_event *ev)
             answer(s, ev->node,
                 &(struct effect){ .op = ENGINE_HANDOVER, .r.epoch = e->epoch }, true,
                 -1);
+            engine_report_to(s, ev->node); /* one that heard "busy" asks again */
         } else if (s->now - e->order_since > 300000) {
             e->frozen = false;
             answer(s, ev->node, &e->order, false, -1);

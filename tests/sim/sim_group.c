@@ -86,7 +86,7 @@ hand_on(struct sim *s, unsigned node)
 
     ev.view = ring->id; /* for the comparison of records, see sim_feed() */
     ev.epoch = nd->cursor++;
-    if (nd->joined)
+    if (nd->joined && ev.msg.from)
         group_queue(s, node, &ev);
 }
 
@@ -98,8 +98,8 @@ group_ring(struct sim *s, const struct sim_event *ev)
     if (!nd->corosync_up || ev->gen != nd->ring)
         return;
     nd->delivering = false;
-    if (stalled(s, &s->ring[nd->ring]))
-        return;
+    if (stalled(s, &s->ring[nd->ring]) || nd->cursor >= s->ring[nd->ring].n)
+        return; /* of before it slipped */
     hand_on(s, ev->node);
     wake(s, ev->node);
 }
@@ -165,8 +165,10 @@ leave(struct sim *s, unsigned r, uint64_t stay, unsigned into)
     for (unsigned k = cut; k < s->ring[r].n; k++) {
         struct peermsg msg = s->ring[r].log[k];
 
-        if (stay & node_bit(msg.from) && s->node[msg.from].up)
-            append(s, into, &msg);
+        if (!(stay & node_bit(msg.from)) || !s->node[msg.from].up)
+            continue;
+        append(s, into, &msg);
+        s->ring[r].log[k].from = 0; /* it never was on the wire of the old ring */
     }
 }
 
@@ -238,4 +240,62 @@ group_reform(struct sim *s)
             stalled(s, ring))
             form(s, nodes, members);
     }
+}
+
+/* Corosync's flaw: where rings fail while they are being formed, one that was alone for
+ * a moment is shown that, and the others never hear of it. */
+void
+group_slip(struct sim *s, unsigned node)
+{
+    struct sim_node *nd = &s->node[node];
+    unsigned of = nd->ring;
+
+    if (!nd->up || !nd->joined || stalled(s, &s->ring[of]) ||
+        s->ring[of].nodes == node_bit(node))
+        return;
+    sim_trace(s, "== %u is alone, the others do not hear of it", node);
+    form(s, node_bit(node), node_bit(node));
+    sim_push(
+        s, &(struct sim_event){ .at = s->now + 2000 + (int64_t)sim_random(s, 300000),
+               .what = SIM_SLIPPED,
+               .node = node,
+               .from = of,
+               .gen = nd->ring });
+}
+
+/* It comes back to what the others think it never left, and reads on where they are. */
+void
+group_slipped(struct sim *s, const struct sim_event *ev)
+{
+    struct sim_node *nd = &s->node[ev->node];
+    struct sim_ring *ring = &s->ring[ev->from];
+    unsigned at = 0;
+
+    if (nd->ring != ev->gen || !nd->joined)
+        return;
+    for (unsigned i = 1; i < s->n; i++) {
+        if (i == ev->node || !(ring->nodes & node_bit(i)))
+            continue;
+        if (s->node[i].ring != ev->from || !s->node[i].corosync_up ||
+            !sim_linked(s, i, ev->node))
+            return; /* a new ring of all is coming */
+        at = s->node[i].cursor > at ? s->node[i].cursor : at;
+    }
+    leave(s, nd->ring, node_bit(ev->node), ev->from);
+    nd->ring = ev->from;
+    nd->cursor = at;
+    nd->delivering = false;
+    nd->slipped = ring->id;
+    sim_trace(s, "== %u is back", ev->node);
+    group_queue(s, ev->node,
+        &(struct member_event){ .kind = MEMBER_VIEW,
+            .view = ring->id,
+            .members = ring->members,
+            .process_left = ring->nodes & ~ring->members });
+    sim_push(s, &(struct sim_event){ .at = s->now + 500 + (int64_t)sim_random(s, 4000),
+                    .what = SIM_QUORUM,
+                    .node = ev->node });
+    for (unsigned i = 1; i < s->n; i++)
+        if (ring->nodes & node_bit(i))
+            wake(s, i);
 }

@@ -282,11 +282,13 @@ must_clear(struct driving *d)
     return may_serve(d) && d->s->r.mode == MODE_START && d->s->own.holds;
 }
 
+/* Never what was voted against: an engine that was restarted does not remember that it
+ * was fenced, and would lend its voice to the lease of before once more. */
 static bool
 must_follow(struct driving *d)
 {
     return !we_are_active(d) && d->s->own.followed != d->s->r.epoch &&
-           d->s->own.fenced <= d->s->r.epoch;
+           d->s->own.fenced <= d->s->r.epoch && !service_outvoted(d->s);
 }
 
 static bool

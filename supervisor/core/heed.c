@@ -45,9 +45,10 @@ report_of_active(struct service *s, const struct engine_report *report)
 {
     struct conduct *own = &s->own;
     bool same = report->role == ROLE_ACTIVE && report->epoch == s->r.epoch;
+    bool asked = own->busy && own->op <= ENGINE_RESUME && own->op_epoch == s->r.epoch;
 
-    if (own->ordered != s->r.epoch || (same && report->busy))
-        return;
+    if (own->ordered != s->r.epoch || (same && report->busy) || asked)
+        return; /* its answer will tell */
     if (same && report->frozen)
         own->handed = s->r.epoch;
     else if (same && report->running)

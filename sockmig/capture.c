@@ -175,6 +175,8 @@ void
 capture_go(struct engine *e)
 {
     follow_policy(e);
+    if (serves(e))
+        capture_hear(e);
     release_out(e);
     deliver(e, hands_over(e) ? HELD_FREE : rule(e, PACKET_IN));
     if (!capture_logs(e))
@@ -312,10 +314,12 @@ void
 capture_discard_in(struct engine *e)
 {
     struct capture *c = &e->capture;
-    struct held_batch batch = held_drop(&c->in);
+    struct held_batch batch;
     uint8_t record[PLOG_SMALL];
     uint64_t lsn;
 
+    capture_hear(e);
+    batch = held_drop(&c->in);
     if (batch.count == 0)
         return;
     if (capture_logs(e)) {

@@ -29,6 +29,7 @@ struct capture {
     struct loop_io *in_io, *out_io;
     struct rest *rest; /* neither queue is looked at meanwhile */
     bool rests, waits; /* in .rest; between capture_wait() and capture_look() */
+    bool deaf;         /* input stays in the kernel's queue until the service runs */
     struct held in, out;
     struct flows *flows;
     struct mcast *mcast;
@@ -78,6 +79,10 @@ void capture_stable(struct engine *e, uint32_t mark); /* the newest one is stabl
  * while it wakes is the replay's. */
 void capture_wait(struct engine *e);
 void capture_look(struct engine *e);
+
+/* capture_deafen - input is not looked at until the service runs, or is discarded: what
+ * comes before the replay has ended is judged by what the replay has found. */
+void capture_deafen(struct engine *e);
 
 /* capture_go - let go and deliver what may go now. */
 void capture_go(struct engine *e);

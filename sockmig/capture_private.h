@@ -15,6 +15,8 @@ bool capture_append(
 
 void capture_read_in(struct engine *e); /* all that is in the ingress queue */
 
+void capture_hear(struct engine *e); /* ends capture_deafen() */
+
 /* The loop's callbacks: a queue has packets, a rest is over. */
 void capture_on_in(struct loop_io *io, int fd, int events, void *engine);
 void capture_on_out(struct loop_io *io, int fd, int events, void *engine);

@@ -37,7 +37,7 @@ take_in(const struct nfq_packet *q, void *arg)
 
     c->last_in = q->id;
     known = packet_parse(&pkt, PACKET_IN, q->data, q->size);
-    if (known && !replayer_hears(e, &pkt)) {
+    if (known && ((c->deaf && replayer_awaits(e, &pkt)) || !replayer_hears(e, &pkt))) {
         nfq_drop(c->in_queue, q->id);
         return;
     }
@@ -105,7 +105,7 @@ drop_anchor(struct capture *c)
 static void
 look_at_events(struct capture *c)
 {
-    loop_io_events(c->in_io, c->rests ? 0 : LOOP_READ);
+    loop_io_events(c->in_io, c->rests || c->deaf ? 0 : LOOP_READ);
     loop_io_events(c->out_io, c->rests || c->waits ? 0 : LOOP_READ);
 }
 
@@ -191,7 +191,7 @@ void
 capture_on_rested(void *arg)
 {
     struct engine *e = arg;
-    bool in = read_in(e);
+    bool in = !e->capture.deaf && read_in(e);
     bool out = !e->capture.waits && !replayer_runs(e) && read_out(e);
 
     have_read(e, in || out);
@@ -209,4 +209,23 @@ capture_look(struct engine *e)
 {
     e->capture.waits = false;
     look_at_events(&e->capture);
+}
+
+void
+capture_deafen(struct engine *e)
+{
+    e->capture.deaf = true;
+    look_at_events(&e->capture);
+}
+
+void
+capture_hear(struct engine *e)
+{
+    struct capture *c = &e->capture;
+
+    if (!c->deaf)
+        return;
+    capture_read_in(e);
+    c->deaf = false;
+    look_at_events(c);
 }

@@ -118,6 +118,7 @@ void
 engine_hold(struct engine *e)
 {
     e->hold_until = mono_add_ms(mono_clock(), HOLD_OPEN_MS);
+    capture_deafen(e);
     gate_lease(e->gate, beats_boottime_ns() + HOLD_OPEN_MS * 1000000ull);
     FAULT_POINT("hold-open");
     engine_announce(e);

@@ -80,6 +80,7 @@ do_takeover(struct engine *e)
     FAULT_POINT("takeover-reigning");
     capture_discard_out(e);
     capture_wait(e);
+    capture_deafen(e);
     e->open = true;
     if (e->capture.wanted == CONF_COLD)
         order_trace(e, TRACE_START);

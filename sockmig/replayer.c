@@ -4,6 +4,7 @@
 #include "lib/fault.h"
 #include "lib/fd.h"
 #include "lib/log.h"
+#include "sockmig/answers.h"
 #include "sockmig/boost.h"
 #include "sockmig/ckpt/tcp.h"
 #include "sockmig/engine.h"
@@ -39,7 +40,10 @@ struct replayer {
     struct replay *machine;
     struct reqsk *reqsk;       /* borrowed; NULL: this kernel can not */
     struct outgoing *outgoing; /* owned: to clients, when the outside opens */
-    struct loop_timer *timer;  /* owned */
+    struct answers *answers;   /* owned: those that may have to be sent again */
+    struct reqsk_key half;     /* half open: what is sent next is its answer */
+    bool answering;
+    struct loop_timer *timer; /* owned */
     bool running, watching;
     struct boost boost;     /* while .running */
     uint32_t last_out;      /* id of the newest packet swallowed */
@@ -99,12 +103,22 @@ flow_text(const struct flow_key *flow, char *text, size_t size)
         ends.local, flow->local_port);
 }
 
-static void
+static struct reqsk_key
+reqsk_key(const struct flow_key *flow)
+{
+    struct reqsk_key key = { .family = flow->version == 4 ? AF_INET : AF_INET6,
+        .local_port = flow->local_port,
+        .remote_port = flow->remote_port };
+
+    memcpy(key.local, flow->local, sizeof key.local);
+    memcpy(key.remote, flow->remote, sizeof key.remote);
+    return key;
+}
+
+static struct reqsk_key
 make_again(struct replayer *r, const struct replay_request *q)
 {
-    struct reqsk_key key = { .family = q->key.version == 4 ? AF_INET : AF_INET6,
-        .local_port = q->key.local_port,
-        .remote_port = q->key.remote_port };
+    struct reqsk_key key = reqsk_key(&q->key);
     struct reqsk_attributes a = { .remote_isn = q->client_isn,
         .local_isn = q->server_isn,
         .mss = q->mss,
@@ -117,10 +131,9 @@ make_again(struct replayer *r, const struct replay_request *q)
         .remote_ts = q->rcv_tsval,
         .local_ts = q->rcv_tsecr };
 
-    memcpy(key.local, q->key.local, sizeof key.local);
-    memcpy(key.remote, q->key.remote, sizeof key.remote);
     if (!r->reqsk || reqsk_add(r->reqsk, &key, &a) < 0)
         r->unmade++;
+    return key;
 }
 
 /* A connection that cannot go on byte-exact is reset, and said so (promise P4). */
@@ -199,11 +212,15 @@ carry_out(struct engine *e, const struct replay_effect *effect)
         make_again(r, &effect->request);
         break;
     case REPLAY_HALF_OPEN:
-        make_again(r, &effect->request);
+        r->half = make_again(r, &effect->request);
+        r->answering = r->reqsk != NULL;
         r->grace = mono_add_ms(mono_clock(), GRACE_MS);
         break;
     case REPLAY_SEND:
         outgoing_add(r->outgoing, effect->packet, effect->size);
+        if (r->answering)
+            answers_add(r->answers, &r->half, effect->packet, effect->size);
+        r->answering = false;
         break;
     case REPLAY_DIVERGED:
         say_diverged(e, effect);
@@ -268,7 +285,8 @@ replayer_begin(struct engine *e)
 
     FAULT_POINT("takeover-replay");
     r->running = true;
-    r->watching = false;
+    r->watching = r->answering = false;
+    answers_clear(r->answers);
     r->reason[0] = '\0';
     r->ndivergences = 0;
     r->epoch = e->last_wake_epoch;
@@ -288,6 +306,19 @@ void
 replayer_opened(struct engine *e)
 {
     outgoing_send(e->replayer->outgoing);
+    answers_sent(e->replayer->answers, mono_clock());
+}
+
+bool
+replayer_awaits(const struct engine *e, const struct packet *pkt)
+{
+    const struct replayer *r = e->replayer;
+    struct reqsk_key key;
+
+    if (r->grace.us == 0 || !r->reqsk || !packet_is_tcp(pkt))
+        return false;
+    key = reqsk_key(&pkt->key);
+    return reqsk_waits(r->reqsk, &key);
 }
 
 bool
@@ -326,6 +357,7 @@ replayer_tick(struct engine *e)
     struct replayer *r = e->replayer;
 
     replayer_watch(e);
+    answers_look(r->answers, mono_clock(), r->reqsk, r->outgoing);
     if (r->grace.us == 0 || mono_before(mono_clock(), r->grace))
         return;
     r->grace.us = 0;
@@ -344,6 +376,7 @@ replayer_stop(struct engine *e)
     r->grace.us = r->end.us = 0;
     loop_timer_stop(r->timer);
     outgoing_clear(r->outgoing);
+    answers_clear(r->answers);
     if (r->reqsk)
         reqsk_clear(r->reqsk);
 }
@@ -417,6 +450,9 @@ replayer_open(struct engine *e)
     if (!r->memory)
         return -ENOMEM;
     r->machine = replay_init(r->memory, &sizes);
+    r->answers = answers_new();
+    if (!r->answers)
+        return -ENOMEM;
     r->timer = loop_timer_new(e->loop, on_timer, e);
     ret = outgoing_new(gate_cell_netns(e->gate), gate_raw(e->gate), &r->outgoing);
     if (ret < 0) {

@@ -34,6 +34,12 @@ void replayer_turn(struct engine *e); /* output may be there */
  */
 void replayer_opened(struct engine *e);
 
+/* replayer_awaits - whether @pkt is of a half-open connection that is still waited for.
+ * One that was queued while the replay ran has passed the place where it would have
+ * been recognized: delivered, it would be answered with a reset, or a SYN of it with
+ * another number than before.  The client sends it again.  A system call for TCP. */
+bool replayer_awaits(const struct engine *e, const struct packet *pkt);
+
 /* replayer_passes - after the end: whether output packet @pkt may leave.
  * replayer_hears - whether input packet @pkt may be delivered.
  * replayer_watch - after a batch of them. */

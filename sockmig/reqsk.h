@@ -12,8 +12,8 @@
  * reset, but:
  *
  * - a SYN with another number: the peer begins afresh.  The entry is removed, the
- *   kernel answers.  The same SYN again is dropped: until reqsk_clear() a client that
- *   never saw its answer waits.
+ *   kernel answers.  The same SYN again is dropped: a client that never saw its answer
+ *   gets it from answers.h.
  * - a RST at the expected place: the entry is removed.
  *
  * The entry is removed when it was used.  It stays, and the segment is dropped so that

@@ -71,7 +71,8 @@ enum replay_what {
                          stall limit finds out what it meant */
     REPLAY_REBUILD,   /* .request into the TUN's map; its packet comes next */
     REPLAY_HALF_OPEN, /* .request into the map for the grace time on eth0: its first
-                         acknowledgement comes from the client, after the opening */
+                         acknowledgement comes from the client, after the opening.  Its
+                         SYN-ACK is the next REPLAY_SEND */
     REPLAY_SEND,      /* .packet to the client when the outside opens: swallowed output
                          that the client has not acknowledged, the SYN-ACK of a half-open
                          connection, a reset, or what shortens its waiting */

@@ -8,11 +8,12 @@ random   one connection each, "r" requests      udp      datagrams, 1 in 8 of 40
 bulk     one connection each, 20 requests of 7000 bytes under way at a time
 
 Lines on stdin: `report` prints what happened since it was asked last, as JSON; `half N
-ADDRESS` makes connections whose last packet of the handshake is lost; `whole` lets them
-go on and prints how each fared; `stop`.
+ADDRESS` makes connections whose last packet of the handshake is lost; `deaf N ADDRESS` begins
+some of which the second one is lost; `whole` lets them go on and prints how each fared; `stop`.
 """
 import errno
 import json
+import select
 import socket
 import subprocess
 import sys
@@ -21,6 +22,7 @@ import time
 
 PORT = int(sys.argv[1])
 HALF_PORTS = (20000, 20099)
+DEAF_PORTS = (20100, 20199)
 lock = threading.Lock()
 counts = {}
 wrongs = []
@@ -155,6 +157,23 @@ def drop_acks(how, address):
                     "--sport", "%d:%d" % HALF_PORTS, "!", "--syn", "-j", "DROP"], check=True)
 
 
+def drop_answers(how, address):
+    subprocess.run(["ip6tables" if ":" in address else "iptables", "-w", how, "INPUT", "-p", "tcp",
+                    "--dport", "%d:%d" % DEAF_PORTS, "-j", "DROP"], check=True)
+
+
+def deaf(number, address, base):
+    """The server's SYN-ACK is lost, and so is its next one."""
+    drop_answers("-A", address)
+    made = []
+    for i in range(number):
+        s = connection(address, base + i)
+        s.setblocking(False)
+        s.connect_ex((address, PORT))
+        made.append((s, address))
+    return made
+
+
 def half(number, address, base):
     """The server's SYN-ACK came, our acknowledgement of it is lost."""
     drop_acks("-A", address)
@@ -166,11 +185,15 @@ def half(number, address, base):
     return made
 
 
-def whole(made):
-    drop_acks("-D", made[0][1])
+def whole(made, unheard):
+    for them, let in ((made, drop_acks), (unheard, drop_answers)):
+        if them:
+            let("-D", them[0][1])
     result = {"right": 0, "wrong": []}
-    for s, _ in made:
+    for s, _ in made + unheard:
         try:
+            select.select([], [s], [], 20)
+            s.settimeout(20)
             s.sendall(b"e half\n")
             got = line_of(s)
             if got == "1 half":
@@ -188,7 +211,7 @@ def say(what):
 
 
 def main():
-    made, base = [], HALF_PORTS[0]
+    made, base, unheard, deaf_base = [], HALF_PORTS[0], [], DEAF_PORTS[0]
     for spec in sys.argv[2:]:
         kind, number, address = spec.split(":", 2)
         work = {"births": births, "udp": udp, "bulk": bulk}.get(kind, steady)
@@ -206,8 +229,13 @@ def main():
             made = half(int(words[1]), words[2], base)
             base += len(made)
             say({"half": len(made)})
+        elif words[0] == "deaf":
+            unheard = deaf(int(words[1]), words[2], deaf_base)
+            deaf_base += len(unheard)
+            say({"deaf": len(unheard)})
         elif words[0] == "whole":
-            say(whole(made))
+            say(whole(made, unheard))
+            made, unheard = [], []
         elif words[0] == "stop":
             break
     stopping.set()

@@ -137,6 +137,34 @@ kill_service(struct target *t, pid_t init)
     cell_kill(init);
 }
 
+static bool
+has_child(pid_t pid)
+{
+    char path[64], text[16];
+    size_t n = 0;
+    FILE *f;
+
+    snprintf(path, sizeof path, "/proc/%d/task/%d/children", pid, pid);
+    f = fopen(path, "r");
+    if (!f)
+        die(path, -errno, NULL);
+    n = fread(text, 1, sizeof text, f);
+    fclose(f);
+    return n > 0;
+}
+
+/* A busy machine lets it wait before it heeds the disturbance. */
+static void
+disturb(const struct service *s, struct target *t, pid_t pid)
+{
+    if (!s->disturb())
+        die("disturbing it", -EPROTO, NULL);
+    for (unsigned i = 0; i < 1000 && !has_child(pid); i++)
+        serve(t, 10);
+    if (!has_child(pid))
+        die("the disturbance", -ETIMEDOUT, NULL);
+}
+
 /* As the engine's thread: what it makes inherits this until it is woken. */
 static void
 set_realtime(bool on)
@@ -148,8 +176,8 @@ set_realtime(bool on)
 
 /* Checkpoints up to the last one; the clone that has them all. */
 static struct clone *
-follow(
-    const struct service *s, struct target *t, struct cell_conf *conf, unsigned round)
+follow(const struct service *s, struct target *t, struct cell_conf *conf,
+    unsigned round, pid_t pid)
 {
     struct clone *c = NULL;
 
@@ -163,11 +191,8 @@ follow(
         }
         serve(t, 3 + (int)(random() % 20));
     }
-    if (s->disturb && round % 4 == 1) {
-        if (!s->disturb())
-            die("disturbing it", -EPROTO, NULL);
-        serve(t, 10);
-    }
+    if (s->disturb && round % 4 == 1)
+        disturb(s, t, pid);
     if (s->has_clients) {
         netlab_plug(&lab, "nobody");
         checkpoint(t, conf, &c, true);
@@ -194,7 +219,7 @@ takeover(const struct service *s, struct cell_conf *conf, unsigned round, pid_t 
         die("target_attach", ret, &why);
     conf->netns = to ? lab.standby : lab.primary;
     set_realtime(true);
-    c = follow(s, t, conf, round);
+    c = follow(s, t, conf, round, *pid);
     kill_service(t, *init);
     ret = clone_wake(c, &request, pid, &lost, &timings[round], &why);
     set_realtime(false);

@@ -14,7 +14,7 @@ struct service {
     /* It runs and is ready; it went on since the last call without any error. */
     bool (*begin)(const struct netlab *lab, const char *log);
     bool (*goes_on)(const struct netlab *lab, const char *log);
-    bool (*disturb)(void); /* shortly before a takeover; NULL: nothing to do */
+    bool (*disturb)(void); /* has it make a child; NULL: nothing to do */
     void (*end)(void);     /* of its clients; NULL: none */
 };
 

@@ -185,12 +185,12 @@ ignores_when_it_got_the_vote(struct member *m, struct member_event *ev)
 }
 
 static const struct sim_mutant mutants[] = {
-    { "the lease asks nobody", NULL, NULL },
-    { "the device's vote counts at once", wins_at_once, NULL },
-    { "who lost asks again", tries_again, NULL },
-    { "who never met the other decides", decides_though_never_met, NULL },
-    { "what may still serve is started", takes_what_may_serve, NULL },
-    { "a vote that came late counts", ignores_when_it_got_the_vote, NULL },
+    { "the lease asks nobody", NULL, NULL, 0 },
+    { "the device's vote counts at once", wins_at_once, NULL, 0 },
+    { "who lost asks again", tries_again, NULL, 0 },
+    { "who never met the other decides", decides_though_never_met, NULL, 0 },
+    { "what may still serve is started", takes_what_may_serve, NULL, 0 },
+    { "a vote that came late counts", ignores_when_it_got_the_vote, NULL, 0 },
 };
 
 START_TEST(mutant_is_found)

@@ -140,6 +140,7 @@ struct sim_mutant {
     const char *name;
     void (*before)(struct member *m, struct member_event *ev);
     void (*after)(struct member *m, struct effects *out);
+    uint64_t from; /* seed at which to begin: of a rare one, shortly before it shows */
 };
 
 /* sim_mutants.c: in clusters of any size, in those of two that fence. */

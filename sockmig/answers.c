@@ -33,15 +33,6 @@ answers_new(void)
 }
 
 void
-answers_free(struct answers *a)
-{
-    if (!a)
-        return;
-    free(a->v);
-    free(a);
-}
-
-void
 answers_add(
     struct answers *a, const struct reqsk_key *key, const uint8_t *packet, size_t size)
 {

@@ -16,8 +16,7 @@
 
 struct answers;
 
-struct answers *answers_new(void); /* NULL: no memory */
-void answers_free(struct answers *a);
+struct answers *answers_new(void); /* for the life of the engine; NULL: no memory */
 
 /* answers_add - @packet (a SYN-ACK, IP header on) is to be sent again while @key waits
  * in the map.  Without memory for it, it is not: the client's patience decides. */

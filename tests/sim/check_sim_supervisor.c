@@ -19,6 +19,13 @@
 
 static struct sim s;
 
+static void
+order_something(unsigned at, unsigned node)
+{
+    sim_order(&s, at, 1 + (enum order_what)sim_random(&s, WHAT_N - 1),
+        sim_random(&s, 3) ? node : 0, (uint32_t)sim_random(&s, 2));
+}
+
 /* One blow; a and b are nodes drawn at random.  17 and 18: an order as well. */
 static void
 strike(uint64_t which, unsigned a, unsigned b)
@@ -65,8 +72,7 @@ strike(uint64_t which, unsigned a, unsigned b)
         break;
     case 17:
     case 18:
-        sim_order(&s, a, 1 + (enum order_what)sim_random(&s, WHAT_N - 1),
-            sim_random(&s, 3) ? b : 0, (uint32_t)sim_random(&s, 2));
+        order_something(a, b);
         break;
     case 16:
         group_slip(&s, a);
@@ -213,6 +219,16 @@ end_story(int64_t ms, const char *want)
     sim_fini(&s);
 }
 
+#define SWITCHED_OVER                                                                  \
+    "order node 2 epoch 1 set 0\n"                                                     \
+    "order handover 1\n"                                                               \
+    "handover node 2 epoch 1 set c\n"                                                  \
+    "taking node 2 epoch 2 set c\n"                                                    \
+    "active node 2 epoch 2 set 0\n"                                                    \
+    "order-done node 2 epoch 2 set 0\n"                                                \
+    "set node 2 epoch 2 set 2\n"                                                       \
+    "set node 2 epoch 2 set a\n"
+
 START_TEST(the_active_node_crashes)
 {
     begin_story(2);
@@ -231,14 +247,7 @@ START_TEST(switchover_to_another_node)
 {
     begin_story(1);
     sim_switchover(&s, 3, 2);
-    end_story(500, "order node 2 epoch 1 set 0\n"
-                   "order handover 1\n"
-                   "handover node 2 epoch 1 set c\n"
-                   "taking node 2 epoch 2 set c\n"
-                   "active node 2 epoch 2 set 0\n"
-                   "order-done node 2 epoch 2 set 0\n"
-                   "set node 2 epoch 2 set 2\n"
-                   "set node 2 epoch 2 set a\n");
+    end_story(500, SWITCHED_OVER);
 }
 END_TEST
 
@@ -314,15 +323,31 @@ START_TEST(a_node_was_alone_and_nobody_saw_it)
     sim_run_ms(&s, 1000);
     sim_switchover(&s, 2, 2);
     end_story(1000, "quorum-lost 1\n"
-                    "quorum-gained 1\n"
-                    "order node 2 epoch 1 set 0\n"
-                    "order handover 1\n"
-                    "handover node 2 epoch 1 set c\n"
-                    "taking node 2 epoch 2 set c\n"
-                    "active node 2 epoch 2 set 0\n"
-                    "order-done node 2 epoch 2 set 0\n"
-                    "set node 2 epoch 2 set 2\n"
-                    "set node 2 epoch 2 set a\n");
+                    "quorum-gained 1\n" SWITCHED_OVER);
+}
+END_TEST
+
+/* A vote holds beyond the engine's memory: node 3 has voted against epoch 1, the
+ * claimant is gone, its engine starts again, and must not lend its voice to epoch 1. */
+START_TEST(a_fence_is_not_forgotten_with_the_engine)
+{
+    const struct sim_engine *e = &s.node[3].engine;
+
+    begin_story(3);
+    sim_cut(&s, node_bit(1));
+    for (unsigned i = 0; i < 2000 && s.node[3].core.services[0].own.voted < 2; i++)
+        sim_run_ms(&s, 1);
+    ck_assert_uint_eq(s.node[3].core.services[0].own.voted, 2);
+    ck_assert_uint_eq(s.node[3].core.services[0].r.epoch, 1);
+    sim_crash(&s, 2);
+    sim_run_ms(&s, 1000);
+    sim_engine_crash(&s, 3);
+    sim_run_ms(&s, 1000);
+    ck_assert(e->up && e->connected);
+    ck_assert_msg(
+        e->floor == 0 || e->floor >= 2, "acknowledges %u", (unsigned)e->floor);
+    ck_assert_str_eq(s.broken, "");
+    sim_fini(&s);
 }
 END_TEST
 
@@ -381,6 +406,7 @@ main(int argc, char **argv)
     tcase_add_test(tc, the_target_crashes);
     tcase_add_test(tc, the_active_node_is_cut_off_and_comes_back);
     tcase_add_test(tc, a_node_was_alone_and_nobody_saw_it);
+    tcase_add_test(tc, a_fence_is_not_forgotten_with_the_engine);
     tcase_add_test(tc, the_supervisor_of_the_active_node_hangs);
     tcase_add_loop_test(tc, safe_and_live, 0, SEEDS / BATCH);
     tcase_add_loop_test(tc, mutant_is_found, 0, SIM_MUTANTS);

@@ -6,6 +6,7 @@
 #include "agent/drivers.h"
 
 #include "lib/log.h"
+#include "lib/loop.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -200,6 +201,29 @@ drivers_turn(const struct pollfd fds[DRIVERS_FDS], struct mono now)
         sem_post(&s->go);
     }
     return changed;
+}
+
+static bool
+one_runs(void)
+{
+    for (unsigned i = 0; i < NDRIVERS; i++)
+        if (slots[i].watch.running && !atomic_load(&slots[i].done))
+            return true;
+    return false;
+}
+
+bool
+drivers_stop(int64_t most_ms)
+{
+    struct mono now = mono_clock(), limit = mono_add_ms(now, most_ms);
+    struct pollfd fd = { .fd = wake, .events = POLLIN };
+
+    while (one_runs() && mono_before(now, limit)) {
+        poll(&fd, 1, (int)(mono_us_between(now, limit) / 1000) + 1);
+        drain();
+        now = mono_clock();
+    }
+    return !one_runs();
 }
 
 /* fresh - the readings of @driver, if they may be believed. */

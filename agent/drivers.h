@@ -10,8 +10,13 @@
 
 #define DRIVERS_FDS 2
 
-/* drivers_start - once in a process.  @ctx: copied; what it points to must stay. */
+/* drivers_start - once in a process.  @ctx: copied; what it points to must stay until
+ * drivers_stop() has said that nothing uses it. */
 void drivers_start(const struct driver_context *ctx);
+
+/* drivers_stop - no driver is started any more; wait for those that run, @most_ms at
+ * most.  False: one hangs, and goes on to use what it was given. */
+bool drivers_stop(int64_t most_ms);
 
 /* drivers_pids - what runs here now. */
 void drivers_pids(const pid_t pids[CONF_MAX_SERVICES]);

@@ -493,9 +493,9 @@ main(int argc, char **argv)
     while (!stopping)
         turn(&agent);
     agentx_fini();
-    readers_stop();
+    if (readers_stop())
+        conf_free(agent.conf);
     feed_free(agent.sockmigd);
     feed_free(agent.basculed);
-    conf_free(agent.conf);
     return 0;
 }

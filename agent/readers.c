@@ -5,6 +5,8 @@
 
 #include <stdio.h>
 
+#define STOP_MS 1000
+
 static const struct conf *conf; /* NULL: not started */
 
 void
@@ -19,11 +21,13 @@ readers_start(const struct driver_context *ctx, const char *run_dir)
     probes_start(conf);
 }
 
-void
+bool
 readers_stop(void)
 {
-    if (conf)
-        probes_stop();
+    if (!conf)
+        return true;
+    probes_stop();
+    return drivers_stop(STOP_MS);
 }
 
 void

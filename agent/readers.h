@@ -12,9 +12,12 @@
 
 #define READERS_FDS (1 + DRIVERS_FDS + PROBES_FDS)
 
-/* readers_start - once in a process.  @conf and @ctx's texts: borrowed for ever. */
+/* readers_start - once in a process.  @ctx's configuration and texts: borrowed. */
 void readers_start(const struct driver_context *ctx, const char *run_dir);
-void readers_stop(void);
+
+/* readers_stop - true: nothing uses what readers_start() was given any more.  A driver
+ * that hangs is waited for not longer than a second. */
+bool readers_stop(void);
 
 void readers_poll(struct pollfd fds[READERS_FDS]);
 struct mono readers_due(void);

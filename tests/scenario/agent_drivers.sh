@@ -99,4 +99,36 @@ value 1 $node.8.1.11.$(name sensor) "Counter32: 1" || fail "the time-out is not 
 echo 1200 >"$chip/fan1_input" # lets the reader go
 rm "$chip/fan1_input"
 wait_for 20 driver sensor 1 || fail "it does not come back"
+
+# The agent ends while drivers run: one reads slowly, again and again, and later one hangs.
+# Under the sanitizers it is seen whether one uses what is freed already.
+ended() { [ ! -e "/proc/$agent1" ] || grep -q '^State:.Z' "/proc/$agent1/status"; }
+end_agent() {
+    kill -TERM "$agent1"
+    wait_for 10 ended || fail "the agent does not end: $*"
+    wait "$agent1" || fail "the agent ends with $?: $*"
+}
+rm "$dir/sys/class/net"
+mkdir -p "$dir/sys/class/net/up0"
+mkfifo "$dir/sys/class/net/up0/speed"
+flapping=
+(
+    trap '' PIPE # of an agent that has just ended
+    while :; do { sleep 0.03; echo 1000; } >"$dir/sys/class/net/up0/speed"; done 2>/dev/null
+) &
+slow=$!
+trap 'kill $slow $flapping 2>/dev/null; cleanup' EXIT
+while ip -n "$ns" link set up1 down && ip -n "$ns" link set up1 up; do sleep 0.01; done &
+flapping=$!
+for i in 1 2 3; do
+    end_agent "an interface flaps"
+    start_agent 1
+    wait_for 10 driver link 1 || fail "the agent is not back"
+done
+stop $flapping
+stop $slow
+rm -r "$dir/sys/class/net"
+mkfifo "$chip/fan1_input"
+wait_for 20 driver sensor 3 || fail "the driver does not hang"
+end_agent "a driver hangs"
 pass

@@ -2,6 +2,7 @@
  *
  * check_supervisor_cores.c - messages, quorum, election and orders, one claim a row. */
 #include "supervisor/core/elect.h"
+#include "supervisor/core/heed.h"
 #include "supervisor/core/member.h"
 #include "supervisor/core/verdict.h"
 #include "tests/unit/sample_cluster.h"
@@ -327,6 +328,86 @@ START_TEST(a_reign_needs_votes)
 }
 END_TEST
 
+/* A member is synced when all the records that it has sent are here, not when it says
+ * that they were sent. */
+START_TEST(a_record_that_was_missed_is_missed)
+{
+    struct peermsg record = { .kind = PEER_SYNC, .from = 2, .view = 5, .service = 7 };
+    struct peermsg wish = { .kind = PEER_WISH, .from = 2, .view = 5, .value = 1 };
+    struct peermsg end = {
+        .kind = PEER_SYNC_END, .from = 2, .view = 5, .r.version = 2
+    };
+    struct cluster c;
+
+    cluster_init(&c, 1, ALL);
+    out.n = 0;
+    cluster_view(&c, 5, ALL, 0, (struct mono){ 0 }, &out);
+    cluster_record(&c, &record);
+    cluster_record(&c, &wish);
+    cluster_heard(&c, &end, (struct mono){ 0 }, &out);
+    ck_assert_msg(!(c.synced & N(2)), "one of two was missed; the other is of a round");
+    wish.value = 0;
+    cluster_record(&c, &wish);
+    cluster_heard(&c, &end, (struct mono){ 0 }, &out);
+    ck_assert_msg(c.synced & N(2), "both are here");
+}
+END_TEST
+
+/* Records of one date, as node 1 has it and as node 2 has it, in either order. */
+START_TEST(records_of_one_date)
+{
+    struct reign serves = { .epoch = 4,
+        .version = 2,
+        .phase = SERVICE_ACTIVE,
+        .active = 3,
+        .set = N(1) | N(2),
+        .strikes = 2,
+        .floor = 4 };
+    struct reign fell = serves;
+    struct peermsg theirs = { .kind = PEER_SYNC, .from = 2, .view = 1, .service = 7 };
+    struct cluster c;
+    struct service s;
+
+    fell.phase = SERVICE_DOWN;
+    fell.set = N(2) | N(3);
+    fell.strikes = 1;
+    fell.shut = true;
+    fell.floor = 6;
+    good_cluster(&c, ALL);
+    service_init(&s, 0, 7, &nothing, 200, _i ? &serves : &fell, &no_wish);
+    out.n = 0;
+    service_view(&s, &c, (struct mono){ 0 }, &out);
+    deliver(&s, &c, out.v[0].msg);
+    theirs.r = _i ? fell : serves;
+    deliver(&s, &c, theirs);
+    service_merge(&s, &c, (struct mono){ 0 }, &out);
+    ck_assert_msg(s.r.phase == SERVICE_DOWN && s.r.shut, "it has fallen, gates shut");
+    ck_assert_msg(s.r.set == N(2), "in the set is who is in it in both");
+    ck_assert_msg(s.r.strikes == 2 && s.r.floor == 6, "what only grows is the larger");
+}
+END_TEST
+
+/* A report that overtakes the answer to an order is not the end of the service. */
+START_TEST(a_report_overtakes_an_answer)
+{
+    struct engine_report report = { .role = ROLE_STANDBY, .epoch = 2, .clone = false };
+    struct reign r = {
+        .epoch = 3, .version = 1, .phase = SERVICE_TAKING, .active = 1, .floor = 3
+    };
+    struct cluster c;
+    struct service s;
+
+    good_cluster(&c, ALL);
+    service_init(&s, 0, 7, &nothing, 200, &r, &no_wish);
+    s.own.busy = _i;
+    s.own.op = ENGINE_TAKEOVER;
+    s.own.op_epoch = 3;
+    out.n = 0;
+    heed_report(&s, &c, &report, (struct mono){ 0 }, &out);
+    ck_assert_msg((s.own.broken == 3) == !_i, "broken %u", (unsigned)s.own.broken);
+}
+END_TEST
+
 /* Rounds of scores, -1: unknown; and the verdict after the last of them. */
 /* clang-format off */
 static const struct {
@@ -377,6 +458,9 @@ main(void)
     tcase_add_loop_test(tc, order, 0, sizeof orders / sizeof orders[0]);
     tcase_add_loop_test(tc, forecast, 0, sizeof forecasts / sizeof forecasts[0]);
     tcase_add_test(tc, a_reign_needs_votes);
+    tcase_add_test(tc, a_record_that_was_missed_is_missed);
+    tcase_add_loop_test(tc, records_of_one_date, 0, 2);
+    tcase_add_loop_test(tc, a_report_overtakes_an_answer, 0, 2);
     tcase_add_loop_test(tc, verdict, 0, sizeof verdicts / sizeof verdicts[0]);
     suite_add_tcase(suite, tc);
     srunner_run_all(runner, CK_ENV);

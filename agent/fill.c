@@ -53,6 +53,29 @@ fill_standbys(struct snapshot *s, enum snapshot_table table, const char *service
 }
 
 void
+fill_configured(struct snapshot *s, const struct conf *conf)
+{
+    struct cluster_row *cluster = snapshot_numbered(s, SNAP_CLUSTER, 0);
+
+    snapshot_text(cluster->name, sizeof cluster->name, conf->cluster);
+    cluster->quorate = MIB_NONE;
+    for (unsigned i = 0; i < conf->nnodes; i++) {
+        struct member_row *row = snapshot_numbered(s, SNAP_MEMBER, conf->nodes[i].id);
+
+        if (row)
+            snapshot_text(row->name, sizeof row->name, conf->nodes[i].name);
+    }
+    for (unsigned i = 0; i < conf->nservices; i++) {
+        const char *name = conf->services[i].name;
+        struct service_row *row = snapshot_named(s, SNAP_SERVICE, name);
+
+        if (row)
+            snapshot_text(row->name, sizeof row->name, name);
+        snapshot_named(s, SNAP_ENGINE, name);
+    }
+}
+
+void
 fill_events(struct snapshot *s, const struct jv *journal)
 {
     static const struct key keys[] = {

@@ -122,6 +122,8 @@ show_node(struct agent *a, struct snapshot *s)
     f.reading[HEALTH_SOCKMIGD] = fails(feed_state(a->sockmigd));
     f.reading[HEALTH_BASCULED] = fails(feed_state(a->basculed));
     f.reading[HEALTH_COROSYNC] = fails(a->corosync);
+    if (s->cluster.v[0].row.known)
+        f.reading[HEALTH_JOURNAL] = s->cluster.v[0].journal_error[0] != '\0';
     f.broken = a->conf_error[0] ? a->conf_error : NULL;
     health = health_judge(&f, row->health_reason, sizeof row->health_reason);
     readers_judge(&health, row->health_reason, sizeof row->health_reason, a->now);
@@ -132,31 +134,6 @@ show_node(struct agent *a, struct snapshot *s)
         s, "basculed", feed_state(a->basculed), feed_age_ms(a->basculed, a->now));
     show_program(s, "corosync", a->corosync, MIB_NONE);
     row->rows_dropped = s->rows_dropped;
-}
-
-/* show_configured - what must be there whoever is away: its state is unknown. */
-static void
-show_configured(struct agent *a, struct snapshot *s)
-{
-    struct cluster_row *cluster = snapshot_numbered(s, SNAP_CLUSTER, 0);
-
-    snapshot_text(cluster->name, sizeof cluster->name, a->conf->cluster);
-    cluster->quorate = MIB_NONE;
-    for (unsigned i = 0; i < a->conf->nnodes; i++) {
-        struct member_row *row = snapshot_numbered(
-            s, SNAP_MEMBER, a->conf->nodes[i].id);
-
-        if (row)
-            snapshot_text(row->name, sizeof row->name, a->conf->nodes[i].name);
-    }
-    for (unsigned i = 0; i < a->conf->nservices; i++) {
-        const char *name = a->conf->services[i].name;
-        struct service_row *row = snapshot_named(s, SNAP_SERVICE, name);
-
-        if (row)
-            snapshot_text(row->name, sizeof row->name, name);
-        snapshot_named(s, SNAP_ENGINE, name);
-    }
 }
 
 static void
@@ -195,7 +172,7 @@ refresh(struct agent *a)
     struct snapshot *s = &a->snaps[!a->shown];
 
     snapshot_clear(s);
-    show_configured(a, s);
+    fill_configured(s, a->conf);
     show_sockmigd(a, s);
     show_basculed(a, s);
     story_tell(s);

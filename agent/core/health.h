@@ -20,6 +20,7 @@ enum health_reading { /* a value that is not known is negative and decides nothi
     HEALTH_SOCKMIGD,  /* 1: does not answer, 0: answers */
     HEALTH_BASCULED,
     HEALTH_COROSYNC,
+    HEALTH_JOURNAL,         /* 1: cannot be written */
     HEALTH_PRESSURE_MEMORY, /* percent of 10 s in which all waited for memory */
     HEALTH_PRESSURE_IO,
     HEALTH_INODES,      /* free, percent, the fewest of all disks */

@@ -11,8 +11,20 @@ set_refused(struct engine *e, const char *why)
     e->set_order.running = false;
 }
 
-/* Answered when every standby of the new set has all that was ever released: until then
- * none that was just added may be elected (promise P3). */
+/* Every standby of the new set has all that was ever released.  Under cold none has
+ * anything, whatever was released before. */
+static bool
+is_covered(const struct engine *e)
+{
+    uint32_t set = e->set_order.mask;
+
+    return e->capture.wanted == CONF_COLD ||
+           (commit_covered(&e->commit, set, e->set_order.released) &&
+               mcast_covered(e->capture.mcast, set, e->set_order.logged));
+}
+
+/* Answered when the new set is covered: until then none that was just added may be
+ * elected (promise P3). */
 void
 order_set_progress(struct engine *e)
 {
@@ -23,8 +35,7 @@ order_set_progress(struct engine *e)
             set_refused(e, "set: a standby in it is not ready any more");
             return;
         }
-    if (!commit_covered(&e->commit, e->set_order.mask, e->set_order.released) ||
-        !mcast_covered(e->capture.mcast, e->set_order.mask, e->set_order.logged))
+    if (!is_covered(e))
         return;
     e->set_order.running = false;
     order_answer(e, e->set_order.id, NULL);

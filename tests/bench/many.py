@@ -121,6 +121,20 @@ def pause(lab, seconds=8):
             for key in ("last_pause_us", "stop_us", "sockets_us", "last_pages", "last_bytes")}
 
 
+def policy(lab, active, wanted):
+    lab.exec(active, "bascule", "policy", "redis", wanted)
+    lab.wait("policy %s" % wanted, lambda: lab.engine_status(active)["policy"] == wanted)
+
+
+def unprotected(lab, far):
+    """The same without a checkpoint, and nothing held: what this machine can do."""
+    active = lab.wait_protected(2)
+    policy(lab, active, "cold")
+    row = far.ask()
+    policy(lab, active, "commit")
+    return row
+
+
 def crash(lab, far):
     active = lab.wait_protected(2)
     far.begin()
@@ -139,7 +153,7 @@ def measure(lab, counts, crashes):
         far = Far(lab, count)
         lab.wait_protected(2)
         time.sleep(2)  # each connection is looked at in full while it is young
-        out[count] = {"pause": pause(lab), "calm": far.ask(),
+        out[count] = {"pause": pause(lab), "calm": far.ask(), "free": unprotected(lab, far),
                       "crash": [crash(lab, far) for _ in range(crashes if count else 0)]}
         far.end()
     return out
@@ -159,6 +173,7 @@ def show(out):
         t.add("%d: longest wait" % count, statistics.median(c["longest_ms"] for c in r["crash"]), "ms",
               1000 if count == 10000 else None)
         t.add("  without a crash", r["calm"]["longest_ms"], "ms")
+        t.add("  without protection", r["free"]["longest_ms"], "ms")
         t.add("  broken", sum(c["broken"] for c in r["crash"]), "", 0)
         us = [c["phases"]["sockets_us"] for c in r["crash"] if c["phases"]]
         if us:

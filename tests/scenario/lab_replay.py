@@ -275,6 +275,23 @@ def policies(lab):
             sound(report)
         talk.stop()
         before = after
+    there_and_back(lab)
+
+
+def there_and_back(lab):
+    """By the command, and nothing happens meanwhile."""
+    active = lab.wait_protected(2)
+    for policy in ("cold", "commit", "warm", "cold", "replay", "commit"):
+        lab.exec(active, "bascule", "policy", "talk", policy)
+        lab.wait("policy %s on %s" % (policy, active),
+                 lambda: lab.engine_status(active)["policy"] == policy)
+    talk = Talk(lab, "steady:3:" + V4)
+    before = told(lab)
+    _, _, report, _ = lab.takeover("switchover", talk)
+    after = told(lab)
+    need(after == before + 1, "memory is lost: %d after %d" % (after, before))
+    sound(report)
+    talk.stop()
 
 
 def standbys_of(lab):

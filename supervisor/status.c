@@ -426,6 +426,28 @@ status_object(struct node *node)
     return j;
 }
 
+/* What a drain waits for: how many services, and why one of them does not move. */
+static void
+set_left(struct jv *j, const struct node *node, unsigned from)
+{
+    const struct member *core = node_core(node);
+    char text[256];
+    int n = snprintf(text, sizeof text, "services left: %u", orders_left(core, from));
+
+    for (unsigned i = 0; i < core->nservices; i++) {
+        const struct service *s = &core->services[i];
+        const char *why;
+
+        if (s->r.active != from || s->order.order ||
+            words_forecast(node_conf(node), s, &core->cluster, &why))
+            continue;
+        snprintf(text + n, sizeof text - (size_t)n, "; %s: %s",
+            node_conf(node)->services[i].name, why);
+        break;
+    }
+    jv_set_str(j, "text", text);
+}
+
 static struct jv *
 order_object(const struct node *node, const struct node_order *o)
 {
@@ -449,11 +471,8 @@ order_object(const struct node *node, const struct node_order *o)
     jv_set_int(j, "started_ms", o->started_ms);
     jv_set_int(j, "finished_ms", o->finished_ms);
     jv_set_str(j, "text", o->text);
-    if (o->what == WHAT_DRAIN && o->step != STEP_DONE && o->step != STEP_FAILED) {
-        snprintf(value, sizeof value, "services left: %u",
-            orders_left(node_core(node), o->to));
-        jv_set_str(j, "text", value);
-    }
+    if (o->what == WHAT_DRAIN && o->step != STEP_DONE && o->step != STEP_FAILED)
+        set_left(j, node, o->to);
     return j;
 }
 

@@ -41,6 +41,9 @@ echo "- maintenance: the service ends and nobody starts it; then somebody does"
 node=$(active b)
 bascule n1 maintenance on service b > /dev/null || fail "maintenance on"
 bascule n1 switchover b 2>&1 | grep -q "in maintenance" || fail "moved in maintenance"
+bascule n1 drain $node --timeout 5 > "$dir/out" 2>&1 && fail "drained in maintenance"
+grep -q "services left: 1; b: it is in maintenance" "$dir/out" || fail "what it waits for: $(cat "$dir/out")"
+bascule n1 resume $node > /dev/null || fail "resume"
 kill_service $node b
 wait_for 5 is n1 "by['b']['state']" failed || fail "the failure is not seen"
 was=$(value n1 "by['b']['epoch']")

@@ -153,14 +153,20 @@ class ReplayLab(Lab):
             time.sleep(0.1)
             times = times + 1 if len((self.service() or {"set": []})["set"]) == 2 else 0
 
+    def told_policy(self, node, policy):
+        """False: a newer epoch reached the engine of a node that came back meanwhile."""
+        epoch = (self.engine_status(node) or {}).get("epoch", 0)
+        a = self.engine(node, op="policy", service="talk", epoch=epoch, policy=policy) or {}
+        need(a.get("ok") or a.get("stale"), "policy %s on %s: %s" % (policy, node, a))
+        return a.get("ok")
+
     def policy(self, policy):
         """As the command does: every node is told."""
         self.wait("engines everywhere", lambda: all(
             "epoch" in (self.engine_status(n) or {}) for n in self.nodes))
         for node in self.nodes:
-            epoch = self.engine_status(node)["epoch"]
-            a = self.engine(node, op="policy", service="talk", epoch=epoch, policy=policy)
-            need(a and a.get("ok"), "policy %s on %s: %s" % (policy, node, a))
+            self.wait("policy %s is taken on %s" % (policy, node),
+                      lambda: self.told_policy(node, policy), 10)
         self.wait("all have policy " + policy, lambda: all(
             self.engine_status(n)["policy"] == policy for n in self.nodes))
 

@@ -131,15 +131,13 @@ value_of(const netsnmp_variable_list *v, struct plan_answer *out)
     case ASN_GAUGE:
     case ASN_COUNTER:
     case ASN_TIMETICKS:
-        out->value.kind = 'n';
-        out->value.number = (int64_t)(*v->val.integer & UINT32_MAX);
+        out->value = (struct table_value){ 'n', *v->val.integer & UINT32_MAX, NULL, 0 };
         break;
     case ASN_COUNTER64: {
         uint64_t n = (uint64_t)v->val.counter64->high << 32 |
                      (v->val.counter64->low & UINT32_MAX);
 
-        out->value.kind = 'n';
-        out->value.number = n > INT64_MAX ? INT64_MAX : (int64_t)n;
+        out->value = (struct table_value){ 'n', MIN(n, INT64_MAX), NULL, 0 };
         break;
     }
     default: /* noSuchObject, noSuchInstance, endOfMibView: not known */

@@ -15,7 +15,7 @@ static const struct rule {
     { HEALTH_SOCKMIGD,  true,    0, HEALTH_FAILED,   "sockmigd does not answer" },
     { HEALTH_BASCULED,  true,    0, HEALTH_FAILED,   "basculed does not answer" },
     { HEALTH_COROSYNC,  true,    0, HEALTH_FAILED,   "corosync does not answer" },
-    { HEALTH_JOURNAL,   true,    0, HEALTH_DEGRADED, "the journal cannot be written" },
+    { HEALTH_JOURNAL,   true,    0, HEALTH_DEGRADED, "the journal cannot be written: see `bascule status`" },
     { HEALTH_INTERFACE, true,    0, HEALTH_FAILED,   "devices of services down or missing: #" },
     { HEALTH_MEMORY,    false,   2, HEALTH_FAILED,   "memory available: # %, below 2 %" },
     { HEALTH_MEMORY,    false,  10, HEALTH_DEGRADED, "memory available: # %, below 10 %" },

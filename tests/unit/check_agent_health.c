@@ -53,7 +53,7 @@ static const struct {
     { "a free-running clock degrades", WELL, HEALTH_DEGRADED, "the clock is not synchronised", HEALTH_CLOCK, 1 },
     { "descriptors run out", WELL, HEALTH_DEGRADED, "descriptors of a process: 95 % of its limit, above 90 %", HEALTH_DESCRIPTORS, 95 },
     { "a journal that can be written is well", WELL, HEALTH_OK, "", HEALTH_JOURNAL, 0 },
-    { "one that cannot degrades", WELL, HEALTH_DEGRADED, "the journal cannot be written", HEALTH_JOURNAL, 1 },
+    { "one that cannot degrades", WELL, HEALTH_DEGRADED, "the journal cannot be written: see `bascule status`", HEALTH_JOURNAL, 1 },
     { "a program that is missing fails", WELL, HEALTH_FAILED, "programs of services that are not installed: 1", HEALTH_PROGRAMS, 1 },
 };
 /* clang-format on */

@@ -80,7 +80,7 @@ done
 echo "- what is there is no supervisor"
 socket_of()
 {
-    rm -f "$dir/run/basculed.sock"
+    rm -f "$dir/run/basculed.sock" "$dir/ready" # or the last one's word would count
     python3 -c '
 import socket, sys
 s = socket.socket(socket.AF_UNIX); s.bind(sys.argv[1]); s.listen(4)
@@ -89,7 +89,7 @@ while True:
     c, _ = s.accept(); c.recv(4096); c.sendall(sys.argv[2].encode()); c.close()' \
         "$dir/run/basculed.sock" "$1" > "$dir/ready" &
     pid=$!
-    until grep -q ready "$dir/ready"; do kill -0 $pid || exit 99; sleep 0.02; done
+    until grep -qs ready "$dir/ready"; do kill -0 $pid || exit 99; sleep 0.02; done
 }
 for answer in "" "what?" '{"id":1}
 ' '[]

@@ -2,6 +2,9 @@
 #include "agent/agentx.h"
 
 #include "lib/log.h"
+#include "lib/loop.h"
+
+#include <sched.h>
 
 /* net-snmp's headers bring their own package macros. */
 #undef PACKAGE_BUGREPORT
@@ -22,8 +25,11 @@
 #include <net-snmp/library/large_fd_set.h>
 #pragma GCC diagnostic pop
 
-#define ROUNDS 16   /* of the library in a turn */
-#define LINGER_MS 1 /* after an answer: in a walk the next request is about to come */
+#define ROUNDS 64 /* of the library in a turn */
+
+/* after an answer, since in a walk the next request is about to come */
+#define SPIN_US 100
+#define LINGER_MS 1
 
 /* Kinds of messages (RFC 2741, 6.1); the library has no installed header for them. */
 enum { AGENTX_GET = 5, AGENTX_GET_NEXT = 6, AGENTX_RESPONSE = 18 };
@@ -432,20 +438,36 @@ serve(const struct pollfd *fds, unsigned n)
     return ready > 0;
 }
 
+/* await - the next request of a walk.  It comes some 50 us after the answer to the last
+ * one: to fall asleep and be woken again would take as long. */
+static bool
+await(struct pollfd *fds, unsigned n)
+{
+    int64_t end = mono_clock().us + SPIN_US;
+
+    do {
+        if (poll(fds, n, 0) > 0)
+            return true;
+        sched_yield(); /* who asks may be waiting for this processor */
+    } while (mono_clock().us < end);
+    return poll(fds, n, LINGER_MS) > 0;
+}
+
 /* A request comes for each row of a walk, and a SET goes through two pipes within the
  * library: the rest of the program need not take part in each of these rounds. */
 void
 agentx_turn(const struct pollfd *fds, unsigned n)
 {
     struct pollfd more[AGENTX_MAX_FDS];
+    bool was_connected = agent.connected;
     int no_time = 0;
 
     if (!serve(fds, n))
         return;
+    n = agentx_poll(more, &no_time);
     for (unsigned round = 0; round < ROUNDS; round++) {
-        n = agentx_poll(more, &no_time);
-        no_time = 0;
-        if (poll(more, n, LINGER_MS) <= 0)
+        /* of another session the descriptors are others */
+        if (agent.connected != was_connected || !await(more, n))
             return;
         serve(more, n);
     }

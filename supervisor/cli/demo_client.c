@@ -20,9 +20,9 @@
 #include "lib/loop.h"
 #include "supervisor/cli/demo_history.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <netdb.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
@@ -192,36 +192,29 @@ connect_one(const struct sockaddr_storage *to, socklen_t size)
 
 static bool
 make_address(
-    const char *text, unsigned port, struct sockaddr_storage *out, socklen_t *size)
+    const char *text, const char *port, struct sockaddr_storage *out, socklen_t *size)
 {
-    struct sockaddr_in *v4 = (struct sockaddr_in *)out;
-    struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)out;
+    const struct addrinfo hints = { .ai_flags = AI_NUMERICHOST | AI_NUMERICSERV,
+        .ai_socktype = SOCK_STREAM };
+    struct addrinfo *found;
 
-    memset(out, 0, sizeof *out);
-    if (inet_pton(AF_INET, text, &v4->sin_addr) == 1) {
-        v4->sin_family = AF_INET;
-        v4->sin_port = htons((uint16_t)port);
-        *size = sizeof *v4;
-        return true;
-    }
-    if (inet_pton(AF_INET6, text, &v6->sin6_addr) == 1) {
-        v6->sin6_family = AF_INET6;
-        v6->sin6_port = htons((uint16_t)port);
-        *size = sizeof *v6;
-        return true;
-    }
-    return false;
+    if (getaddrinfo(text, port, &hints, &found) != 0)
+        return false;
+    memcpy(out, found->ai_addr, found->ai_addrlen);
+    *size = found->ai_addrlen;
+    freeaddrinfo(found);
+    return true;
 }
 
 static bool
-connect_all(struct client *c, const char *address, unsigned port)
+connect_all(struct client *c, const char *address, const char *port)
 {
     uint64_t run = (uint64_t)mono_clock().us;
     struct sockaddr_storage to;
     socklen_t size;
 
     if (!make_address(address, port, &to, &size)) {
-        fprintf(stderr, "%s is not a numeric address\n", address);
+        fprintf(stderr, "%s port %s: not a numeric address and port\n", address, port);
         return false;
     }
     for (unsigned i = 0; i < c->n; i++) {
@@ -232,7 +225,7 @@ connect_all(struct client *c, const char *address, unsigned port)
         conn->out = malloc(BUFFER);
         conn->fd = connect_one(&to, size);
         if (conn->fd < 0 || !conn->in || !conn->out) {
-            fprintf(stderr, "connection %u to %s port %u: %s\n", i, address, port,
+            fprintf(stderr, "connection %u to %s port %s: %s\n", i, address, port,
                 strerror(-conn->fd));
             return false;
         }
@@ -294,34 +287,51 @@ median_latency_ms(const struct client *c)
     return n ? (double)sorted[n / 2] / 1000 : 0;
 }
 
-/* The blackout is the longest silence that any connection saw while it waited. */
+/* longest_gap - what @conn saw since the mark, an answer that it still waits for
+ * included. */
+static int64_t
+longest_gap(struct conn *conn, struct mono now)
+{
+    int64_t open_gap = conn->waiting ? mono_us_between(conn->since, now) : 0;
+
+    if (open_gap > conn->longest_gap_us)
+        conn->longest_gap_us = open_gap;
+    return conn->longest_gap_us;
+}
+
+/* report_gaps - the blackout is the longest silence that any connection saw while it
+ * waited; half of them saw no longer one than the median. */
+static void
+report_gaps(struct client *c, struct jv *j)
+{
+    struct mono now = mono_clock();
+    int64_t gaps[MAX_CONNECTIONS];
+    unsigned n = 0, silent = 0;
+
+    for (unsigned i = 0; i < c->n; i++) {
+        struct conn *conn = &c->conns[i];
+
+        if (conn->fd < 0)
+            continue;
+        silent += conn->waiting && mono_us_between(conn->since, now) > 1000000;
+        gaps[n++] = longest_gap(conn, now);
+    }
+    qsort(gaps, n, sizeof gaps[0], compare);
+    jv_set_double(j, "blackout_ms", n ? (double)gaps[n - 1] / 1000 : 0);
+    jv_set_double(j, "median_blackout_ms", n ? (double)gaps[n / 2] / 1000 : 0);
+    jv_set_int(j, "silent", silent);
+}
+
 static void
 report(struct client *c, bool final, uint64_t lost)
 {
     struct jv *j = jv_object();
-    struct mono now = mono_clock();
-    int64_t longest = 0;
-    unsigned silent = 0;
     char *text;
 
-    for (unsigned i = 0; i < c->n; i++) {
-        struct conn *conn = &c->conns[i];
-        int64_t open_gap = conn->waiting ? mono_us_between(conn->since, now) : 0;
-
-        if (conn->fd < 0)
-            continue;
-        if (open_gap > 1000000)
-            silent++;
-        if (open_gap > conn->longest_gap_us)
-            conn->longest_gap_us = open_gap;
-        if (conn->longest_gap_us > longest)
-            longest = conn->longest_gap_us;
-    }
     jv_set_str(j, "event", c->mark);
-    jv_set_double(j, "blackout_ms", (double)longest / 1000);
+    report_gaps(c, j);
     jv_set_int(j, "connections_kept", c->n - broken(c));
     jv_set_int(j, "connections_broken", broken(c) - c->broken_before);
-    jv_set_int(j, "silent", silent);
     jv_set_int(j, "wrong_bytes", (int64_t)(wrong(c) - c->wrong_before));
     jv_set_int(j, "requests", (int64_t)c->requests);
     jv_set_double(j, "median_latency_ms", median_latency_ms(c));
@@ -477,7 +487,7 @@ main(int argc, char **argv)
     c.seed ^= (uint64_t)mono_clock().us << 20;
     c.conns = calloc(c.n, sizeof *c.conns);
     c.epoll = epoll_create1(EPOLL_CLOEXEC);
-    if (!c.conns || c.epoll < 0 || !connect_all(&c, argv[1], (unsigned)atoi(argv[2])))
+    if (!c.conns || c.epoll < 0 || !connect_all(&c, argv[1], argv[2]))
         goto out;
     epoll_ctl(c.epoll, EPOLL_CTL_ADD, STDIN_FILENO, &orders);
     mark(&c, "start");

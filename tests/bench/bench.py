@@ -92,6 +92,7 @@ def one(lab, client, kind, interval):
     time.sleep(1.5)  # whoever waits for its retransmission timer gets its answer
     r = client.wait_answered()
     row = dict(after(lab, seen["s"]["active"]), blackout_ms=r["blackout_ms"], calm_ms=calm,
+               half_ms=r["median_blackout_ms"],
                kept=r["connections_kept"], broken=r["connections_broken"],
                wrong_bytes=r["wrong_bytes"])
     mend(lab, kind, active)
@@ -114,6 +115,7 @@ def takeovers(lab, kind, times, connections, interval=None, think_ms=None):
     return {"times": times, "connections": connections, "kept": rows[-1]["kept"],
             "median_ms": round(median(gaps), 1), "worst_ms": round(max(gaps), 1),
             "calm_ms": median([r["calm_ms"] for r in rows]),
+            "half_ms": median([r["half_ms"] for r in rows]),
             "broken": end["connections_broken"], "wrong_bytes": end["wrong_bytes"],
             "lost_writes": end["lost_writes"],
             "request_p50_ms": end["median_latency_ms"],

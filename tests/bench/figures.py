@@ -86,6 +86,7 @@ def show_takeover(t, title, r, target, slow=None):
     t.title("%s, %d times, %d connections" % (title, r["times"], r["connections"]))
     t.add("longest wait of any connection, median", r["median_ms"], "ms", target, digits=1)
     t.add("longest wait of any connection, worst", r["worst_ms"], "ms", digits=1)
+    t.add("  half of the connections, at most, median", r["half_ms"], "ms", digits=1)
     t.add("  as long a while without one, median", r["calm_ms"], "ms", digits=1)
     t.add("connections kept at the end", r["kept"], "", r["connections"], most=False)
     t.add("wrong bytes and lost writes", r["wrong_bytes"] + r["lost_writes"], "", 0)

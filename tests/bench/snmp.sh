@@ -23,7 +23,7 @@ rest() { # SECONDS: the time is what is measured
     while [ "$(date +%s)" -lt $end ]; do sleep 0.2; done
 }
 ours() { ip netns exec "$ns" "$snmp_walk" "$1" 10.88.0.1 operator "pass phrase" "${@:2}"; }
-own() { ip netns exec $cell "$snmp_walk" "$1" 10.99.0.1 public - "${@:2}"; }
+own() { ip netns exec $cell "$snmp_walk" "$1" 10.99.0.1 operator "pass phrase" "${@:2}"; }
 
 walk_part() {
     ulimit -n $((n + 1000))
@@ -44,7 +44,9 @@ time.sleep(10000)' "$n" >"$dir/serves" &
     filled() { ours walk 20 $sockmig.9.1.7 | grep -q "^$n rows"; }
     wait_for 60 filled || fail "the connections are not served: $(ours walk 20 $sockmig.9.1.7)"
     mkdir -p "$dir/own"
-    echo 'rwcommunity public 10.99.0.1' >"$dir/own/snmpd.conf"
+    # the same security on both sides
+    printf '%s\n' 'createUser operator SHA-256 "pass phrase" AES "pass phrase"' 'rwuser operator authPriv' \
+        'rwcommunity public 10.99.0.1' >"$dir/own/snmpd.conf"
     MIBS= SNMP_PERSISTENT_DIR=$dir/own SNMPCONFPATH=$dir/own ip netns exec $cell snmpd -f -Lf "$dir/own/log" -I -smux \
         udp:10.99.0.1:161 >/dev/null 2>&1 &
     theirs=.1.3.6.1.2.1.6.19

@@ -4,6 +4,7 @@
  */
 #include "agent/agentx.h"
 #include "agent/core/health.h"
+#include "agent/core/polled.h"
 #include "agent/core/story.h"
 #include "agent/feed.h"
 #include "agent/fill.h"
@@ -134,6 +135,7 @@ show_node(struct agent *a, struct snapshot *s)
         s, "basculed", feed_state(a->basculed), feed_age_ms(a->basculed, a->now));
     show_program(s, "corosync", a->corosync, MIB_NONE);
     row->rows_dropped = s->rows_dropped;
+    polled_digest(s, row->digest);
 }
 
 static void

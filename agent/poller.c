@@ -78,8 +78,11 @@ ill(const struct jv *readings)
 static void
 confirm(struct target *t)
 {
-    unsigned now = ill(t->readings) + ill(t->probes);
+    unsigned now;
 
+    if (t->whole)
+        t->ill_read = ill(t->readings) + ill(t->probes);
+    now = t->ill_read;
     if (t->health > 1) /* not only unknown(0) or ok(1) */
         now += (unsigned)t->health;
     if (t->why[0]) { /* silent is not ill: that is for the membership */
@@ -96,32 +99,83 @@ confirm(struct target *t)
     t->again_at = mono_add_ms(mono_clock(), AGAIN_MS);
 }
 
+/* set_head - what each round says of @t, in its line. */
 static void
-print(struct target *t)
+set_head(struct target *t)
 {
-    struct jv *line = jv_object();
     bool answers = !t->why[0];
-    char *text;
 
-    jv_set_str(line, "node", t->node->name);
-    jv_set_bool(line, "answers", answers);
-    jv_set_str(line, "health", word_text(&words_health, answers ? t->health : 0));
-    jv_set_str(line, "reason", answers ? t->reason : t->why);
+    jv_set_bool(t->line, "answers", answers);
+    jv_set_str(t->line, "health", word_text(&words_health, answers ? t->health : 0));
+    jv_set_str(t->line, "reason", answers ? t->reason : t->why);
     if (answers && t->load_permille >= 0)
-        jv_set_int(line, "load_permille", t->load_permille);
+        jv_set_int(t->line, "load_permille", t->load_permille);
+    else if (jv_has(t->line, "load_permille"))
+        jv_set_str(t->line, "load_permille", NULL);
+}
+
+/* compose - what was read in this round becomes the line. */
+static void
+compose(struct target *t)
+{
     for (size_t i = 0; i < jv_len(t->services); i++) {
         give_probes(t, jv_at(t->services, i));
         give_files(t, jv_at(t->services, i));
     }
-    jv_set(line, "readings", t->readings);
-    jv_set(line, "services", t->services);
+    jv_free(t->line);
+    t->line = jv_object();
+    jv_set_str(t->line, "node", t->node->name);
+    set_head(t);
+    jv_set(t->line, "readings", t->readings);
+    jv_set(t->line, "services", t->services);
     jv_free(t->probes);
     jv_free(t->files);
     t->services = t->readings = t->probes = t->files = NULL;
-    text = jv_text(line, false);
+}
+
+static void
+print(struct target *t)
+{
+    char *text;
+
+    if (t->whole)
+        compose(t);
+    else
+        set_head(t);
+    text = jv_text(t->line, false);
     printf("%s\n", text);
     free(text);
-    jv_free(line);
+}
+
+/* begin_whole - from here on this round reads everything. */
+static void
+begin_whole(struct target *t)
+{
+    t->whole = true;
+    t->services = jv_array();
+    t->readings = jv_array();
+    t->probes = jv_array();
+    t->files = jv_array();
+}
+
+static bool
+is_changed(const struct target *t)
+{
+    return !t->now[0] || strcmp(t->now, t->seen) != 0;
+}
+
+/* remember - was everything read as it was the last time?  Then the digest will do
+ * until it is another one; where a service is active it will not.  Who was silent is
+ * asked for no more than that as well. */
+static void
+remember(struct target *t)
+{
+    bool calm = !is_changed(t);
+
+    for (unsigned i = 0; i < t->conf->nservices; i++)
+        calm = calm && !t->active[i];
+    t->head_first = calm || t->why[0];
+    snapshot_text(t->seen, sizeof t->seen, t->why[0] ? "" : t->now);
 }
 
 /* settle - one thing less that the round of @t waits for. */
@@ -130,11 +184,16 @@ settle(struct target *t)
 {
     if (--t->waiting)
         return;
+    if (t->why[0] && !t->whole)
+        begin_whole(t); /* nothing was read */
     confirm(t);
     print(t);
+    remember(t);
 }
 
 static void dispatch(struct request *what);
+static void ask_all(
+    struct target *t, const struct conf_service *const *chosen, unsigned nchosen);
 
 static void
 on_reply(const char *why, const struct manager_value *v, unsigned n, void *arg)
@@ -150,6 +209,10 @@ on_reply(const char *why, const struct manager_value *v, unsigned n, void *arg)
     free(r);
     if (again.nquestions)
         dispatch(&again);
+    if (!why && !t->whole && is_changed(t)) {
+        begin_whole(t);
+        ask_all(t, NULL, 0);
+    }
     settle(t);
 }
 
@@ -247,12 +310,15 @@ begin(struct target *t, const struct conf_service *const *chosen, unsigned nchos
     t->why[0] = t->reason[0] = '\0';
     t->health = 0;
     t->load_permille = -1;
-    t->services = jv_array();
-    t->readings = jv_array();
-    t->probes = jv_array();
-    t->files = jv_array();
+    t->heads = 0;
     t->waiting = 1; /* for ask_all(): its first message may fail at once */
-    ask_all(t, chosen, nchosen);
+    t->whole = false;
+    if (t->head_first && nchosen == 0) {
+        dispatch(&(struct request){ .target = t });
+    } else {
+        begin_whole(t);
+        ask_all(t, chosen, nchosen);
+    }
     settle(t);
 }
 
@@ -390,8 +456,10 @@ main(int argc, char **argv)
                 conf->nodes[i].snmp);
     }
     run(targets, conf->nnodes, conf->poll_ms);
-    for (unsigned i = 0; i < conf->nnodes; i++)
+    for (unsigned i = 0; i < conf->nnodes; i++) {
         manager_close(targets[i].session);
+        jv_free(targets[i].line);
+    }
     manager_fini();
     conf_free(conf);
     return 0;

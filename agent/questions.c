@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "agent/questions.h"
 
+#include "agent/core/polled.h"
+
 #include <string.h>
 
-#define NHEAD 2 /* objects of the node itself, in every message */
+/* objects of the node itself, in every message: health, why, digest, load */
+#define NHEAD 4
 
 /* An answer of this size is no more than a frame of Ethernet: no fragments that could
  * be lost or dropped.  A guess: identifiers without names, and values as they are. */
@@ -12,47 +15,6 @@
 #define OBJECT_BYTES 23
 #define NAME_BYTES 8 /* of a driver */
 
-/* What is read of a service, and where it stands in the line: as in the status of
- * sockmigd, so that whoever reads it need not know where it came from. */
-static const struct wanted {
-    enum snapshot_table table;
-    uint32_t column;
-    const char *section, *key; /* section NULL: the service itself */
-    const struct words *words; /* NULL: a number, a truth value or a text */
-    bool truth;
-} wanted[] = {
-    { SNAP_ENGINE, 2, NULL, "role", &words_role, false },
-    { SNAP_ENGINE, 3, NULL, "state", &words_engine, false },
-    { SNAP_ENGINE, 4, NULL, "epoch", NULL, false },
-    { SNAP_ENGINE, 7, NULL, "connections", NULL, false },
-    { SNAP_ENGINE, 8, NULL, "protected", NULL, true },
-    { SNAP_ENGINE, 9, NULL, "last_error", NULL, false },
-    { SNAP_ENGINE, 10, NULL, "last_blackout_ms", NULL, false },
-    { SNAP_BUILD_SET, 1, "builds", "digest", NULL, false },
-};
-
-/* And where it is active: elsewhere it is not there, or means nothing to anybody. */
-static const struct wanted wanted_active[] = {
-    { SNAP_ENGINE, 12, NULL, "cpu_permille", NULL, false },
-    { SNAP_GATE, 1, "gate", "open", NULL, true },
-    { SNAP_GATE, 2, "gate", "held", NULL, false },
-    { SNAP_GATE, 4, "gate", "released", NULL, false },
-    { SNAP_GATE, 5, "gate", "dropped", NULL, false },
-    { SNAP_CHECKPOINT, 1, "checkpoint", "count", NULL, false },
-    { SNAP_CHECKPOINT, 2, "checkpoint", "last_pause_us", NULL, false },
-    { SNAP_CHECKPOINT, 3, "checkpoint", "max_pause_us", NULL, false },
-    { SNAP_CHECKPOINT, 4, "checkpoint", "last_bytes", NULL, false },
-    { SNAP_CHECKPOINT, 6, "checkpoint", "interval_ms", NULL, false },
-    { SNAP_CHECKPOINT, 8, "checkpoint", "age_ms", NULL, false },
-};
-
-/* And of each of its standbys. */
-static const struct wanted wanted_standby[] = {
-    { SNAP_ENGINE_STANDBY, 2, NULL, "state", &words_standby, false },
-    { SNAP_ENGINE_STANDBY, 3, NULL, "in_set", NULL, true },
-    { SNAP_ENGINE_STANDBY, 5, NULL, "lag", NULL, false },
-};
-
 /* The drivers of a node: each is a reading that bascule.conf may give a weight. */
 static const char *const drivers[QUESTION_DRIVERS] = { "load", "cpu", "memory",
     "pressure", "disk", "sensor", "clock", "socket", "kernel", "process", "link",
@@ -60,12 +22,10 @@ static const char *const drivers[QUESTION_DRIVERS] = { "load", "cpu", "memory",
 
 static const char *const sections[] = { "gate", "checkpoint", "builds" };
 #define NSECTIONS (sizeof sections / sizeof sections[0])
-#define NWANTED (sizeof wanted / sizeof wanted[0])
-#define NACTIVE (sizeof wanted_active / sizeof wanted_active[0])
-#define NSTANDBY (sizeof wanted_standby / sizeof wanted_standby[0])
 
 _Static_assert(
-    NHEAD + NWANTED + NACTIVE + NSTANDBY * (CONF_MAX_NODES - 1) <= MANAGER_MAX_OBJECTS,
+    NHEAD + POLLED_SERVICE + POLLED_ACTIVE + POLLED_STANDBY * (CONF_MAX_NODES - 1) <=
+        MANAGER_MAX_OBJECTS,
     "one message a service");
 
 static struct manager_oid
@@ -93,7 +53,7 @@ number(const struct manager_value *v)
 
 /* An object that is not there stays away from the line too. */
 static void
-put(struct jv *to, const struct wanted *w, const struct manager_value *v)
+put(struct jv *to, const struct polled *w, const struct manager_value *v)
 {
     if (v->type == MANAGER_BYTES)
         jv_set_str(to, w->key, v->text);
@@ -121,8 +81,8 @@ standbys(const struct target *t, const struct manager_value *v)
             continue;
         one = jv_object();
         jv_set_str(one, "node", conf->nodes[n].name);
-        for (unsigned i = 0; i < NSTANDBY; i++)
-            put(one, &wanted_standby[i], v++);
+        for (unsigned i = 0; i < POLLED_STANDBY; i++)
+            put(one, &polled_standby[i], v++);
         if (jv_has(one, "state"))
             jv_push(list, one);
         else
@@ -132,7 +92,7 @@ standbys(const struct target *t, const struct manager_value *v)
 }
 
 static void
-put_in(struct jv *service, const struct wanted *w, const struct manager_value *v)
+put_in(struct jv *service, const struct polled *w, const struct manager_value *v)
 {
     const struct jv *section = w->section ? jv_get(service, w->section) : service;
 
@@ -149,10 +109,10 @@ service_object(
     jv_set_str(s, "name", q->service->name);
     for (unsigned i = 0; i < NSECTIONS; i++)
         jv_set(s, sections[i], jv_object());
-    for (unsigned i = 0; i < NWANTED; i++)
-        put_in(s, &wanted[i], v++);
-    for (unsigned i = 0; i < NACTIVE && q->active; i++)
-        put_in(s, &wanted_active[i], v++);
+    for (unsigned i = 0; i < POLLED_SERVICE; i++)
+        put_in(s, &polled_service[i], v++);
+    for (unsigned i = 0; i < POLLED_ACTIVE && q->active; i++)
+        put_in(s, &polled_active[i], v++);
     snapshot_text(t->digest[index], sizeof t->digest[0],
         jv_str(jv_get(s, "builds"), "digest", ""));
     t->active[index] = strcmp(jv_str(s, "role", ""), "active") == 0;
@@ -202,7 +162,7 @@ verdict_oids(const struct target *t, const struct question *q, struct manager_oi
 {
     bool probes = q->about == PROBES;
     enum snapshot_table table = probes ? SNAP_PROBE : SNAP_DRIVER;
-    uint32_t arc = probes ? 5 : 3; /* its text is the column behind it */
+    uint32_t arc = probes ? POLLED_PROBE_VERDICT : POLLED_DRIVER_VERDICT;
     unsigned at = 0;
 
     for (unsigned i = first_verdict(q); i < end_verdict(q); i++) {
@@ -270,11 +230,19 @@ take_verdicts(struct target *t, const struct question *q, const struct manager_v
     }
 }
 
+/* take_head - what each message of a round says.  Two that differ are of two moments:
+ * that is the digest of none. */
 static void
-take_node(struct target *t, const struct question *q, const struct manager_value *v)
+take_head(struct target *t, const struct manager_value *v)
 {
-    t->load_permille = v[0].type == MANAGER_NUMBER ? v[0].number / 10 : -1;
-    take_verdicts(t, q, v + 1);
+    const char *digest = v[2].type == MANAGER_BYTES ? v[2].text : "";
+
+    t->health = number(&v[0]);
+    snapshot_text(t->reason, sizeof t->reason, v[1].text);
+    if (t->heads++ > 0 && strcmp(digest, t->now) != 0)
+        digest = "";
+    snapshot_text(t->now, sizeof t->now, digest);
+    t->load_permille = v[3].type == MANAGER_NUMBER ? v[3].number / 10 : -1;
 }
 
 static void
@@ -302,13 +270,13 @@ objects_of(const struct target *t, const struct question *q)
 {
     switch (q->about) {
     case THE_NODE:
-        return 1 + verdict_objects(t, q);
     case PROBES:
         return verdict_objects(t, q);
     case FILES:
         return 2 * q->n;
     default:
-        return NWANTED + (q->active ? NACTIVE + NSTANDBY * (t->conf->nnodes - 1) : 0);
+        return POLLED_SERVICE +
+               (q->active ? POLLED_ACTIVE + POLLED_STANDBY * (t->conf->nnodes - 1) : 0);
     }
 }
 
@@ -338,9 +306,7 @@ question_add(struct request *r, struct question q)
 static void
 take(struct target *t, const struct question *q, const struct manager_value *v)
 {
-    if (q->about == THE_NODE)
-        take_node(t, q, v);
-    else if (q->about == PROBES)
+    if (q->about == THE_NODE || q->about == PROBES)
         take_verdicts(t, q, v);
     else if (q->about == FILES)
         take_files(t, q, v);
@@ -351,9 +317,7 @@ take(struct target *t, const struct question *q, const struct manager_value *v)
 static bool
 lacks(struct target *t, const struct question *q, const struct manager_value *v)
 {
-    if (q->about == THE_NODE)
-        return texts_missing(t, q, v + 1);
-    return q->about == PROBES && texts_missing(t, q, v);
+    return (q->about == THE_NODE || q->about == PROBES) && texts_missing(t, q, v);
 }
 
 bool
@@ -368,8 +332,7 @@ question_take(const struct request *r, const struct manager_value *v, unsigned n
         objects += objects_of(t, &r->questions[i]);
     if (n != objects || v[0].type == MANAGER_NO_OBJECT)
         return false;
-    t->health = number(&v[0]);
-    snapshot_text(t->reason, sizeof t->reason, v[1].text);
+    take_head(t, v);
     v += NHEAD;
     for (unsigned i = 0; i < r->nquestions; i++) {
         const struct question *q = &r->questions[i];
@@ -385,7 +348,7 @@ question_take(const struct request *r, const struct manager_value *v, unsigned n
 }
 
 static unsigned
-wanted_oids(struct manager_oid *oids, const struct wanted *w, size_t n,
+polled_oids(struct manager_oid *oids, const struct polled *w, size_t n,
     const char *service, const char *node)
 {
     for (size_t i = 0; i < n; i++)
@@ -398,15 +361,15 @@ service_oids(const struct target *t, const struct question *q, struct manager_oi
 {
     const struct conf *conf = t->conf;
     const char *name = q->service->name;
-    unsigned at = wanted_oids(oids, wanted, NWANTED, name, NULL);
+    unsigned at = polled_oids(oids, polled_service, POLLED_SERVICE, name, NULL);
 
     if (!q->active)
         return at;
-    at += wanted_oids(oids + at, wanted_active, NACTIVE, name, NULL);
+    at += polled_oids(oids + at, polled_active, POLLED_ACTIVE, name, NULL);
     for (unsigned n = 0; n < conf->nnodes; n++)
         if (&conf->nodes[n] != t->node)
-            at += wanted_oids(
-                oids + at, wanted_standby, NSTANDBY, name, conf->nodes[n].name);
+            at += polled_oids(
+                oids + at, polled_standby, POLLED_STANDBY, name, conf->nodes[n].name);
     return at;
 }
 
@@ -430,8 +393,6 @@ oids_of(const struct target *t, const struct question *q, struct manager_oid *oi
 {
     switch (q->about) {
     case THE_NODE:
-        oids[0] = object(SNAP_RESOURCE, 1, NULL, NULL);
-        return 1 + verdict_oids(t, q, oids + 1);
     case PROBES:
         return verdict_oids(t, q, oids);
     case FILES:
@@ -448,6 +409,8 @@ question_oids(const struct request *r, struct manager_oid *oids)
 
     oids[0] = object(SNAP_NODE_SCALARS, 3, NULL, NULL);
     oids[1] = object(SNAP_NODE_SCALARS, 4, NULL, NULL);
+    oids[2] = object(SNAP_NODE_SCALARS, 14, NULL, NULL);
+    oids[3] = object(SNAP_RESOURCE, 1, NULL, NULL);
     for (unsigned i = 0; i < r->nquestions; i++)
         at += oids_of(r->target, &r->questions[i], oids + at);
     return at;

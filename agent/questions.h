@@ -23,16 +23,23 @@ struct target {
     const struct conf_node *node; /* borrowed */
     struct manager_session *session;
     unsigned waiting; /* requests of this round */
+    bool whole;       /* this round reads everything, not only the head of a message */
+    bool head_first;  /* the next one need not, unless the digest is another one */
+    unsigned heads;   /* that came in this round */
+    char now[SNAP_WORD],
+        seen[SNAP_WORD]; /* digests: this round's, the last reading's */
     char why[MANAGER_TEXT], reason[MANAGER_TEXT];
     int64_t health;
-    int64_t load_permille;                     /* -1: not known */
-    struct jv *readings, *probes;              /* owned: read so far in this round */
-    struct jv *services, *files;               /* owned: likewise */
+    int64_t load_permille;        /* -1: not known */
+    struct jv *readings, *probes; /* owned: read so far in this round */
+    struct jv *services, *files;  /* owned: likewise */
+    struct jv *line;              /* owned: what was read and printed last, or NULL */
     char digest[CONF_MAX_SERVICES][SNAP_WORD]; /* of builds, as last read */
     bool active[CONF_MAX_SERVICES];            /* the service was here, as last read */
     /* drivers, then probes: not ok as last read; only then there is a text to ask for
      */
     bool texts[QUESTION_DRIVERS + CONF_MAX_PROBES];
+    unsigned ill_read;    /* the part of it below that was read when .whole was */
     unsigned ill;         /* how bad the readings were, summed up, the last time */
     unsigned again;       /* rounds out of turn that are left, to be sure of it */
     struct mono again_at; /* the next of them */

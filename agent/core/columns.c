@@ -21,6 +21,7 @@ COLUMNS(node_columns) = {
     { 11, MIB_UNSIGNED, 0, AT(node_row, disk_total) },
     { 12, MIB_UNSIGNED, 0, AT(node_row, disk_free) },
     { 13, MIB_UNSIGNED, 0, AT(node_row, rows_dropped) },
+    { 14, MIB_TEXT,     0, AT(node_row, digest) },
 };
 COLUMNS(program_columns) = {
     { 2, MIB_INTEGER,  MIB_ALWAYS, AT(program_row, state) },

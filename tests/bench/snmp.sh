@@ -106,8 +106,12 @@ print("from an event to its trap: %d changes, p50 %.1f ms, p95 %.1f ms, max %.1f
 PY
 }
 
-# The poller: what it costs, and what a dead node costs the others.
+# The poller: what it costs, and what a dead node costs the others.  With four services
+# it reads 50 objects of a node and more.
 poller_part() {
+    for i in 3 4; do
+        echo "service \"s$i\" { addresses = { \"10.99.0.$i/24\" } device = \"nowhere0\" command = { \"/bin/true\" } user = \"nobody\" }"
+    done >>"$dir/bascule.conf"
     for i in $(seq 2 16); do
         [ $i = 2 ] || [ $i = 3 ] || echo "node \"n$i\" { id = $i  address = \"10.88.0.$i\" }" >>"$dir/bascule.conf"
         [ $i = 3 ] && sed -i 's/address = "10.88.1.9"/address = "10.88.0.3"/' "$dir/bascule.conf"
@@ -118,7 +122,7 @@ poller_part() {
 import json, os, signal, subprocess, sys, threading, time
 program, conf, snmpd16 = sys.argv[1:3] + [int(sys.argv[3])]
 p = subprocess.Popen([program, "-c", conf], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-lines, cpu = [], lambda: sum(int(x) for x in open("/proc/%d/stat" % p.pid).read().split(")")[1].split()[11:13])
+lines, cpu = [], lambda: int(open("/proc/%d/schedstat" % p.pid).read().split()[0]) / 1e7
 def read():
     for line in p.stdout: lines.append((time.time(), json.loads(line)))
 threading.Thread(target=read, daemon=True).start()
@@ -137,12 +141,12 @@ def phase(seconds):
 deadline = time.time() + 60
 while time.time() < deadline and len({l["node"] for t, l in lines if l["answers"]}) < 16: time.sleep(0.5)
 a = phase(15)
-print("poller, 16 nodes every 250 ms: %.1f %% of a processor; %d nodes answer; from one reading of a node to the next p50 %.0f ms, p99 %.0f ms"
+print("poller, 16 nodes every 250 ms: %.2f %% of a processor; %d nodes answer; from one reading of a node to the next p50 %.0f ms, p99 %.0f ms"
       % (a[0], a[1], a[3][a[2] // 2], a[3][a[2] * 99 // 100]))
 os.kill(snmpd16, signal.SIGKILL)
 time.sleep(2)
 b = phase(15)
-print("           one of them dead: %.1f %% of a processor; %d nodes answer; p50 %.0f ms, p99 %.0f ms: later by %.0f and %.0f ms"
+print("           one of them dead: %.2f %% of a processor; %d nodes answer; p50 %.0f ms, p99 %.0f ms: later by %.0f and %.0f ms"
       % (b[0], b[1], b[3][b[2] // 2], b[3][b[2] * 99 // 100], b[3][b[2] // 2] - a[3][a[2] // 2], b[3][b[2] * 99 // 100] - a[3][a[2] * 99 // 100]))
 p.stdin.close()
 PY

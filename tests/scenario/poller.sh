@@ -43,6 +43,15 @@ wait_for 10 says n2 '"answers":true' || fail "n2's agent is not seen: $(tail -n 
 # The same builds on both (it is one host): no files are read.
 wait_for 70 says n2 '"builds":{"digest":"' || fail "builds are not read: $(tail -n 1 "$dir/lines")"
 says n2 '"files"' && fail "files are read though nothing differs"
+# Nothing of n2 changes, and its digest is all that is asked for: a change is seen at once.
+mail() { sed -i "/\"name\": \"mail\"/s/\"epoch\": [0-9]*/\"epoch\": $1/; /\"name\": \"redis\"/s/\"role\": \"active\"/\"role\": \"standby\"/" "$dir/n2/sockmigd.json"; }
+for epoch in 77 78; do
+    mail $epoch
+    wait_for 5 says n2 "\"state\":\"ready\",\"epoch\":$epoch" || fail "n2 is at epoch $epoch, and is read as $(grep n2 "$dir/lines" | tail -n 1)"
+    n=$(grep -c '"n2".*"answers":true' "$dir/lines")
+    calm() { [ "$(grep -c '"n2".*"answers":true' "$dir/lines")" -ge $((n + 6)) ]; }
+    wait_for 8 calm || fail "n2 is no longer read"
+done
 stop "$snmpd1" # a restart is another boot count: the poller finds the time anew
 wait_for 10 says n1 '"answers":false' || fail "n1's snmpd is gone and nobody says so"
 start_snmpd 1

@@ -25,7 +25,7 @@
 struct node_row {
     struct mib_row row;
     char name[SNAP_NAME], version[SNAP_WORD], health_reason[SNAP_TEXT];
-    char digest[SNAP_WORD]; /* polled_digest() */
+    char digest[SNAP_WORD];                           /* polled_digest() */
     int64_t health, load1, load5, load15, processors; /* loads: hundredths */
     int64_t memory_total, memory_available, disk_total, disk_free; /* MiB */
     int64_t rows_dropped;

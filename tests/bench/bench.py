@@ -89,12 +89,18 @@ def one(lab, client, kind, interval):
         seen["s"] = lab.service(avoid=active if kind != "switchover" else None)
         return seen["s"] and seen["s"]["active"] not in (None, active)
     lab.wait("another active node", moved)
-    time.sleep(1.5)  # whoever waits for its retransmission timer gets its answer
+    # until whoever waits for its retransmission timer has its answer; after a switchover
+    # until the standbys get the memory anew, which is half a second later
+    time.sleep(0.2 if kind == "switchover" else 1.5)
     r = client.wait_answered()
     row = dict(after(lab, seen["s"]["active"]), blackout_ms=r["blackout_ms"], calm_ms=calm,
                half_ms=r["median_blackout_ms"],
                kept=r["connections_kept"], broken=r["connections_broken"],
                wrong_bytes=r["wrong_bytes"])
+    if kind == "switchover":
+        client.mark("seeding")
+        time.sleep(1.5)
+        row["seeding_ms"] = client.wait_answered()["blackout_ms"]
     mend(lab, kind, active)
     return row
 
@@ -116,6 +122,7 @@ def takeovers(lab, kind, times, connections, interval=None, think_ms=None):
             "median_ms": round(median(gaps), 1), "worst_ms": round(max(gaps), 1),
             "calm_ms": median([r["calm_ms"] for r in rows]),
             "half_ms": median([r["half_ms"] for r in rows]),
+            "seeding_ms": median([r["seeding_ms"] for r in rows if "seeding_ms" in r]),
             "broken": end["connections_broken"], "wrong_bytes": end["wrong_bytes"],
             "lost_writes": end["lost_writes"],
             "request_p50_ms": end["median_latency_ms"],
@@ -140,7 +147,7 @@ def lab_parts(lab, parts, quick, result):
     if "load" in parts:
         result["load"] = load(lab, quick)
     if "switchover" in parts:
-        result["switchover"] = takeovers(lab, "switchover", times, 100)
+        result["switchover"] = takeovers(lab, "switchover", times, 100, think_ms=100)
     if "crash" in parts:
         result["crash"] = takeovers(lab, "crash", times, 20)
     if "replay" in parts:

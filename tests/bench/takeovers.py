@@ -2,19 +2,22 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """takeovers.py - one takeover after the other in one lab, of all kinds.
 
-usage: takeovers.py [--takeovers N] [--connections N] [--kinds KIND,...] [--policy P]
-                    [--interval MS] [--keys N] [--json FILE]
+usage: takeovers.py [--takeovers N] [--connections N] [--kinds KIND,...] [--policy P,...]
+                    [--interval MS] [--keys N] [--churn N] [--json FILE]
 
 After each: no connection broken, no wrong or lost byte, at most one node with open
-gates.  Exit 0 only if all of it held.
+gates.  Exit 0 only if all of it held.  With several policies each round of the kinds is
+under another one; --churn adds N clients whose connections come and go.
 """
 import argparse
 import json
+import os
 import statistics
+import subprocess
 import sys
 import time
 
-from labrun import Client, Failure, Lab, REDIS, need_root
+from labrun import ADDRESS, BASCULE, Client, Failure, Lab, REDIS, need_root
 
 KINDS = ["switchover", "crash", "engine", "hang", "supervisor", "cut", "sockmigd", "agent",
          "cut-cluster", "cut-outside"]
@@ -84,6 +87,29 @@ def one(lab, client, kind):
             "silent": report["silent"], "open": now_open}
 
 
+def set_policy(lab, policy):
+    active = lab.wait_protected(2)
+    if lab.engine_status(active)["policy"] != policy:
+        lab.exec(active, "bascule", "policy", "redis", policy)
+        lab.wait("policy %s" % policy, lambda: lab.engine_status(active)["policy"] == policy)
+
+
+class Churn:
+    """Connections that come and go: churn.py on the client's host."""
+
+    def __init__(self, lab, at_once):
+        here = os.path.dirname(os.path.abspath(__file__))
+        self.p = at_once and subprocess.Popen(
+            [BASCULE, "lab", "exec", "--name", lab.name, "client", "--", sys.executable,
+             os.path.join(here, "churn.py"), ADDRESS, "6379", str(at_once)],
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+    def stop(self):
+        if not self.p:
+            return {"wrong": []}
+        return json.loads(self.p.communicate(timeout=60)[0])
+
+
 def bad(row):
     return row["broken"] or row["wrong_bytes"] or row["silent"] or len(row["open"]) > 1
 
@@ -94,25 +120,30 @@ def main():
     p.add_argument("--connections", type=int, default=20)
     p.add_argument("--kinds", default=",".join(KINDS))
     p.add_argument("--name", default="takeovers")
-    p.add_argument("--policy", default="commit")
+    p.add_argument("--policy", default="commit", help="several: in turn")
+    p.add_argument("--churn", type=int, default=0, help="clients that connect again and again")
     p.add_argument("--interval", type=int, default=20, help="ms between checkpoints")
     p.add_argument("--keys", type=int, default=100000, help="of 900 bytes, in the server")
     p.add_argument("--json")
     o = p.parse_args()
     need_root()
     kinds, rows, end = o.kinds.split(","), [], None
-    lab = Lab(o.name, REDIS % (o.policy, o.interval, 2))
+    policies, churned = o.policy.split(","), {"wrong": []}
+    lab = Lab(o.name, REDIS % (policies[0], o.interval, 2))
     try:
         lab.redis("debug", "populate", str(o.keys), "key", "900")
-        client = Client(lab, o.connections)
+        client, churn = Client(lab, o.connections), Churn(lab, o.churn)
         time.sleep(1)
         for i in range(o.takeovers):
+            # a round of the kinds is under one policy, or each would see but one of them
+            set_policy(lab, policies[i // len(kinds) % len(policies)])
             row = one(lab, client, kinds[i % len(kinds)])
             rows.append(row)
             print("%3d %-12s %s -> %s  longest gap %6.0f ms, %d broken, %d wrong bytes, open: %s%s"
                   % (i + 1, row["kind"], row["from"], row["to"], row["blackout_ms"],
                      row["broken"], row["wrong_bytes"], " ".join(row["open"]),
                      "  <-- BAD" if bad(row) else ""), flush=True)
+        churned = churn.stop()
         end = client.stop()
     except Failure as e:
         print("FAIL: %s" % e)
@@ -122,16 +153,18 @@ def main():
         lab.down()
     wrong = [r for r in rows if bad(r)]
     ok = end is not None and not wrong and end["lost_writes"] == 0 and \
-        end["connections_broken"] == 0 and end["wrong_bytes"] == 0
+        end["connections_broken"] == 0 and end["wrong_bytes"] == 0 and not churned["wrong"]
     for kind in kinds:
         gaps = [r["blackout_ms"] for r in rows if r["kind"] == kind]
         if gaps:
             print("%-12s %3d times, longest gap: median %6.0f ms, worst %6.0f ms"
                   % (kind, len(gaps), statistics.median(gaps), max(gaps)))
+    if o.churn:
+        print("connections that came and went: %s" % json.dumps(churned))
     print("%d takeovers, %d bad; end: %s" % (len(rows), len(wrong), json.dumps(end)))
     if o.json:
         with open(o.json, "w") as f:
-            json.dump({"takeovers": rows, "end": end, "ok": ok}, f, indent=1)
+            json.dump({"takeovers": rows, "end": end, "churn": churned, "ok": ok}, f, indent=1)
     return 0 if ok else 1
 
 

@@ -1,0 +1,72 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-or-later
+"""churn.py - connections that come and go: each asks a redis server some times and ends.
+
+usage: churn.py ADDRESS PORT AT_ONCE
+
+Until standard input ends.  Then JSON: connections, requests, and what went wrong (a
+connection that was reset, closed, silent for 20 s, or answered wrongly).  Each counts
+up a key of its own, so every answer is known beforehand.
+"""
+import json
+import os
+import random
+import socket
+import sys
+import threading
+
+SILENT_S = 20
+
+
+class Churn:
+    def __init__(self, address, port):
+        self.address, self.port = address, port
+        self.lock = threading.Lock()
+        self.connections = self.requests = 0
+        self.wrong = []
+        self.stopping = threading.Event()
+
+    def one(self, key):
+        with socket.create_connection((self.address, self.port), SILENT_S) as s:
+            s.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            f = s.makefile("rb")
+            times = random.randint(1, 20)
+            for i in range(times):
+                s.sendall(b"INCR %s\r\n" % key)
+                answer = f.readline()
+                if answer != b":%d\r\n" % (i + 1):
+                    raise ValueError("%r instead of %d" % (answer, i + 1))
+                self.stopping.wait(random.random() * 0.05)
+            s.sendall(b"DEL %s\r\n" % key)
+            if f.readline() != b":1\r\n":
+                raise ValueError("its key is gone")
+        with self.lock:
+            self.connections += 1
+            self.requests += times + 1
+
+    def work(self, number):
+        turn = 0
+        while not self.stopping.is_set():
+            turn += 1
+            try:
+                self.one(b"churn:%d:%d:%d" % (os.getpid(), number, turn))
+            except (OSError, ValueError) as e:
+                with self.lock:
+                    self.wrong.append("connection %d of %d: %s" % (turn, number, e))
+
+
+def main():
+    churn = Churn(sys.argv[1], int(sys.argv[2]))
+    threads = [threading.Thread(target=churn.work, args=(i,)) for i in range(int(sys.argv[3]))]
+    for t in threads:
+        t.start()
+    sys.stdin.read()
+    churn.stopping.set()
+    for t in threads:
+        t.join()
+    print(json.dumps({"connections": churn.connections, "requests": churn.requests,
+                      "wrong": churn.wrong}))
+
+
+if __name__ == "__main__":
+    main()

@@ -63,6 +63,15 @@ report_of_active(struct service *s, const struct engine_report *report)
         own->broken = 0;
 }
 
+/* forget_told - the engine is another one, which is as configured. */
+static void
+forget_told(struct service *s)
+{
+    s->own.told_policy = s->own.told_ms = 0;
+    if (s->errand.order && s->own.errand_asked == s->errand.order)
+        s->own.errand_asked = 0; /* once more, when it is back */
+}
+
 void
 heed_report(struct service *s, const struct cluster *c,
     const struct engine_report *report, struct mono now, struct effects *out)
@@ -70,6 +79,8 @@ heed_report(struct service *s, const struct cluster *c,
     struct conduct *own = &s->own;
 
     own->engine_known = !report->absent;
+    if (report->absent || report->seen < own->fenced)
+        forget_told(s); /* it has not even seen what was answered: it was restarted */
     own->fenced = report->seen > own->fenced ? report->seen : own->fenced;
     own->holds = report->role == ROLE_ACTIVE;
     own->followed = 0; /* to follow the same epoch again costs nothing */
@@ -199,9 +210,7 @@ heed_gone(struct service *s, const struct cluster *c)
 
     own->engine_known = own->busy = own->acked = own->holds = false;
     own->fenced = own->followed = own->handed = 0;
-    own->told_policy = own->told_ms = 0; /* it is as configured */
-    if (s->errand.order && own->errand_asked == s->errand.order)
-        own->errand_asked = 0; /* once more, when it is back */
+    forget_told(s);
     own->adding = 0;
     if (serving)
         break_down(s, false, false, "sockmigd cannot be reached");

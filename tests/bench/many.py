@@ -6,12 +6,16 @@ how long the slowest of them waits for an answer after a crash.
 usage: many.py [--counts N,...] [--crashes N] [--json FILE]
 
 redis with 100 MB, 2 % of it written between two checkpoints by one busy client; the pause
-with 0, 1,000 and 10,000 other connections, in turn within one lab.  After a crash each
-connection asks once; all of them must be served over the connection that they have.
+with 0, 1,000 and 10,000 other connections, in turn within one lab.  Two crashes: one
+while each connection asks every five seconds, and one at the moment when all of them ask
+at once, which this machine also takes its time for when nothing is protected.  All must
+be served over the connection that they have.
 """
 import argparse
+import heapq
 import json
 import os
+import random
 import selectors
 import socket
 import statistics
@@ -34,6 +38,7 @@ service "redis" {
 }
 """
 TARGETS = {0: None, 1000: 3, 10000: 6}  # ms
+THINK_S, STEADY_S = 5, 8  # of each client in the steady load; how long that is watched
 PING, PONG = b"*1\r\n$4\r\nPING\r\n", b"+PONG\r\n"
 
 
@@ -70,12 +75,46 @@ class Crowd:
                 "broken": broken + len(left)}
 
 
+    def ask_steadily(self):
+        """Each asks when it likes, for a while; how long the answers took, in ms."""
+        begin = time.monotonic()
+        due = [(begin + random.random() * THINK_S, i) for i in range(len(self.socks))]
+        number = {s: i for i, s in enumerate(self.socks)}
+        asked, longest, broken = {}, [0] * len(self.socks), 0
+        heapq.heapify(due)
+        while asked or time.monotonic() < begin + STEADY_S:
+            now = time.monotonic()
+            if now > begin + STEADY_S + 20:
+                break
+            while due and due[0][0] <= now < begin + STEADY_S:
+                i = heapq.heappop(due)[1]
+                self.socks[i].send(PING)
+                asked[i] = now
+            for key, _ in self.picker.select(0.005):
+                i = number[key.fileobj]
+                try:
+                    good = key.fileobj.recv(100) == PONG
+                except OSError:
+                    good = False
+                now = time.monotonic()
+                longest[i] = max(longest[i], (now - asked.pop(i, now)) * 1000)
+                broken += not good
+                if good:
+                    heapq.heappush(due, (now + 2 * random.random() * THINK_S, i))
+                else:
+                    self.picker.unregister(key.fileobj)
+        self.socks = [s for s in self.socks if s in self.picker.get_map()]
+        return {"longest_ms": max(longest), "median_ms": statistics.median(longest),
+                "broken": broken + len(asked)}
+
+
 def serve(count):
     """The client's side: a line on stdin, an answer on stdout."""
     crowd = Crowd(count)
     print(json.dumps({"connected": count}), flush=True)
-    for _ in sys.stdin:
-        print(json.dumps(crowd.ask_all()), flush=True)
+    for line in sys.stdin:
+        steady = line.strip() == "steady"
+        print(json.dumps(crowd.ask_steadily() if steady else crowd.ask_all()), flush=True)
 
 
 class Far:
@@ -92,12 +131,12 @@ class Far:
             raise Failure("the client's side ended: exit %s" % self.p.wait())
         return json.loads(line)
 
-    def begin(self):
-        self.p.stdin.write("\n")
+    def begin(self, how):
+        self.p.stdin.write(how + "\n")
         self.p.stdin.flush()
 
-    def ask(self):
-        self.begin()
+    def ask(self, how):
+        self.begin(how)
         return self.read()
 
     def end(self):
@@ -130,14 +169,16 @@ def unprotected(lab, far):
     """The same without a checkpoint, and nothing held: what this machine can do."""
     active = lab.wait_protected(2)
     policy(lab, active, "cold")
-    row = far.ask()
+    row = far.ask("at once")
     policy(lab, active, "commit")
     return row
 
 
-def crash(lab, far):
+def crash(lab, far, how):
     active = lab.wait_protected(2)
-    far.begin()
+    far.begin(how)
+    if how == "steady":
+        time.sleep(STEADY_S / 3)
     lab.fault("crash", active)
     row = far.read()
     lab.fault("restart", active)
@@ -153,8 +194,11 @@ def measure(lab, counts, crashes):
         far = Far(lab, count)
         lab.wait_protected(2)
         time.sleep(2)  # each connection is looked at in full while it is young
-        out[count] = {"pause": pause(lab), "calm": far.ask(), "free": unprotected(lab, far),
-                      "crash": [crash(lab, far) for _ in range(crashes if count else 0)]}
+        times = range(crashes if count else 0)
+        out[count] = {"pause": pause(lab), "calm": far.ask("at once"), "free": unprotected(lab, far),
+                      "steadily": far.ask("steady"),
+                      "steady": [crash(lab, far, "steady") for _ in times],
+                      "crash": [crash(lab, far, "at once") for _ in times]}
         far.end()
     return out
 
@@ -166,12 +210,19 @@ def show(out):
         t.add("%d idle" % count, r["pause"]["last_pause_us"] / 1000, "ms", TARGETS.get(count), digits=2)
         t.add("  of that sockets", r["pause"]["sockets_us"] / 1000, "ms", digits=2)
         t.add("  pages written", r["pause"]["last_pages"], "")
-    t.title("a crash while all of them ask once")
+    t.title("a crash while each of them asks every %d s" % THINK_S)
+    for count, r in out.items():
+        if not r["steady"]:
+            continue
+        t.add("%d: longest wait of any" % count, statistics.median(c["longest_ms"] for c in r["steady"]),
+              "ms", 1000 if count == 10000 else None)
+        t.add("  without a crash", r["steadily"]["longest_ms"], "ms")
+        t.add("  broken", sum(c["broken"] for c in r["steady"]), "", 0)
+    t.title("a crash while all of them ask at once")
     for count, r in out.items():
         if not r["crash"]:
             continue
-        t.add("%d: longest wait" % count, statistics.median(c["longest_ms"] for c in r["crash"]), "ms",
-              1000 if count == 10000 else None)
+        t.add("%d: longest wait" % count, statistics.median(c["longest_ms"] for c in r["crash"]), "ms")
         t.add("  without a crash", r["calm"]["longest_ms"], "ms")
         t.add("  without protection", r["free"]["longest_ms"], "ms")
         t.add("  broken", sum(c["broken"] for c in r["crash"]), "", 0)

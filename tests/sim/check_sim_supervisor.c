@@ -45,7 +45,7 @@ strike(uint64_t which, unsigned a, unsigned b)
         break;
     case 5:
         if (sim_random(&s, 2))
-            sim_engine_crash(&s, a);
+            sim_random(&s, 2) ? sim_engine_crash(&s, a) : sim_engine_restart(&s, a);
         else
             sim_disconnect(&s, sim_serving(&s) ? sim_serving(&s) : a);
         break;

@@ -88,6 +88,7 @@ struct sim_engine {
     int64_t set_since;
     int64_t order_since;
     bool refuse; /* planted: the next takeover, start or resume fails */
+    unsigned policy, interval_ms; /* that it was told last; 0: as configured */
 };
 
 struct sim_row { /* of the journal: what survives a crash */
@@ -187,8 +188,9 @@ void sim_crash(struct sim *s, unsigned node);
 void sim_boot(struct sim *s, unsigned node);
 void sim_super_crash(struct sim *s, unsigned node);
 void sim_super_start(struct sim *s, unsigned node);
-void sim_engine_crash(struct sim *s, unsigned node); /* it is restarted */
-void sim_disconnect(struct sim *s, unsigned node);   /* from its engine, for a while */
+void sim_engine_crash(struct sim *s, unsigned node);   /* it is restarted */
+void sim_engine_restart(struct sim *s, unsigned node); /* and not sockmigd */
+void sim_disconnect(struct sim *s, unsigned node); /* from its engine, for a while */
 void sim_service_fail(struct sim *s, unsigned node);
 void sim_hang(struct sim *s, unsigned node, bool hung);
 void sim_cut(struct sim *s, uint64_t nodes); /* @nodes from the rest; 0: heal */
@@ -228,6 +230,7 @@ void group_slipped(struct sim *s, const struct sim_event *ev);
 void group_inbox(struct sim *s, unsigned node);
 void group_queue(struct sim *s, unsigned node, const struct member_event *ev);
 void engine_boot(struct sim *s, unsigned node);
+void engine_restart(struct sim *s, unsigned node); /* alone: what it was told is gone */
 void engine_event(struct sim *s, const struct sim_event *ev);
 void engine_end_order(struct sim *s, unsigned node); /* the service ended under it */
 void engine_check_record(struct sim *s, unsigned node, const struct effect *order);

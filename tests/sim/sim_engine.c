@@ -102,6 +102,34 @@ engine_boot(struct sim *s, unsigned node)
                     .gen = e->gen });
 }
 
+static void
+tell_absent(struct sim *s, unsigned node)
+{
+    struct member_event ev = { .kind = MEMBER_REPORT };
+
+    ev.report.absent = true;
+    tell(s, node, &ev);
+}
+
+void
+engine_restart(struct sim *s, unsigned node)
+{
+    struct sim_engine *e = &s->node[node].engine, was = *e;
+    struct member_event failed = {
+        .kind = MEMBER_FAILED, .epoch = was.epoch, .text = "the engine ended"
+    };
+
+    *e = (struct sim_engine){ .up = true, .connected = was.connected, .gen = was.gen };
+    if (was.taking || (was.frozen && was.order.op == ENGINE_HANDOVER))
+        answer(s, node, &was.order, false, -1);
+    if (was.set_waits)
+        answer(s, node, &was.set, false, -1);
+    tell(s, node, &failed);
+    if (sim_random(s, 2)) /* or it is back before anybody asks */
+        tell_absent(s, node);
+    engine_report_to(s, node);
+}
+
 void
 engine_later(struct sim *s, unsigned node, enum sim_what what, int64_t us)
 {
@@ -405,6 +433,8 @@ on_order(struct sim *s, const struct sim_event *ev)
         break;
     case ENGINE_POLICY:
     case ENGINE_INTERVAL:
+        *(order->op == ENGINE_POLICY ? &e->policy : &e->interval_ms) = order->msg.value;
+        /* fallthrough */
     case ENGINE_CHECKPOINT:
         answer(s, ev->node, order, sim_random(s, 8), -1);
         break;

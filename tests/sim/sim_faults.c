@@ -98,6 +98,15 @@ sim_engine_crash(struct sim *s, unsigned node)
 }
 
 void
+sim_engine_restart(struct sim *s, unsigned node)
+{
+    if (!s->node[node].engine.up)
+        return;
+    sim_trace(s, "== engine of %u crashes, sockmigd does not", node);
+    engine_restart(s, node);
+}
+
+void
 sim_disconnect(struct sim *s, unsigned node)
 {
     struct sim_engine *e = &s->node[node].engine;
@@ -222,6 +231,17 @@ take_back(struct sim *s)
     }
 }
 
+/* The engine that serves goes by what operators wish, whoever told it to the last one.
+ */
+static bool
+knows_wish(const struct sim *s, unsigned node)
+{
+    const struct wish *w = &s->node[node].core.services[0].wish.w;
+    const struct sim_engine *e = &s->node[node].engine;
+
+    return e->policy == w->policy && e->interval_ms == w->interval_ms;
+}
+
 void
 sim_heal(struct sim *s, void (*operate)(unsigned at))
 {
@@ -237,9 +257,11 @@ sim_heal(struct sim *s, void (*operate)(unsigned at))
         if (s->fencing)
             sim_boot(s, at); /* what was fenced is switched on again */
         serving = sim_serving(s);
-        if (serving && sim_set(s) == (all & ~node_bit(serving)))
+        if (serving && sim_set(s) == (all & ~node_bit(serving)) &&
+            knows_wish(s, serving))
             return;
     }
-    sim_break(s, "live: healed for a minute, active %u, set %x", sim_serving(s),
-        (unsigned)sim_set(s));
+    sim_break(s, "live: healed for a minute, active %u, set %x%s", sim_serving(s),
+        (unsigned)sim_set(s),
+        sim_serving(s) && !knows_wish(s, sim_serving(s)) ? ", not as wished" : "");
 }

@@ -282,6 +282,7 @@ def policies(lab):
         talk.stop()
         before = after
     there_and_back(lab)
+    remembered(lab)
 
 
 def there_and_back(lab):
@@ -298,6 +299,18 @@ def there_and_back(lab):
     need(after == before + 1, "memory is lost: %d after %d" % (after, before))
     sound(report)
     talk.stop()
+
+
+def remembered(lab):
+    """An engine that is killed comes back as configured (replay): it is told once more."""
+    active, killed = lab.wait_protected(2), set()
+    lab.wait("policy commit on " + active, lambda: lab.engine_status(active)["policy"] == "commit")
+    while active not in killed:  # until one of them serves again
+        lab.exec(active, "kill", "-KILL", lab.engine_pid(active))
+        killed.add(active)
+        active = lab.wait_protected(2, not_on=active)
+    lab.wait("policy commit on %s again" % active,
+             lambda: lab.engine_status(active)["policy"] == "commit", 10)
 
 
 def standbys_of(lab):

@@ -171,16 +171,34 @@ arrange(const struct row *r, int client, int server)
     return sent;
 }
 
-static bool
-same_image(const struct image_tcp *a, const struct image_tcp *b)
+/* differs - what of image @b is not as in @a; NULL: they are the same. */
+static const char *
+differs(const struct image_tcp *a, const struct image_tcp *b)
 {
-    return a->state == b->state && a->rcv_nxt == b->rcv_nxt &&
-           a->write_seq == b->write_seq && a->inq == b->inq && a->outq == b->outq &&
-           a->mss == b->mss && a->options == b->options &&
-           a->snd_wscale == b->snd_wscale && a->rcv_wscale == b->rcv_wscale &&
-           a->nodelay == b->nodelay && a->reuse_addr == b->reuse_addr &&
-           a->sndbuf == b->sndbuf && a->rcvbuf == b->rcvbuf &&
-           a->buf_lock == b->buf_lock && strcmp(a->congestion, b->congestion) == 0;
+    static char text[96];
+    const struct {
+        const char *name;
+        int64_t was, is;
+    } fields[] = { { "state", a->state, b->state },
+        { "rcv_nxt", a->rcv_nxt, b->rcv_nxt },
+        { "write_seq", a->write_seq, b->write_seq }, { "inq", a->inq, b->inq },
+        { "outq", a->outq, b->outq }, { "mss", a->mss, b->mss },
+        { "options", a->options, b->options },
+        { "snd_wscale", a->snd_wscale, b->snd_wscale },
+        { "rcv_wscale", a->rcv_wscale, b->rcv_wscale },
+        { "nodelay", a->nodelay, b->nodelay },
+        { "reuse_addr", a->reuse_addr, b->reuse_addr },
+        { "sndbuf", a->sndbuf, b->sndbuf }, { "rcvbuf", a->rcvbuf, b->rcvbuf },
+        { "buf_lock", a->buf_lock, b->buf_lock },
+        { "congestion", strcmp(a->congestion, b->congestion), 0 } };
+
+    for (size_t i = 0; i < sizeof fields / sizeof fields[0]; i++)
+        if (fields[i].was != fields[i].is) {
+            snprintf(text, sizeof text, "the second image differs: %s %lld -> %lld",
+                fields[i].name, (long long)fields[i].was, (long long)fields[i].is);
+            return text;
+        }
+    return NULL;
 }
 
 /* The image, taken as often as a checkpoint loop does it. */
@@ -274,7 +292,8 @@ revive(const struct row *r, const struct image_tcp *im, const uint8_t *bytes)
     expect(tcp_dump(sock, 9, 1, &watch, &second, &again) == TCP_LOOK_DUMPED, r->claim,
         "the restored one has no image");
     errno = 0;
-    expect(same_image(im, &second), r->claim, "the second image differs");
+    step = differs(im, &second);
+    expect(!step, r->claim, step);
     return sock;
 }
 

@@ -61,24 +61,24 @@ answers_sent(struct answers *a, struct mono now)
     a->due = mono_add_ms(now, FIRST_MS);
 }
 
-void
+bool
 answers_look(
     struct answers *a, struct mono now, const struct reqsk *r, struct outgoing *out)
 {
     size_t left = 0;
 
     if (a->n == 0 || mono_before(now, a->due))
-        return;
+        return false;
     for (size_t i = 0; i < a->n; i++) {
         if (!reqsk_waits(r, &a->v[i].key))
             continue;
         outgoing_add(out, a->v[i].packet, a->v[i].size);
         a->v[left++] = a->v[i];
     }
-    outgoing_send(out);
     a->n = ++a->times < TIMES ? left : 0;
     a->wait_ms *= 2;
     a->due = mono_add_ms(now, a->wait_ms);
+    return left > 0;
 }
 
 void

@@ -26,8 +26,9 @@ void answers_add(
 /* answers_sent - all were sent at @now for the first time. */
 void answers_sent(struct answers *a, struct mono now);
 
-/* answers_look - send what is due and still waits in @r. */
-void answers_look(
+/* answers_look - what is due and still waits in @r goes to @out.  True: something did.
+ */
+bool answers_look(
     struct answers *a, struct mono now, const struct reqsk *r, struct outgoing *out);
 void answers_clear(struct answers *a);
 

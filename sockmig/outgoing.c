@@ -15,11 +15,12 @@
 
 #define BYTES ((size_t)16 << 20)
 #define SEGMENT 1200u /* payload that fits any link */
+#define AT_ONCE 100   /* packets: the main thread has a lease to keep */
 
 struct outgoing {
-    uint8_t *data; /* owned mapping of BYTES: u32 size, packet, size, packet ... */
-    size_t size;
-    int raw4; /* borrowed */
+    uint8_t *data;     /* owned mapping of BYTES: u32 size, packet, size, packet ... */
+    size_t size, sent; /* bytes of .data in use, and of them those that have gone */
+    int raw4;          /* borrowed */
     int raw6; /* owned; an IPv6 socket takes whole packets as IPPROTO_RAW only */
 };
 
@@ -75,10 +76,11 @@ outgoing_add(struct outgoing *o, const uint8_t *packet, size_t size)
 void
 outgoing_clear(struct outgoing *o)
 {
-    o->size = 0;
+    o->size = o->sent = 0;
 }
 
-static bool
+/* What the kernel does not take is left to the sockets, too. */
+static void
 transmit(const struct outgoing *o, const uint8_t *packet, size_t size)
 {
     struct sockaddr_in to4 = { .sin_family = AF_INET };
@@ -86,12 +88,12 @@ transmit(const struct outgoing *o, const uint8_t *packet, size_t size)
 
     if (packet[0] >> 4 == 4) {
         memcpy(&to4.sin_addr, packet + 16, 4);
-        return sendto(o->raw4, packet, size, MSG_DONTWAIT, (struct sockaddr *)&to4,
-                   sizeof to4) == (ssize_t)size;
+        sendto(
+            o->raw4, packet, size, MSG_DONTWAIT, (struct sockaddr *)&to4, sizeof to4);
+        return;
     }
     memcpy(&to6.sin6_addr, packet + 24, 16);
-    return sendto(o->raw6, packet, size, MSG_DONTWAIT, (struct sockaddr *)&to6,
-               sizeof to6) == (ssize_t)size;
+    sendto(o->raw6, packet, size, MSG_DONTWAIT, (struct sockaddr *)&to6, sizeof to6);
 }
 
 /* The IP header of @packet, which is @size bytes long now.  The kernel fills in the
@@ -105,7 +107,7 @@ set_length(uint8_t *packet, size_t size)
 }
 
 /* One segment of @pkt: @n bytes of its payload from @at on. */
-static bool
+static void
 send_part(const struct outgoing *o, const struct packet *pkt, uint32_t at, uint32_t n)
 {
     uint32_t headers = (uint32_t)(pkt->payload - pkt->data);
@@ -113,42 +115,46 @@ send_part(const struct outgoing *o, const struct packet *pkt, uint32_t at, uint3
     uint32_t seq = htonl(pkt->tcp.seq + at);
 
     if (headers > 256)
-        return false;
+        return;
     memcpy(part, pkt->data, headers);
     memcpy(part + headers, pkt->payload + at, n);
     memcpy(part + pkt->transport + 4, &seq, sizeof seq);
     if (at + n < pkt->payload_size)
         part[pkt->transport + 13] &= (uint8_t) ~(TCP_FIN | TCP_PSH);
     set_length(part, headers + n);
-    return packet_complete(part, headers + n) && transmit(o, part, headers + n);
+    if (packet_complete(part, headers + n))
+        transmit(o, part, headers + n);
 }
 
-static unsigned
+static void
 send_one(const struct outgoing *o, uint8_t *data, size_t size)
 {
     struct packet pkt;
-    unsigned sent = 0;
 
     if (!packet_parse(&pkt, PACKET_OUT, data, size))
-        return 0;
-    if (!packet_is_tcp(&pkt) || pkt.payload_size <= SEGMENT)
-        return packet_complete(data, pkt.size) && transmit(o, data, pkt.size);
+        return;
+    if (!packet_is_tcp(&pkt) || pkt.payload_size <= SEGMENT) {
+        if (packet_complete(data, pkt.size))
+            transmit(o, data, pkt.size);
+        return;
+    }
     for (uint32_t at = 0; at < pkt.payload_size; at += SEGMENT)
-        sent += send_part(o, &pkt, at,
+        send_part(o, &pkt, at,
             pkt.payload_size - at < SEGMENT ? pkt.payload_size - at : SEGMENT);
-    return sent;
 }
 
-unsigned
+bool
 outgoing_send(struct outgoing *o)
 {
-    unsigned sent = 0;
     uint32_t n;
 
-    for (size_t at = 0; at < o->size; at += sizeof n + n) {
-        memcpy(&n, o->data + at, sizeof n);
-        sent += send_one(o, o->data + at + sizeof n, n);
+    for (unsigned i = 0; i < AT_ONCE && o->sent < o->size; i++) {
+        memcpy(&n, o->data + o->sent, sizeof n);
+        send_one(o, o->data + o->sent + sizeof n, n);
+        o->sent += sizeof n + n;
     }
-    o->size = 0;
-    return sent;
+    if (o->sent < o->size)
+        return true;
+    outgoing_clear(o);
+    return false;
 }

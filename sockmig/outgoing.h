@@ -5,6 +5,7 @@
 #ifndef BSC_OUTGOING_H
 #define BSC_OUTGOING_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -19,9 +20,9 @@ void outgoing_free(struct outgoing *o); /* NULL is legal */
  * left to the sockets' own retransmission. */
 void outgoing_add(struct outgoing *o, const uint8_t *packet, size_t size);
 
-/* outgoing_send - send all, in order, TCP cut to segments that fit the link; empty
- * then.  Packets sent. */
-unsigned outgoing_send(struct outgoing *o);
+/* outgoing_send - send the next 100, in order, TCP cut to segments that fit the link: a
+ * millisecond's work.  True: there are more, call it again soon. */
+bool outgoing_send(struct outgoing *o);
 void outgoing_clear(struct outgoing *o);
 
 #endif

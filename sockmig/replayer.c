@@ -268,6 +268,16 @@ replayer_turn(struct engine *e)
             r->timer, moved ? now : mono_add_us(now, replay_wait_us(r->machine, now)));
 }
 
+/* send_some - the rest when the loop has looked after everything else: 20,000 packets
+ * in one go, for 4,096 connections, were a quarter of a second without a beat, and the
+ * lease was lost. */
+static void
+send_some(struct replayer *r)
+{
+    if (outgoing_send(r->outgoing) && !r->running)
+        loop_timer_at(r->timer, mono_clock());
+}
+
 static void
 on_timer(struct loop_timer *timer, void *arg)
 {
@@ -276,6 +286,8 @@ on_timer(struct loop_timer *timer, void *arg)
     (void)timer;
     if (e->replayer->running)
         replayer_turn(e);
+    else
+        send_some(e->replayer);
 }
 
 void
@@ -305,7 +317,7 @@ replayer_runs(const struct engine *e)
 void
 replayer_opened(struct engine *e)
 {
-    outgoing_send(e->replayer->outgoing);
+    send_some(e->replayer);
     answers_sent(e->replayer->answers, mono_clock());
 }
 
@@ -347,7 +359,7 @@ replayer_watch(struct engine *e)
     while (replay_next(r->machine, mono_clock(), &effect))
         if (effect.what != REPLAY_DONE && effect.what != REPLAY_STALLED)
             carry_out(e, &effect);
-    outgoing_send(r->outgoing);
+    send_some(r);
     r->watching = replay_watching(r->machine) > 0;
 }
 
@@ -357,7 +369,8 @@ replayer_tick(struct engine *e)
     struct replayer *r = e->replayer;
 
     replayer_watch(e);
-    answers_look(r->answers, mono_clock(), r->reqsk, r->outgoing);
+    if (answers_look(r->answers, mono_clock(), r->reqsk, r->outgoing))
+        send_some(r);
     if (r->grace.us == 0 || mono_before(mono_clock(), r->grace))
         return;
     r->grace.us = 0;

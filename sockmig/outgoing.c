@@ -15,7 +15,7 @@
 
 #define BYTES ((size_t)16 << 20)
 #define SEGMENT 1200u /* payload that fits any link */
-#define AT_ONCE 100   /* packets: the main thread has a lease to keep */
+#define AT_ONCE 100   /* segments: the main thread has a lease to keep */
 
 struct outgoing {
     uint8_t *data;     /* owned mapping of BYTES: u32 size, packet, size, packet ... */
@@ -148,7 +148,8 @@ outgoing_send(struct outgoing *o)
 {
     uint32_t n;
 
-    for (unsigned i = 0; i < AT_ONCE && o->sent < o->size; i++) {
+    for (unsigned segments = 0; segments < AT_ONCE && o->sent < o->size;
+         segments += 1 + n / SEGMENT) {
         memcpy(&n, o->data + o->sent, sizeof n);
         send_one(o, o->data + o->sent + sizeof n, n);
         o->sent += sizeof n + n;

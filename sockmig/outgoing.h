@@ -20,8 +20,8 @@ void outgoing_free(struct outgoing *o); /* NULL is legal */
  * left to the sockets' own retransmission. */
 void outgoing_add(struct outgoing *o, const uint8_t *packet, size_t size);
 
-/* outgoing_send - send the next 100, in order, TCP cut to segments that fit the link: a
- * millisecond's work.  True: there are more, call it again soon. */
+/* outgoing_send - send the next, in order, TCP cut to segments that fit the link: a
+ * hundred of them, a millisecond's work.  True: there are more, call it again soon. */
 bool outgoing_send(struct outgoing *o);
 void outgoing_clear(struct outgoing *o);
 

@@ -34,9 +34,8 @@
 /* Kinds of messages (RFC 2741, 6.1); the library has no installed header for them. */
 enum { AGENTX_GET = 5, AGENTX_GET_NEXT = 6, AGENTX_RESPONSE = 18 };
 
-#define PING_S                                                                         \
-    1 /* keep-alive, and how long after its loss a session is tried again              \
-       */
+/* keep-alive, and how long after its loss a session is tried again */
+#define PING_S 1
 
 static const oid root[] = { 1, 3, 6, 1, 4, 1, BSC_ENTERPRISE };
 #define NROOT OID_LENGTH(root)

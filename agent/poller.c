@@ -283,7 +283,7 @@ ask_all(struct target *t, const struct conf_service *const *chosen, unsigned nch
     const struct conf *conf = t->conf;
     struct request r = { .target = t };
 
-    ask(&r, (struct question){ .about = THE_NODE });
+    ask(&r, (struct question){ .about = DRIVERS });
     for (unsigned i = 0; i < conf->nprobes; i += QUESTION_PROBES) {
         unsigned left = conf->nprobes - i;
 

@@ -135,6 +135,12 @@ reading(const char *name, int64_t health, const char *text)
 
 /* --- verdicts: of the drivers from 0, behind them of the probes --- */
 
+static bool
+is_about_verdicts(const struct question *q)
+{
+    return q->about == DRIVERS || q->about == PROBES;
+}
+
 static unsigned
 first_verdict(const struct question *q)
 {
@@ -269,7 +275,7 @@ static unsigned
 objects_of(const struct target *t, const struct question *q)
 {
     switch (q->about) {
-    case THE_NODE:
+    case DRIVERS:
     case PROBES:
         return verdict_objects(t, q);
     case FILES:
@@ -306,7 +312,7 @@ question_add(struct request *r, struct question q)
 static void
 take(struct target *t, const struct question *q, const struct manager_value *v)
 {
-    if (q->about == THE_NODE || q->about == PROBES)
+    if (is_about_verdicts(q))
         take_verdicts(t, q, v);
     else if (q->about == FILES)
         take_files(t, q, v);
@@ -317,7 +323,7 @@ take(struct target *t, const struct question *q, const struct manager_value *v)
 static bool
 lacks(struct target *t, const struct question *q, const struct manager_value *v)
 {
-    return (q->about == THE_NODE || q->about == PROBES) && texts_missing(t, q, v);
+    return is_about_verdicts(q) && texts_missing(t, q, v);
 }
 
 bool
@@ -392,7 +398,7 @@ static unsigned
 oids_of(const struct target *t, const struct question *q, struct manager_oid *oids)
 {
     switch (q->about) {
-    case THE_NODE:
+    case DRIVERS:
     case PROBES:
         return verdict_oids(t, q, oids);
     case FILES:

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  *
  * questions.h - what the poller asks a node for, and what it makes of the answers: one
- * question about the node, one a service, one for some probes, one for the files of a
- * service whose builds differ.  As many as fit go in one message: it costs the poller,
- * snmpd and the agent more than the objects in it. */
+ * question about the drivers, one a service, one for some probes, one for the files of
+ * a service whose builds differ.  As many as fit go in one message: it costs the
+ * poller, snmpd and the agent more than the objects in it. */
 #ifndef BSC_AGENT_QUESTIONS_H
 #define BSC_AGENT_QUESTIONS_H
 
@@ -26,8 +26,8 @@ struct target {
     bool whole;       /* this round reads everything, not only the head of a message */
     bool head_first;  /* the next one need not, unless the digest is another one */
     unsigned heads;   /* that came in this round */
-    char now[SNAP_WORD],
-        seen[SNAP_WORD]; /* digests: this round's, the last reading's */
+    char now[SNAP_WORD];  /* digest of this round; "": unknown, or of two moments */
+    char seen[SNAP_WORD]; /* that of the last round with an answer */
     char why[MANAGER_TEXT], reason[MANAGER_TEXT];
     int64_t health;
     int64_t load_permille;        /* -1: not known */
@@ -45,7 +45,7 @@ struct target {
     struct mono again_at; /* the next of them */
 };
 
-enum about { A_SERVICE, THE_NODE, PROBES, FILES };
+enum about { A_SERVICE, DRIVERS, PROBES, FILES };
 
 struct question {
     enum about about;

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "agent/driver.h"
+#include "lib/core/fnv.h"
 #include "lib/fd.h"
 
 #include <elf.h>
@@ -183,13 +184,10 @@ find_program(const char *command, char *out, size_t size)
     return false;
 }
 
-/* FNV-1a: tells one set of builds from another, guards against nobody. */
 static uint64_t
 digest(uint64_t hash, const char *text)
 {
-    for (; *text; text++)
-        hash = (hash ^ (unsigned char)*text) * 0x100000001b3;
-    return (hash ^ '\n') * 0x100000001b3;
+    return fnv_mix(fnv_bytes(hash, text, strlen(text)), '\n');
 }
 
 static void
@@ -213,7 +211,7 @@ static void
 read_service(struct readings *r, const struct conf_service *service, struct set *s)
 {
     struct build_set_row *set = &r->build.sets[r->build.nsets];
-    uint64_t hash = 0xcbf29ce484222325;
+    uint64_t hash = FNV_BASIS;
     char identity[SNAP_WORD];
 
     memset(set, 0, sizeof *set);

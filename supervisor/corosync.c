@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "supervisor/corosync.h"
 
+#include "lib/core/fnv.h"
 #include "lib/log.h"
 
 #include <corosync/cpg.h>
@@ -98,11 +99,10 @@ deliver_cb(cpg_handle_t handle, const struct cpg_name *group, uint32_t node,
 static uint64_t
 view_name(const struct corosync *c)
 {
-    uint64_t h = 14695981039346656037u; /* FNV-1a */
+    uint64_t h = FNV_BASIS;
 
-    for (unsigned n = 1; n < MAX_MEMBERS; n++) {
-        h = (h ^ (n + ((uint64_t)c->pids[n] << 8))) * 1099511628211u;
-    }
+    for (unsigned n = 1; n < MAX_MEMBERS; n++)
+        h = fnv_mix(h, n + ((uint64_t)c->pids[n] << 8));
     return h ? h : 1;
 }
 

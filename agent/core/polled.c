@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "agent/core/polled.h"
 
+#include "lib/core/fnv.h"
+
 #include <stdio.h>
 #include <string.h>
 
@@ -35,17 +37,6 @@ const struct polled polled_standby[POLLED_STANDBY] = {
     { SNAP_ENGINE_STANDBY, 5, NULL, "lag", NULL, false },
 };
 
-/* FNV-1a: tells one state from the next, guards against nobody. */
-static uint64_t
-mix(uint64_t hash, const void *bytes, size_t n)
-{
-    const unsigned char *p = bytes;
-
-    for (size_t i = 0; i < n; i++)
-        hash = (hash ^ p[i]) * 0x100000001b3;
-    return hash;
-}
-
 /* mix_object - the value in @column of the row of @table with the index of @at; @number
  * out: it, or MIB_NONE. */
 static uint64_t
@@ -60,14 +51,14 @@ mix_object(const struct snapshot *s, uint64_t hash, enum snapshot_table table,
     oid[n++] = column;
     memcpy(oid + n, at->index, at->nindex * sizeof *oid);
     n += at->nindex;
-    hash = mix(hash, oid, n * sizeof *oid);
+    hash = fnv_bytes(hash, oid, n * sizeof *oid);
     *number = MIB_NONE;
     if (mib_get(snapshot_tables, SNAP_NTABLES, s, oid, n, &v) != MIB_FOUND)
         return hash;
     if (v.type == MIB_TEXT)
-        return mix(mix(hash, &v.size, sizeof v.size), v.text, v.size);
+        return fnv_bytes(fnv_bytes(hash, &v.size, sizeof v.size), v.text, v.size);
     *number = v.number;
-    return mix(hash, &v.number, sizeof v.number);
+    return fnv_bytes(hash, &v.number, sizeof v.number);
 }
 
 /* mix_verdicts - a text is read while the verdict is not ok. */
@@ -91,7 +82,7 @@ void
 polled_digest(const struct snapshot *s, char out[SNAP_WORD])
 {
     const struct mib_table *engines = &snapshot_tables[SNAP_ENGINE];
-    uint64_t hash = 0xcbf29ce484222325;
+    uint64_t hash = FNV_BASIS;
     int64_t number;
 
     hash = mix_verdicts(s, hash, SNAP_DRIVER, POLLED_DRIVER_VERDICT);

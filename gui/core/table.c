@@ -2,6 +2,7 @@
 #include "gui/core/table.h"
 
 #include "gui/core/clean.h"
+#include "lib/core/fnv.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -205,16 +206,15 @@ static uint64_t
 hash(const struct table *t, const struct cell *index)
 {
     const char *pool = t->side[1].pool;
-    uint64_t h = 14695981039346656037u; /* FNV-1a */
+    uint64_t h = FNV_BASIS;
 
     for (int i = 0; i < t->nindex; i++) {
         if (index[i].kind != CELL_TEXT) {
-            h = (h ^ (uint64_t)index[i].number) * 1099511628211u;
+            h = fnv_mix(h, (uint64_t)index[i].number);
             continue;
         }
-        for (uint32_t k = 0; k < index[i].size; k++)
-            h = (h ^ (unsigned char)pool[index[i].number + k]) * 1099511628211u;
-        h = (h ^ 256) * 1099511628211u;
+        h = fnv_bytes(h, pool + index[i].number, index[i].size);
+        h = fnv_mix(h, 256);
     }
     return h ^ h >> 32;
 }

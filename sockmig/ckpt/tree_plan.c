@@ -4,18 +4,16 @@
  * when its host is gone. */
 #include "sockmig/ckpt/tree.h"
 
+#include "lib/core/fnv.h"
 #include "sockmig/core/family_plan.h"
 
 #include <errno.h>
 #include <stdlib.h>
 
-#define FNV_BASIS 0xcbf29ce484222325ull
-#define FNV_PRIME 0x100000001b3ull
-
 static uint64_t
 mix(uint64_t hash, int64_t value)
 {
-    return (hash ^ (uint64_t)value) * FNV_PRIME;
+    return fnv_mix(hash, (uint64_t)value);
 }
 
 static uint64_t

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "sockmig/core/frames.h"
 
+#include "lib/core/fnv.h"
+
 #include <string.h>
 
 enum { ETHERTYPE_ARP4 = 0x0806, ETHERTYPE_IP6 = 0x86dd };
@@ -39,16 +41,13 @@ ethernet(struct frame *f, const uint8_t to[6], const uint8_t from[6], uint16_t t
 static uint64_t
 fnv1a(uint64_t hash, const char *name) /* the NUL is hashed too: it separates names */
 {
-    do {
-        hash = (hash ^ (uint8_t)*name) * 0x100000001b3ull;
-    } while (*name++ != '\0');
-    return hash;
+    return fnv_bytes(hash, name, strlen(name) + 1);
 }
 
 void
 frames_mac(const char *cluster, const char *service, uint8_t mac[6])
 {
-    uint64_t hash = fnv1a(fnv1a(0xcbf29ce484222325ull, cluster), service);
+    uint64_t hash = fnv1a(fnv1a(FNV_BASIS, cluster), service);
 
     hash ^= hash >> 32; /* the low bits of the product mix worst */
     mac[0] = 0x02;
@@ -59,7 +58,7 @@ frames_mac(const char *cluster, const char *service, uint8_t mac[6])
 uint32_t
 frames_hash(const char *name)
 {
-    uint64_t hash = fnv1a(0xcbf29ce484222325ull, name);
+    uint64_t hash = fnv1a(FNV_BASIS, name);
 
     return (uint32_t)(hash ^ (hash >> 32));
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "supervisor/core/plan.h"
 
+#include "lib/core/fnv.h"
 #include "supervisor/core/member.h"
 
 #define PLACEMENT_US 2000000 /* a proposal must hold for so long */
@@ -324,11 +325,11 @@ static void
 forgive(struct planning *p, struct service *s)
 {
     struct prospect *pr = &s->prospect;
-    uint64_t h = 14695981039346656037u; /* FNV-1a */
+    uint64_t h = FNV_BASIS;
     unsigned any = 0;
 
     for (unsigned n = 1; n <= PEER_MAX_NODE; n++) {
-        h = (h ^ s->wish.w.fails[n]) * 1099511628211u;
+        h = fnv_mix(h, s->wish.w.fails[n]);
         any |= s->wish.w.fails[n];
     }
     if (h != pr->fails_hash)

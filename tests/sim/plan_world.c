@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "tests/sim/plan_world.h"
 
+#include "lib/core/fnv.h"
+
 #include <assert.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -144,9 +146,9 @@ hash_wish(uint64_t h, const struct wish *w)
         w->held, w->policy, w->interval_ms };
 
     for (size_t i = 0; i < sizeof v / sizeof v[0]; i++)
-        h = (h ^ v[i]) * 1099511628211u;
+        h = fnv_mix(h, v[i]);
     for (unsigned n = 0; n < WORLD_MAX; n++)
-        h = (h ^ w->fails[n]) * 1099511628211u;
+        h = fnv_mix(h, w->fails[n]);
     return h;
 }
 
@@ -154,18 +156,18 @@ static void
 compare(struct world *w, unsigned node, unsigned at)
 {
     const struct member *m = &w->node[node].core;
-    uint64_t h = hash_wish(1469598103934665603u, &m->cluster.wish.w);
+    uint64_t h = hash_wish(FNV_BASIS, &m->cluster.wish.w);
 
     if (!m->cluster.ready)
         return;
-    h = (h ^ m->cluster.orders) * 1099511628211u;
+    h = fnv_mix(h, m->cluster.orders);
     for (unsigned i = 0; i < m->nservices; i++) {
         const struct service *s = &m->services[i];
         const uint64_t v[] = { s->state, s->r.epoch, s->r.version, s->r.active,
             s->r.set, s->r.floor, s->errand.order };
 
         for (size_t k = 0; k < sizeof v / sizeof v[0]; k++)
-            h = (h ^ v[k]) * 1099511628211u;
+            h = fnv_mix(h, v[k]);
         h = hash_wish(h, &s->wish.w);
     }
     h |= 1;

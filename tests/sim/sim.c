@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "tests/sim/sim.h"
 
+#include "lib/core/fnv.h"
+
 #include <assert.h>
 #include <inttypes.h>
 #include <stdarg.h>
@@ -247,16 +249,16 @@ wish_hash(const struct wish *w, uint64_t h)
         w->frozen, w->held, w->policy, w->interval_ms };
 
     for (size_t i = 0; i < sizeof fields / sizeof fields[0]; i++)
-        h = (h ^ fields[i]) * 1099511628211u;
+        h = fnv_mix(h, fields[i]);
     for (unsigned n = 1; n < SIM_MAX; n++)
-        h = (h ^ w->fails[n]) * 1099511628211u;
+        h = fnv_mix(h, w->fails[n]);
     return h;
 }
 
 static uint64_t
 record_hash(const struct service *v, const struct cluster *c)
 {
-    uint64_t h = 1469598103934665603u;
+    uint64_t h = FNV_BASIS;
     const uint64_t fields[] = { v->state, v->r.epoch, v->r.version, v->r.phase,
         v->r.mode, v->r.active, v->r.kept, v->r.to, v->r.set, v->r.shut, v->r.doubt,
         v->r.strikes, v->r.floor, v->claim.epoch, v->claim.node, v->claim.mode,
@@ -265,7 +267,7 @@ record_hash(const struct service *v, const struct cluster *c)
         v->errand.order };
 
     for (size_t i = 0; i < sizeof fields / sizeof fields[0]; i++)
-        h = (h ^ fields[i]) * 1099511628211u;
+        h = fnv_mix(h, fields[i]);
     return wish_hash(&v->wish.w, wish_hash(&c->wish.w, h)) | 1;
 }
 

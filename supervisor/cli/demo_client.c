@@ -214,7 +214,10 @@ connect_all(struct client *c, const char *address, const char *port)
     socklen_t size;
 
     if (!make_address(address, port, &to, &size)) {
-        fprintf(stderr, "%s port %s: not a numeric address and port\n", address, port);
+        fprintf(stderr,
+            "%s port %s: the address must be one like 10.77.1.100 or fd77:1::100, the "
+            "port a number\n",
+            address, port);
         return false;
     }
     for (unsigned i = 0; i < c->n; i++) {

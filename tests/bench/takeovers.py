@@ -21,6 +21,8 @@ from labrun import ADDRESS, BASCULE, Client, Failure, Lab, REDIS, need_root
 
 KINDS = ["switchover", "crash", "engine", "hang", "supervisor", "cut", "sockmigd", "agent",
          "cut-cluster", "cut-outside"]
+# Under the others connections end: that is not what is counted here.
+POLICIES = ["commit", "replay"]
 # Nothing is taken over by itself: the service must not even notice.
 QUIET = ("supervisor", "agent")
 
@@ -126,9 +128,13 @@ def main():
     p.add_argument("--keys", type=int, default=100000, help="of 900 bytes, in the server")
     p.add_argument("--json")
     o = p.parse_args()
-    need_root()
     kinds, rows, end = o.kinds.split(","), [], None
     policies, churned = o.policy.split(","), {"wrong": []}
+    for given, allowed in ((kinds, KINDS), (policies, POLICIES)):
+        unknown = sorted(set(given) - set(allowed))
+        if unknown:
+            p.error("not known: %s; there are %s" % (" ".join(unknown), " ".join(allowed)))
+    need_root()
     lab = Lab(o.name, REDIS % (policies[0], o.interval, 2))
     try:
         lab.redis("debug", "populate", str(o.keys), "key", "900")

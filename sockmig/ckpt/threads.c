@@ -17,6 +17,7 @@
 
 #define ERESTART_RESTARTBLOCK 516
 #define ERESTARTNOHAND 514
+#define SYSCALL_SIZE 2 /* of the instruction */
 #define USER_CS 0x33 /* 64-bit code segment */
 #ifndef SCHED_DEADLINE
 #define SCHED_DEADLINE 6
@@ -102,25 +103,33 @@ read_schedule(
     return -EOPNOTSUPP;
 }
 
-/* A call that was interrupted before goes on as restart_syscall(), by notes of the
- * kernel that a clone has not: there it must be the call itself again.  Which one it
- * was is seen in the code: "mov $NR, %eax; syscall". */
+/* A call that was interrupted goes on as restart_syscall(), by notes of the kernel that a
+ * clone has not: there it must be the call itself again.  Which one it was is seen in the
+ * code: "mov $NR, %eax; syscall".  A thread that was let go a moment ago may stand before
+ * that instruction once more. */
 static void
 name_restarted(const struct trace_thread *th, struct user_regs_struct *r)
 {
+    bool due = r->rax == SYS_restart_syscall;
+    bool interrupted = r->orig_rax == SYS_restart_syscall &&
+                       (int64_t)r->rax == -ERESTART_RESTARTBLOCK;
     uint8_t code[7];
     uint32_t nr;
+    uint64_t after = due ? r->rip + SYSCALL_SIZE : r->rip;
     struct iovec here = { code, sizeof code };
-    struct iovec there = { (void *)(uintptr_t)(r->rip - sizeof code), sizeof code };
+    struct iovec there = { (void *)(uintptr_t)(after - sizeof code), sizeof code };
 
-    if (r->orig_rax != SYS_restart_syscall ||
-        (int64_t)r->rax != -ERESTART_RESTARTBLOCK ||
+    if ((!due && !interrupted) ||
         process_vm_readv(th->tid, &here, 1, &there, 1, 0) != (ssize_t)sizeof code ||
         code[0] != 0xb8 || code[5] != 0x0f || code[6] != 0x05)
         return;
     memcpy(&nr, code + 1, sizeof nr);
-    if (nr == SYS_poll || nr == SYS_nanosleep || nr == SYS_clock_nanosleep ||
-        nr == SYS_futex)
+    if (nr != SYS_poll && nr != SYS_nanosleep && nr != SYS_clock_nanosleep &&
+        nr != SYS_futex)
+        return;
+    if (due)
+        r->rax = nr;
+    else
         r->orig_rax = nr;
 }
 

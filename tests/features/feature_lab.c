@@ -8,6 +8,7 @@
 #include "sockmig/ckpt/target.h"
 #include "sockmig/image_alloc.h"
 #include "tests/features/features.h"
+#include "tests/features/restarts.h"
 #include "tests/features/wait.h"
 
 #include <errno.h>
@@ -391,6 +392,8 @@ takeover(struct cell_conf *conf, unsigned round, pid_t *init, pid_t *pid)
     conf->netns = hosts[to];
     next_host();
     for (unsigned i = 0; i < 1 + 3 * round; i++) {
+        if (i % 3 == 0 && target_stop(t, 100) == 0)
+            step_back(app);
         checkpoint(t, conf, &c);
         serve(t, 3);
     }

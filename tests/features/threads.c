@@ -349,6 +349,34 @@ check_poll(void)
     return NULL;
 }
 
+static atomic_long rests, interrupted_rests;
+
+static void *
+rest_long(void *arg)
+{
+    struct timespec t = { 0, 100000000 };
+
+    (void)arg;
+    for (;; rests++)
+        if (clock_nanosleep(CLOCK_MONOTONIC, 0, &t, NULL) != 0)
+            interrupted_rests++;
+    return NULL;
+}
+
+static const char *
+set_up_rest(void)
+{
+    WANT(start_thread(rest_long, NULL));
+    return NULL;
+}
+
+static const char *
+check_rest(void)
+{
+    WANT(grows(&rests, rests + 1) && interrupted_rests == 0);
+    return NULL;
+}
+
 static const char *
 set_up_new_thread(void)
 {
@@ -422,6 +450,8 @@ static const struct feature rows[] = {
     { "thread waiting in a futex", NULL, 0, set_up_futex, check_futex, NULL },
     { "thread in a sleep", NULL, 0, set_up_sleep, check_sleep, NULL },
     { "thread in poll(), not interrupted", NULL, 0, set_up_poll, check_poll, NULL },
+    { "thread in clock_nanosleep(), not interrupted", NULL, 0, set_up_rest, check_rest,
+        NULL },
     { "robust mutex of a thread that ends", NULL, 0, set_up_robust, check_robust,
         NULL },
     { "joining a thread", NULL, 0, set_up_join, check_join, NULL },

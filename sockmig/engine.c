@@ -4,6 +4,7 @@
 #include "lib/fault.h"
 #include "lib/fd.h"
 #include "lib/log.h"
+#include "sockmig/ending.h"
 #include "sockmig/realtime.h"
 
 #include <errno.h>
@@ -253,14 +254,16 @@ static void
 on_pid_ended(struct loop_io *io, int fd, int events, void *arg)
 {
     struct engine *e = arg;
+    char how[ENDING_TEXT];
 
     (void)io;
-    (void)fd;
     (void)events;
+    ending_text(e->pid, fd, how);
     engine_watch_pid(e, 0);
     if (e->role.state == ROLE_ENDING || e->role.state == ROLE_IDLE)
         return; /* we ended it */
-    engine_error(e, "the service's process ended by itself; see %s", e->service->log);
+    engine_error(
+        e, "the service's process ended by itself%s; see %s", how, e->service->log);
     orders_died(e);
 }
 

@@ -18,7 +18,7 @@
 #define ERESTART_RESTARTBLOCK 516
 #define ERESTARTNOHAND 514
 #define SYSCALL_SIZE 2 /* of the instruction */
-#define USER_CS 0x33 /* 64-bit code segment */
+#define USER_CS 0x33   /* 64-bit code segment */
 #ifndef SCHED_DEADLINE
 #define SCHED_DEADLINE 6
 #endif
@@ -103,10 +103,10 @@ read_schedule(
     return -EOPNOTSUPP;
 }
 
-/* A call that was interrupted goes on as restart_syscall(), by notes of the kernel that a
- * clone has not: there it must be the call itself again.  Which one it was is seen in the
- * code: "mov $NR, %eax; syscall".  A thread that was let go a moment ago may stand before
- * that instruction once more. */
+/* A call that was interrupted goes on as restart_syscall(), by notes of the kernel that
+ * a clone has not: there it must be the call itself again.  Which one it was is seen in
+ * the code: "mov $NR, %eax; syscall".  A thread that was let go a moment ago may stand
+ * before that instruction once more. */
 static void
 name_restarted(const struct trace_thread *th, struct user_regs_struct *r)
 {

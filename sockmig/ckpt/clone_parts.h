@@ -72,9 +72,8 @@ struct wake {
     uint32_t age_ms;
     int tun, raw;
     bool alone;
-    bool runs; /* the stub works off a batch */
-    bool hold; /* connections stay in repair mode until wake_release(): silent if closed
-                */
+    bool runs;   /* the stub works off a batch */
+    bool shared; /* several processes may have a connection: one of them releases it */
     unsigned lost;
     struct refusals *why;
 };

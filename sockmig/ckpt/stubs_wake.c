@@ -165,7 +165,7 @@ stubs_wake(struct stubs *s, const struct stub_wake *request, unsigned *lost)
             .tun = request->tun,
             .raw = request->raw,
             .alone = request->alone,
-            .hold = true,
+            .shared = true,
             .why = s->why };
     ret = prepare(s, request);
     if (ret == 0 && request->decide)

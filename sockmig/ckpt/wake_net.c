@@ -5,10 +5,11 @@
  *
  * All connections are there before the first leaves repair mode, and the listeners
  * before all: a segment for a socket that is not there yet would be answered with a
- * reset. */
+ * reset.  Thousands of them are made by two threads: none has to do with another. */
 #include "sockmig/ckpt/clone_parts.h"
 
 #include "lib/fd.h"
+#include "sockmig/ckpt/crew.h"
 #include "sockmig/ckpt/groups.h"
 #include "sockmig/ckpt/netlink_sock.h"
 #include "sockmig/ckpt/options.h"
@@ -201,20 +202,14 @@ dead_socket(const struct image_fd *f, int family)
 
 /* A connection that cannot go on.  The process may have its socket already. */
 static void
-bury(struct wake *w, const struct image_tcp *t, uint32_t i)
+bury(int sock)
 {
     const struct sockaddr nobody = { .sa_family = AF_UNSPEC };
-    int sock = w->c->opened[i];
 
-    if (w->hold) {
-        connect(sock, &nobody, sizeof nobody);
-        repair_set(sock, SOL_TCP, TCP_REPAIR, TCP_REPAIR_OFF_NO_WP);
-        repair_get(sock, SOL_SOCKET, SO_ERROR); /* which clears it */
-        shutdown(sock, SHUT_RDWR);
-        return;
-    }
-    fd_close(sock);
-    w->c->opened[i] = dead_socket(&w->im->fds[i], t->family);
+    connect(sock, &nobody, sizeof nobody);
+    repair_set(sock, SOL_TCP, TCP_REPAIR, TCP_REPAIR_OFF_NO_WP);
+    repair_get(sock, SOL_SOCKET, SO_ERROR); /* which clears it */
+    shutdown(sock, SHUT_RDWR);
 }
 
 static void
@@ -272,6 +267,8 @@ restore_one(struct wake *w, uint32_t i)
     const char *step = "image";
     int sock = -EBADMSG;
 
+    if (w->c->opened[i] >= 0) /* another process of the family had it first */
+        return 0;
     if (w->alone) {
         w->lost++;
         w->c->opened[i] = dead_socket(f, t ? t->family : AF_INET);
@@ -294,7 +291,7 @@ restore_one(struct wake *w, uint32_t i)
 static bool
 waits_in_repair(const struct wake *w, int sock)
 {
-    return (!w->hold && w->lost == 0) || repair_get(sock, SOL_TCP, TCP_REPAIR) > 0;
+    return (!w->shared && w->lost == 0) || repair_get(sock, SOL_TCP, TCP_REPAIR) > 0;
 }
 
 static int
@@ -310,10 +307,10 @@ release_one(struct wake *w, uint32_t i)
         ret = tcp_release(w->c->opened[i], t, q->bytes + t->inq, w->tun, &step);
         if (ret < 0) {
             lose(w, f, step, ret);
-            bury(w, t, i);
+            bury(w->c->opened[i]);
         }
     }
-    return w->c->opened[i] < 0 ? -EMFILE : 0;
+    return 0;
 }
 
 static int
@@ -366,23 +363,68 @@ netlink_one(struct wake *w, uint32_t i)
     return set_flags(sock, f->flags);
 }
 
+/* ---- all of them ---- */
+
+struct part { /* of the work: a thread's */
+    struct wake w;
+    struct refusals why;
+    int (*connected)(struct wake *w, uint32_t i);
+};
+
 static int
-each_socket(struct wake *w, int (*connected)(struct wake *w, uint32_t i), bool plain)
+each(void *arg, uint32_t i)
+{
+    struct part *p = arg;
+    const struct image_fd *f = &p->w.im->fds[i];
+
+    return f->kind == IMAGE_FD_TCP && f->dup_of < 0 ? p->connected(&p->w, i) : 0;
+}
+
+static void
+part_init(
+    struct part *p, const struct wake *w, int (*connected)(struct wake *w, uint32_t i))
+{
+    p->w = *w;
+    p->w.why = &p->why;
+    p->why.n = 0;
+    p->why.each = NULL;
+    p->connected = connected;
+}
+
+static int
+each_connection(struct wake *w, int (*connected)(struct wake *w, uint32_t i))
+{
+    struct part mine, other;
+    unsigned lost = w->lost;
+    int ret;
+
+    for (uint32_t i = 0; i < w->im->ntcps; i++)
+        net_fresh(w->c, w->im->tcps[i].family); /* which both then only read */
+    part_init(&mine, w, connected);
+    part_init(&other, w, connected);
+    ret = crew_run(each, &mine, &other, w->im->nfds);
+    w->lost = mine.w.lost + other.w.lost - lost;
+    refusals_join(w->why, &mine.why);
+    refusals_join(w->why, &other.why);
+    return ret;
+}
+
+/* One after the other: unread datagrams find the socket by what is there so far. */
+static int
+each_other(struct wake *w)
 {
     int ret = 0;
 
     for (uint32_t i = 0; i < w->im->nfds && ret == 0; i++) {
         const struct image_fd *f = &w->im->fds[i];
 
-        if (f->dup_of >= 0 || (plain && w->c->opened[i] >= 0))
+        if (f->dup_of >= 0 || w->c->opened[i] >= 0)
             continue;
-        if (f->kind == IMAGE_FD_TCP)
-            ret = connected(w, i);
-        else if (plain && (f->kind == IMAGE_FD_UDP || f->kind == IMAGE_FD_RAW))
+        if (f->kind == IMAGE_FD_UDP || f->kind == IMAGE_FD_RAW)
             ret = udp_one(w, i);
-        else if (plain && f->kind == IMAGE_FD_NETLINK)
+        else if (f->kind == IMAGE_FD_NETLINK)
             ret = netlink_one(w, i);
-        else if (plain && f->kind == IMAGE_FD_TCP_DEAD)
+        else if (f->kind == IMAGE_FD_TCP_DEAD)
             ret = plain_one(w, i);
     }
     return ret;
@@ -399,9 +441,9 @@ wake_sockets(struct wake *w, const char **what)
     else
         ahead_sweep(w->c, w->im);
     if (ret == 0)
-        ret = each_socket(w, restore_one, true);
-    if (ret == 0 && !w->hold)
-        ret = each_socket(w, release_one, false);
+        ret = each_connection(w, restore_one);
+    if (ret == 0)
+        ret = each_other(w);
     back = net_leave(before);
     return ret < 0 ? ret : back;
 }
@@ -413,7 +455,7 @@ wake_release(struct wake *w, const char **what)
 
     *what = "sockets";
     if (ret == 0)
-        ret = each_socket(w, release_one, false);
+        ret = each_connection(w, release_one);
     back = net_leave(before);
     return ret < 0 ? ret : back;
 }

@@ -3,6 +3,7 @@
 
 #include "lib/fd.h"
 #include "sockmig/ckpt/clone_parts.h"
+#include "sockmig/ckpt/crew.h"
 #include "sockmig/ckpt/repair.h"
 #include "sockmig/ckpt/tcp.h"
 
@@ -149,18 +150,31 @@ ahead_turn(struct clone *c, const struct image *im, bool whole)
     return false;
 }
 
+struct sweep {
+    struct ahead *ahead;
+    const struct image *im;
+};
+
+static int
+sweep_one(void *arg, uint32_t fd)
+{
+    const struct sweep *sweep = arg;
+    struct spare *s = &sweep->ahead->v[fd];
+    const struct image_tcp *t = s->level ? image_tcp_find(sweep->im, (int)fd) : NULL;
+    const struct image_fd *f = t ? image_fd_find(sweep->im, (int)fd) : NULL;
+
+    if (!f || f->dup_of >= 0 || !fits(s, f, t))
+        give_up(s);
+    return 0;
+}
+
 void
 ahead_sweep(struct clone *c, const struct image *im)
 {
-    struct ahead *a = c->ahead;
+    struct sweep sweep = { c->ahead, im };
 
-    for (int fd = 0; a && fd < a->end; fd++) {
-        const struct image_tcp *t = a->v[fd].level ? image_tcp_find(im, fd) : NULL;
-        const struct image_fd *f = t ? image_fd_find(im, fd) : NULL;
-
-        if (!f || f->dup_of >= 0 || !fits(&a->v[fd], f, t))
-            give_up(&a->v[fd]);
-    }
+    if (c->ahead)
+        crew_run(sweep_one, &sweep, &sweep, (uint32_t)c->ahead->end);
 }
 
 int

@@ -127,10 +127,13 @@ follower_prepare(struct follower *f, const struct slot *slot, struct replay *rep
         .mark = { slot->number, slot->mark.in, slot->mark.out },
         .seed = seed,
         .silent_us = now.us - atomic_load(&f->have_us),
+        .outage_us = mono_us_between(slot->taken, now),
         .stall_us = STALL_US,
         .lost_max = LOST_MAX };
     const char *why = NULL;
 
+    if (conf.outage_us > conf.silent_us) /* both had still come when it began */
+        conf.outage_us = conf.silent_us;
     trim(f, slot);
     if (f->broken)
         return "the packet log is malformed";

@@ -265,17 +265,34 @@ walk_born(struct replay *r, struct mono now, struct replay_effect *e)
 }
 
 /* A client that has sent into the void waits for its timer, twice as long each time.
- * Each nudge takes one doubling back; more of them do no harm. */
-#define NUDGES 5
-#define NUDGED_MAX 4096 /* connections: all of it is in the way of the opening */
+ * Each nudge takes one doubling back; more of them do no harm, but all are in the way
+ * of the opening. */
+#define FIRST_TIMER_US 100000 /* no client's is shorter; Linux: 200 ms */
+#define NUDGES_MAX 5
+
+static uint32_t
+nudges_due(const struct replay *r, struct mono now)
+{
+    int64_t outage = r->conf.outage_us + now.us - r->start_us;
+    uint32_t n = 0;
+
+    for (int64_t timer = FIRST_TIMER_US; outage >= timer && n < NUDGES_MAX;
+         timer *= 2) {
+        outage -= timer;
+        n++;
+    }
+    return n;
+}
 
 static bool
-walk_nudge(struct replay *r, struct replay_effect *e)
+walk_nudge(struct replay *r, struct mono now, struct replay_effect *e)
 {
-    while (r->walk < r->map.fresh && r->walk < NUDGED_MAX) {
+    uint32_t due = nudges_due(r, now);
+
+    while (r->walk < r->map.fresh && due > 0) {
         const struct rflow *f = &r->flows[r->walk];
 
-        if (f->state != R_OPEN || f->fin_in || r->nudges == NUDGES) {
+        if (f->state != R_OPEN || f->fin_in || r->nudges >= due) {
             r->walk++;
             r->nudges = 0;
             continue;
@@ -369,7 +386,7 @@ replay_next(struct replay *r, struct mono now, struct replay_effect *e)
         r->phase = PHASE_NUDGE;
         r->walk = r->nudges = 0;
     }
-    if (r->phase == PHASE_NUDGE && walk_nudge(r, e))
+    if (r->phase == PHASE_NUDGE && walk_nudge(r, now, e))
         return true;
     return r->phase == PHASE_RESETS && walk_lost(r, e);
 }

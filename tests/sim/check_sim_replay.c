@@ -110,6 +110,7 @@ begin_replay(void)
         .mark = life->applied.mark,
         .seed = 42,
         .silent_us = 1000,
+        .outage_us = 1000000,
         .stall_us = 1000000,
         .lost_max = 0 };
     const char *why;

@@ -220,7 +220,8 @@ seen(struct story *s, char **at)
 }
 
 static void
-begin(struct story *s, const struct replay_sizes *sizes, uint32_t una)
+begin_after(
+    struct story *s, const struct replay_sizes *sizes, uint32_t una, int64_t outage_us)
 {
     const struct replay_connection c = {
         .key = tcp, .snd_una = una, .snd_nxt = SND, .rcv_nxt = RCV, .window = 1000
@@ -229,6 +230,7 @@ begin(struct story *s, const struct replay_sizes *sizes, uint32_t una)
         .kept = &s->kept,
         .log = &s->log,
         .seed = SEED,
+        .outage_us = outage_us,
         .stall_us = 1000000,
         .lost_max = 4 };
     const char *why = "";
@@ -236,6 +238,12 @@ begin(struct story *s, const struct replay_sizes *sizes, uint32_t una)
     s->replay = replay_init(malloc(replay_size(sizes)), sizes);
     ck_assert(replay_connection(s->replay, &c));
     ck_assert_msg(replay_start(s->replay, &conf, s->now, &why), "%s", why);
+}
+
+static void
+begin(struct story *s, const struct replay_sizes *sizes, uint32_t una)
+{
+    begin_after(s, sizes, una, 1000000);
 }
 
 START_TEST(a_short_log)
@@ -267,6 +275,41 @@ START_TEST(a_short_log)
 }
 END_TEST
 
+/* A client's timer takes 100 ms at first (Linux: 200), and doubles. */
+static const struct {
+    int64_t outage_us;
+    unsigned nudges;
+} nudged[] = {
+    { 0, 0 },
+    { 30000, 0 },
+    { 99999, 0 },
+    { 100000, 1 },
+    { 299999, 1 },
+    { 300000, 2 },
+    { 700000, 3 },
+    { 1500000, 4 },
+    { 3100000, 5 },
+    { 600000000, 5 },
+};
+
+START_TEST(a_nudge_for_each_doubling)
+{
+    static const struct replay_sizes sizes = { 16, 64, 4096 };
+    struct story s = { .now = { 1000000 } };
+    struct replay_effect e = { 0 };
+    unsigned nudges = 0;
+
+    plog_ring_init(&s.kept, s.none, sizeof s.none, 0);
+    plog_ring_init(&s.log, s.bytes, sizeof s.bytes, 0);
+    begin_after(&s, &sizes, SND, nudged[_i].outage_us);
+    while (e.what != REPLAY_DONE && replay_next(s.replay, s.now, &e))
+        nudges += e.what == REPLAY_SEND;
+    ck_assert(e.what == REPLAY_DONE);
+    ck_assert_uint_eq(nudges, nudged[_i].nudges);
+    free(s.replay);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -276,6 +319,8 @@ main(void)
     int failed;
 
     tcase_add_loop_test(tc, a_short_log, 0, sizeof rows / sizeof rows[0]);
+    tcase_add_loop_test(
+        tc, a_nudge_for_each_doubling, 0, sizeof nudged / sizeof nudged[0]);
     suite_add_tcase(suite, tc);
     runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);

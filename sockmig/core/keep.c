@@ -171,14 +171,14 @@ keep_begin(struct keep *k)
     k->trim++;
 }
 
-void
+uint32_t
 keep_connection(struct keep *k, const struct flow_key *key, uint32_t rcv_nxt)
 {
     struct conn *c = find(k, key);
 
     if (!c && !(c = add(k, key))) {
         k->lost++;
-        return;
+        return FLOWMAP_NONE;
     }
     if (c->state == CONN_BORN && c->waits)
         end_connection(k, c);
@@ -187,15 +187,29 @@ keep_connection(struct keep *k, const struct flow_key *key, uint32_t rcv_nxt)
     c->gone = false;
     c->trim = k->trim;
     c->rcv_nxt = rcv_nxt;
+    return (uint32_t)(c - k->conns);
 }
 
-void
+/* One that made room for another meanwhile is not of the last trim. */
+bool
+keep_connection_again(struct keep *k, uint32_t number)
+{
+    struct conn *c = number < k->map.fresh ? &k->conns[number] : NULL;
+
+    if (!c || !c->used || c->state != CONN_IN_IMAGE || c->trim != k->trim - 1)
+        return false;
+    c->trim = k->trim;
+    return true;
+}
+
+uint32_t
 keep_connection_image(struct keep *k, const struct image_tcp *tcp)
 {
     struct flow_key key;
 
-    if (flow_key_tcp(&key, tcp->local, tcp->remote))
-        keep_connection(k, &key, tcp->rcv_nxt);
+    return flow_key_tcp(&key, tcp->local, tcp->remote)
+               ? keep_connection(k, &key, tcp->rcv_nxt)
+               : FLOWMAP_NONE;
 }
 
 /* Whether @c's kept record @rec still is needed. */

@@ -52,6 +52,11 @@ struct keep *keep_init(void *memory, const struct keep_conf *conf);
  *     for each TCP connection of the image: keep_connection(k, &key, rcv_nxt);
  *     more = keep_trim(k, ring, mark, scratch);
  *
+ * keep_connection gives a number, by which keep_connection_again says the same at the
+ * next checkpoint of one that has not moved, without looking for it: of thousands most
+ * have not.  False: the number does not hold any more, say it in full.  FLOWMAP_NONE,
+ * which never holds: there was no room.
+ *
  * @rcv_nxt  next byte that the image's socket expects (FIN counted)
  * @mark     with every later call not smaller
  *
@@ -62,7 +67,8 @@ struct keep *keep_init(void *memory, const struct keep_conf *conf);
  * it is then looked at by the next call.  False if the log is malformed: it is worth
  * nothing from there on. */
 void keep_begin(struct keep *k);
-void keep_connection(struct keep *k, const struct flow_key *key, uint32_t rcv_nxt);
+uint32_t keep_connection(struct keep *k, const struct flow_key *key, uint32_t rcv_nxt);
+bool keep_connection_again(struct keep *k, uint32_t number);
 bool keep_trim(struct keep *k, struct plog_ring *ring, const struct plog_mark *mark,
     uint8_t *scratch);
 
@@ -74,6 +80,6 @@ struct keep_stat keep_stat(const struct keep *k);
 
 /* keep_connection_image - the same for an image_tcp. */
 struct image_tcp;
-void keep_connection_image(struct keep *k, const struct image_tcp *tcp);
+uint32_t keep_connection_image(struct keep *k, const struct image_tcp *tcp);
 
 #endif

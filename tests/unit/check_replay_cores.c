@@ -3,6 +3,7 @@
  * check_replay_cores.c - plog, held, flows and keep, claim by claim.  Packets are in
  * check_packet.c; what replay does is in tests/sim/check_sim_replay.c. */
 #include "sockmig/core/digest.h"
+#include "sockmig/core/flowmap.h"
 #include "sockmig/core/flows.h"
 #include "sockmig/core/held.h"
 #include "sockmig/core/keep.h"
@@ -291,14 +292,17 @@ START_TEST(kept_of_what_is_before_the_mark)
     struct plog_mark mark = { .number = 1 };
     struct plog_ring ring;
     uint8_t bytes[4096];
+    uint32_t number = FLOWMAP_NONE;
 
     plog_ring_init(&ring, bytes, sizeof bytes, 0);
     for (const char *c = r->log; *c; c++)
         log_step(&ring, *c, &mark.in, &mark.out);
     for (int again = 0; again < 2; again++) {
         keep_begin(k);
-        if (r->image_rcv_nxt >= 0)
-            keep_connection(k, &sample_flow, (uint32_t)r->image_rcv_nxt);
+        if (r->image_rcv_nxt >= 0 && !again)
+            number = keep_connection(k, &sample_flow, (uint32_t)r->image_rcv_nxt);
+        else if (r->image_rcv_nxt >= 0)
+            ck_assert(keep_connection_again(k, number));
         ck_assert(keep_trim(k, &ring, &mark, scratch));
         ck_assert_msg(count(keep_records(k)) == r->records, "%s: %u records", r->claim,
             count(keep_records(k)));
@@ -307,6 +311,10 @@ START_TEST(kept_of_what_is_before_the_mark)
             "%s", r->claim);
         ck_assert_msg(ring.begin == ring.end, "%s: trimmed", r->claim);
     }
+    keep_begin(k); /* a checkpoint that has it not: it is another's number then */
+    ck_assert(keep_trim(k, &ring, &mark, scratch));
+    keep_begin(k);
+    ck_assert(!keep_connection_again(k, number));
     free(memory);
 }
 END_TEST

@@ -34,7 +34,7 @@ ends(int status, int signal, const char *want)
     int fd;
 
     if (pid == 0) {
-        for (; signal;)
+        while (signal != 0)
             pause();
         _exit(status);
     }

@@ -7,7 +7,6 @@
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
-#include <string.h>
 
 #define STALL_US (500 * 1000)
 #define LOST_MAX 1000 /* more connections given up: the log does not fit the clone */
@@ -16,18 +15,12 @@ static const struct keep_conf keep_conf = {
     .flows = 65536, .half_open = 16384, .bytes = 8u << 20
 };
 
-/* What the log was told of a connection: it is the same while its dump is. */
-struct said {
-    uint64_t dumped_ns;
-    uint32_t generation, number;
-};
-
 struct follower {
     void *memory;          /* owned: of .keep */
     struct keep *keep;     /* the tracer's */
     struct plog_ring ring; /* the tracer's view of it */
     bool broken;           /* malformed from somewhere on */
-    struct said *said;     /* owned: by descriptor, IMAGE_MAX_NUMBER */
+    uint32_t *places;      /* owned: in .keep, by descriptor, as last seen */
     uint8_t scratch[KEEP_SCRATCH];
     _Atomic uint64_t have;   /* received */
     _Atomic int64_t have_us; /* and when */
@@ -45,8 +38,8 @@ follower_new(uint8_t *data, uint64_t size)
     f->memory = calloc(1, keep_size(&keep_conf));
     if (!f->memory)
         log_fatal("follower: out of memory");
-    f->said = calloc(IMAGE_MAX_NUMBER, sizeof *f->said);
-    if (!f->said)
+    f->places = calloc(IMAGE_MAX_NUMBER, sizeof *f->places);
+    if (!f->places)
         log_fatal("follower: out of memory");
     f->keep = keep_init(f->memory, &keep_conf);
     plog_ring_init(&f->ring, data, size, 0);
@@ -65,7 +58,6 @@ void
 follower_begin(struct follower *f, uint64_t from)
 {
     f->keep = keep_init(f->memory, &keep_conf);
-    memset(f->said, 0, IMAGE_MAX_NUMBER * sizeof *f->said);
     plog_ring_init(&f->ring, f->ring.data, f->ring.size, from);
     f->broken = false;
 }
@@ -89,13 +81,9 @@ static bool
 keep_one(const struct image_tcp *tcp, void *arg)
 {
     struct follower *f = arg;
-    struct said *s = &f->said[tcp->fd];
+    uint32_t *place = &f->places[tcp->fd];
 
-    if (s->dumped_ns == tcp->dumped_ns && s->generation == tcp->generation &&
-        keep_connection_again(f->keep, s->number))
-        return true;
-    *s = (struct said){ tcp->dumped_ns, tcp->generation,
-        keep_connection_image(f->keep, tcp) };
+    *place = keep_connection_image(f->keep, tcp, *place);
     return true;
 }
 
@@ -144,16 +132,14 @@ follower_prepare(struct follower *f, const struct slot *slot, struct replay *rep
         .mark = { slot->number, slot->mark.in, slot->mark.out },
         .seed = seed,
         .silent_us = now.us - atomic_load(&f->have_us),
-        .outage_us = mono_us_between(slot->taken, now),
         .stall_us = STALL_US,
         .lost_max = LOST_MAX };
     const char *why = NULL;
 
-    if (conf.outage_us > conf.silent_us) /* both had still come when it began */
-        conf.outage_us = conf.silent_us;
     trim(f, slot);
     if (f->broken)
         return "the packet log is malformed";
+    conf.outage_us = conf.silent_us + (int64_t)keep_stat(f->keep).deaf_us;
     conf.kept = keep_records(f->keep);
     conf.log = &f->ring;
     if (!each_connection(&slot->family, replay_one, replay))

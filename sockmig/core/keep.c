@@ -34,6 +34,7 @@ struct keep {
     struct plog_mark mark;
     bool changed; /* something kept may not be needed any more */
     uint64_t evicted, lost, unknown;
+    uint64_t newest_at, heard_at; /* the log's last record, its last input */
     uint32_t ncancels;
     struct {
         uint64_t first, last;
@@ -171,10 +172,21 @@ keep_begin(struct keep *k)
     k->trim++;
 }
 
-uint32_t
-keep_connection(struct keep *k, const struct flow_key *key, uint32_t rcv_nxt)
+/* @guess is right if it has the same key: then nothing need be looked for. */
+static struct conn *
+find_by(struct keep *k, const struct flow_key *key, uint32_t guess)
 {
-    struct conn *c = find(k, key);
+    if (guess < k->map.fresh && k->conns[guess].used &&
+        memcmp(&k->map.keys[guess], key, sizeof *key) == 0)
+        return &k->conns[guess];
+    return find(k, key);
+}
+
+uint32_t
+keep_connection(
+    struct keep *k, const struct flow_key *key, uint32_t rcv_nxt, uint32_t guess)
+{
+    struct conn *c = find_by(k, key, guess);
 
     if (!c && !(c = add(k, key))) {
         k->lost++;
@@ -190,25 +202,13 @@ keep_connection(struct keep *k, const struct flow_key *key, uint32_t rcv_nxt)
     return (uint32_t)(c - k->conns);
 }
 
-/* One that made room for another meanwhile is not of the last trim. */
-bool
-keep_connection_again(struct keep *k, uint32_t number)
-{
-    struct conn *c = number < k->map.fresh ? &k->conns[number] : NULL;
-
-    if (!c || !c->used || c->state != CONN_IN_IMAGE || c->trim != k->trim - 1)
-        return false;
-    c->trim = k->trim;
-    return true;
-}
-
 uint32_t
-keep_connection_image(struct keep *k, const struct image_tcp *tcp)
+keep_connection_image(struct keep *k, const struct image_tcp *tcp, uint32_t guess)
 {
     struct flow_key key;
 
     return flow_key_tcp(&key, tcp->local, tcp->remote)
-               ? keep_connection(k, &key, tcp->rcv_nxt)
+               ? keep_connection(k, &key, tcp->rcv_nxt, guess)
                : FLOWMAP_NONE;
 }
 
@@ -439,6 +439,10 @@ keep_trim(struct keep *k, struct plog_ring *ring, const struct plog_mark *mark,
     forget_gone(k); /* the connections of the image before: a new one may follow */
     while (was = at, (got = plog_read(ring, &at, &rec, scratch)) == PLOG_READ) {
         look_at(k, was, &rec, mark, scratch);
+        if (rec.at_us > k->newest_at)
+            k->newest_at = rec.at_us;
+        if (rec.kind == PLOG_IN && rec.at_us > k->heard_at)
+            k->heard_at = rec.at_us;
         whole = whole && forgettable(&rec, mark);
         if (whole)
             begin = at;
@@ -467,5 +471,6 @@ keep_stat(const struct keep *k)
         .bytes = k->ring.end - k->ring.begin,
         .evicted = k->evicted,
         .lost = k->lost,
-        .unknown = k->unknown };
+        .unknown = k->unknown,
+        .deaf_us = k->newest_at - k->heard_at };
 }

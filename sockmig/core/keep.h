@@ -35,6 +35,7 @@ struct keep_stat {
     uint64_t evicted;   /* half-open connections given up, ever */
     uint64_t lost;      /* connections given up for want of room, ever: will be reset */
     uint64_t unknown;   /* records of unknown kinds skipped, ever */
+    uint64_t deaf_us;   /* from the last input in the log to its last record */
 };
 
 struct keep;
@@ -49,14 +50,11 @@ struct keep *keep_init(void *memory, const struct keep_conf *conf);
 /* keep_begin, keep_connection, keep_trim - a checkpoint with @mark is in the clone:
  *
  *     keep_begin(k);
- *     for each TCP connection of the image: keep_connection(k, &key, rcv_nxt);
+ *     for each TCP connection of the image: keep_connection(k, &key, rcv_nxt, guess);
  *     more = keep_trim(k, ring, mark, scratch);
  *
- * keep_connection gives a number, by which keep_connection_again says the same at the
- * next checkpoint of one that has not moved, without looking for it: of thousands most
- * have not.  False: the number does not hold any more, say it in full.  FLOWMAP_NONE,
- * which never holds: there was no room.
- *
+ * @guess    what the last call for it gave, or anything: if it is right, the connection
+ *           need not be looked for
  * @rcv_nxt  next byte that the image's socket expects (FIN counted)
  * @mark     with every later call not smaller
  *
@@ -67,8 +65,8 @@ struct keep *keep_init(void *memory, const struct keep_conf *conf);
  * it is then looked at by the next call.  False if the log is malformed: it is worth
  * nothing from there on. */
 void keep_begin(struct keep *k);
-uint32_t keep_connection(struct keep *k, const struct flow_key *key, uint32_t rcv_nxt);
-bool keep_connection_again(struct keep *k, uint32_t number);
+uint32_t keep_connection(
+    struct keep *k, const struct flow_key *key, uint32_t rcv_nxt, uint32_t guess);
 bool keep_trim(struct keep *k, struct plog_ring *ring, const struct plog_mark *mark,
     uint8_t *scratch);
 
@@ -80,6 +78,7 @@ struct keep_stat keep_stat(const struct keep *k);
 
 /* keep_connection_image - the same for an image_tcp. */
 struct image_tcp;
-uint32_t keep_connection_image(struct keep *k, const struct image_tcp *tcp);
+uint32_t keep_connection_image(
+    struct keep *k, const struct image_tcp *tcp, uint32_t guess);
 
 #endif

@@ -40,7 +40,8 @@ struct replay_conf {
     struct plog_mark mark;              /* of the checkpoint in the clone */
     uint64_t seed;                      /* as flows_init() of the active node had it */
     int64_t silent_us; /* since the log's last record came, by this node's clock */
-    int64_t outage_us; /* for so long, at most, clients have sent into the void */
+    int64_t outage_us; /* since a client was last heard: so long, at most, they have
+                          sent into the void */
     int64_t stall_us;  /* without progress so long: the connection is given up.  What
                           the service needed at first is granted besides */
     uint32_t lost_max; /* more given up so: STALLED */

@@ -167,7 +167,8 @@ rsim_trim(void)
         const struct sconn *c = &life->applied.image.conns[i];
 
         if (c->state == S_ACCEPTED)
-            keep_connection(life->keep, &c->key, c->rcv_nxt);
+            life->places[i] = keep_connection(
+                life->keep, &c->key, c->rcv_nxt, life->places[i]);
     }
     must(keep_trim(life->keep, &life->ring, &life->applied.mark, scratch));
 }

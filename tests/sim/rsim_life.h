@@ -49,6 +49,7 @@ struct rsim_life {
     struct plog_ring ring; /* the standby's */
     uint8_t ring_data[LOG_BYTES];
     struct keep *keep;
+    uint32_t places[RSIM_CONNS]; /* in .keep: what it was given last */
     struct checkpoint next, applied;
     bool pending, have_image;
     uint32_t apply_at, opened;

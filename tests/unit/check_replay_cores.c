@@ -292,17 +292,14 @@ START_TEST(kept_of_what_is_before_the_mark)
     struct plog_mark mark = { .number = 1 };
     struct plog_ring ring;
     uint8_t bytes[4096];
-    uint32_t number = FLOWMAP_NONE;
 
     plog_ring_init(&ring, bytes, sizeof bytes, 0);
     for (const char *c = r->log; *c; c++)
         log_step(&ring, *c, &mark.in, &mark.out);
     for (int again = 0; again < 2; again++) {
         keep_begin(k);
-        if (r->image_rcv_nxt >= 0 && !again)
-            number = keep_connection(k, &sample_flow, (uint32_t)r->image_rcv_nxt);
-        else if (r->image_rcv_nxt >= 0)
-            ck_assert(keep_connection_again(k, number));
+        if (r->image_rcv_nxt >= 0)
+            keep_connection(k, &sample_flow, (uint32_t)r->image_rcv_nxt, FLOWMAP_NONE);
         ck_assert(keep_trim(k, &ring, &mark, scratch));
         ck_assert_msg(count(keep_records(k)) == r->records, "%s: %u records", r->claim,
             count(keep_records(k)));
@@ -311,10 +308,66 @@ START_TEST(kept_of_what_is_before_the_mark)
             "%s", r->claim);
         ck_assert_msg(ring.begin == ring.end, "%s: trimmed", r->claim);
     }
-    keep_begin(k); /* a checkpoint that has it not: it is another's number then */
+    free(memory);
+}
+END_TEST
+
+/* A place that was another's meanwhile is none. */
+START_TEST(a_wrong_guess_finds_the_connection)
+{
+    struct keep_conf conf = { 8, 4, 4096 };
+    void *memory = malloc(keep_size(&conf));
+    struct keep *k = keep_init(memory, &conf);
+    struct plog_mark mark = { .number = 1 };
+    struct flow_key other = sample_flow;
+    struct plog_ring ring;
+    uint8_t bytes[4096];
+    uint32_t first, second;
+
+    other.remote_port++;
+    plog_ring_init(&ring, bytes, sizeof bytes, 0);
+    keep_begin(k);
+    first = keep_connection(k, &sample_flow, 1, FLOWMAP_NONE);
     ck_assert(keep_trim(k, &ring, &mark, scratch));
     keep_begin(k);
-    ck_assert(!keep_connection_again(k, number));
+    ck_assert_uint_eq(keep_connection(k, &sample_flow, 1, first), first);
+    second = keep_connection(k, &other, 1, first);
+    ck_assert_uint_ne(second, first);
+    ck_assert_uint_eq(keep_connection(k, &sample_flow, 1, second), first);
+    ck_assert(keep_trim(k, &ring, &mark, scratch));
+    keep_begin(k); /* only the other is left, then the first is back */
+    ck_assert_uint_eq(keep_connection(k, &other, 1, second), second);
+    ck_assert(keep_trim(k, &ring, &mark, scratch));
+    keep_begin(k);
+    other.remote_port++;
+    ck_assert_uint_eq(keep_connection(k, &other, 1, first), first);
+    ck_assert_uint_ne(keep_connection(k, &sample_flow, 1, first), first);
+    free(memory);
+}
+END_TEST
+
+START_TEST(deaf_since_the_last_input)
+{
+    struct keep_conf conf = { 8, 4, 4096 };
+    void *memory = malloc(keep_size(&conf));
+    struct keep *k = keep_init(memory, &conf);
+    struct plog_mark mark = { 1, 1, 0 };
+    struct plog_record rec = { .kind = PLOG_IN, .at_us = 5000, .arg = 1 };
+    struct plog_ring ring;
+    uint8_t bytes[4096], p[200], small[PLOG_SMALL];
+
+    plog_ring_init(&ring, bytes, sizeof bytes, 0);
+    rec.payload = p;
+    rec.size = (uint32_t)sample_segment(
+        p, &sample_flow, PACKET_IN, 100, 501, TCP_ACK, 10);
+    plog_ring_append_record(&ring, &rec);
+    keep_begin(k);
+    ck_assert(keep_trim(k, &ring, &mark, scratch));
+    ck_assert_uint_eq(keep_stat(k).deaf_us, 0);
+    plog_ring_append(&ring, small, plog_encode_mark(small, 905000, &mark));
+    keep_begin(k);
+    ck_assert(keep_trim(k, &ring, &mark, scratch));
+    ck_assert_uint_eq(keep_stat(k).deaf_us, 900000);
     free(memory);
 }
 END_TEST
@@ -390,6 +443,8 @@ main(void)
     tcase_add_test(tc, a_flood_pushes_out_the_half_open);
     LOOP(kept_of_what_is_before_the_mark, keep_rows);
     tcase_add_test(tc, after_the_mark_nothing_is_trimmed);
+    tcase_add_test(tc, a_wrong_guess_finds_the_connection);
+    tcase_add_test(tc, deaf_since_the_last_input);
     tcase_add_test(tc, a_flood_keeps_to_its_room);
     suite_add_tcase(suite, tc);
     sr = srunner_create(suite);

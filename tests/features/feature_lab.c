@@ -129,11 +129,9 @@ lab_new(void)
 bool
 feature_lab_open(void)
 {
-    const char *dir = getenv("top_builddir");
     ssize_t n = readlink("/proc/self/exe", app_path, sizeof app_path - 32);
     char *slash = n > 0 ? strrchr(app_path, '/') : NULL;
 
-    (void)dir;
     if (slash)
         strcpy(slash + 1, "feature_app");
     if (geteuid() != 0) {

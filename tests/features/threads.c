@@ -286,16 +286,17 @@ check_rseq(void)
 }
 
 /* One call that sleeps over the takeover, and ends after it. */
-static atomic_long naps;
+static atomic_long naps, interrupted_naps;
 
 static void *
 sleep_long(void *arg)
 {
+    struct timespec t = { 0, 150000000 };
+
     (void)arg;
-    for (;;) {
-        nap(150);
-        naps++;
-    }
+    for (;; naps++)
+        if (clock_nanosleep(CLOCK_MONOTONIC, 0, &t, NULL) != 0)
+            interrupted_naps++;
     return NULL;
 }
 
@@ -309,7 +310,7 @@ set_up_sleep(void)
 static const char *
 check_sleep(void)
 {
-    WANT(grows(&naps, naps + 1));
+    WANT(grows(&naps, naps + 1) && interrupted_naps == 0);
     return NULL;
 }
 
@@ -346,34 +347,6 @@ check_poll(void)
 
     WANT(write(polled[1], "x", 1) == 1 && grows(&polls, before));
     WANT(interrupted_polls == 0);
-    return NULL;
-}
-
-static atomic_long rests, interrupted_rests;
-
-static void *
-rest_long(void *arg)
-{
-    struct timespec t = { 0, 100000000 };
-
-    (void)arg;
-    for (;; rests++)
-        if (clock_nanosleep(CLOCK_MONOTONIC, 0, &t, NULL) != 0)
-            interrupted_rests++;
-    return NULL;
-}
-
-static const char *
-set_up_rest(void)
-{
-    WANT(start_thread(rest_long, NULL));
-    return NULL;
-}
-
-static const char *
-check_rest(void)
-{
-    WANT(grows(&rests, rests + 1) && interrupted_rests == 0);
     return NULL;
 }
 
@@ -448,10 +421,8 @@ static const struct feature rows[] = {
     { "24 threads with names and thread-local data", NULL, 0, set_up_many, check_many,
         NULL },
     { "thread waiting in a futex", NULL, 0, set_up_futex, check_futex, NULL },
-    { "thread in a sleep", NULL, 0, set_up_sleep, check_sleep, NULL },
+    { "thread in a sleep, not interrupted", NULL, 0, set_up_sleep, check_sleep, NULL },
     { "thread in poll(), not interrupted", NULL, 0, set_up_poll, check_poll, NULL },
-    { "thread in clock_nanosleep(), not interrupted", NULL, 0, set_up_rest, check_rest,
-        NULL },
     { "robust mutex of a thread that ends", NULL, 0, set_up_robust, check_robust,
         NULL },
     { "joining a thread", NULL, 0, set_up_join, check_join, NULL },

@@ -145,6 +145,14 @@ slot(struct program *p)
 }
 
 static void
+change_flags(struct program *p, const int ends[2])
+{
+    fcntl(ends[0], F_SETFL, any(p, 2) ? O_NONBLOCK : 0);
+    fcntl(ends[0], F_SETFL, O_NONBLOCK);
+    fcntl(ends[1], F_SETFD, any(p, 2) ? FD_CLOEXEC : 0);
+}
+
+static void
 do_something(struct program *p)
 {
     unsigned i = any(p, PAIRS), spare = WATCHED + any(p, PAIRS - WATCHED);
@@ -194,9 +202,7 @@ do_something(struct program *p)
         dup2(p->file, slot(p));
         break;
     default:
-        fcntl(e[0], F_SETFL, any(p, 2) ? O_NONBLOCK : 0);
-        fcntl(e[0], F_SETFL, O_NONBLOCK);
-        fcntl(e[1], F_SETFD, any(p, 2) ? FD_CLOEXEC : 0);
+        change_flags(p, e);
     }
 }
 

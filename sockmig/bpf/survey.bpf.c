@@ -7,10 +7,7 @@
  * descriptors side by side the processor waits for them together.  No lock of a socket
  * is taken: a row is only compared with that of the checkpoint before, and a segment
  * that is being processed has been counted (segs_in) before anything else of the
- * connection moves.  The process stands still, so what it has open stays.
- *
- * Two processors wait for twice as many lines: there may be a second run at the same
- * time, for the descriptors from a number on, with rows and nodes of its own. */
+ * connection moves.  The process stands still, so what it has open stays. */
 #include "sockmig/bpf/survey_row.h"
 
 #include <linux/bpf.h>
@@ -19,8 +16,8 @@
 #include <bpf/bpf_helpers.h>
 
 #define BITS 64
-#define NODES 16384        /* of an epoll set: as many items as an image has */
-#define GROUP SURVEY_GROUP /* a table has room for a multiple of 64 */
+#define NODES 16384 /* of an epoll set: as many items as an image has */
+#define GROUP 8     /* a table has room for a multiple of 64 */
 #define S_IFMT 0170000
 #define SOCKFS_MAGIC 0x534f434b
 
@@ -168,18 +165,10 @@ extern void *bpf_rdonly_cast(const void *obj, __u32 btf_id) __ksym;
 struct {
     __uint(type, BPF_MAP_TYPE_ARRAY);
     __uint(map_flags, BPF_F_MMAPABLE);
-    __uint(max_entries, 2 * SURVEY_ROWS); /* of both runs */
+    __uint(max_entries, SURVEY_ROWS);
     __type(key, __u32);
     __type(value, struct survey_row);
 } survey_rows SEC(".maps");
-
-struct {
-    __uint(type, BPF_MAP_TYPE_ARRAY);
-    __uint(map_flags, BPF_F_MMAPABLE);
-    __uint(max_entries, 1);
-    __type(key, __u32);
-    __type(value, __u32);
-} survey_split SEC(".maps"); /* where the second run begins; 0: there is none */
 
 static __always_inline void
 look_at_tcp(struct survey_row *r, const struct sock *sk)
@@ -221,13 +210,13 @@ touch_tcp(const struct sock *sk)
 }
 
 struct walk { /* over the tree of an epoll set; the nodes found are a list */
-    __u32 done, found, list; /* list: where it begins */
+    __u32 done, found;
     __u64 hash;
 };
 
 struct {
     __uint(type, BPF_MAP_TYPE_ARRAY);
-    __uint(max_entries, 2 * NODES); /* of both runs */
+    __uint(max_entries, NODES);
     __type(key, __u32);
     __type(value, __u64);
 } survey_nodes SEC(".maps");
@@ -235,9 +224,7 @@ struct {
 static __always_inline void
 add_node(struct walk *w, const struct rb_node *node)
 {
-    __u32 at = w->list + w->found;
-    __u64 *slot = node && w->found < NODES ? bpf_map_lookup_elem(&survey_nodes, &at)
-                                           : 0;
+    __u64 *slot = node ? bpf_map_lookup_elem(&survey_nodes, &w->found) : 0;
 
     w->found += node != 0;
     if (slot)
@@ -247,9 +234,7 @@ add_node(struct walk *w, const struct rb_node *node)
 static __always_inline __u64
 node_at(__u32 i, const struct walk *w)
 {
-    __u32 at = w->list + i;
-    __u64 *slot = i < w->found && i < NODES ? bpf_map_lookup_elem(&survey_nodes, &at)
-                                            : 0;
+    __u64 *slot = i < w->found ? bpf_map_lookup_elem(&survey_nodes, &i) : 0;
 
     return slot ? *slot : 0;
 }
@@ -312,9 +297,9 @@ step(__u32 i, void *arg)
 
 /* Of what an epoll set watches: descriptors, their files, events, data.  0: no set. */
 static __always_inline __u64
-watched(const struct file *file, __u32 list)
+watched(const struct file *file)
 {
-    struct walk w = { .hash = 1, .list = list };
+    struct walk w = { .hash = 1 };
     const struct eventpoll *set = as(eventpoll, file->private_data);
     static const char want[] = "[eventpoll]";
     char name[sizeof want] = "";
@@ -362,8 +347,7 @@ mappings(struct bpf_iter__task *ctx)
 /* One run of survey(). */
 struct pass {
     unsigned long slots, cloexec; /* of the table: its files, a bit for each */
-    __u32 first, n, map_seq;      /* first: group */
-    __u32 row, nodes;             /* where those of this run begin */
+    __u32 n, map_seq;
     __u64 touched;
 };
 
@@ -400,7 +384,7 @@ look_at(struct survey_row *r, const struct pass *p, __u32 fd, const struct file 
     r->size = (__u64)inode->i_size;
     r->pos = (__u64)file->f_pos;
     if ((r->mode & S_IFMT) == 0)
-        r->watched = watched(file, p->nodes);
+        r->watched = watched(file);
 }
 
 /* A load from each line that the next stage, or a row, needs. */
@@ -434,18 +418,16 @@ look_at_group(__u32 i, void *arg)
     struct pass *p = arg;
     unsigned long file[GROUP] = { 0 };
 
-    i += p->first;
-
     bpf_probe_read_kernel(
         file, sizeof file, (void *)(p->slots + (unsigned long)i * sizeof file));
     touch_group(p, file);
     for (__u32 k = 0; k < GROUP; k++) {
         struct survey_row *r;
-        __u32 at = p->row + p->n;
 
         if (!file[k])
             continue;
-        r = p->n++ < SURVEY_ROWS ? bpf_map_lookup_elem(&survey_rows, &at) : 0;
+        r = bpf_map_lookup_elem(&survey_rows, &p->n);
+        p->n++;
         if (!r)
             return 1;
         look_at(r, p, i * GROUP + k, as(file, file[k]));
@@ -454,46 +436,23 @@ look_at_group(__u32 i, void *arg)
 }
 
 /* Writes how many rows there are; more than SURVEY_ROWS if not all have room. */
-static __always_inline int
-look_at_part(struct bpf_iter__task *ctx, int second)
+SEC("iter/task")
+int
+survey(struct bpf_iter__task *ctx)
 {
     struct task_struct *task = ctx->task;
     struct pass p = { 0 };
     struct fdtable *table;
-    __u32 zero = 0, groups, split, *from = bpf_map_lookup_elem(&survey_split, &zero);
 
-    if (!task || !task->files || !from)
+    if (!task || !task->files)
         return 0;
     table = task->files->fdt;
     p.slots = (unsigned long)table->fd;
     p.cloexec = (unsigned long)table->close_on_exec;
     p.map_seq = map_seq(task);
-    groups = table->max_fds / GROUP;
-    split = *from / GROUP;
-    if (split == 0 || split > groups)
-        split = groups;
-    if (second) {
-        p.first = split;
-        p.row = SURVEY_ROWS;
-        p.nodes = NODES;
-    }
-    bpf_loop(second ? groups - split : split, look_at_group, &p, 0);
+    bpf_loop(table->max_fds / GROUP, look_at_group, &p, 0);
     bpf_seq_write(ctx->meta->seq, &p.n, sizeof p.n);
     return 0;
-}
-
-SEC("iter/task")
-int
-survey(struct bpf_iter__task *ctx)
-{
-    return look_at_part(ctx, 0);
-}
-
-SEC("iter/task")
-int
-survey_second(struct bpf_iter__task *ctx)
-{
-    return look_at_part(ctx, 1);
 }
 
 char survey_license[] SEC("license") = "GPL";

@@ -7,7 +7,6 @@
 #include <linux/types.h>
 
 #define SURVEY_ROWS 16385 /* all that an image can hold, and one too many */
-#define SURVEY_GROUP 8    /* descriptors that are looked at together */
 
 struct survey_row {
     __u64 file; /* the open file: the same for its duplicates, and only for them */

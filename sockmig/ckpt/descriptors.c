@@ -71,7 +71,7 @@ descriptors_open(struct descriptors *d, struct trace *trace, int cell_pid)
         .diag = -1,
         .ipc = { .list = { -1, -1 }, .undo = -1 },
         .own_fd = -1,
-        .survey = SURVEY_NONE,
+        .survey = { .files = -1, .mappings = -1 },
         .trace = trace };
     d->known = reserve(IMAGE_MAX_NUMBER * sizeof *d->known);
     d->before = reserve(DESCRIPTORS_MAX_NUMBER * sizeof *d->before);
@@ -425,8 +425,7 @@ read_numbers(struct descriptors *d, bool surveyed, struct image *im,
 
     im->nfds = im->nitems = im->ntcps = im->nunixes = im->nwatches = im->ngroups = 0;
     for (int i = 0; i < d->nnumbers; i++) {
-        const struct survey_row *row = surveyed ? survey_row(&d->survey, (uint32_t)i)
-                                                : NULL;
+        const struct survey_row *row = surveyed ? &d->survey.rows[i] : NULL;
         int one;
 
         places_next(d, im, i);

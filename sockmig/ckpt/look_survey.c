@@ -88,7 +88,7 @@ list_surveyed(struct descriptors *d, int *numbers, int max)
     if (n < 0 || n > max)
         return n < 0 ? n : -E2BIG;
     for (int i = 0; i < n; i++)
-        numbers[i] = (int)survey_row(&d->survey, (uint32_t)i)->fd;
+        numbers[i] = (int)d->survey.rows[i].fd;
     return n;
 }
 
@@ -132,6 +132,6 @@ descriptors_list(struct descriptors *d, int *numbers, int max, bool *surveyed)
     int n = list_surveyed(d, numbers, max);
 
     *surveyed = n > 0;
-    d->map_seq = n > 0 ? survey_row(&d->survey, 0)->map_seq : 0;
+    d->map_seq = n > 0 ? d->survey.rows[0].map_seq : 0;
     return n > 0 ? n : list_plain(d, numbers, max);
 }

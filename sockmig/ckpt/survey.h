@@ -18,14 +18,9 @@
 #include <sys/types.h>
 
 struct survey {
-    int files, second, mappings;   /* owned: iterators over one process; -1: none */
+    int files, mappings;           /* owned: iterators over one process; -1: none */
     const struct survey_row *rows; /* of the last survey_read() of any process */
-    uint32_t lower; /* rows of the first run; those of the second follow */
-    uint32_t split; /* descriptor that a second run begins with; 0: none */
 };
-
-/* Of no process: what may be closed, like one that is open. */
-#define SURVEY_NONE ((struct survey){ .files = -1, .second = -1, .mappings = -1 })
 
 /* survey_allow - false: survey_open() fails from now on, as on a kernel that has it
  * not. For tests, which go both ways. */
@@ -39,18 +34,10 @@ void survey_load(void);
 int survey_open(struct survey *s, pid_t pid);
 void survey_close(struct survey *s);
 
-/* survey_read - the process must stand still.  A row for each descriptor, of which
- * there is one set: one thread surveys at a time, forks of this process included.  Of
- * thousands half are left to a thread that it keeps for that.
- * How many, -E2BIG: more than SURVEY_ROWS, or -errno.
- * survey_row - the rows of that, sorted by descriptor. */
+/* survey_read - the process must stand still.  Rows sorted by descriptor into s->rows,
+ * of which there is one set: one thread surveys at a time, forks of this process
+ * included.  How many, -E2BIG: more than SURVEY_ROWS, or -errno. */
 int survey_read(struct survey *s);
-
-static inline const struct survey_row *
-survey_row(const struct survey *s, uint32_t i)
-{
-    return &s->rows[i < s->lower ? i : SURVEY_ROWS + i - s->lower];
-}
 
 /* survey_mappings - a number that moves with every change of its mappings; 0: not
  * known. */

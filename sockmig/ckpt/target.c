@@ -141,7 +141,7 @@ attach(pid_t pid, const struct trace_kin *kin, bool look, struct target **out,
     t->process.status_fd = t->process.timers_fd = t->trace.signal_fd = -1;
     t->descriptors.pidfd = t->descriptors.dir_fd = t->descriptors.own_fd = -1;
     t->descriptors.ipc = (struct ipc){ .list = { -1, -1 }, .undo = -1 };
-    t->descriptors.survey = SURVEY_NONE;
+    t->descriptors.survey.files = t->descriptors.survey.mappings = -1;
     t->descriptors.tee[0] = t->descriptors.tee[1] = t->descriptors.diag = -1;
     ret = open_parts(t);
     if (ret == -EBUSY || ret == -EPERM)

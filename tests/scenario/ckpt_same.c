@@ -2,7 +2,7 @@
  *
  * ckpt_same.c - what a checkpoint takes over unseen is what a look at it would find.
  *
- * A program with a thousand descriptors does something with one of them now and then:
+ * A program with hundreds of descriptors does something with one of them now and then:
  * bytes, options, numbers that are closed and used again, duplicates, epoll sets.  Of
  * those that it left alone nothing is read again; every few checkpoints all of them
  * are, into another image, and the two are compared.  What lacks then would be missing
@@ -28,21 +28,19 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 enum {
-    PAIRS = 550, /* enough that a survey has two parts */
+    PAIRS = 150,
     WATCHED = 100,
     FIN_WAIT1 = 4,
     FIN_WAIT2,
     LOW = 20,
     LOWS = 10,
-    HIGH = 1900,
-    NUMBERS = 2048,
+    HIGH = 900,
     HIGHS = 10,
     FILES = 2
 };
@@ -215,7 +213,6 @@ program_main(uint64_t seed)
 
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     signal(SIGPIPE, SIG_IGN);
-    setrlimit(RLIMIT_NOFILE, &(struct rlimit){ NUMBERS, NUMBERS });
     syscall(SYS_close_range, 0, ~0u, 0);
     for (int i = 0; i < 3; i++)
         open("/dev/null", O_RDWR);
@@ -370,7 +367,7 @@ main(int argc, char **argv)
 {
     unsigned comparisons = argc > 1 ? (unsigned)atoi(argv[1]) : 60;
     uint64_t seed = argc > 2 ? strtoull(argv[2], NULL, 10) : (uint64_t)getpid();
-    struct survey survey;
+    struct survey survey = { .files = -1, .mappings = -1 };
     static struct bench b;
 
     if (!apps_prepare())

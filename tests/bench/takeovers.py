@@ -15,6 +15,7 @@ import os
 import statistics
 import subprocess
 import sys
+import threading
 import time
 
 from labrun import ADDRESS, BASCULE, Client, Failure, Lab, REDIS, need_root
@@ -101,15 +102,30 @@ class Churn:
 
     def __init__(self, lab, at_once):
         here = os.path.dirname(os.path.abspath(__file__))
+        self.wrong, self.end = [], {"wrong": []}
         self.p = at_once and subprocess.Popen(
             [BASCULE, "lab", "exec", "--name", lab.name, "client", "--", sys.executable,
              os.path.join(here, "churn.py"), ADDRESS, "6379", str(at_once)],
             stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        self.reader = threading.Thread(target=self.read, daemon=True)
+        self.reader.start()
+
+    def read(self):
+        """What went wrong, line by line; at last the sum of it."""
+        for line in self.p.stdout if self.p else ():
+            said = json.loads(line)
+            if isinstance(said, dict):
+                self.end = said
+                continue
+            self.wrong.append(said)
+            print("    came and went: %s" % said, flush=True)
 
     def stop(self):
-        if not self.p:
-            return {"wrong": []}
-        return json.loads(self.p.communicate(timeout=60)[0])
+        if self.p:
+            self.p.stdin.close()
+            self.reader.join(60)
+            self.p.wait(10)
+        return self.end
 
 
 def bad(row):
@@ -145,8 +161,8 @@ def main():
             set_policy(lab, policies[i // len(kinds) % len(policies)])
             row = one(lab, client, kinds[i % len(kinds)])
             rows.append(row)
-            print("%3d %-12s %s -> %s  longest gap %6.0f ms, %d broken, %d wrong bytes, open: %s%s"
-                  % (i + 1, row["kind"], row["from"], row["to"], row["blackout_ms"],
+            print("%s %3d %-12s %s -> %s  longest gap %6.0f ms, %d broken, %d wrong bytes, open: %s%s"
+                  % (time.strftime("%H:%M:%S"), i + 1, row["kind"], row["from"], row["to"], row["blackout_ms"],
                      row["broken"], row["wrong_bytes"], " ".join(row["open"]),
                      "  <-- BAD" if bad(row) else ""), flush=True)
         churned = churn.stop()

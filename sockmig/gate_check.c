@@ -179,7 +179,7 @@ find_survey(char *text, size_t size)
 {
     struct survey s;
     int ret = survey_open(&s, getpid());
-    int n = ret < 0 ? ret : survey_read(&s);
+    int n = ret < 0 ? ret : survey_read(&s, NULL, 0);
 
     survey_close(&s);
     if (n > 0) {

@@ -4,163 +4,25 @@
  *
  * A walk over its table of open files, GROUP at a time: what a row is made of lies in a
  * dozen cache lines all over the memory, each found through the one before.  Of
- * descriptors side by side the processor waits for them together.  No lock of a socket
- * is taken: a row is only compared with that of the checkpoint before, and a segment
- * that is being processed has been counted (segs_in) before anything else of the
- * connection moves.  The process stands still, so what it has open stays. */
+ * descriptors side by side the processor waits for them together.  Of a connection that
+ * rested the last time (nothing unread, unsent or unacknowledged) all that can happen
+ * first moves one of three counters, which lie in two lines that are found at once.
+ *
+ * No lock of a socket is taken: a row is only compared with that of the checkpoint
+ * before, and a segment that is being processed has been counted (segs_in) before
+ * anything else of the connection moves.  The process stands still, so what it has open
+ * stays. */
+#include "sockmig/bpf/survey_kernel.h"
+#include "sockmig/bpf/survey_locks.h"
 #include "sockmig/bpf/survey_row.h"
-
-#include <linux/bpf.h>
-
-#include <bpf/bpf_core_read.h>
-#include <bpf/bpf_helpers.h>
+#include "sockmig/bpf/survey_sets.h"
 
 #define BITS 64
-#define NODES 16384 /* of an epoll set: as many items as an image has */
-#define GROUP 8     /* a table has room for a multiple of 64 */
 #define S_IFMT 0170000
+#define CLOEXEC 02000000
 #define SOCKFS_MAGIC 0x534f434b
 
 enum { INET = 2, INET6 = 10, STREAM = 1, TCP = 6, LISTEN = 10 };
-
-/* Of the kernel's structures only what is read: the loader finds the places. */
-#pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
-
-struct seqcount {
-    unsigned int sequence;
-};
-
-struct mm_struct {
-    struct seqcount mm_lock_seq; /* Linux 6.14 */
-};
-
-struct mm_struct___int {
-    int mm_lock_seq; /* Linux 6.4 */
-};
-
-struct fdtable {
-    unsigned int max_fds;
-    struct file **fd;
-    unsigned long *close_on_exec;
-};
-
-struct files_struct {
-    struct fdtable *fdt;
-};
-
-struct task_struct {
-    struct mm_struct *mm;
-    struct files_struct *files;
-};
-
-struct super_block {
-    __u32 s_dev;
-    unsigned long s_magic;
-};
-
-struct inode {
-    __u16 i_mode;
-    unsigned long i_ino;
-    __s64 i_size;
-    unsigned int i_nlink;
-    struct super_block *i_sb;
-};
-
-struct qstr {
-    const unsigned char *name;
-};
-
-struct dentry {
-    struct qstr d_name;
-};
-
-struct path {
-    struct dentry *dentry;
-};
-
-struct file {
-    unsigned int f_flags;
-    __s64 f_pos;
-    struct inode *f_inode;
-    struct path f_path;
-    void *private_data;
-};
-
-struct rb_node {
-    unsigned long __rb_parent_color;
-    struct rb_node *rb_right, *rb_left;
-};
-
-struct rb_root {
-    struct rb_node *rb_node;
-};
-
-struct rb_root_cached {
-    struct rb_root rb_root;
-};
-
-struct eventpoll {
-    struct rb_root_cached rbr;
-};
-
-struct epoll_filefd {
-    struct file *file;
-    int fd;
-};
-
-struct epoll_event {
-    __u32 events;
-    __u64 data;
-};
-
-struct epitem {
-    struct rb_node rbn;
-    struct epoll_filefd ffd;
-    struct epoll_event event;
-};
-
-struct sock_common {
-    unsigned short skc_family;
-    unsigned char skc_state;
-};
-
-struct sock {
-    struct sock_common __sk_common;
-    __u16 sk_type, sk_protocol;
-    int sk_sndbuf, sk_rcvbuf;
-    __u32 sk_max_ack_backlog;
-};
-
-struct socket {
-    short type;
-    struct file *file;
-    struct sock *sk;
-};
-
-struct tcp_sock {
-    __u64 bytes_received;
-    __u32 segs_in, segs_out, snd_una, snd_nxt, write_seq, rcv_nxt, copied_seq;
-    __u32 snd_wnd, rcv_wnd, rcv_wup;
-};
-
-struct seq_file;
-
-struct bpf_iter_meta {
-    struct seq_file *seq;
-};
-
-struct bpf_iter__task {
-    struct bpf_iter_meta *meta;
-    struct task_struct *task;
-};
-
-#pragma clang attribute pop
-
-/* A type for a pointer that was read: loads through it are checked, and give 0 where
- * nothing is. */
-extern void *bpf_rdonly_cast(const void *obj, __u32 btf_id) __ksym;
-#define as(type, p)                                                                    \
-    ((struct type *)bpf_rdonly_cast((void *)(p), bpf_core_type_id_kernel(struct type)))
 
 struct {
     __uint(type, BPF_MAP_TYPE_ARRAY);
@@ -170,11 +32,63 @@ struct {
     __type(value, struct survey_row);
 } survey_rows SEC(".maps");
 
+struct {
+    __uint(type, BPF_MAP_TYPE_ARRAY);
+    __uint(map_flags, BPF_F_MMAPABLE);
+    __uint(max_entries, SURVEY_ROWS);
+    __type(key, __u32);
+    __type(value, struct survey_found);
+} survey_found SEC(".maps");
+
+struct {
+    __uint(type, BPF_MAP_TYPE_ARRAY);
+    __uint(map_flags, BPF_F_MMAPABLE);
+    __uint(max_entries, 1);
+    __type(key, __u32);
+    __type(value, struct survey_shared);
+} survey_shared SEC(".maps");
+
+struct rests {
+    struct survey_rest of[GROUP];
+};
+
+struct { /* room for those that were asked for last */
+    __uint(type, BPF_MAP_TYPE_ARRAY);
+    __uint(max_entries, 1);
+    __type(key, __u32);
+    __type(value, struct rests);
+} survey_rests SEC(".maps");
+
+/* Nobody processes a segment of it, and none waits for its owner to process it. */
+static __always_inline int
+is_let_alone(const struct sock *sk)
+{
+    __u64 lock = bpf_core_field_offset(struct sock, sk_lock);
+
+    if (bpf_core_field_offset(struct sock, sk_lock.owned) != lock + sizeof(int))
+        return 0; /* a lock that is no word: with preemption everywhere */
+    return word_at((__u64)sk + lock) == 0;
+}
+
+static __always_inline int
+has_stayed(const struct survey_row *r, const struct sock *sk)
+{
+    const struct tcp_sock *tp = as(tcp_sock, sk);
+
+    return r->tcp == sk->__sk_common.skc_state && r->segs_in == tp->segs_in &&
+           r->segs_out == tp->segs_out && r->snd_una == tp->snd_una &&
+           r->snd_nxt == tp->snd_nxt && r->write_seq == tp->write_seq &&
+           r->rcv_nxt == tp->rcv_nxt && r->copied_seq == tp->copied_seq &&
+           r->snd_wnd == tp->snd_wnd && r->rcv_wnd == tp->rcv_wnd &&
+           r->rcv_wup == tp->rcv_wup;
+}
+
 static __always_inline void
 look_at_tcp(struct survey_row *r, const struct sock *sk)
 {
     const struct tcp_sock *tp = as(tcp_sock, sk);
 
+    r->sock = (__u64)sk;
     r->tcp = sk->__sk_common.skc_state;
     r->sndbuf = (__u32)sk->sk_sndbuf;
     r->rcvbuf = (__u32)sk->sk_rcvbuf;
@@ -191,6 +105,10 @@ look_at_tcp(struct survey_row *r, const struct sock *sk)
     r->snd_wnd = tp->snd_wnd;
     r->rcv_wnd = tp->rcv_wnd;
     r->rcv_wup = tp->rcv_wup;
+    barrier();
+    r->settled = is_let_alone(sk);
+    barrier(); /* whoever was done by now has left what is read again */
+    r->settled &= has_stayed(r, sk);
 }
 
 static __always_inline int
@@ -207,110 +125,6 @@ touch_tcp(const struct sock *sk)
 
     return (__u64)sk->sk_protocol + (__u64)sk->sk_rcvbuf + tp->snd_wnd + tp->segs_out +
            tp->rcv_nxt + tp->segs_in + sk->__sk_common.skc_family;
-}
-
-struct walk { /* over the tree of an epoll set; the nodes found are a list */
-    __u32 done, found;
-    __u64 hash;
-};
-
-struct {
-    __uint(type, BPF_MAP_TYPE_ARRAY);
-    __uint(max_entries, NODES);
-    __type(key, __u32);
-    __type(value, __u64);
-} survey_nodes SEC(".maps");
-
-static __always_inline void
-add_node(struct walk *w, const struct rb_node *node)
-{
-    __u64 *slot = node ? bpf_map_lookup_elem(&survey_nodes, &w->found) : 0;
-
-    w->found += node != 0;
-    if (slot)
-        *slot = (__u64)node;
-}
-
-static __always_inline __u64
-node_at(__u32 i, const struct walk *w)
-{
-    __u64 *slot = i < w->found ? bpf_map_lookup_elem(&survey_nodes, &i) : 0;
-
-    return slot ? *slot : 0;
-}
-
-static __always_inline __u64
-item_of(__u64 node)
-{
-    return node - bpf_core_field_offset(struct epitem, rbn);
-}
-
-/* The file as a number, by a type that has one: the verifier mixes no pointers. */
-static __always_inline __u64
-file_of(__u64 item)
-{
-    return as(rb_node, item + bpf_core_field_offset(struct epitem, ffd.file))
-        ->__rb_parent_color;
-}
-
-static __always_inline __u64
-mix(__u64 hash, __u64 word)
-{
-    hash = (hash ^ word) * 0x9e3779b97f4a7c15ull;
-    return hash ^ hash >> 32;
-}
-
-/* The sum of what each gives: the order is that of a tree, which is turned about. */
-static __always_inline void
-look_at_item(struct walk *w, __u64 node)
-{
-    const struct epitem *item = as(epitem, item_of(node));
-    __u64 hash = mix(1, file_of(item_of(node)));
-
-    hash = mix(hash, (__u64)item->event.events << 32 | (__u32)item->ffd.fd);
-    w->hash += mix(mix(hash, item->event.data), 1);
-    add_node(w, item->rbn.rb_left);
-    add_node(w, item->rbn.rb_right);
-}
-
-/* Those that are next in the list, together: see above. */
-static long
-step(__u32 i, void *arg)
-{
-    struct walk *w = arg;
-    __u64 node[GROUP], sum = 0;
-
-    (void)i;
-#pragma unroll
-    for (int k = 0; k < GROUP; k++) {
-        node[k] = node_at(w->done + k, w);
-        sum += as(epitem, item_of(node[k]))->ffd.fd;
-        sum += as(epitem, item_of(node[k]))->event.events;
-    }
-    w->hash ^= sum;
-    barrier();
-    w->hash ^= sum;
-    for (int k = 0; k < GROUP && node[k]; k++, w->done++)
-        look_at_item(w, node[k]);
-    return w->done == w->found || w->found > NODES;
-}
-
-/* Of what an epoll set watches: descriptors, their files, events, data.  0: no set. */
-static __always_inline __u64
-watched(const struct file *file)
-{
-    struct walk w = { .hash = 1 };
-    const struct eventpoll *set = as(eventpoll, file->private_data);
-    static const char want[] = "[eventpoll]";
-    char name[sizeof want] = "";
-
-    bpf_probe_read_kernel(name, sizeof name, file->f_path.dentry->d_name.name);
-    for (unsigned i = 0; i < sizeof name; i++)
-        if (name[i] != want[i])
-            return 0;
-    add_node(&w, set->rbr.rb_root.rb_node);
-    bpf_loop(NODES, step, &w, 0);
-    return w.done == w.found ? w.hash | 1 : 0;
 }
 
 /* Moves with every change of the mappings: whoever changes one takes their lock for
@@ -344,24 +158,29 @@ mappings(struct bpf_iter__task *ctx)
     return 0;
 }
 
-/* One run of survey(). */
+/* One run of survey(), and the group of descriptors that it is at. */
 struct pass {
-    unsigned long slots, cloexec; /* of the table: its files, a bit for each */
-    __u32 n, map_seq;
-    __u64 touched;
+    unsigned long slots, closing; /* of the table: its files, a bit for each */
+    __u64 rests, touched;
+    __u32 nrests, n;
+
+    __u32 first, k;         /* descriptor of the group; which of it is next */
+    __u32 cloexec, resting; /* a bit for each */
+    unsigned long file[GROUP];
 };
 
-static __always_inline int
-closes_on_exec(const struct pass *p, __u32 fd)
+static __always_inline __u32
+closed_on_exec(const struct pass *p)
 {
     unsigned long word = 0;
 
-    bpf_probe_read_kernel(&word, sizeof word, (unsigned long *)p->cloexec + fd / BITS);
-    return word >> (fd % BITS) & 1;
+    bpf_probe_read_kernel(
+        &word, sizeof word, (unsigned long *)p->closing + p->first / BITS);
+    return (__u32)(word >> p->first % BITS) & ((1u << GROUP) - 1);
 }
 
 static __always_inline void
-look_at(struct survey_row *r, const struct pass *p, __u32 fd, const struct file *file)
+look_at(struct survey_row *r, __u32 fd, __u32 cloexec, const struct file *file)
 {
     const struct inode *inode = file->f_inode;
     const struct socket *socket = as(socket, file->private_data);
@@ -374,8 +193,7 @@ look_at(struct survey_row *r, const struct pass *p, __u32 fd, const struct file 
     r->mode = inode->i_mode;
     r->nlink = inode->i_nlink;
     r->flags = file->f_flags;
-    r->cloexec = closes_on_exec(p, fd);
-    r->map_seq = p->map_seq;
+    r->cloexec = cloexec;
     if (inode->i_sb->s_magic == SOCKFS_MAGIC && (__u64)socket->file == r->file) {
         if (is_tcp(socket->sk))
             look_at_tcp(r, socket->sk);
@@ -385,57 +203,129 @@ look_at(struct survey_row *r, const struct pass *p, __u32 fd, const struct file 
     r->pos = (__u64)file->f_pos;
     if ((r->mode & S_IFMT) == 0)
         r->watched = watched(file);
+    else
+        r->locks = locks_of(inode);
 }
 
 /* A load from each line that the next stage, or a row, needs. */
 static __always_inline void
-touch_group(struct pass *p, const unsigned long file[GROUP])
+touch_group(struct pass *p)
 {
     __u64 sum = 0;
 
 #pragma unroll
     for (int k = 0; k < GROUP; k++)
-        sum += as(file, file[k])->f_flags;
+        sum += as(file, p->file[k])->f_flags;
     p->touched += sum;
     barrier();
 #pragma unroll
     for (int k = 0; k < GROUP; k++) {
-        sum += as(file, file[k])->f_inode->i_mode + as(file, file[k])->f_inode->i_ino;
-        sum += as(socket, as(file, file[k])->private_data)->type;
+        const struct file *file = as(file, p->file[k]);
+
+        sum += file->f_inode->i_mode + file->f_inode->i_ino;
+        sum += as(socket, file->private_data)->type;
     }
     p->touched += sum;
     barrier();
 #pragma unroll
     for (int k = 0; k < GROUP; k++)
-        sum += touch_tcp(as(socket, as(file, file[k])->private_data)->sk);
+        sum += touch_tcp(as(socket, as(file, p->file[k])->private_data)->sk);
     p->touched += sum;
     barrier();
+}
+
+/* ---- those that rest */
+
+static __always_inline void
+touch_rests(struct pass *p, const struct rests *was)
+{
+    __u64 sum = 0;
+
+#pragma unroll
+    for (int k = 0; k < GROUP; k++) {
+        const struct tcp_sock *tp = as(tcp_sock, was->of[k].sock);
+
+        sum += as(file, p->file[k])->f_flags + tp->segs_in + tp->segs_out;
+    }
+    p->touched += sum;
+    barrier();
+}
+
+/* 1 or 0, without a branch: of eight of them the verifier would walk all ways. */
+static __always_inline __u32
+is_at_rest(const struct survey_rest *was, unsigned long file, __u32 cloexec)
+{
+    const struct tcp_sock *tp = as(tcp_sock, was->sock);
+    __u32 flags = (as(file, file)->f_flags & ~CLOEXEC) | cloexec * CLOEXEC;
+    __u64 other = was->file ^ file;
+
+    other |= (was->segs_in ^ tp->segs_in) | (was->segs_out ^ tp->segs_out) |
+             (was->write_seq ^ tp->write_seq) | (was->flags ^ flags);
+    return 1 ^ (__u32)((other | -other) >> 63);
+}
+
+/* Bits of those in the group that rest. */
+static __always_inline __u32
+at_rest(struct pass *p)
+{
+    __u32 zero = 0, bits = 0;
+    struct rests *was = bpf_map_lookup_elem(&survey_rests, &zero);
+
+    if (!was || p->first + GROUP > p->nrests ||
+        bpf_probe_read_user(was, sizeof *was,
+            (const void *)(p->rests + p->first * sizeof was->of[0])) < 0)
+        return 0;
+    touch_rests(p, was);
+#pragma unroll
+    for (int k = 0; k < GROUP; k++)
+        bits |= is_at_rest(&was->of[k], p->file[k], p->cloexec >> k & 1) << k;
+    return bits;
+}
+
+/* ---- all */
+
+static long
+look_at_next(__u32 i, void *arg)
+{
+    struct pass *p = arg;
+    __u32 k = p->k++ % GROUP, fd = p->first + k;
+    unsigned long file = p->file[k];
+    struct survey_found *found;
+    struct survey_row *r;
+
+    (void)i;
+    if (!file)
+        return 0;
+    found = bpf_map_lookup_elem(&survey_found, &p->n);
+    r = bpf_map_lookup_elem(&survey_rows, &p->n);
+    p->n++;
+    if (!r || !found)
+        return 1;
+    found->fd = fd;
+    found->rests = p->resting >> k & 1;
+    if (!found->rests)
+        look_at(r, fd, p->cloexec >> k & 1, as(file, file));
+    return 0;
 }
 
 static long
 look_at_group(__u32 i, void *arg)
 {
     struct pass *p = arg;
-    unsigned long file[GROUP] = { 0 };
 
+    p->first = i * GROUP;
+    p->k = 0;
     bpf_probe_read_kernel(
-        file, sizeof file, (void *)(p->slots + (unsigned long)i * sizeof file));
-    touch_group(p, file);
-    for (__u32 k = 0; k < GROUP; k++) {
-        struct survey_row *r;
-
-        if (!file[k])
-            continue;
-        r = bpf_map_lookup_elem(&survey_rows, &p->n);
-        p->n++;
-        if (!r)
-            return 1;
-        look_at(r, p, i * GROUP + k, as(file, file[k]));
-    }
-    return 0;
+        p->file, sizeof p->file, (void *)(p->slots + i * sizeof p->file));
+    p->cloexec = closed_on_exec(p);
+    p->resting = at_rest(p);
+    if (p->resting != (1u << GROUP) - 1)
+        touch_group(p);
+    bpf_loop(GROUP, look_at_next, p, 0);
+    return p->n > SURVEY_ROWS;
 }
 
-/* Writes how many rows there are; more than SURVEY_ROWS if not all have room. */
+/* Writes how many there are; more than SURVEY_ROWS if not all have room. */
 SEC("iter/task")
 int
 survey(struct bpf_iter__task *ctx)
@@ -443,13 +333,17 @@ survey(struct bpf_iter__task *ctx)
     struct task_struct *task = ctx->task;
     struct pass p = { 0 };
     struct fdtable *table;
+    __u32 zero = 0;
+    struct survey_shared *shared = bpf_map_lookup_elem(&survey_shared, &zero);
 
-    if (!task || !task->files)
+    if (!task || !task->files || !shared)
         return 0;
     table = task->files->fdt;
     p.slots = (unsigned long)table->fd;
-    p.cloexec = (unsigned long)table->close_on_exec;
-    p.map_seq = map_seq(task);
+    p.closing = (unsigned long)table->close_on_exec;
+    p.rests = shared->rests;
+    p.nrests = shared->nrests;
+    shared->map_seq = map_seq(task);
     bpf_loop(table->max_fds / GROUP, look_at_group, &p, 0);
     bpf_seq_write(ctx->meta->seq, &p.n, sizeof p.n);
     return 0;

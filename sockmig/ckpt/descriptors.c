@@ -75,13 +75,14 @@ descriptors_open(struct descriptors *d, struct trace *trace, int cell_pid)
         .trace = trace };
     d->known = reserve(IMAGE_MAX_NUMBER * sizeof *d->known);
     d->before = reserve(DESCRIPTORS_MAX_NUMBER * sizeof *d->before);
+    d->rests = reserve(DESCRIPTORS_MAX_NUMBER * sizeof *d->rests);
     d->briefs = reserve(DESCRIPTORS_MAX_NUMBER * sizeof *d->briefs);
     d->places = reserve(IMAGE_MAX_FDS * sizeof *d->places);
     d->index = reserve(IMAGE_MAX_NUMBER * sizeof *d->index);
     d->item_inodes = reserve(IMAGE_MAX_ITEMS * sizeof *d->item_inodes);
     d->numbers = reserve((IMAGE_MAX_FDS + 1) * sizeof *d->numbers);
     d->last_numbers = reserve((IMAGE_MAX_FDS + 1) * sizeof *d->last_numbers);
-    if (!d->known || !d->before || !d->briefs || !d->places || !d->index ||
+    if (!d->known || !d->before || !d->rests || !d->briefs || !d->places || !d->index ||
         !d->item_inodes || !d->numbers || !d->last_numbers ||
         proctext_init(&d->text, TEXT_SIZE) < 0)
         goto fail;
@@ -125,6 +126,7 @@ descriptors_close(struct descriptors *d)
             forget_one(&d->known[i]);
     give_back(d->known, IMAGE_MAX_NUMBER * sizeof *d->known);
     give_back(d->before, DESCRIPTORS_MAX_NUMBER * sizeof *d->before);
+    give_back(d->rests, DESCRIPTORS_MAX_NUMBER * sizeof *d->rests);
     give_back(d->briefs, DESCRIPTORS_MAX_NUMBER * sizeof *d->briefs);
     give_back(d->places, IMAGE_MAX_FDS * sizeof *d->places);
     give_back(d->index, IMAGE_MAX_NUMBER * sizeof *d->index);
@@ -142,6 +144,7 @@ descriptors_close(struct descriptors *d)
     fd_close(d->diag);
     d->known = NULL;
     d->before = NULL;
+    d->rests = NULL;
     d->briefs = NULL;
     d->places = NULL;
     d->index = NULL;
@@ -356,7 +359,7 @@ look_at_number(struct descriptors *d, int fd, const struct survey_row *row,
             DESCRIPTORS_MAX_NUMBER - 1);
         return -EOPNOTSUPP;
     }
-    if (row && look_by_survey(d, im, row))
+    if (row && look_by_survey(d, im, fd, row))
         return 0;
     l.full = row && d->before[fd].cloexec != row->cloexec;
     l.memo = &d->known[fd];
@@ -367,8 +370,7 @@ look_at_number(struct descriptors *d, int fd, const struct survey_row *row,
     start = mono_clock();
     l.dup = (int)syscall(SYS_pidfd_getfd, d->pidfd, fd, 0);
     if (l.dup < 0) { /* EBADF: closed by another that shares the table */
-        d->before[fd].file = 0;
-        d->briefs[fd] = (struct descriptor_brief){ 0 };
+        places_drop(d, fd);
         return errno == EBADF ? 0 : -errno;
     }
     ret = look_at(&l);
@@ -425,7 +427,7 @@ read_numbers(struct descriptors *d, bool surveyed, struct image *im,
 
     im->nfds = im->nitems = im->ntcps = im->nunixes = im->nwatches = im->ngroups = 0;
     for (int i = 0; i < d->nnumbers; i++) {
-        const struct survey_row *row = surveyed ? &d->survey.rows[i] : NULL;
+        const struct survey_row *row = surveyed ? look_row(d, i) : NULL;
         int one;
 
         places_next(d, im, i);

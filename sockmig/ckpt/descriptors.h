@@ -100,6 +100,7 @@ struct descriptors {
     uint64_t round;       /* number of this checkpoint, from 1 */
     struct survey_row *before; /* owned mapping: by number, as of the last read; .file
                                   0: it was not there, or there was no survey */
+    struct survey_rest *rests; /* owned mapping: by number; see survey_read() */
     struct descriptor_brief *briefs; /* owned mapping: by number */
     struct descriptor_place *places; /* owned mapping: of im->fds */
     int32_t *index;                  /* owned mapping: by number, in im->fds */
@@ -114,6 +115,9 @@ struct descriptors {
     struct image_lock locks[IMAGE_MAX_LOCKS]; /* on files; found when these were */
     uint32_t nlocks;
     uint64_t locks_hash, files_hash;
+#define DESCRIPTORS_LOCKS_UNREAD 2
+    uint64_t row_locks; /* of this survey's rows; 0: no open file has a lock */
+    bool locks_told;    /* it tells the locks */
     struct descriptors_waiting waiting[DESCRIPTORS_WAITING]; /* of this read */
     uint32_t nwaiting;
     struct descriptors_end ends[DESCRIPTORS_ENDS]; /* of this read */
@@ -168,16 +172,17 @@ void descriptors_forget(struct descriptors *d);
 void descriptors_ahead(struct descriptors *d);
 
 /* descriptors_list - their numbers, sorted; *surveyed: each has its row in
- * d->survey.rows, at the same index.  How many; -E2BIG: more than @max; -ESRCH; other
- * -errno. */
+ * d->survey.rows, at the same index, or rests (d->survey.found, too).  How many;
+ * -E2BIG: more than @max; -ESRCH; other -errno. */
 int descriptors_list(struct descriptors *d, int *numbers, int max, bool *surveyed);
 
 /* places_begin - before the first of @n descriptors with @d->numbers; @im as the last
  * read left it.  places_end - after the last; false: the next one writes all anew.
- * places_forget - all is to be looked at. */
+ * places_forget - all is to be looked at.  places_drop - descriptor @fd is closed. */
 void places_begin(struct descriptors *d, const struct image *im, int n, bool surveyed);
 void places_end(struct descriptors *d, const struct image *im, bool good);
 void places_forget(struct descriptors *d);
+void places_drop(struct descriptors *d, int fd);
 
 /* places_next - descriptor number @i of this read is next in @im.  places_set - it is
  * there, with @inode.  places_chain - it is found by that: none with a lower number is
@@ -214,10 +219,12 @@ bool look_add_items(
 /* items_check - items whose descriptor is closed.  0, or -EOPNOTSUPP. */
 int items_check(struct descriptors *d, struct image *im, struct refusals *why);
 
-/* look_by_survey - the next of @im->fds, if by @row nothing of it changed since the
+/* look_row - of descriptor number @i of a survey: of one that rests that of before.
+ * look_by_survey - the next of @im->fds, if by that row nothing of it changed since the
  * checkpoint before; false: it must be looked at. */
+const struct survey_row *look_row(const struct descriptors *d, int i);
 bool look_by_survey(
-    struct descriptors *d, struct image *im, const struct survey_row *row);
+    struct descriptors *d, struct image *im, int fd, const struct survey_row *row);
 
 /* For the files that know one kind each; results as above. */
 void look_begin(struct look *l);                /* nothing is known of it */

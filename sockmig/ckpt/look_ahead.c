@@ -67,9 +67,10 @@ descriptors_ahead(struct descriptors *d)
 {
     static _Thread_local int numbers[IMAGE_MAX_FDS + 1];
     bool surveyed;
-    int n = descriptors_list(d, numbers, IMAGE_MAX_FDS + 1, &surveyed);
+    int n;
 
-    places_forget(d);
+    places_forget(d); /* none counts as at rest: all have rows */
+    n = descriptors_list(d, numbers, IMAGE_MAX_FDS + 1, &surveyed);
     d->round++;
     for (int i = 0; i < n && numbers[i] < DESCRIPTORS_MAX_NUMBER; i++) {
         struct look l = { .d = d,

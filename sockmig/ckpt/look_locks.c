@@ -3,9 +3,11 @@
  * look_locks.c - locks on files: flock(), POSIX record locks, open file description
  * locks.
  *
- * Which descriptor has one is in /proc/PID/fdinfo, too dear for each checkpoint.  So
- * the list of all locks of the host is read, and while neither it nor the open files
- * change, nor do ours.  Source: fs/locks.c, fs/proc/fd.c. */
+ * Which descriptor has one is in /proc/PID/fdinfo, too dear for each checkpoint.  A
+ * survey tells when locks on what is open have changed.  Without one, the list of all
+ * locks of the host is read, and while neither it nor the open files change, nor do
+ * ours; that waits for all processors, several milliseconds unless it was read shortly
+ * before.  Source: fs/locks.c (locks_start()), fs/proc/fd.c. */
 #include "sockmig/ckpt/descriptors.h"
 
 #include "sockmig/filehash.h"
@@ -96,21 +98,36 @@ gather_one(struct descriptors *d, const struct image_fd *f, struct refusals *why
     return 0;
 }
 
+/* 0: there are none; else the same while none changes. */
+static int
+locks_hash(struct descriptors *d, uint64_t *hash)
+{
+    int ret;
+
+    *hash = d->row_locks;
+    if (d->locks_told)
+        return 0;
+    ret = proctext_read(&d->text, "/proc/locks");
+    if (ret < 0)
+        return ret;
+    *hash = d->text.size > 0 ? filehash_bytes(d->text.data, d->text.size) | 1 : 0;
+    return 0;
+}
+
 int
 locks_read(struct descriptors *d, struct image *im, struct refusals *why)
 {
-    int ret = proctext_read(&d->text, "/proc/locks");
     uint64_t hash, files = files_hash(d, im);
+    int ret = locks_hash(d, &hash);
 
     if (ret < 0)
         return ret;
-    hash = d->text.size > 0 ? filehash_bytes(d->text.data, d->text.size) | 1 : 0;
     if (hash != d->locks_hash || files != d->files_hash) {
         d->nlocks = 0;
         for (uint32_t i = 0; hash != 0 && i < im->nfds && ret == 0; i++)
             if (is_file(&im->fds[i]))
                 ret = gather_one(d, &im->fds[i], why);
-        d->locks_hash = ret == 0 ? hash : 2; /* look again */
+        d->locks_hash = ret == 0 ? hash : DESCRIPTORS_LOCKS_UNREAD;
         d->files_hash = files;
     }
     memcpy(im->locks, d->locks, d->nlocks * sizeof *im->locks);

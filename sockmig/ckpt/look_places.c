@@ -9,6 +9,14 @@
 
 /* ---- what may stay where the last read wrote it */
 
+void
+places_drop(struct descriptors *d, int fd)
+{
+    d->before[fd].file = 0;
+    d->rests[fd].file = 0;
+    d->briefs[fd] = (struct descriptor_brief){ 0 };
+}
+
 /* What was closed since the last read: another file may get its number. */
 static void
 forget_closed(struct descriptors *d)
@@ -22,8 +30,7 @@ forget_closed(struct descriptors *d)
             k++;
         if ((k < d->nnumbers && d->numbers[k] == fd) || fd >= DESCRIPTORS_MAX_NUMBER)
             continue;
-        d->before[fd].file = 0;
-        d->briefs[fd] = (struct descriptor_brief){ 0 };
+        places_drop(d, fd);
     }
 }
 
@@ -57,6 +64,8 @@ void
 places_forget(struct descriptors *d)
 {
     memset(d->briefs, 0, (size_t)d->top * sizeof *d->briefs);
+    memset(d->rests, 0, (size_t)d->top * sizeof *d->rests);
+    d->locks_hash = DESCRIPTORS_LOCKS_UNREAD;
     d->into = NULL;
 }
 
@@ -110,6 +119,7 @@ places_looked(
         .kind = (uint8_t)l->out->kind,
         .tcps = (uint8_t)tcps,
         .items = items };
+    d->rests[l->fd] = b->told ? survey_rest(row) : (struct survey_rest){ 0 };
 }
 
 /* ---- finding */

@@ -20,19 +20,18 @@
 static bool
 is_same(const struct survey_row *a, const struct survey_row *b)
 {
-    return memcmp(a, b, offsetof(struct survey_row, map_seq)) == 0;
+    return memcmp(a, b, offsetof(struct survey_row, settled)) == 0;
 }
 
 static bool
-is_due(const struct descriptors *d, const struct survey_row *row)
+is_due(const struct descriptors *d, int fd, bool socket)
 {
-    bool socket = row->tcp || row->watched;
     unsigned round = socket ? SOCKET_ROUND : DESCRIPTORS_ROUND;
 
     /* thousands take their time: a look is a hundred times what a row is */
     if (socket && round < (unsigned)d->nnumbers / DUE_AT_ONCE)
         round = (unsigned)d->nnumbers / DUE_AT_ONCE;
-    return (row->fd + d->round) % round == 0;
+    return ((unsigned)fd + d->round) % round == 0;
 }
 
 /* Where nothing has moved, its entries are in the image already. */
@@ -55,20 +54,34 @@ take_over(struct descriptors *d, struct image *im, int fd)
     return true;
 }
 
-bool
-look_by_survey(struct descriptors *d, struct image *im, const struct survey_row *row)
+const struct survey_row *
+look_row(const struct descriptors *d, int i)
 {
-    const struct descriptor_brief *b = &d->briefs[row->fd];
+    return d->survey.found[i].rests ? &d->before[d->numbers[i]] : &d->survey.rows[i];
+}
 
-    if (!b->told || !is_same(&d->before[row->fd], row) || is_due(d, row) ||
+/* What can be told of one that rests without its row is: that is a cache line. */
+bool
+look_by_survey(
+    struct descriptors *d, struct image *im, int fd, const struct survey_row *row)
+{
+    const struct descriptor_brief *b = &d->briefs[fd];
+    bool rests = row == &d->before[fd];
+    uint64_t ino;
+
+    if (!b->told || !(rests || is_same(&d->before[fd], row)) ||
+        is_due(d, fd, rests || row->tcp || row->watched) ||
         (b->kind == IMAGE_FD_FILE && d->renamed))
         return false;
+    ino = rests && !d->shifted ? d->places[im->nfds].inode : row->ino;
     /* a lower descriptor of the same file would be the first of them now */
-    if (d->strangers && places_find(d, row->ino, -1) >= 0)
+    if (d->strangers && places_find(d, ino, -1) >= 0)
         return false;
-    if (!take_over(d, im, (int)row->fd))
+    if (!take_over(d, im, fd))
         return false;
-    places_set(d, im->nfds, (int)row->fd, row->ino, b->kind);
+    if (!rests && row->tcp) /* perhaps its row was settled only now */
+        d->rests[fd] = survey_rest(row);
+    places_set(d, im->nfds, fd, ino, b->kind);
     places_chain(d, im->nfds++);
     return true;
 }
@@ -79,16 +92,34 @@ by_number(const void *a, const void *b)
     return *(const int *)a - *(const int *)b;
 }
 
+/* Of the rows of a survey: locks on files, whoever has them.  A sum: the order of what
+ * is open says nothing. */
+static void
+sum_locks(struct descriptors *d, int n)
+{
+    d->row_locks = 0;
+    d->locks_told = true;
+    for (int i = 0; i < n; i++) {
+        uint64_t locks = d->survey.found[i].rests ? 0 : d->survey.rows[i].locks;
+
+        d->row_locks += locks;
+        d->locks_told = d->locks_told && locks != SURVEY_LOCKS_UNTOLD;
+    }
+}
+
 /* From a survey, which fills d->survey.rows. */
 static int
 list_surveyed(struct descriptors *d, int *numbers, int max)
 {
-    int n = d->survey.files < 0 ? -EOPNOTSUPP : survey_read(&d->survey);
+    uint32_t nrests = ((uint32_t)d->top + 7u) & ~7u;
+    int n = d->survey.files < 0 ? -EOPNOTSUPP
+                                : survey_read(&d->survey, d->rests, nrests);
 
     if (n < 0 || n > max)
         return n < 0 ? n : -E2BIG;
     for (int i = 0; i < n; i++)
-        numbers[i] = (int)d->survey.rows[i].fd;
+        numbers[i] = (int)d->survey.found[i].fd;
+    sum_locks(d, n);
     return n;
 }
 
@@ -132,6 +163,7 @@ descriptors_list(struct descriptors *d, int *numbers, int max, bool *surveyed)
     int n = list_surveyed(d, numbers, max);
 
     *surveyed = n > 0;
-    d->map_seq = n > 0 ? d->survey.rows[0].map_seq : 0;
+    d->locks_told = n > 0 && d->locks_told;
+    d->map_seq = n > 0 ? d->survey.map_seq : 0;
     return n > 0 ? n : list_plain(d, numbers, max);
 }

@@ -7,33 +7,44 @@
 #include "sockmig/program.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <pthread.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
-/* One for all processes, loaded when the first is surveyed, kept for ever; and the rows
- * that it fills. */
+#define ESTABLISHED 1 /* include/net/tcp_states.h */
+
+/* One for all processes, loaded when the first is surveyed, kept for ever; and what it
+ * shares with us. */
 static struct program *program;
 static const struct survey_row *rows;
+static const struct survey_found *found;
+static struct survey_shared *shared;
 static int load_result;
 static pthread_once_t loaded = PTHREAD_ONCE_INIT;
 static bool forbidden;
 
-static int
-map_rows(void)
+/* Values of a map.  NULL: errno. */
+static void *
+map_values(const char *name, size_t size, int access)
 {
-    int map = program_map(program, "survey_rows");
-    void *p = map < 0 ? MAP_FAILED
-                      : mmap(NULL, SURVEY_ROWS * sizeof *rows, PROT_READ, MAP_SHARED,
-                            map, 0);
+    int map = program_map(program, name);
+    void *p = mmap(NULL, size, access, MAP_SHARED, map, 0);
 
     if (p == MAP_FAILED)
-        return map < 0 ? map : -errno;
-    rows = p;
-    /* a child may become a service */
-    madvise(p, SURVEY_ROWS * sizeof *rows, MADV_DONTFORK);
-    return 0;
+        return NULL;
+    madvise(p, size, MADV_DONTFORK); /* a child may become a service */
+    return p;
+}
+
+static int
+map_all(void)
+{
+    rows = map_values("survey_rows", SURVEY_ROWS * sizeof *rows, PROT_READ);
+    found = map_values("survey_found", SURVEY_ROWS * sizeof *found, PROT_READ);
+    shared = map_values("survey_shared", sizeof *shared, PROT_READ | PROT_WRITE);
+    return rows && found && shared ? 0 : -errno;
 }
 
 static void
@@ -42,7 +53,7 @@ load(void)
     load_result = program_load(
         "bascule_survey", survey_bpf_o, sizeof survey_bpf_o, &program);
     if (load_result == 0)
-        load_result = map_rows();
+        load_result = map_all();
     if (load_result < 0)
         log_info("descriptors are looked at one by one: this kernel refuses the "
                  "survey: %s",
@@ -71,6 +82,7 @@ survey_open(struct survey *s, pid_t pid)
     if (load_result < 0)
         return load_result;
     s->rows = rows;
+    s->found = found;
     s->files = program_iterate_task(program, "survey", pid);
     s->mappings = program_iterate_task(program, "mappings", pid);
     if (s->files < 0 || s->mappings < 0) {
@@ -109,14 +121,35 @@ run(int iterator, uint32_t *out)
 }
 
 int
-survey_read(struct survey *s)
+survey_read(struct survey *s, const struct survey_rest *rests, uint32_t n)
 {
-    uint32_t n;
-    int ret = run(s->files, &n);
+    uint32_t all;
+    int ret;
 
+    shared->rests = (uint64_t)(uintptr_t)rests;
+    shared->nrests = rests ? n : 0;
+    ret = run(s->files, &all);
+    s->map_seq = shared->map_seq;
     if (ret < 0)
         return ret;
-    return n > SURVEY_ROWS ? -E2BIG : (int)n;
+    return all > SURVEY_ROWS ? -E2BIG : (int)all;
+}
+
+/* Nothing is unread, unsent or unacknowledged: then its owner can receive nothing, and
+ * what it sends, or a shutdown, moves write_seq; a segment of the other side moves
+ * segs_in, an answer or a probe of the kernel segs_out. */
+struct survey_rest
+survey_rest(const struct survey_row *row)
+{
+    if (row->tcp != ESTABLISHED || !row->settled || row->rcv_nxt != row->copied_seq ||
+        row->snd_una != row->write_seq || row->snd_nxt != row->write_seq)
+        return (struct survey_rest){ 0 };
+    return (struct survey_rest){ .file = row->file,
+        .sock = row->sock,
+        .segs_in = row->segs_in,
+        .segs_out = row->segs_out,
+        .write_seq = row->write_seq,
+        .flags = (row->flags & ~(uint32_t)O_CLOEXEC) | (row->cloexec ? O_CLOEXEC : 0) };
 }
 
 uint32_t

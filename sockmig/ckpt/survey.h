@@ -4,8 +4,9 @@
  *
  * A row tells whether a descriptor is what it was at the checkpoint before; looking at
  * it through a duplicate takes six system calls and more (measured: 0.4 us against 15
- * us a connection).  Needs Linux 6.2 with CONFIG_DEBUG_INFO_BTF; without it each
- * descriptor is looked at each time.
+ * us a connection).  Of a connection that rested then not even a row is needed.  Needs
+ * Linux 6.2 with CONFIG_DEBUG_INFO_BTF; without it each descriptor is looked at each
+ * time.
  *
  * Source: kernel/bpf/task_iter.c; sockmig/bpf/survey.bpf.c. */
 #ifndef BSC_SURVEY_H
@@ -18,8 +19,12 @@
 #include <sys/types.h>
 
 struct survey {
-    int files, mappings;           /* owned: iterators over one process; -1: none */
-    const struct survey_row *rows; /* of the last survey_read() of any process */
+    int files, mappings; /* owned: iterators over one process; -1: none */
+    /* Of the last survey_read() of any process: */
+    const struct survey_row *rows;
+    const struct survey_found *found; /* of the same index; of one that rests the row
+                                         is that of the survey before */
+    uint32_t map_seq;
 };
 
 /* survey_allow - false: survey_open() fails from now on, as on a kernel that has it
@@ -34,10 +39,15 @@ void survey_load(void);
 int survey_open(struct survey *s, pid_t pid);
 void survey_close(struct survey *s);
 
-/* survey_read - the process must stand still.  Rows sorted by descriptor into s->rows,
- * of which there is one set: one thread surveys at a time, forks of this process
- * included.  How many, -E2BIG: more than SURVEY_ROWS, or -errno. */
-int survey_read(struct survey *s);
+/* survey_read - the process must stand still.  Sorted by descriptor into s->found and
+ * s->rows, of which there is one set: one thread surveys at a time, forks of this
+ * process included.  @rests (NULL: none are known): by number of the descriptor, what
+ * survey_rest() made of the rows before, for @n of them, a multiple of 8.  How many,
+ * -E2BIG: more than SURVEY_ROWS, or -errno. */
+int survey_read(struct survey *s, const struct survey_rest *rests, uint32_t n);
+
+/* survey_rest - of a connection with @row; zeros if it does not rest. */
+struct survey_rest survey_rest(const struct survey_row *row);
 
 /* survey_mappings - a number that moves with every change of its mappings; 0: not
  * known. */

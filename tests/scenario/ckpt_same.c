@@ -27,6 +27,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/file.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
@@ -146,8 +147,21 @@ static void
 change_flags(struct program *p, const int ends[2])
 {
     fcntl(ends[0], F_SETFL, any(p, 2) ? O_NONBLOCK : 0);
-    fcntl(ends[0], F_SETFL, O_NONBLOCK);
     fcntl(ends[1], F_SETFD, any(p, 2) ? FD_CLOEXEC : 0);
+}
+
+static void
+change_lock(struct program *p)
+{
+    struct flock lock = { .l_type = any(p, 2) ? F_WRLCK : F_UNLCK,
+        .l_whence = SEEK_SET,
+        .l_start = any(p, 4),
+        .l_len = 1 + any(p, 4) };
+
+    if (any(p, 2))
+        flock(p->file, (any(p, 2) ? LOCK_EX : LOCK_UN) | LOCK_NB);
+    else
+        fcntl(p->file, any(p, 2) ? F_SETLK : F_OFD_SETLK, &lock);
 }
 
 static void
@@ -157,13 +171,18 @@ do_something(struct program *p)
     int size = 4096 << any(p, 5), *e = p->ends[i];
     char bytes[64] = "";
 
-    switch (any(p, 14)) {
+    switch (any(p, 16)) {
     case 0:
     case 1:
-        send(e[any(p, 2)], bytes, 1 + any(p, sizeof bytes), 0);
+        send(e[any(p, 2)], bytes, 1 + any(p, sizeof bytes), MSG_DONTWAIT);
         break;
     case 2:
-        recv(e[any(p, 2)], bytes, 1 + any(p, sizeof bytes), 0);
+        recv(e[any(p, 2)], bytes, 1 + any(p, sizeof bytes), MSG_DONTWAIT);
+        break;
+    case 14: /* a while later it is at rest */
+        for (int k = 0; k < 2; k++)
+            while (recv(e[k], bytes, sizeof bytes, MSG_DONTWAIT) > 0)
+                ;
         break;
     case 3:
         renew_pair(p, i);
@@ -198,6 +217,9 @@ do_something(struct program *p)
         break;
     case 12:
         dup2(p->file, slot(p));
+        break;
+    case 13:
+        change_lock(p);
         break;
     default:
         change_flags(p, e);
@@ -292,6 +314,9 @@ compare(struct bench *b)
     for (uint32_t i = 0; i < k->nfds; i++)
         if (memcmp(&k->fds[i], &r->fds[i], sizeof k->fds[i]) != 0)
             say(b, "not what it is", k->fds[i].fd);
+    if (k->nlocks != r->nlocks ||
+        memcmp(k->locks, r->locks, k->nlocks * sizeof k->locks[0]) != 0)
+        say(b, "other locks", -1);
     for (uint32_t i = 0; i < k->nitems; i++)
         if (memcmp(&k->items[i], &r->items[i], sizeof k->items[i]) != 0)
             say(b, "its set watches it in another way", k->items[i].fd);

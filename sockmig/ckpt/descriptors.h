@@ -118,6 +118,7 @@ struct descriptors {
 #define DESCRIPTORS_LOCKS_UNREAD 2
     uint64_t row_locks; /* of this survey's rows; 0: no open file has a lock */
     bool locks_told;    /* it tells the locks */
+    bool newcomers;     /* it has a descriptor that was not there, or was another */
     struct descriptors_waiting waiting[DESCRIPTORS_WAITING]; /* of this read */
     uint32_t nwaiting;
     struct descriptors_end ends[DESCRIPTORS_ENDS]; /* of this read */

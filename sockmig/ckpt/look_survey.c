@@ -60,7 +60,11 @@ look_row(const struct descriptors *d, int i)
     return d->survey.found[i].rests ? &d->before[d->numbers[i]] : &d->survey.rows[i];
 }
 
-/* What can be told of one that rests without its row is: that is a cache line. */
+/* What can be told of one that rests without its row is: that is a cache line.
+ *
+ * What an epoll set watches is known by where the kernel has the files.  Of a
+ * connection that was closed the next one may get number and place, and the server
+ * watches it in the same way: the set looks the same, but it is another connection. */
 bool
 look_by_survey(
     struct descriptors *d, struct image *im, int fd, const struct survey_row *row)
@@ -71,7 +75,8 @@ look_by_survey(
 
     if (!b->told || !(rests || is_same(&d->before[fd], row)) ||
         is_due(d, fd, rests || row->tcp || row->watched) ||
-        (b->kind == IMAGE_FD_FILE && d->renamed))
+        (b->kind == IMAGE_FD_FILE && d->renamed) ||
+        (b->kind == IMAGE_FD_EPOLL && d->newcomers))
         return false;
     ino = rests && !d->shifted ? d->places[im->nfds].inode : row->ino;
     /* a lower descriptor of the same file would be the first of them now */
@@ -92,18 +97,31 @@ by_number(const void *a, const void *b)
     return *(const int *)a - *(const int *)b;
 }
 
-/* Of the rows of a survey: locks on files, whoever has them.  A sum: the order of what
- * is open says nothing. */
+static bool
+is_newcomer(const struct descriptors *d, const struct survey_row *row)
+{
+    const struct survey_row *before = &d->before[row->fd];
+
+    return before->file == 0 || before->ino != row->ino;
+}
+
+/* What the rows say of all: locks on files, whoever has them (a sum: the order of what
+ * is open says nothing), and whether there is a descriptor that was not there. */
 static void
-sum_locks(struct descriptors *d, int n)
+sum_up(struct descriptors *d, int n)
 {
     d->row_locks = 0;
     d->locks_told = true;
+    d->newcomers = false;
     for (int i = 0; i < n; i++) {
-        uint64_t locks = d->survey.found[i].rests ? 0 : d->survey.rows[i].locks;
+        const struct survey_row *row = &d->survey.rows[i];
 
-        d->row_locks += locks;
-        d->locks_told = d->locks_told && locks != SURVEY_LOCKS_UNTOLD;
+        if (d->survey.found[i].rests)
+            continue;
+        d->row_locks += row->locks;
+        d->locks_told = d->locks_told && row->locks != SURVEY_LOCKS_UNTOLD;
+        d->newcomers = d->newcomers || row->fd >= DESCRIPTORS_MAX_NUMBER ||
+                       is_newcomer(d, row);
     }
 }
 
@@ -119,7 +137,7 @@ list_surveyed(struct descriptors *d, int *numbers, int max)
         return n < 0 ? n : -E2BIG;
     for (int i = 0; i < n; i++)
         numbers[i] = (int)d->survey.found[i].fd;
-    sum_locks(d, n);
+    sum_up(d, n);
     return n;
 }
 

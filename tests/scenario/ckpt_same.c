@@ -81,11 +81,12 @@ open_pair(struct program *p, unsigned i)
 static void
 watch(struct program *p, unsigned i, int op)
 {
-    struct epoll_event ev = { .events = any(p, 2) ? EPOLLIN : EPOLLIN | EPOLLOUT,
-        .data = { .u64 = any(p, 1000) } };
+    int fd = p->ends[i][i % 3 == 0];
+    struct epoll_event ev = { .events = any(p, 4) ? EPOLLIN : EPOLLIN | EPOLLOUT,
+        .data = { .u64 = any(p, 4) ? (unsigned)fd : any(p, 1000) } }; /* as most do */
 
     if (i < WATCHED)
-        epoll_ctl(p->sets[i % 2], op, p->ends[i][i % 3 == 0], &ev);
+        epoll_ctl(p->sets[i % 2], op, fd, &ev);
 }
 
 static void

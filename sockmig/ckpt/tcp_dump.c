@@ -369,8 +369,10 @@ derive(struct image_tcp *e, const struct info *info, const struct tcp_watch *w,
     e->rcv_wnd = info->rcv_wnd;
     if (e->max_window < e->snd_wnd)
         e->max_window = e->snd_wnd;
-    e->timestamp = w->timestamp +
-                   (uint32_t)((e->dumped_ns - w->timestamp_ns) / 1000000);
+    /* in milliseconds, and even: bit 0 tells the unit */
+    e->timestamp = (w->timestamp +
+                       (uint32_t)((e->dumped_ns - w->timestamp_ns) / 1000000)) &
+                   ~1u;
 }
 
 /* A dump of half the system calls; false: something moved, a whole one is due. */

@@ -98,7 +98,8 @@ negotiated(const struct repair *r)
         r->sock, SOL_TCP, TCP_REPAIR_OPTIONS, o, (socklen_t)(n * sizeof o[0]));
 }
 
-/* Bit 0 tells the unit: set, the clock runs in microseconds. */
+/* Bit 0 tells the unit: set, the clock runs in microseconds.  So an odd number of
+ * milliseconds is one more. */
 static int
 timestamp(const struct repair *r)
 {
@@ -106,6 +107,7 @@ timestamp(const struct repair *r)
 
     if (!(r->im->options & TCPI_OPT_TIMESTAMPS))
         return 0;
+    ms += ms & 1;
     return repair_set(r->sock, SOL_TCP, TCP_TIMESTAMP,
         (int)(((r->im->timestamp & ~1u) + (unit ? ms * 1000 : ms)) | unit));
 }

@@ -4,6 +4,8 @@
 #ifndef BSC_SURVEY_KERNEL_H
 #define BSC_SURVEY_KERNEL_H
 
+#include "sockmig/bpf/iter_task.h"
+
 #include <linux/bpf.h>
 
 #include <bpf/bpf_core_read.h>
@@ -154,17 +156,6 @@ struct tcp_sock {
     __u64 bytes_received;
     __u32 segs_in, segs_out, snd_una, snd_nxt, write_seq, rcv_nxt, copied_seq;
     __u32 snd_wnd, rcv_wnd, rcv_wup;
-};
-
-struct seq_file;
-
-struct bpf_iter_meta {
-    struct seq_file *seq;
-};
-
-struct bpf_iter__task {
-    struct bpf_iter_meta *meta;
-    struct task_struct *task;
 };
 
 #pragma clang attribute pop

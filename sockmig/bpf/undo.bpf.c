@@ -3,6 +3,7 @@
  * undo.bpf.c - what the kernel adds to semaphores when a process ends (SEM_UNDO): no
  * call tells.  An iterator over one task; the process stands still.  Source: ipc/sem.c.
  */
+#include "sockmig/bpf/iter_task.h"
 #include "sockmig/bpf/undo_row.h"
 
 #include <linux/bpf.h>
@@ -34,17 +35,6 @@ struct sysv_sem {
 
 struct task_struct {
     struct sysv_sem sysvsem;
-};
-
-struct seq_file;
-
-struct bpf_iter_meta {
-    struct seq_file *seq;
-};
-
-struct bpf_iter__task {
-    struct bpf_iter_meta *meta;
-    struct task_struct *task;
 };
 
 #pragma clang attribute pop

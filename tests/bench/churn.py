@@ -71,6 +71,8 @@ def clock(t):
 
 
 def main():
+    if len(sys.argv) != 4 or not (sys.argv[2] + sys.argv[3]).isdigit():
+        sys.exit("usage: churn.py ADDRESS PORT AT_ONCE, the last two numbers")
     churn = Churn(sys.argv[1], int(sys.argv[2]))
     threads = [threading.Thread(target=churn.work, args=(i,)) for i in range(int(sys.argv[3]))]
     for t in threads:

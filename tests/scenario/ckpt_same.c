@@ -92,8 +92,9 @@ watch(struct program *p, unsigned i, int op)
 static void
 renew_pair(struct program *p, unsigned i)
 {
-    close(p->ends[i][0]);
+    /* the kernel gives the last file's place to the next: each gets its own again */
     close(p->ends[i][1]);
+    close(p->ends[i][0]);
     open_pair(p, i);
     watch(p, i, EPOLL_CTL_ADD);
 }
@@ -166,24 +167,36 @@ change_lock(struct program *p)
 }
 
 static void
+talk(struct program *p, const int ends[2])
+{
+    char bytes[64] = "";
+
+    switch (any(p, 4)) {
+    case 0:
+    case 1:
+        send(ends[any(p, 2)], bytes, 1 + any(p, sizeof bytes), MSG_DONTWAIT);
+        break;
+    case 2:
+        recv(ends[any(p, 2)], bytes, 1 + any(p, sizeof bytes), MSG_DONTWAIT);
+        break;
+    default: /* a while later it is at rest */
+        for (int k = 0; k < 2; k++)
+            while (recv(ends[k], bytes, sizeof bytes, MSG_DONTWAIT) > 0)
+                ;
+    }
+}
+
+static void
 do_something(struct program *p)
 {
     unsigned i = any(p, PAIRS), spare = WATCHED + any(p, PAIRS - WATCHED);
     int size = 4096 << any(p, 5), *e = p->ends[i];
-    char bytes[64] = "";
 
-    switch (any(p, 16)) {
+    switch (any(p, 15)) {
     case 0:
     case 1:
-        send(e[any(p, 2)], bytes, 1 + any(p, sizeof bytes), MSG_DONTWAIT);
-        break;
     case 2:
-        recv(e[any(p, 2)], bytes, 1 + any(p, sizeof bytes), MSG_DONTWAIT);
-        break;
-    case 14: /* a while later it is at rest */
-        for (int k = 0; k < 2; k++)
-            while (recv(e[k], bytes, sizeof bytes, MSG_DONTWAIT) > 0)
-                ;
+        talk(p, e);
         break;
     case 3:
         renew_pair(p, i);

@@ -8,7 +8,7 @@
  *     content.c      pages and queues of a checkpoint into it
  *     ahead.c        sockets of its connections, before the takeover
  *     wake.c         the steps of a takeover, in their order
- *     wake_net.c     sockets, TCP and UDP
+ *     wake_net.c     sockets, TCP and UDP; crew.c: by two threads
  *     wake_unix.c    unix sockets
  *     wake_terminal.c pseudo-terminals
  *     wake_fifo.c    named pipes

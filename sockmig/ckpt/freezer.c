@@ -157,6 +157,8 @@ freezer_end(struct freezer *f)
         freezer_each(f, bring_home, f);
         if (unlinkat(f->home, f->name, AT_REMOVEDIR) == 0 || errno == ENOENT)
             break;
+        if (i > 0) /* one that is about to end is not listed, but counts */
+            poll(NULL, 0, 1);
     }
     freezer_close(f);
 }

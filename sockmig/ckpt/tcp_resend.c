@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  *
- * tcp_resend.c - the data in flight, once more, past the socket. */
+ * tcp_resend.c - the data in flight, once more, past the socket; or a question for the
+ * window, if that was shut. */
 #include "sockmig/ckpt/tcp.h"
 
 #include "lib/fd.h"
@@ -40,35 +41,44 @@ transmit(const struct image_tcp *im, int raw, const uint8_t *packet, size_t n)
     return sent == (ssize_t)n ? 0 : -1;
 }
 
+/* 1 if it was sent: from @at on, as seen from the first that is not acknowledged. */
+static int
+send_one(int sock, const struct image_tcp *entry, int raw, uint32_t at,
+    const uint8_t *data, uint32_t size)
+{
+    uint32_t window = entry->rcv_wnd >> entry->rcv_wscale;
+    uint8_t packet[SEGMENT_HEADERS + PAYLOAD_MAX];
+    struct segment s = { .from = entry->local,
+        .to = entry->remote,
+        .seq = repair_snd_una(entry) + at,
+        .ack = entry->rcv_nxt,
+        .flags = SEGMENT_ACK | (size > 0 ? SEGMENT_PSH : 0),
+        .window = (uint16_t)(window > 65535 ? 65535 : window),
+        .timestamps = entry->options & TCPI_OPT_TIMESTAMPS,
+        .timestamp = (uint32_t)repair_get(sock, SOL_TCP, TCP_TIMESTAMP),
+        .data = data,
+        .size = size };
+    size_t n = segment_build(&s, packet);
+
+    return n > 0 && transmit(entry, raw, packet, n) == 0;
+}
+
 int
 tcp_resend(int sock, const struct image_tcp *entry, const uint8_t *outq, int raw)
 {
-    uint32_t size = entry->outq - entry->unsent, window, payload;
-    uint8_t packet[SEGMENT_HEADERS + PAYLOAD_MAX];
+    uint32_t size = entry->outq - entry->unsent, payload;
     int count = 0;
 
     if (size > entry->snd_wnd)
         size = entry->snd_wnd;
     if (size > RESEND_MAX)
         size = RESEND_MAX;
-    window = entry->rcv_wnd >> entry->rcv_wscale;
+    if (size == 0 && entry->outq > 0) /* as the kernel asks: what is acknowledged */
+        return send_one(sock, entry, raw, (uint32_t)-1, NULL, 0);
     payload = entry->mss > 100 && entry->mss - 20 < PAYLOAD_MAX ? entry->mss - 20
                                                                 : PAYLOAD_MAX;
-    for (uint32_t at = 0; at < size; at += payload) {
-        struct segment s = { .from = entry->local,
-            .to = entry->remote,
-            .seq = repair_snd_una(entry) + at,
-            .ack = entry->rcv_nxt,
-            .flags = SEGMENT_ACK | SEGMENT_PSH,
-            .window = (uint16_t)(window > 65535 ? 65535 : window),
-            .timestamps = entry->options & TCPI_OPT_TIMESTAMPS,
-            .timestamp = (uint32_t)repair_get(sock, SOL_TCP, TCP_TIMESTAMP),
-            .data = outq + at,
-            .size = size - at < payload ? size - at : payload };
-        size_t n = segment_build(&s, packet);
-
-        if (n > 0 && transmit(entry, raw, packet, n) == 0)
-            count++;
-    }
+    for (uint32_t at = 0; at < size; at += payload)
+        count += send_one(
+            sock, entry, raw, at, outq + at, size - at < payload ? size - at : payload);
     return count;
 }

@@ -471,7 +471,7 @@ wake_resend(struct wake *w)
         const struct image_fd *f = &w->im->fds[i];
         const struct image_tcp *t = image_tcp_find(w->im, f->fd);
 
-        if (f->kind == IMAGE_FD_TCP && t && w->c->opened[i] >= 0 && t->outq > t->unsent)
+        if (f->kind == IMAGE_FD_TCP && t && w->c->opened[i] >= 0 && t->outq > 0)
             tcp_resend(w->c->opened[i], t, w->c->queues[f->fd].bytes + t->inq, w->raw);
     }
     net_leave(before);

@@ -30,18 +30,21 @@ struct row {
     const char *claim;
     uint32_t state;
     uint32_t unread, reply; /* bytes: client to server, server to client */
+    bool shut;              /* the client has no room for more: nothing is under way */
 };
 
 static const struct row rows[] = {
-    { "established, data in flight and unread", STATE_ESTABLISHED, 3000, 14 },
-    { "established, nothing queued", STATE_ESTABLISHED, 0, 0 },
-    { "established, send queue beyond the window", STATE_ESTABLISHED, 300000, 1500000 },
-    { "the client has shut down", STATE_CLOSE_WAIT, 3000, 14 },
-    { "we have shut down", STATE_FIN_WAIT1, 3000, 14 },
-    { "we have shut down, much unsent", STATE_FIN_WAIT1, 3000, 1500000 },
-    { "our shutdown is acknowledged", STATE_FIN_WAIT2, 3000, 14 },
-    { "both have, the client first", STATE_LAST_ACK, 3000, 14 },
-    { "both have, at once", STATE_CLOSING, 3000, 14 },
+    { "established, data in flight and unread", STATE_ESTABLISHED, 3000, 14, false },
+    { "established, nothing queued", STATE_ESTABLISHED, 0, 0, false },
+    { "established, send queue beyond the window", STATE_ESTABLISHED, 300000, 1500000,
+        false },
+    { "established, the window is shut", STATE_ESTABLISHED, 3000, 1500000, true },
+    { "the client has shut down", STATE_CLOSE_WAIT, 3000, 14, false },
+    { "we have shut down", STATE_FIN_WAIT1, 3000, 14, false },
+    { "we have shut down, much unsent", STATE_FIN_WAIT1, 3000, 1500000, false },
+    { "our shutdown is acknowledged", STATE_FIN_WAIT2, 3000, 14, false },
+    { "both have, the client first", STATE_LAST_ACK, 3000, 14, false },
+    { "both have, at once", STATE_CLOSING, 3000, 14, false },
 };
 
 static struct netlab lab;
@@ -88,6 +91,20 @@ await(int sock, uint32_t state, uint32_t size)
         if (state_of(sock) == state && (uint32_t)unread == size)
             return;
         nanosleep(&tick, NULL);
+    }
+}
+
+/* Until nothing of what it sent is under way, and more waits. */
+static void
+await_shut(int sock)
+{
+    struct timespec tick = { .tv_nsec = 1000000 };
+    struct tcp_info info = { .tcpi_unacked = 1 };
+    socklen_t n = sizeof info;
+
+    for (unsigned i = 0; i < 3000 && info.tcpi_unacked > 0; i++) {
+        nanosleep(&tick, NULL);
+        getsockopt(sock, SOL_TCP, TCP_INFO, &info, &n);
     }
 }
 
@@ -153,10 +170,12 @@ arrange(const struct row *r, int client, int server)
     }
     if (r->state == STATE_CLOSING)
         netlab_deaf(lab.client, true);
-    else if (r->state != STATE_FIN_WAIT2)
+    else if (r->state != STATE_FIN_WAIT2 && !r->shut)
         netlab_deaf(lab.primary, true);
     repair_set(server, SOL_SOCKET, SO_SNDBUFFORCE, (int)(2 * r->reply + 65536));
     sent = put(server, r->reply);
+    if (r->shut)
+        await_shut(server);
     if (repair_fin_sent(r->state))
         shutdown(server, SHUT_WR);
     if (r->state == STATE_CLOSING) {
@@ -297,21 +316,50 @@ revive(const struct row *r, const struct image_tcp *im, const uint8_t *bytes)
     return sock;
 }
 
-/* Reads to @size bytes, and to the end of the stream if @end. */
+/* Reads from byte @got to @size bytes, and to the end of the stream if @end. */
 static void
-check_stream(const struct row *r, int sock, uint32_t size, bool end, const char *who)
+check_stream(const struct row *r, int sock, uint32_t got, uint32_t size, bool end,
+    const char *who)
 {
     struct pollfd p = { .fd = sock, .events = POLLIN };
-    uint32_t got = 0;
+    uint32_t from = got;
     ssize_t n = 1;
 
     while ((got < size || end) && n > 0 && poll(&p, 1, 5000) == 1) {
         n = recv(sock, buffer + got, sizeof buffer - got, 0);
         got += n > 0 ? (uint32_t)n : 0;
     }
-    expect(got == size && memcmp(buffer, pattern, size) == 0, r->claim, who);
+    expect(got == size && memcmp(buffer + from, pattern + from, size - from) == 0,
+        r->claim, who);
     if (end)
         expect(n == 0, r->claim, "no end of the stream");
+}
+
+/* What the client has in its buffer; that its window opens nobody hears. */
+static uint32_t
+drain(int client)
+{
+    uint32_t got = 0;
+    ssize_t n;
+
+    while ((n = recv(client, buffer + got, sizeof buffer - got, MSG_DONTWAIT)) > 0)
+        got += (uint32_t)n;
+    return got;
+}
+
+/* Long before the socket would ask by itself. */
+static bool
+hears_window(int sock)
+{
+    struct timespec tick = { .tv_nsec = 1000000 };
+    struct tcp_info info = { 0 };
+    socklen_t n = sizeof info;
+
+    for (unsigned i = 0; i < 1500 && info.tcpi_bytes_acked == 0; i++) {
+        nanosleep(&tick, NULL);
+        getsockopt(sock, SOL_TCP, TCP_INFO, &info, &n);
+    }
+    return info.tcpi_bytes_acked > 0;
 }
 
 static void
@@ -320,7 +368,7 @@ run_row(const struct row *r, int family, uint16_t port)
     struct image_tcp im;
     const uint8_t *bytes = NULL;
     int client = -1, server = -1, sock = -1;
-    uint32_t sent, size;
+    uint32_t sent, size, had = 0;
 
     errno = 0;
     netlab_plug(&lab, "primary");
@@ -335,22 +383,25 @@ run_row(const struct row *r, int family, uint16_t port)
     if (dump(r, server, &im, &bytes)) {
         repair_set(server, SOL_TCP, TCP_REPAIR, TCP_REPAIR_ON); /* dies silently */
         close(server);
+        had = r->shut ? drain(client) : 0;
         sock = revive(r, &im, bytes);
         netlab_plug(&lab, "standby");
     }
-    netlab_deaf(lab.primary, false);
+    if (!r->shut)
+        netlab_deaf(lab.primary, false);
     if (sock >= 0) {
         expect(segment_size(sock) == size, r->claim, "another segment size");
-        expect(
-            (tcp_resend(sock, &im, bytes + im.inq, raw) > 0) == (im.outq > im.unsent),
+        expect((tcp_resend(sock, &im, bytes + im.inq, raw) > 0) == (im.outq > 0),
             r->claim, "data in flight were not sent again");
-        check_stream(r, sock, r->unread, repair_fin_received(r->state), "server read");
+        expect(!r->shut || hears_window(sock), r->claim, "the window stays shut");
+        check_stream(
+            r, sock, 0, r->unread, repair_fin_received(r->state), "server read");
         if (!repair_fin_sent(r->state))
             shutdown(sock, SHUT_WR);
-        check_stream(r, client, sent, true, "client read");
+        check_stream(r, client, had, sent, true, "client read");
         if (!repair_fin_received(r->state)) {
             shutdown(client, SHUT_WR);
-            check_stream(r, sock, 0, true, "server read");
+            check_stream(r, sock, 0, 0, true, "server read");
         }
     }
     close(sock);

@@ -76,10 +76,10 @@ uncovered(const struct engine *e)
            !commit_covers(&e->commit, c->last_out);
 }
 
-/* As many wait as can be expected; told when the last checkpoint is stable, since what
- * it lets go is not counted before. */
-static bool
-is_complete(const struct engine *e)
+/* Told when the last checkpoint is stable, since what it lets go is not counted before.
+ */
+bool
+capture_is_complete(const struct engine *e)
 {
     return e->commit.taken == e->commit.stable &&
            e->capture.out.count >= e->capture.crowd;
@@ -91,8 +91,8 @@ is_log_short(const struct engine *e)
     return capture_logs(e) && mcast_room(e->capture.mcast) < e->capture.log_bytes / 2;
 }
 
-static void
-release_out(struct engine *e)
+void
+capture_let_out(struct engine *e)
 {
     struct capture *c = &e->capture;
     struct held_stable stable = settled(e);
@@ -106,7 +106,7 @@ release_out(struct engine *e)
         c->released += batch.count;
     }
     if (uncovered(e))
-        tracer_output(e->tracer, held_newest(&c->out), is_complete(e));
+        tracer_output(e->tracer, held_newest(&c->out), capture_is_complete(e));
 }
 
 /* The record of a release goes before the verdict: what the packets cause comes after
@@ -177,7 +177,7 @@ capture_go(struct engine *e)
     follow_policy(e);
     if (serves(e))
         capture_hear(e);
-    release_out(e);
+    capture_let_out(e);
     deliver(e, hands_over(e) ? HELD_FREE : rule(e, PACKET_IN));
     if (!capture_logs(e))
         return;

@@ -13,6 +13,7 @@
 #include "lib/loop.h"
 #include "sockmig/core/commit.h"
 #include "sockmig/core/flows.h"
+#include "sockmig/core/gather.h"
 #include "sockmig/core/held.h"
 #include "sockmig/mark.h"
 #include "sockmig/nfq.h"
@@ -53,6 +54,7 @@ struct capture {
     uint32_t anchor_id;         /* ... with this id; under .deliver */
 
     uint32_t crowd; /* packets out that can wait at once, pace_crowd() */
+    struct gather gather;
     uint64_t queued, released, unlogged; /* packets out; in and out without room */
 };
 

@@ -13,6 +13,12 @@ bool capture_logs(const struct engine *e); /* there is a standby to do it for */
 bool capture_append(
     struct engine *e, const uint8_t *record, size_t size, uint64_t *lsn);
 
+/* capture_is_complete - as many packets wait to be let out as can be expected. */
+bool capture_is_complete(const struct engine *e);
+
+/* capture_let_out - what may leave; a checkpoint is asked for the others. */
+void capture_let_out(struct engine *e);
+
 void capture_read_in(struct engine *e); /* all that is in the ingress queue */
 
 void capture_hear(struct engine *e); /* ends capture_deafen() */

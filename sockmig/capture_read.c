@@ -3,8 +3,7 @@
  * capture_read.c - packets are read from both queues, and what they cause is logged. */
 #include "sockmig/capture_private.h"
 
-#define REST_US 1000 /* measured with 20 and 100 clients: 300 and 2500 are worse */
-#define CROWD 4      /* packets; fewer gain nothing by waiting for each other */
+#define CROWD 4 /* packets; fewer gain nothing by waiting for each other */
 
 static bool
 log_input(
@@ -109,25 +108,27 @@ look_at_events(struct capture *c)
     loop_io_events(c->out_io, c->rests || c->waits ? 0 : LOOP_READ);
 }
 
-/* A crowd's packets come one by one, each worth a turn of the loop, a datagram to each
- * standby and its answer; together they cost hardly more than one.  An answer waits for
- * a checkpoint anyway. */
 static void
-rest(struct capture *c, bool now)
+rest(struct capture *c, unsigned us)
 {
+    bool now = us > 0;
+
     if (now)
-        rest_begin(c->rest, REST_US);
+        rest_begin(c->rest, us);
     if (now == c->rests)
         return;
     c->rests = now;
     look_at_events(c);
 }
 
-static bool
-is_crowd(const struct engine *e)
+/* 0: nobody is waited for.  Under commit an answer waits for a checkpoint anyway. */
+static uint32_t
+crowd(const struct engine *e)
 {
-    return e->capture.policy == CONF_COMMIT && e->commit.set != 0 &&
-           e->capture.crowd >= CROWD;
+    const struct capture *c = &e->capture;
+    bool gathers = c->policy == CONF_COMMIT && e->commit.set != 0;
+
+    return gathers && c->crowd >= CROWD ? c->crowd : 0;
 }
 
 static bool
@@ -136,13 +137,11 @@ read_in(struct engine *e)
     return nfq_read(e->capture.in_queue, take_in, e) > 0;
 }
 
-static bool
+static void
 read_out(struct engine *e)
 {
-    if (nfq_read(e->capture.out_queue, take_out, e) <= 0)
-        return false;
-    drop_anchor(&e->capture);
-    return true;
+    if (nfq_read(e->capture.out_queue, take_out, e) > 0)
+        drop_anchor(&e->capture);
 }
 
 void
@@ -153,13 +152,21 @@ capture_read_in(struct engine *e)
 }
 
 static void
-have_read(struct engine *e, bool some)
+have_read(struct engine *e)
 {
-    rest(&e->capture, some && is_crowd(e));
-    if (!some)
-        return;
+    struct capture *c = &e->capture;
+    struct gather_seen seen = { .in = c->in.ordinal,
+        .out = c->out.ordinal,
+        .crowd = crowd(e),
+        .complete = capture_is_complete(e) };
+    enum gather_turn turn = gather_turn(&c->gather, &seen);
+
+    rest(c, turn == GATHER_REST ? gather_rest_us(seen.crowd) : 0);
     replayer_watch(e);
-    capture_go(e);
+    if (turn == GATHER_REST)
+        capture_let_out(e);
+    else
+        capture_go(e);
 }
 
 void
@@ -170,7 +177,8 @@ capture_on_in(struct loop_io *io, int fd, int events, void *arg)
     (void)io;
     (void)fd;
     (void)events;
-    have_read(e, read_in(e));
+    read_in(e);
+    have_read(e);
 }
 
 void
@@ -181,20 +189,24 @@ capture_on_out(struct loop_io *io, int fd, int events, void *arg)
     (void)io;
     (void)fd;
     (void)events;
-    if (replayer_runs(e))
+    if (replayer_runs(e)) {
         replayer_turn(e);
-    else
-        have_read(e, read_out(e));
+        return;
+    }
+    read_out(e);
+    have_read(e);
 }
 
 void
 capture_on_rested(void *arg)
 {
     struct engine *e = arg;
-    bool in = !e->capture.deaf && read_in(e);
-    bool out = !e->capture.waits && !replayer_runs(e) && read_out(e);
 
-    have_read(e, in || out);
+    if (!e->capture.deaf)
+        read_in(e);
+    if (!e->capture.waits && !replayer_runs(e))
+        read_out(e);
+    have_read(e);
 }
 
 void

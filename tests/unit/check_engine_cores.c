@@ -2,6 +2,7 @@
  *
  * check_engine_cores.c - lease, commit, pace, role and wire: one claim a test. */
 #include "sockmig/core/commit.h"
+#include "sockmig/core/gather.h"
 #include "sockmig/core/lease.h"
 #include "sockmig/core/pace.h"
 #include "sockmig/core/role.h"
@@ -265,6 +266,62 @@ START_TEST(pace_waits_for_the_last_one)
 }
 END_TEST
 
+START_TEST(gather_waits_for_a_crowd)
+{
+    struct gather g = { 0 };
+    struct gather_seen seen = { .in = 1, .crowd = 20 };
+
+    ck_assert_int_eq(gather_turn(&g, &seen), GATHER_REST);
+    seen.in = 19;
+    ck_assert_int_eq(gather_turn(&g, &seen), GATHER_REST);
+    seen.in = 20;
+    ck_assert_int_eq(gather_turn(&g, &seen), GATHER_GO);
+    ck_assert_int_eq(gather_turn(&g, &seen), GATHER_LISTEN);
+    seen.out = 19;
+    ck_assert_msg(gather_turn(&g, &seen) == GATHER_REST, "their answers are one, too");
+    seen.out = 20;
+    seen.complete = true;
+    ck_assert_int_eq(gather_turn(&g, &seen), GATHER_GO);
+    ck_assert_msg(gather_turn(&g, &seen) == GATHER_LISTEN, "all was acted on");
+}
+END_TEST
+
+START_TEST(gather_waits_no_longer_than_a_while)
+{
+    struct gather g = { 0 };
+    struct gather_seen seen = { .in = 1, .crowd = 20 };
+    unsigned waited_us = 0;
+
+    for (int round = 0; round < 2; round++, seen.in++, waited_us = 0) {
+        while (gather_turn(&g, &seen) == GATHER_REST)
+            waited_us += gather_rest_us(seen.crowd);
+        ck_assert_uint_eq(waited_us, 1000);
+        ck_assert_int_eq(gather_turn(&g, &seen), GATHER_LISTEN);
+    }
+}
+END_TEST
+
+START_TEST(gather_keeps_nobody_who_is_alone)
+{
+    struct gather g = { 0 };
+    struct gather_seen seen = { .in = 1 };
+
+    ck_assert_int_eq(gather_turn(&g, &seen), GATHER_GO);
+    seen.out = 1;
+    ck_assert_int_eq(gather_turn(&g, &seen), GATHER_GO);
+    ck_assert_int_eq(gather_turn(&g, &seen), GATHER_LISTEN);
+}
+END_TEST
+
+START_TEST(gather_rests_as_a_crowd_needs)
+{
+    ck_assert_uint_eq(gather_rest_us(4), 250);
+    ck_assert_uint_eq(gather_rest_us(40), 480);
+    ck_assert_uint_eq(gather_rest_us(100), 1000);
+    ck_assert_uint_eq(gather_rest_us(UINT32_MAX), 1000);
+}
+END_TEST
+
 /* clang-format off */
 static const struct {
     const char *claim;
@@ -401,6 +458,10 @@ main(void)
     tcase_add_test(tc, pace_gathers);
     tcase_add_test(tc, pace_follows_the_cycle);
     tcase_add_test(tc, pace_knows_a_crowd);
+    tcase_add_test(tc, gather_waits_for_a_crowd);
+    tcase_add_test(tc, gather_waits_no_longer_than_a_while);
+    tcase_add_test(tc, gather_keeps_nobody_who_is_alone);
+    tcase_add_test(tc, gather_rests_as_a_crowd_needs);
     tcase_add_test(tc, pace_waits_for_the_last_one);
     tcase_add_loop_test(tc, role_rows, 0, sizeof rows / sizeof rows[0]);
     tcase_add_test(tc, role_names);

@@ -51,7 +51,8 @@ struct replay_conf {
 struct replay_connection {
     struct flow_key key;
     uint32_t snd_una, snd_nxt, rcv_nxt; /* snd_nxt: sent so far; FINs counted */
-    uint16_t window;                    /* the client's, unscaled, as in its packets */
+    uint16_t window, segment; /* the client's window, unscaled, as in its packets; the
+                                 size of a segment, likewise */
 };
 
 /* A connection that no image has, to be made from its first acknowledgement; fields as
@@ -77,7 +78,8 @@ enum replay_what {
                          SYN-ACK is the next REPLAY_SEND */
     REPLAY_SEND,      /* .packet to the client when the outside opens: swallowed output
                          that the client has not acknowledged, the SYN-ACK of a half-open
-                         connection, a reset, or what shortens its waiting */
+                         connection, a reset, what shortens its waiting, or what asks
+                         for its window */
     REPLAY_DIVERGED,  /* .flow at .seq: .reason; it is reset, nothing to carry out */
     REPLAY_STALLED,   /* give up: .flow lacks .seq, .reason.  The last effect */
     REPLAY_DONE       /* the service is where the log ends.  What it puts out from now

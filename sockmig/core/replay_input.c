@@ -65,12 +65,6 @@ input_synthetic(
     r->stat.synthetic++;
 }
 
-static bool
-closed(const struct rflow *f)
-{
-    return f->fin_in && f->fin_out;
-}
-
 static void
 take_syn(struct replay *r, struct rflow *f, const struct packet *pkt)
 {
@@ -236,7 +230,7 @@ input_tcp(struct replay *r, const struct plog_record *rec, const struct packet *
 
     if (!f || f->state == R_DEAD)
         return skip(r);
-    if (syn && (f->state == R_BORN || closed(f))) {
+    if (syn && (f->state == R_BORN || replay_closed(f))) {
         take_syn(r, f, pkt);
         return INPUT_AGAIN;
     }

@@ -199,7 +199,7 @@ expects_reset(const struct replay *r, const struct rflow *f)
 static void
 output_reset(struct replay *r, struct rflow *f, const struct packet *pkt)
 {
-    bool was_closed = f->fin_in && f->fin_out;
+    bool was_closed = replay_closed(f);
 
     r->stat.resets++;
     if (f->state != R_OPEN || was_closed)

@@ -58,22 +58,22 @@ struct rflow {
     bool excused;        /* not waited for any more, still compared */
     bool fin_in, fin_out, reset;
     bool have_syn, have_answer, owes_ack;
-    bool told;             /* HALF_OPEN was given out, its SYN-ACK comes next */
-    bool reported;         /* DIVERGED was given out */
-    uint32_t out_next;     /* output was made up to it */
-    uint32_t flight;       /* of what the image has in flight, kept up to it */
-    uint32_t flight_end;   /* the end of that */
-    uint32_t in_next;      /* input was injected up to it, without holes */
-    uint32_t acked;        /* what the service was told that the client has */
-    uint32_t logged_ack;   /* highest acknowledgement by the client in the log */
-    uint32_t need;         /* the gate waits for output up to it; or datagrams */
-    uint32_t made;         /* datagrams */
-    uint32_t first, last;  /* nodes */
-    uint32_t hashed;       /* bytes of the first node in .digest */
-    uint32_t newer, older; /* in the list of unmet ones */
-    uint32_t to_report;    /* list of dead ones */
-    uint16_t window;
-    int64_t output_us; /* when it last made progress */
+    bool told;                /* HALF_OPEN was given out, its SYN-ACK comes next */
+    bool reported;            /* DIVERGED was given out */
+    uint32_t out_next;        /* output was made up to it */
+    uint32_t flight;          /* of what the image has in flight, kept up to it */
+    uint32_t flight_end;      /* the end of that */
+    uint32_t in_next;         /* input was injected up to it, without holes */
+    uint32_t acked;           /* what the service was told that the client has */
+    uint32_t logged_ack;      /* highest acknowledgement by the client in the log */
+    uint32_t need;            /* the gate waits for output up to it; or datagrams */
+    uint32_t made;            /* datagrams */
+    uint32_t first, last;     /* nodes */
+    uint32_t hashed;          /* bytes of the first node in .digest */
+    uint32_t newer, older;    /* in the list of unmet ones */
+    uint32_t to_report;       /* list of dead ones */
+    uint16_t window, segment; /* as the client said last; less than a segment: shut */
+    int64_t output_us;        /* when it last made progress */
     struct digest digest;
     struct packet_tcp syn;     /* of the client */
     struct plog_output answer; /* the SYN-ACK */
@@ -88,7 +88,7 @@ enum phase {
     PHASE_BORN,
     PHASE_SEND,
     PHASE_NUDGE,
-    PHASE_RESETS,
+    PHASE_LAST_WORDS,
     PHASE_DONE,
     PHASE_GONE
 };
@@ -115,7 +115,7 @@ struct replay {
     uint32_t ncancels;
     int64_t start_us, progress_us, allow_us;
     uint64_t released_at, newest_at; /* by the active node's clock */
-    uint32_t walk;   /* PHASE_BORN, PHASE_NUDGE, PHASE_RESETS: flow to look at next */
+    uint32_t walk;   /* PHASE_BORN, _NUDGE, _LAST_WORDS: flow to look at next */
     uint32_t nudges; /* PHASE_NUDGE: given out for that flow */
     uint32_t watching;
     uint32_t starved;      /* PHASE_DONE: flow to be acknowledged; FLOWMAP_NONE */
@@ -147,6 +147,12 @@ static inline bool
 replay_lost(const struct rflow *f)
 {
     return f->state == R_DEAD || f->state == R_DOOMED;
+}
+
+static inline bool
+replay_closed(const struct rflow *f)
+{
+    return f->fin_in && f->fin_out;
 }
 
 /* replay_progress - something moved: the stall limit begins anew. */

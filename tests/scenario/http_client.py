@@ -76,6 +76,14 @@ def write(name, text):
     os.rename(base + ".new", base + name)
 
 
+def find_silent(seconds):
+    """Told at once, while the other end can still be looked at."""
+    for c in all_clients:
+        if time.monotonic() - c.since > seconds:
+            raise SystemExit("%s: no answer on %s for %d s, %d bytes to come" % (
+                time.strftime("%X"), c.sock.getsockname()[:2], seconds, c.left or 0))
+
+
 all_clients = [Client(n) for n in range(int(clients))]
 told = turn = 0.0
 while not os.path.exists(base + ".stop"):
@@ -85,11 +93,10 @@ while not os.path.exists(base + ".stop"):
             key.data.take()
     if time.monotonic() - told > 0.05:
         told = time.monotonic()
+        find_silent(8)
         write(".count", "%d\n" % count)
         if min(c.answers for c in all_clients[1:]) > 0 and not os.path.exists(base + ".ready"):
             write(".ready", "")
-silent = [c for c in all_clients if time.monotonic() - c.since > 2]
-if silent:
-    raise SystemExit("%d clients without an answer" % len(silent))
+find_silent(2)
 print("%d connections, %d answers, %d large files, longest wait %.0f ms" % (
     len(all_clients), count, all_clients[0].answers, 1000 * max(c.longest for c in all_clients)))

@@ -123,7 +123,7 @@ begin_replay(void)
     for (int i = 0; i < RSIM_CONNS; i++) {
         const struct sconn *c = &life->clone.conns[i];
         struct replay_connection rc = { c->key, c->snd_una, c->snd_nxt, c->rcv_nxt,
-            60000 };
+            60000, 1 };
 
         if (c->state == S_ACCEPTED)
             must(replay_connection(life->replay, &rc));

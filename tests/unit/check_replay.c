@@ -310,6 +310,58 @@ START_TEST(a_nudge_for_each_doubling)
 }
 END_TEST
 
+static const struct {
+    const char *claim;
+    uint16_t window, segment; /* in the image */
+    const char *log;
+    bool asked;
+} shut[] = {
+    { "a client without room is asked for it", 0, 12, "", true },
+    { "and one without room for a segment", 11, 12, "", true },
+    { "but not one with it", 12, 12, "", false },
+    { "nor if it said later that it has it", 0, 12, "kr", false },
+    { "its last word counts", 2000, 1500, "dr", true },
+};
+
+START_TEST(a_shut_window_is_asked_for)
+{
+    static const struct replay_sizes sizes = { 16, 64, 4096 };
+    const struct replay_connection c = { .key = tcp,
+        .snd_una = SND,
+        .snd_nxt = SND,
+        .rcv_nxt = RCV,
+        .window = shut[_i].window,
+        .segment = shut[_i].segment };
+    struct story s = {
+        .in_seq = RCV, .out_seq = SND, .acked = SND - PIECE, .now = { 1000000 }
+    };
+    struct replay_effect e = { 0 };
+    bool asked = false;
+
+    plog_ring_init(&s.kept, s.none, sizeof s.none, 0);
+    plog_ring_init(&s.log, s.bytes, sizeof s.bytes, 0);
+    for (const char *at = shut[_i].log; *at; at++)
+        logged(&s, *at);
+    begin_after(&s, &sizes, SND, 0);
+    ck_assert(replay_connection(s.replay, &c));
+    while (e.what != REPLAY_DONE && replay_next(s.replay, s.now, &e)) {
+        struct packet pkt;
+
+        if (e.what != REPLAY_SEND)
+            continue;
+        ck_assert_msg(!asked, "once");
+        asked = true;
+        ck_assert(packet_parse(&pkt, PACKET_OUT, e.packet, e.size));
+        ck_assert(memcmp(&pkt.key, &tcp, sizeof tcp) == 0 && pkt.payload_size == 0);
+        ck_assert_msg(pkt.tcp.seq == SND - 1, "a number that the client has already");
+        ck_assert_uint_eq(pkt.tcp.flags, TCP_ACK);
+    }
+    ck_assert(e.what == REPLAY_DONE);
+    ck_assert_msg(asked == shut[_i].asked, "%s", shut[_i].claim);
+    free(s.replay);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -321,6 +373,8 @@ main(void)
     tcase_add_loop_test(tc, a_short_log, 0, sizeof rows / sizeof rows[0]);
     tcase_add_loop_test(
         tc, a_nudge_for_each_doubling, 0, sizeof nudged / sizeof nudged[0]);
+    tcase_add_loop_test(
+        tc, a_shut_window_is_asked_for, 0, sizeof shut / sizeof shut[0]);
     suite_add_tcase(suite, tc);
     runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);

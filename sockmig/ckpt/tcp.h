@@ -110,12 +110,13 @@ bool tcp_fresh(int family, struct image_tcp *out);
 int tcp_release(int sock, const struct image_tcp *entry, const uint8_t *outq, int tun,
     const char **step);
 
-/* tcp_resend - put the data in flight on the wire again through raw socket @raw: the
- * restored socket has no round-trip time and would wait 1 s.  If there is none, but
- * unsent data, the other side's window was shut, and that it opened may have been said
- * while nobody heard it: a segment that asks, or the socket would after 3 s.  Packets
- * sent. */
-int tcp_resend(int sock, const struct image_tcp *entry, const uint8_t *outq, int raw);
+/* tcp_resend - put the data in flight, at most @most bytes, on the wire again through
+ * raw socket @raw: the restored socket has no round-trip time and would wait 1 s.  If
+ * there is none, but unsent data, the other side's window was shut, and that it opened
+ * may have been said while nobody heard it: a segment that asks, or the socket would
+ * after 3 s.  Packets sent. */
+int tcp_resend(int sock, const struct image_tcp *entry, const uint8_t *outq,
+    uint32_t most, int raw);
 
 /* tcp_purge - destroy all connections in the caller's network namespace: what a service
  * that was killed there left to the kernel.  The fence must be shut: resets are sent.

@@ -11,7 +11,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#define RESEND_MAX 65536u /* more than the network holds at a time is the socket's */
 #define PAYLOAD_MAX 1400u
 
 /* @raw is an IPv4 socket; an IPv6 one builds its header from the packet only as
@@ -64,15 +63,16 @@ send_one(int sock, const struct image_tcp *entry, int raw, uint32_t at,
 }
 
 int
-tcp_resend(int sock, const struct image_tcp *entry, const uint8_t *outq, int raw)
+tcp_resend(int sock, const struct image_tcp *entry, const uint8_t *outq, uint32_t most,
+    int raw)
 {
     uint32_t size = entry->outq - entry->unsent, payload;
     int count = 0;
 
     if (size > entry->snd_wnd)
         size = entry->snd_wnd;
-    if (size > RESEND_MAX)
-        size = RESEND_MAX;
+    if (size > most)
+        size = most;
     if (size == 0 && entry->outq > 0) /* as the kernel asks: what is acknowledged */
         return send_one(sock, entry, raw, (uint32_t)-1, NULL, 0);
     payload = entry->mss > 100 && entry->mss - 20 < PAYLOAD_MAX ? entry->mss - 20

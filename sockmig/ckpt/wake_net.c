@@ -460,9 +460,27 @@ wake_release(struct wake *w, const char **what)
     return ret < 0 ? ret : back;
 }
 
+/* A replay keeps it until the opening, and has room for twice as much. */
+#define RESEND_BYTES (8u << 20)
+#define RESEND_LEAST 65536u
+
+/* What each connection may put out again: what one leaves is its socket's, whose timer
+ * knows no round-trip time. */
+static uint32_t
+resend_share(const struct image *im)
+{
+    uint32_t flights = 0, share;
+
+    for (uint32_t i = 0; i < im->ntcps; i++)
+        flights += im->tcps[i].outq > im->tcps[i].unsent;
+    share = RESEND_BYTES / (flights > 0 ? flights : 1);
+    return share > RESEND_LEAST ? share : RESEND_LEAST;
+}
+
 void
 wake_resend(struct wake *w)
 {
+    uint32_t share = resend_share(w->im);
     int before = -1;
 
     if (w->raw < 0 || w->alone || net_enter(w->c, &before) < 0)
@@ -472,7 +490,8 @@ wake_resend(struct wake *w)
         const struct image_tcp *t = image_tcp_find(w->im, f->fd);
 
         if (f->kind == IMAGE_FD_TCP && t && w->c->opened[i] >= 0 && t->outq > 0)
-            tcp_resend(w->c->opened[i], t, w->c->queues[f->fd].bytes + t->inq, w->raw);
+            tcp_resend(
+                w->c->opened[i], t, w->c->queues[f->fd].bytes + t->inq, share, w->raw);
     }
     net_leave(before);
 }

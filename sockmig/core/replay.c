@@ -86,8 +86,9 @@ sends_fin(uint32_t state)
 bool
 replay_connection_image(const struct image_tcp *tcp, struct replay_connection *c)
 {
-    uint32_t window = tcp->snd_wnd >> (tcp->snd_wscale & 15);
-    uint32_t segment = tcp->mss >> (tcp->snd_wscale & 15);
+    unsigned scale = tcp->snd_wscale & 15;
+    uint32_t window = tcp->snd_wnd >> scale;
+    uint32_t segment = (tcp->mss + (1u << scale) - 1) >> scale;
     bool fin = sends_fin(tcp->state);
 
     if (!flow_key_tcp(&c->key, tcp->local, tcp->remote))
@@ -97,7 +98,7 @@ replay_connection_image(const struct image_tcp *tcp, struct replay_connection *c
     c->snd_nxt = tcp->write_seq - tcp->unsent - (fin && tcp->unsent > 0);
     c->rcv_nxt = tcp->rcv_nxt;
     c->window = (uint16_t)(window > 65535 ? 65535 : window);
-    c->segment = (uint16_t)(segment > 65535 ? 65535 : segment < 1 ? 1 : segment);
+    c->segment = (uint16_t)(segment > 65535 ? 65535 : segment);
     return true;
 }
 

@@ -4,9 +4,11 @@
  * the image, a datagram service, packets that no service sees.  Whole lives of a
  * service are in tests/sim/check_sim_replay.c. */
 #include "sockmig/core/digest.h"
+#include "sockmig/core/image.h"
 #include "sockmig/core/replay.h"
 
 #include <check.h>
+#include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -362,6 +364,40 @@ START_TEST(a_shut_window_is_asked_for)
 }
 END_TEST
 
+/* As packets have it: 11 << 7 bytes are fewer than a segment of 1448. */
+static const struct {
+    uint8_t wscale;
+    uint32_t wnd, window;
+    uint16_t mss, segment;
+} scaled[] = {
+    { 7, 11 << 7, 11, 1448, 12 },
+    { 0, 1447, 1447, 1448, 1448 },
+    { 0, 100000, 65535, 1448, 1448 },
+    { 14, 0, 0, 1448, 1 },
+};
+
+START_TEST(an_image_says_how_much_room_there_is)
+{
+    struct sockaddr_in at = { .sin_family = AF_INET, .sin_port = 1 };
+    struct image_tcp im = { .state = 1,
+        .write_seq = 1000,
+        .outq = 300,
+        .unsent = 100,
+        .rcv_nxt = 7,
+        .snd_wscale = scaled[_i].wscale,
+        .snd_wnd = scaled[_i].wnd,
+        .mss = scaled[_i].mss };
+    struct replay_connection c;
+
+    memcpy(im.local, &at, sizeof at);
+    memcpy(im.remote, &at, sizeof at);
+    ck_assert(replay_connection_image(&im, &c));
+    ck_assert(c.snd_una == 700 && c.snd_nxt == 900 && c.rcv_nxt == 7);
+    ck_assert_uint_eq(c.window, scaled[_i].window);
+    ck_assert_uint_eq(c.segment, scaled[_i].segment);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -375,6 +411,8 @@ main(void)
         tc, a_nudge_for_each_doubling, 0, sizeof nudged / sizeof nudged[0]);
     tcase_add_loop_test(
         tc, a_shut_window_is_asked_for, 0, sizeof shut / sizeof shut[0]);
+    tcase_add_loop_test(
+        tc, an_image_says_how_much_room_there_is, 0, sizeof scaled / sizeof scaled[0]);
     suite_add_tcase(suite, tc);
     runner = srunner_create(suite);
     srunner_run_all(runner, CK_NORMAL);

@@ -3,6 +3,7 @@
 
 #include "lib/fd.h"
 #include "sockmig/core/packet.h"
+#include "sockmig/core/segment.h"
 #include "sockmig/gatens.h"
 
 #include <arpa/inet.h>
@@ -14,8 +15,7 @@
 #include <sys/socket.h>
 
 #define BYTES ((size_t)16 << 20)
-#define SEGMENT 1200u /* payload that fits any link */
-#define AT_ONCE 100   /* segments: the main thread has a lease to keep */
+#define AT_ONCE 100 /* segments: the main thread has a lease to keep */
 
 struct outgoing {
     uint8_t *data;     /* owned mapping of BYTES: u32 size, packet, size, packet ... */
@@ -111,7 +111,7 @@ static void
 send_part(const struct outgoing *o, const struct packet *pkt, uint32_t at, uint32_t n)
 {
     uint32_t headers = (uint32_t)(pkt->payload - pkt->data);
-    uint8_t part[256 + SEGMENT];
+    uint8_t part[256 + SEGMENT_FITS];
     uint32_t seq = htonl(pkt->tcp.seq + at);
 
     if (headers > 256)
@@ -133,14 +133,15 @@ send_one(const struct outgoing *o, uint8_t *data, size_t size)
 
     if (!packet_parse(&pkt, PACKET_OUT, data, size))
         return;
-    if (!packet_is_tcp(&pkt) || pkt.payload_size <= SEGMENT) {
+    if (!packet_is_tcp(&pkt) || pkt.payload_size <= SEGMENT_FITS) {
         if (packet_complete(data, pkt.size))
             transmit(o, data, pkt.size);
         return;
     }
-    for (uint32_t at = 0; at < pkt.payload_size; at += SEGMENT)
+    for (uint32_t at = 0; at < pkt.payload_size; at += SEGMENT_FITS)
         send_part(o, &pkt, at,
-            pkt.payload_size - at < SEGMENT ? pkt.payload_size - at : SEGMENT);
+            pkt.payload_size - at < SEGMENT_FITS ? pkt.payload_size - at
+                                                 : SEGMENT_FITS);
 }
 
 bool
@@ -149,7 +150,7 @@ outgoing_send(struct outgoing *o)
     uint32_t n;
 
     for (unsigned segments = 0; segments < AT_ONCE && o->sent < o->size;
-         segments += 1 + n / SEGMENT) {
+         segments += 1 + n / SEGMENT_FITS) {
         memcpy(&n, o->data + o->sent, sizeof n);
         send_one(o, o->data + o->sent + sizeof n, n);
         o->sent += sizeof n + n;

@@ -14,6 +14,7 @@
 enum { SEGMENT_FIN = 1, SEGMENT_PSH = 8, SEGMENT_ACK = 16 };
 
 #define SEGMENT_HEADERS 72u /* longest: IPv6, TCP with timestamps */
+#define SEGMENT_FITS 1200u  /* payload for which any link has room */
 
 struct segment {
     const uint8_t *from, *to; /* struct sockaddr_in or _in6; an IPv4-mapped pair gives

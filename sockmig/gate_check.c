@@ -3,6 +3,7 @@
 
 #include "lib/fd.h"
 #include "sockmig/ckpt/survey.h"
+#include "sockmig/ckpt/tcp_read.h"
 #include "sockmig/fence.h"
 #include "sockmig/gate_build.h"
 #include "sockmig/gatens.h"
@@ -194,6 +195,21 @@ find_survey(char *text, size_t size)
     return GATE_LIMITED;
 }
 
+static enum gate_found
+find_reading(char *text, size_t size)
+{
+    if (tcp_read_load()) {
+        snprintf(text, size, "read without repair mode");
+        return GATE_WORKS;
+    }
+    snprintf(text, size,
+        "in repair mode only, in which a paced socket (bbr) loses time at each "
+        "checkpoint: use net.ipv4.tcp_congestion_control = cubic where much is sent; "
+        "the kernel needs CONFIG_BPF_SYSCALL, CONFIG_DEBUG_INFO_BTF (Linux 6.2 or "
+        "newer)");
+    return GATE_LIMITED;
+}
+
 void
 gate_check(void (*report)(
                enum gate_found found, const char *what, const char *text, void *arg),
@@ -227,6 +243,8 @@ gate_check(void (*report)(
     netlink_close(t.nl);
     if (back >= 0)
         gatens_leave(back);
+    found = find_reading(text, sizeof text); /* where there is a loopback */
+    report(found, "connections", text, arg);
     fd_close(t.inside);
     fd_close(t.other);
 }

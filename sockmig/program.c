@@ -110,6 +110,22 @@ program_iteration(int iterator)
 }
 
 int
+program_function(const struct program *p, const char *name)
+{
+    const struct bpf_program *prog = bpf_object__find_program_by_name(p->object, name);
+
+    return prog ? bpf_program__fd(prog) : -ENOENT;
+}
+
+int
+program_run(int function)
+{
+    LIBBPF_OPTS(bpf_test_run_opts, opts);
+
+    return bpf_prog_test_run_opts(function, &opts) < 0 ? -errno : 0;
+}
+
+int
 program_trace_all(struct program *p)
 {
     struct bpf_program *one;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  *
- * program.h - BPF programs for tc and iterators, loaded from an object embedded in this
+ * program.h - BPF programs, loaded from an object embedded in this
  * program.
  *
  * Nothing is pinned.  What is attached stays with its device when this process dies. */
@@ -35,6 +35,11 @@ int program_attach(
  * program_iteration - one run of it: a descriptor to read to its end; or -errno. */
 int program_iterate_task(const struct program *p, const char *function, pid_t pid);
 int program_iteration(int iterator);
+
+/* program_function - descriptor of a function, owned by @p; or -ENOENT.
+ * program_run - call one that waits for nothing else (SEC("syscall")).  0 or -errno. */
+int program_function(const struct program *p, const char *name);
+int program_run(int function);
 
 /* program_trace_all - attach every function of it to where its section says, until
  * program_free().  0 or -errno. */

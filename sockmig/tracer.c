@@ -4,6 +4,7 @@
 #include "lib/log.h"
 #include "lib/loop.h"
 #include "sockmig/ckpt/survey.h"
+#include "sockmig/ckpt/tcp_read.h"
 #include "sockmig/realtime.h"
 
 #include <signal.h>
@@ -75,7 +76,8 @@ tracer_main(void *arg)
 
     pthread_setname_np(pthread_self(), "tracer");
     realtime_set(false);
-    survey_load(); /* not when clients wait for the first checkpoint */
+    survey_load();
+    tcp_read_load(); /* not when clients wait for the first checkpoint */
     realtime_set(true);
     for (;;) {
         if (queue_get(t->queue, &n))

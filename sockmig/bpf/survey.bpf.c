@@ -22,8 +22,6 @@
 #define CLOEXEC 02000000
 #define SOCKFS_MAGIC 0x534f434b
 
-enum { INET = 2, INET6 = 10, STREAM = 1, TCP = 6, LISTEN = 10 };
-
 struct {
     __uint(type, BPF_MAP_TYPE_ARRAY);
     __uint(map_flags, BPF_F_MMAPABLE);
@@ -58,17 +56,6 @@ struct { /* room for those that were asked for last */
     __type(key, __u32);
     __type(value, struct rests);
 } survey_rests SEC(".maps");
-
-/* Nobody processes a segment of it, and none waits for its owner to process it. */
-static __always_inline int
-is_let_alone(const struct sock *sk)
-{
-    __u64 lock = bpf_core_field_offset(struct sock, sk_lock);
-
-    if (bpf_core_field_offset(struct sock, sk_lock.owned) != lock + sizeof(int))
-        return 0; /* a lock that is no word: with preemption everywhere */
-    return word_at((__u64)sk + lock) == 0;
-}
 
 static __always_inline int
 has_stayed(const struct survey_row *r, const struct sock *sk)
@@ -109,13 +96,6 @@ look_at_tcp(struct survey_row *r, const struct sock *sk)
     r->settled = is_let_alone(sk);
     barrier(); /* whoever was done by now has left what is read again */
     r->settled &= has_stayed(r, sk);
-}
-
-static __always_inline int
-is_tcp(const struct sock *sk)
-{
-    return sk->sk_type == STREAM && sk->sk_protocol == TCP &&
-           (sk->__sk_common.skc_family == INET || sk->__sk_common.skc_family == INET6);
 }
 
 static __always_inline __u64

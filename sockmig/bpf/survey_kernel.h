@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  *
- * survey_kernel.h - what survey.bpf.c reads of the kernel's structures. */
+ * survey_kernel.h - what survey.bpf.c and queues.bpf.c read of the kernel's
+ * structures. */
 #ifndef BSC_SURVEY_KERNEL_H
 #define BSC_SURVEY_KERNEL_H
 
@@ -10,6 +11,10 @@
 
 #include <bpf/bpf_core_read.h>
 #include <bpf/bpf_helpers.h>
+
+enum { INET = 2, INET6 = 10, STREAM = 1, TCP = 6 };
+
+enum { FIN_WAIT1 = 4, CLOSE_WAIT = 8, LAST_ACK, LISTEN, CLOSING };
 
 #define GROUP 8 /* side by side; a table of files has room for a multiple of 64 */
 
@@ -138,9 +143,15 @@ typedef struct { /* a spinlock_t, and */
     int owned;
 } socket_lock_t;
 
+struct sk_buff_head {
+    struct sk_buff *next;
+};
+
 struct sock {
     struct sock_common __sk_common;
     socket_lock_t sk_lock;
+    struct sk_buff_head sk_receive_queue, sk_write_queue;
+    struct rb_root tcp_rtx_queue;
     __u16 sk_type, sk_protocol;
     int sk_sndbuf, sk_rcvbuf;
     __u32 sk_max_ack_backlog;
@@ -152,10 +163,15 @@ struct socket {
     struct sock *sk;
 };
 
+struct tcp_options_received {
+    __u16 mss_clamp;
+};
+
 struct tcp_sock {
-    __u64 bytes_received;
+    __u64 bytes_received, bytes_acked;
     __u32 segs_in, segs_out, snd_una, snd_nxt, write_seq, rcv_nxt, copied_seq;
-    __u32 snd_wnd, rcv_wnd, rcv_wup;
+    __u32 snd_wl1, snd_wnd, max_window, rcv_wnd, rcv_wup, tsoffset;
+    struct tcp_options_received rx_opt;
 };
 
 #pragma clang attribute pop
@@ -172,6 +188,24 @@ static __always_inline __u64
 word_at(__u64 place)
 {
     return as(rb_node, place)->__rb_parent_color;
+}
+
+/* Nobody processes a segment of it, and none waits for its owner to process it. */
+static __always_inline int
+is_let_alone(const struct sock *sk)
+{
+    __u64 lock = bpf_core_field_offset(struct sock, sk_lock);
+
+    if (bpf_core_field_offset(struct sock, sk_lock.owned) != lock + sizeof(int))
+        return 0; /* a lock that is no word: with preemption everywhere */
+    return word_at((__u64)sk + lock) == 0;
+}
+
+static __always_inline int
+is_tcp(const struct sock *sk)
+{
+    return sk->sk_type == STREAM && sk->sk_protocol == TCP &&
+           (sk->__sk_common.skc_family == INET || sk->__sk_common.skc_family == INET6);
 }
 
 static __always_inline __u64

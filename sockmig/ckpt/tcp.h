@@ -24,12 +24,6 @@ struct tcp_watch {
     uint64_t inode, bytes_acked, bytes_received;
     uint32_t segs_in, segs_out, notsent, inq, state;
     uint32_t looks; /* how often options were read: the first few times always */
-    /* Of the last whole dump: how sequence numbers and the clock of its timestamps are
-     * counted, so that a quick dump need not ask for them. */
-    bool based;
-    uint32_t una_base, nxt_base; /* snd_una and rcv_nxt before the first byte counted */
-    uint32_t timestamp;
-    uint64_t timestamp_ns; /* when .timestamp was read */
 };
 
 enum tcp_look { TCP_LOOK_SAME, TCP_LOOK_DUMPED, TCP_LOOK_DEAD, TCP_LOOK_ERROR };

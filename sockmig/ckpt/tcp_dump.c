@@ -2,17 +2,20 @@
  *
  * tcp_dump.c - one TCP connection to an image.
  *
- * The network goes on while the process is stopped: segments arrive between any two
- * system calls here.  So everything that belongs together is read, then read again,
- * and thrown away if it moved.
+ * Read in one run of a BPF program (tcp_read.h), or, where the kernel has that not, in
+ * repair mode.  There the network goes on while the process is stopped: segments arrive
+ * between any two system calls.  So everything that belongs together is read, then read
+ * again, and thrown away if it moved.
  *
- * While the send queue is selected, an ACK that comes in makes the kernel mark unsent
- * data as sent without sending them (net/ipv4/tcp_output.c, tcp_write_xmit).  So the
- * receive queue stays selected but for the two calls that need the other one. */
+ * While the send queue is selected, an ACK that comes in, or the timer of a paced
+ * socket, makes the kernel mark unsent data as sent without sending them
+ * (net/ipv4/tcp_output.c, tcp_write_xmit).  So the receive queue stays selected but for
+ * the two calls that need the other one. */
 #include "sockmig/ckpt/tcp.h"
 
 #include "lib/fd.h"
 #include "sockmig/ckpt/repair.h"
+#include "sockmig/ckpt/tcp_read.h"
 
 #include <linux/sock_diag.h>
 #include <stddef.h>
@@ -33,58 +36,44 @@ queue_size(int sock, unsigned long request)
     return ioctl(sock, request, &value) < 0 ? 0 : (uint32_t)value;
 }
 
-/* Linux 6.2 added tcpi_rcv_wnd, which the headers here may not have yet. */
-#define RCV_WND_AT (offsetof(struct tcp_info, tcpi_snd_wnd) + sizeof(uint32_t))
-
-struct info {
-    union {
-        struct tcp_info old;
-        uint8_t raw[512];
-    };
-    uint32_t rcv_wnd;
-    bool has_rcv_wnd;
-};
-
 static bool
-info_get(int sock, struct info *info)
+info_get(int sock, struct tcp_info *info)
 {
-    socklen_t n = sizeof info->raw;
+    socklen_t n = sizeof *info;
 
     memset(info, 0, sizeof *info);
-    if (getsockopt(sock, SOL_TCP, TCP_INFO, info->raw, &n) < 0)
-        return false;
-    info->has_rcv_wnd = n >= RCV_WND_AT + sizeof info->rcv_wnd;
-    if (info->has_rcv_wnd)
-        memcpy(&info->rcv_wnd, info->raw + RCV_WND_AT, sizeof info->rcv_wnd);
-    return true;
+    return getsockopt(sock, SOL_TCP, TCP_INFO, info, &n) == 0;
 }
 
 static bool
-is_alive(const struct info *info)
+is_alive(uint32_t state)
 {
-    uint32_t state = info->old.tcpi_state;
-
     return state == STATE_ESTABLISHED || repair_fin_sent(state) ||
            repair_fin_received(state);
 }
 
-/* @last: what it has besides what moves is kept. */
 static struct tcp_watch
-watch_of(
-    const struct info *info, int sock, uint64_t inode, const struct tcp_watch *last)
+watch_of_info(int sock, const struct tcp_info *info)
 {
-    struct tcp_watch w = *last;
+    return (struct tcp_watch){ .bytes_acked = info->tcpi_bytes_acked,
+        .bytes_received = info->tcpi_bytes_received,
+        .segs_in = info->tcpi_segs_in,
+        .segs_out = info->tcpi_segs_out,
+        .notsent = info->tcpi_notsent_bytes,
+        .inq = queue_size(sock, SIOCINQ),
+        .state = info->tcpi_state };
+}
 
-    w.inode = inode;
-    w.bytes_acked = info->old.tcpi_bytes_acked;
-    w.bytes_received = info->old.tcpi_bytes_received;
-    w.segs_in = info->old.tcpi_segs_in;
-    w.segs_out = info->old.tcpi_segs_out;
-    w.notsent = info->old.tcpi_notsent_bytes;
-    w.inq = queue_size(sock, SIOCINQ);
-    w.state = info->old.tcpi_state;
-    w.looks++;
-    return w;
+static struct tcp_watch
+watch_of_reading(const struct tcp_reading *r)
+{
+    return (struct tcp_watch){ .bytes_acked = r->bytes_acked,
+        .bytes_received = r->bytes_received,
+        .segs_in = r->segs_in,
+        .segs_out = r->segs_out,
+        .notsent = r->write_seq - r->snd_nxt,
+        .inq = r->inq,
+        .state = r->state };
 }
 
 static bool
@@ -98,7 +87,7 @@ is_same(const struct tcp_watch *a, const struct tcp_watch *b)
 
 /* What never changes in the life of a connection. */
 static bool
-read_identity(int sock, int fd, const struct info *info, struct image_tcp *e)
+read_identity(int sock, int fd, const struct tcp_info *info, struct image_tcp *e)
 {
     socklen_t local = sizeof e->local, remote = sizeof e->remote;
 
@@ -109,9 +98,9 @@ read_identity(int sock, int fd, const struct info *info, struct image_tcp *e)
     e->fd = fd;
     e->address_len = local;
     e->family = repair_get(sock, SOL_SOCKET, SO_DOMAIN);
-    e->options = info->old.tcpi_options;
-    e->snd_wscale = info->old.tcpi_snd_wscale;
-    e->rcv_wscale = info->old.tcpi_rcv_wscale;
+    e->options = info->tcpi_options;
+    e->snd_wscale = info->tcpi_snd_wscale;
+    e->rcv_wscale = info->tcpi_rcv_wscale;
     return true;
 }
 
@@ -161,9 +150,9 @@ tcp_fresh(int family, struct image_tcp *out)
 bool
 tcp_look_ahead(int sock, int fd, struct image_tcp *entry)
 {
-    struct info info;
+    struct tcp_info info;
 
-    if (!info_get(sock, &info) || info.old.tcpi_state != STATE_ESTABLISHED ||
+    if (!info_get(sock, &info) || info.tcpi_state != STATE_ESTABLISHED ||
         !read_identity(sock, fd, &info, entry))
         return false;
     read_options(sock, entry);
@@ -217,44 +206,28 @@ peek(int sock, uint8_t *to, uint32_t size)
 
 /* Did nothing move since @first was read? */
 static bool
-is_still(int sock, const struct info *first)
+is_still(int sock, const struct tcp_info *first)
 {
-    struct info now;
+    struct tcp_info now;
 
-    return info_get(sock, &now) && now.old.tcpi_state == first->old.tcpi_state &&
-           now.old.tcpi_segs_in == first->old.tcpi_segs_in &&
-           now.old.tcpi_bytes_acked == first->old.tcpi_bytes_acked &&
-           now.old.tcpi_bytes_received == first->old.tcpi_bytes_received &&
-           now.old.tcpi_notsent_bytes == first->old.tcpi_notsent_bytes;
-}
-
-/* Sequence numbers against the bytes counted: the difference never changes. */
-static void
-find_base(struct tcp_watch *w, const struct info *info, const struct image_tcp *e)
-{
-    uint32_t una = repair_snd_una(e) - (uint32_t)info->old.tcpi_bytes_acked;
-    uint32_t nxt = e->rcv_nxt - (uint32_t)info->old.tcpi_bytes_received;
-
-    w->based = e->state == STATE_ESTABLISHED && info->has_rcv_wnd && e->has_window &&
-               !(e->options & OPTION_USEC_TS);
-    w->una_base = una;
-    w->nxt_base = nxt;
-    w->timestamp = e->timestamp;
-    w->timestamp_ns = e->dumped_ns;
+    return info_get(sock, &now) && now.tcpi_state == first->tcpi_state &&
+           now.tcpi_segs_in == first->tcpi_segs_in &&
+           now.tcpi_bytes_acked == first->tcpi_bytes_acked &&
+           now.tcpi_bytes_received == first->tcpi_bytes_received &&
+           now.tcpi_notsent_bytes == first->tcpi_notsent_bytes;
 }
 
 /* One try, the socket in repair mode with the receive queue selected. */
 static bool
-take(int sock, int fd, struct tcp_watch *w, struct image_tcp *e,
-    struct parcels *parcels, bool *full)
+take(int sock, int fd, struct image_tcp *e, struct parcels *parcels, bool *full)
 {
-    struct info info;
+    struct tcp_info info;
     uint8_t *bytes;
     bool ok;
 
-    if (!info_get(sock, &info) || !is_alive(&info))
+    if (!info_get(sock, &info) || !is_alive(info.tcpi_state))
         return false;
-    e->state = info.old.tcpi_state;
+    e->state = info.tcpi_state;
     e->rcv_nxt = (uint32_t)repair_get(sock, SOL_TCP, TCP_QUEUE_SEQ);
     read_sizes(sock, e);
     read_window(sock, e);
@@ -272,9 +245,7 @@ take(int sock, int fd, struct tcp_watch *w, struct image_tcp *e,
     ok = ok && peek(sock, bytes + e->inq, e->outq);
     repair_set(sock, SOL_TCP, TCP_REPAIR_QUEUE, TCP_RECV_QUEUE);
     ok = ok && is_still(sock, &info);
-    if (ok)
-        find_base(w, &info, e);
-    else
+    if (!ok)
         parcels_undo(parcels);
     return ok;
 }
@@ -313,8 +284,7 @@ repair_leave(pid_t pid, const volatile struct repair_note *noted)
 }
 
 static enum tcp_look
-dump(
-    int sock, int fd, struct tcp_watch *w, struct image_tcp *e, struct parcels *parcels)
+dump(int sock, int fd, struct image_tcp *e, struct parcels *parcels)
 {
     bool done = false, full = false;
 
@@ -327,110 +297,106 @@ dump(
     }
     repair_set(sock, SOL_TCP, TCP_REPAIR_QUEUE, TCP_RECV_QUEUE);
     for (unsigned i = 0; i < TRIES && !done && !full; i++)
-        done = take(sock, fd, w, e, parcels, &full);
+        done = take(sock, fd, e, parcels, &full);
     leave(sock, e->reuse_addr);
     note(-1, 0);
     return done ? TCP_LOOK_DUMPED : TCP_LOOK_ERROR;
 }
 
-/* The send queue, which only repair mode shows. */
-static bool
-peek_sent(int sock, int fd, const struct image_tcp *e, uint8_t *to)
-{
-    bool ok;
+/* ---- both ways */
 
-    if (e->outq == 0)
-        return true;
-    note(fd, e->reuse_addr);
-    ok = repair_set(sock, SOL_TCP, TCP_REPAIR, TCP_REPAIR_ON) == 0 &&
-         repair_set(sock, SOL_TCP, TCP_REPAIR_QUEUE, TCP_SEND_QUEUE) == 0 &&
-         peek(sock, to, e->outq);
-    leave(sock, e->reuse_addr);
-    note(-1, 0);
-    return ok;
+struct now {
+    struct tcp_watch watch;
+    struct tcp_reading reading;
+    const uint8_t *bytes; /* of the reading; NULL: there is none */
+};
+
+/* False: it is closed, or was reset. */
+static bool
+look_at(int sock, uint64_t inode, const struct tcp_watch *last, struct now *now)
+{
+    struct tcp_info info;
+
+    now->bytes = NULL;
+    if (tcp_read(sock, &now->reading, &now->bytes))
+        now->watch = watch_of_reading(&now->reading);
+    else if (info_get(sock, &info))
+        now->watch = watch_of_info(sock, &info);
+    else
+        return false;
+    now->watch.inode = inode;
+    now->watch.looks = last->inode == inode ? last->looks + 1 : 1;
+    return is_alive(now->watch.state);
 }
 
-/* What moves in an established connection, out of what TCP_INFO counts.  It does not
- * tell which segments the windows came with and went out in: .rcv_nxt stands for both.
- * A window update is then taken from any segment that is not older, and the right edge
- * of ours is at most further than the peer knows. */
-static void
-derive(struct image_tcp *e, const struct info *info, const struct tcp_watch *w,
-    uint32_t outq)
+/* The kernel counts our FIN as a byte until it is acknowledged. */
+static uint32_t
+unsent_of(const struct tcp_reading *r)
 {
-    e->dumped_ns = now_ns();
-    e->rcv_nxt = w->nxt_base + (uint32_t)w->bytes_received;
-    e->write_seq = w->una_base + (uint32_t)w->bytes_acked + outq;
-    e->inq = w->inq;
-    e->outq = outq;
-    e->unsent = w->notsent;
-    e->snd_wl1 = e->rcv_wup = e->rcv_nxt;
-    e->snd_wnd = info->old.tcpi_snd_wnd;
-    e->rcv_wnd = info->rcv_wnd;
-    if (e->max_window < e->snd_wnd)
-        e->max_window = e->snd_wnd;
-    /* in milliseconds, and even: bit 0 tells the unit */
-    e->timestamp = (w->timestamp +
-                       (uint32_t)((e->dumped_ns - w->timestamp_ns) / 1000000)) &
-                   ~1u;
+    uint32_t unsent = r->write_seq - r->snd_nxt;
+    bool fin_waits = repair_fin_sent(r->state) && r->state != STATE_FIN_WAIT2;
+
+    return unsent - (fin_waits && unsent > 0);
 }
 
-/* A dump of half the system calls; false: something moved, a whole one is due. */
-static bool
-dump_quickly(int sock, int fd, const struct info *info, const struct tcp_watch *w,
-    struct image_tcp *e, struct parcels *parcels)
+static enum tcp_look
+keep(const struct now *now, int fd, struct image_tcp *e, struct parcels *parcels)
 {
-    uint32_t memory[SK_MEMINFO_VARS];
-    socklen_t n = sizeof memory;
-    uint8_t *bytes;
+    const struct tcp_reading *r = &now->reading;
+    uint8_t *to = parcels_add(parcels, fd, r->inq + r->outq);
 
-    if (!w->based || w->state != STATE_ESTABLISHED || !info->has_rcv_wnd ||
-        getsockopt(sock, SOL_SOCKET, SO_MEMINFO, memory, &n) < 0)
-        return false;
-    e->sndbuf = (int32_t)memory[SK_MEMINFO_SNDBUF];
-    e->rcvbuf = (int32_t)memory[SK_MEMINFO_RCVBUF];
-    derive(e, info, w, queue_size(sock, SIOCOUTQ));
-    bytes = parcels_add(parcels, fd, e->inq + e->outq);
-    if (!bytes)
-        return false;
-    if (peek(sock, bytes, e->inq) && peek_sent(sock, fd, e, bytes + e->inq) &&
-        is_still(sock, info))
-        return true;
-    parcels_undo(parcels);
-    return false;
+    if (!to)
+        return TCP_LOOK_ERROR;
+    memcpy(to, now->bytes, r->inq + r->outq);
+    e->state = r->state;
+    e->rcv_nxt = r->rcv_nxt;
+    e->write_seq = r->write_seq;
+    e->inq = r->inq;
+    e->outq = r->outq;
+    e->unsent = unsent_of(r);
+    e->has_window = true;
+    e->snd_wl1 = r->snd_wl1;
+    e->snd_wnd = r->snd_wnd;
+    e->max_window = r->max_window;
+    e->rcv_wnd = r->rcv_wnd;
+    e->rcv_wup = r->rcv_wup;
+    e->mss = r->mss;
+    e->sndbuf = (int32_t)r->sndbuf;
+    e->rcvbuf = (int32_t)r->rcvbuf;
+    e->timestamp = r->timestamp & ~1u; /* bit 0 tells the unit: milliseconds */
+    e->dumped_ns = r->read_ns;
+    return TCP_LOOK_DUMPED;
 }
 
 enum tcp_look
 tcp_dump(int sock, int fd, uint64_t inode, struct tcp_watch *watch,
     struct image_tcp *entry, struct parcels *parcels)
 {
-    static const struct tcp_watch fresh;
     uint64_t generation = entry->generation;
-    enum tcp_look look = TCP_LOOK_DUMPED;
-    struct tcp_watch now;
-    struct info info;
-    bool whole;
+    enum tcp_look look;
+    struct tcp_info info;
+    struct now now;
 
-    if (!info_get(sock, &info) || !is_alive(&info))
+    /* Before a dump in repair mode: what moves during it is seen the next time. */
+    if (!look_at(sock, inode, watch, &now))
         return TCP_LOOK_DEAD;
-    /* Before the dump: what moves during it is seen the next time. */
-    now = watch_of(&info, sock, inode, watch);
-    if (tcp_is_known(watch, inode) && is_same(watch, &now))
+    if (tcp_is_known(watch, inode) && is_same(watch, &now.watch))
         return TCP_LOOK_SAME;
     if (watch->inode != inode || entry->fd != fd || entry->address_len == 0) {
-        if (!read_identity(sock, fd, &info, entry))
+        if (!info_get(sock, &info) || !read_identity(sock, fd, &info, entry))
             return TCP_LOOK_DEAD;
-        now = watch_of(&info, sock, inode, &fresh);
+        now.watch.looks = 1;
     }
-    whole = now.looks <= TCP_YOUNG || now.looks % REREAD_OPTIONS == 0;
-    if (whole)
+    if (now.watch.looks <= TCP_YOUNG || now.watch.looks % REREAD_OPTIONS == 0)
         read_options(sock, entry);
-    if (whole || !dump_quickly(sock, fd, &info, &now, entry, parcels))
-        look = dump(sock, fd, &now, entry, parcels);
-    if (look == TCP_LOOK_ERROR && info_get(sock, &info) && !is_alive(&info))
+    if (now.bytes && !(entry->options & OPTION_USEC_TS))
+        look = keep(&now, fd, entry, parcels);
+    else
+        look = dump(sock, fd, entry, parcels);
+    if (look == TCP_LOOK_ERROR && info_get(sock, &info) && !is_alive(info.tcpi_state))
         look = TCP_LOOK_DEAD; /* a reset came in meanwhile */
     entry->generation = generation + 1;
-    *watch = now;
+    *watch = now.watch;
     if (look != TCP_LOOK_DUMPED)
         watch->inode = 0; /* never SAME as something that was not taken */
     return look;

@@ -1,12 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  *
  * tcp_states.c - connections in every state move from one host to another and go on,
- * byte for byte: both families, and an IPv4 client at an IPv6 listener.
+ * byte for byte: both families, and an IPv4 client at an IPv6 listener; with the image
+ * that a kernel of today gives, and with that of one which has no reading.
  *
  * The client is an ordinary one; the "application" is this program, which holds the
  * server's socket, takes its image, and goes on with the restored one. */
 #include "sockmig/ckpt/repair.h"
 #include "sockmig/ckpt/tcp.h"
+#include "sockmig/ckpt/tcp_read.h"
 #include "tests/scenario/netlab.h"
 
 #include <arpa/inet.h>
@@ -464,10 +466,13 @@ main(void)
     parcels_init(&again, MAX_BYTES);
     for (uint32_t i = 0; i < MAX_BYTES; i++)
         pattern[i] = (uint8_t)(i * 31 + i / 4096);
-    for (unsigned f = 0; f < 3; f++)
-        for (unsigned i = 0; i < sizeof rows / sizeof rows[0]; i++)
-            run_row(&rows[i], families[f], (uint16_t)(PORT + i));
-    printf("%s: %zu states, both families and mapped\n", failures ? "FAIL" : "PASS",
-        sizeof rows / sizeof rows[0]);
+    for (int repair = 0; repair < 2; repair++) {
+        tcp_read_allow(!repair);
+        for (unsigned f = 0; f < 3; f++)
+            for (unsigned i = 0; i < sizeof rows / sizeof rows[0]; i++)
+                run_row(&rows[i], families[f], (uint16_t)(PORT + i));
+    }
+    printf("%s: %zu states, both families and mapped, read and in repair mode\n",
+        failures ? "FAIL" : "PASS", sizeof rows / sizeof rows[0]);
     return failures ? 1 : 0;
 }

@@ -359,7 +359,7 @@ look_at_number(struct descriptors *d, int fd, const struct survey_row *row,
             DESCRIPTORS_MAX_NUMBER - 1);
         return -EOPNOTSUPP;
     }
-    if (row && look_by_survey(d, im, fd, row))
+    if (row && (look_by_survey(d, im, fd, row) || look_moved(d, im, fd, row, parcels)))
         return 0;
     l.full = row && d->before[fd].cloexec != row->cloexec;
     l.memo = &d->known[fd];

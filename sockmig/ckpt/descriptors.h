@@ -227,6 +227,12 @@ const struct survey_row *look_row(const struct descriptors *d, int i);
 bool look_by_survey(
     struct descriptors *d, struct image *im, int fd, const struct survey_row *row);
 
+/* look_moved - the same if all that changed is what moves in a connection; its queues
+ * into @parcels.  look_is_due - it is looked at again, whatever the survey says. */
+bool look_moved(struct descriptors *d, struct image *im, int fd,
+    const struct survey_row *row, struct parcels *parcels);
+bool look_is_due(const struct descriptors *d, int fd, bool socket);
+
 /* For the files that know one kind each; results as above. */
 void look_begin(struct look *l);                /* nothing is known of it */
 int look_option(int sock, int level, int name); /* of a socket; 0: it has none */

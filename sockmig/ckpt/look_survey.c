@@ -23,8 +23,8 @@ is_same(const struct survey_row *a, const struct survey_row *b)
     return memcmp(a, b, offsetof(struct survey_row, settled)) == 0;
 }
 
-static bool
-is_due(const struct descriptors *d, int fd, bool socket)
+bool
+look_is_due(const struct descriptors *d, int fd, bool socket)
 {
     unsigned round = socket ? SOCKET_ROUND : DESCRIPTORS_ROUND;
 
@@ -74,7 +74,7 @@ look_by_survey(
     uint64_t ino;
 
     if (!b->told || !(rests || is_same(&d->before[fd], row)) ||
-        is_due(d, fd, rests || row->tcp || row->watched) ||
+        look_is_due(d, fd, rests || row->tcp || row->watched) ||
         (b->kind == IMAGE_FD_FILE && d->renamed) ||
         (b->kind == IMAGE_FD_EPOLL && d->newcomers))
         return false;

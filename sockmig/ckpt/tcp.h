@@ -41,6 +41,12 @@ enum tcp_look { TCP_LOOK_SAME, TCP_LOOK_DUMPED, TCP_LOOK_DEAD, TCP_LOOK_ERROR };
 enum tcp_look tcp_dump(int sock, int fd, uint64_t inode, struct tcp_watch *watch,
     struct image_tcp *entry, struct parcels *parcels);
 
+/* tcp_dump_moved - the same of a connection that is known and moved, which the kernel
+ * has at @sock (struct survey_row) for a process that stands still.  False: tcp_dump()
+ * has to look at it; @watch and @entry are as they were. */
+bool tcp_dump_moved(uint64_t sock, int fd, struct tcp_watch *watch,
+    struct image_tcp *entry, struct parcels *parcels);
+
 /* tcp_look_ahead - what can be read of an established connection while the process
  * runs: addresses and options.  False: it is in another state.
  * tcp_watch_ahead - after that: it is to be dumped, its options are known. */

@@ -401,3 +401,22 @@ tcp_dump(int sock, int fd, uint64_t inode, struct tcp_watch *watch,
         watch->inode = 0; /* never SAME as something that was not taken */
     return look;
 }
+
+bool
+tcp_dump_moved(uint64_t sock, int fd, struct tcp_watch *watch, struct image_tcp *entry,
+    struct parcels *parcels)
+{
+    uint32_t looks = watch->looks + 1;
+    struct now now;
+
+    if (looks % REREAD_OPTIONS == 0 || entry->options & OPTION_USEC_TS ||
+        !tcp_read_at(sock, &now.reading, &now.bytes) || !is_alive(now.reading.state) ||
+        keep(&now, fd, entry, parcels) != TCP_LOOK_DUMPED)
+        return false;
+    now.watch = watch_of_reading(&now.reading);
+    now.watch.inode = watch->inode;
+    now.watch.looks = looks;
+    entry->generation++;
+    *watch = now.watch;
+    return true;
+}

@@ -50,10 +50,12 @@ map_all(void)
     return shared && bytes && reading >= 0;
 }
 
+/* Of descriptor @fd, or of what is at @sock if that is not 0. */
 static bool
-read_now(int sock, struct tcp_reading *out)
+read_now(uint64_t sock, int fd, struct tcp_reading *out)
 {
-    shared->fd = (uint32_t)sock;
+    shared->sock = sock;
+    shared->fd = (uint32_t)fd;
     for (unsigned i = 0; i < TRIES; i++) {
         if (program_run(reading) < 0)
             return false;
@@ -111,10 +113,11 @@ try_with(const uint8_t *in, const uint8_t *out)
 
     if (sock < 0)
         return "no connection for a trial";
+    shared->sock = 0;
     shared->fd = (uint32_t)sock;
     if (!locate(out))
         failed = "the memory of its pages is not found";
-    else if (!read_now(sock, &r))
+    else if (!read_now(0, sock, &r))
         failed = "a connection for a trial is not read";
     else if (r.inq != e.inq || r.outq != e.outq || r.rcv_nxt != e.rcv_nxt ||
              r.write_seq != e.write_seq || r.mss != e.mss ||
@@ -172,7 +175,16 @@ tcp_read_allow(bool allowed)
 bool
 tcp_read(int sock, struct tcp_reading *out, const uint8_t **to)
 {
-    if (forbidden || !tcp_read_load() || !read_now(sock, out))
+    if (forbidden || !tcp_read_load() || !read_now(0, sock, out))
+        return false;
+    *to = bytes;
+    return true;
+}
+
+bool
+tcp_read_at(uint64_t sock, struct tcp_reading *out, const uint8_t **to)
+{
+    if (forbidden || sock == 0 || !tcp_read_load() || !read_now(sock, -1, out))
         return false;
     *to = bytes;
     return true;

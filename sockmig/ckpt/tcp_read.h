@@ -32,4 +32,8 @@ bool tcp_read_load(void);
  * of (more than QUEUES_ROOM; memory of devices), or it moved in each of 5 tries. */
 bool tcp_read(int sock, struct tcp_reading *out, const uint8_t **bytes);
 
+/* tcp_read_at - of the one that the kernel has at @sock (struct survey_row): whoever
+ * has it open stands still. */
+bool tcp_read_at(uint64_t sock, struct tcp_reading *out, const uint8_t **bytes);
+
 #endif

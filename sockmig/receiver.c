@@ -5,6 +5,7 @@
 #include "lib/fd.h"
 #include "lib/log.h"
 #include "lib/loop.h"
+#include "sockmig/core/known.h"
 #include "sockmig/engine_notes.h"
 #include "sockmig/image_alloc.h"
 #include "sockmig/realtime.h"
@@ -25,13 +26,17 @@ struct receiver {
     bool seeded, ready;
     uint8_t *base; /* owned mapping: encoding of the last image */
     size_t base_size;
-    uint8_t *lines; /* owned mapping: image bytes as they come in */
+    uint8_t *lines;       /* owned mapping: image bytes as they come in */
+    struct known known;   /* pages as they came last */
+    uint8_t *known_pages; /* owned mapping: of those */
     uint8_t frame[WIRE_MAX_FRAME];
 
     struct slot *slot; /* being filled; owned; NULL: between two */
     struct wire_head head;
     struct mono began; /* when the head came */
     uint64_t lines_got, runs_got, pages_got, parcels_got, files_got; /* bytes */
+    size_t run;    /* of the next page that is coded, */
+    uint32_t page; /* and which of it */
 };
 
 /* Next stretch of the announced bytes: where to put it and how much is missing. */
@@ -60,6 +65,17 @@ stretch(struct receiver *r, uint64_t **got, uint64_t *total)
     return NULL;
 }
 
+/* They come in frames of their own. */
+static bool
+coded_pages_are_due(const struct receiver *r)
+{
+    const struct wire_head *h = &r->head;
+
+    return h->kind == WIRE_CHECKPOINT && r->lines_got == h->image_bytes &&
+           r->runs_got == h->runs * sizeof(struct page_run) &&
+           r->pages_got < h->page_bytes;
+}
+
 static bool
 take_bytes(struct receiver *r, const uint8_t *data, size_t size)
 {
@@ -70,8 +86,8 @@ take_bytes(struct receiver *r, const uint8_t *data, size_t size)
         size_t n;
 
         to = stretch(r, &got, &total);
-        if (!to)
-            return false; /* more than was announced */
+        if (!to || coded_pages_are_due(r))
+            return false; /* more than was announced, or other bytes */
         n = size < total - *got ? size : (size_t)(total - *got);
         memcpy(to, data, n);
         *got += n;
@@ -101,6 +117,46 @@ runs_are_right(const struct pages *p)
         offset += (uint64_t)run->count * IMAGE_PAGE;
     }
     return offset == p->size;
+}
+
+/* The runs have been found to announce as many pages as have room. */
+static struct known_page
+next_page(struct receiver *r)
+{
+    const struct pages *p = &r->slot->pages;
+    const struct page_run *run = &p->runs[r->run];
+
+    while (run->dropped || r->page == run->count) {
+        run = &p->runs[++r->run];
+        r->page = 0;
+    }
+    return (
+        struct known_page){ .address = run->address + (uint64_t)r->page++ * KNOWN_PAGE,
+        .process = run->process,
+        .kept = run->count <= KNOWN_RUN };
+}
+
+static const char *
+take_pages(struct receiver *r, const uint8_t *data, size_t size)
+{
+    struct pages *p = &r->slot->pages;
+
+    if (r->pages_got == 0 && !runs_are_right(p))
+        return "runs of pages do not match their bytes";
+    while (size > 0) {
+        size_t used;
+
+        if (r->pages_got == p->size)
+            return "more pages than were announced";
+        used = known_decode(
+            &r->known, next_page(r), data, size, p->data + r->pages_got);
+        if (used == 0)
+            return "a page is cut";
+        r->pages_got += KNOWN_PAGE;
+        data += used;
+        size -= used;
+    }
+    return NULL;
 }
 
 static bool
@@ -234,6 +290,8 @@ begin(struct receiver *r, enum wire_kind kind, struct reader *in)
     realtime_set(kind == WIRE_CHECKPOINT); /* the rest is no hurry */
     if (kind == WIRE_CHECKPOINT && r->base_size == 0)
         return "a checkpoint before the image";
+    if (h->anew)
+        known_forget(&r->known);
     r->slot = slot_take(r->conf.pool);
     if (h->runs > r->slot->pages.max_runs || h->page_bytes > r->slot->pages.max_size ||
         h->parcel_bytes > r->slot->parcels.max_size ||
@@ -244,6 +302,7 @@ begin(struct receiver *r, enum wire_kind kind, struct reader *in)
     r->slot->parcels.size = h->parcel_bytes;
     r->slot->files_size = h->file_bytes;
     r->lines_got = r->runs_got = r->pages_got = r->parcels_got = r->files_got = 0;
+    r->run = r->page = 0;
     return NULL;
 }
 
@@ -265,6 +324,10 @@ take_frame(struct receiver *r, const uint8_t *body, size_t size)
     case WIRE_BYTES:
         if (!r->slot || !take_bytes(r, body + 1, size - 1))
             why = "bytes that nobody announced";
+        break;
+    case WIRE_PAGES:
+        why = r->slot && coded_pages_are_due(r) ? take_pages(r, body + 1, size - 1)
+                                                : "pages that nobody announced";
         break;
     default:
         why = "unknown kind of frame";
@@ -308,9 +371,9 @@ receiver_main(void *arg)
 }
 
 static uint8_t *
-map_meta(void)
+map(size_t size)
 {
-    void *p = mmap(NULL, META_MAX, PROT_READ | PROT_WRITE,
+    void *p = mmap(NULL, size, PROT_READ | PROT_WRITE,
         MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 
     if (p == MAP_FAILED)
@@ -326,8 +389,10 @@ receiver_new(const struct receiver_conf *conf)
     if (!r)
         log_fatal("receiver: out of memory");
     r->conf = *conf;
-    r->base = map_meta();
-    r->lines = map_meta();
+    r->base = map(META_MAX);
+    r->lines = map(META_MAX);
+    r->known_pages = map((size_t)KNOWN_PLACES * KNOWN_PAGE);
+    known_init(&r->known, r->known_pages);
     uplink_init(&r->up, conf->fd, &conf->pair);
     if (conf->files)
         filestore_follow(conf->files, &r->up);
@@ -348,5 +413,6 @@ receiver_stop(struct receiver *r)
     fd_close(r->conf.fd);
     munmap(r->base, META_MAX);
     munmap(r->lines, META_MAX);
+    munmap(r->known_pages, (size_t)KNOWN_PLACES * KNOWN_PAGE);
     free(r);
 }

@@ -6,6 +6,8 @@
 #include "lib/log.h"
 #include "lib/loop.h"
 #include "sockmig/core/commit.h"
+#include "sockmig/core/known.h"
+#include "sockmig/queues_kept.h"
 #include "sockmig/realtime.h"
 
 #include <errno.h>
@@ -21,17 +23,7 @@
 #define CHUNK (256u << 10) /* bytes of a checkpoint in one frame */
 #define OUT_MAX (2u << 20) /* sealed bytes written in one go */
 
-struct kept {      /* the queue of a descriptor, for standbys that join later */
-    uint8_t *data; /* owned */
-    uint32_t size, cap;
-};
-
 #define MEASURE_MS 1
-
-struct kept_process {
-    uint32_t number;     /* family_member.number */
-    struct kept *queues; /* owned; IMAGE_MAX_NUMBER of them, by descriptor */
-};
 
 struct shipper {
     struct queue *queue;
@@ -40,8 +32,9 @@ struct shipper {
     uint8_t *last, *lines;     /* owned mappings: encoding of the last image, diff */
     size_t last_size;
     struct mono last_taken;
-    struct kept_process kept[FAMILY_MAX];
-    uint32_t nkept;
+    struct queues_kept kept;
+    struct known known; /* pages as everybody has them, who listened since then: */
+    bool anew;          /* false once the next checkpoint said that it begins anew */
     uint8_t body[1 + CHUNK];
     uint8_t out[OUT_MAX];
     size_t out_size;
@@ -129,6 +122,40 @@ put_data(struct shipper *s, const void *data, size_t size)
     }
 }
 
+static struct known_page
+page_of(const struct page_run *run, uint32_t i)
+{
+    return (struct known_page){ .address = run->address + (uint64_t)i * KNOWN_PAGE,
+        .process = run->process,
+        .kept = run->count <= KNOWN_RUN };
+}
+
+/* Whole pages in each frame.  Bytes that they took. */
+static size_t
+put_pages(struct shipper *s, const struct pages *pages)
+{
+    size_t at = 1, sum = 0;
+
+    s->body[0] = WIRE_PAGES;
+    for (size_t i = 0; i < pages->nruns; i++) {
+        const struct page_run *run = &pages->runs[i];
+        const uint8_t *page = pages->data + run->offset;
+
+        for (uint32_t k = 0; k < run->count && !run->dropped; k++) {
+            at += known_code(&s->known, page_of(run, k), page + (size_t)k * KNOWN_PAGE,
+                s->body + at);
+            if (sizeof s->body - at >= KNOWN_CODED)
+                continue;
+            put_frame(s, at);
+            sum += at;
+            at = 1;
+        }
+    }
+    if (at > 1)
+        put_frame(s, at);
+    return sum + at;
+}
+
 static uint32_t
 everybody(const struct shipper *s)
 {
@@ -138,62 +165,6 @@ everybody(const struct shipper *s)
         if (s->fds[i] >= 0)
             mask |= 1u << i;
     return mask;
-}
-
-static void
-keep(struct kept *k, const uint8_t *data, uint32_t size)
-{
-    if (size > k->cap) {
-        k->data = realloc(k->data, size);
-        if (!k->data)
-            log_fatal("shipper: out of memory");
-        k->cap = size;
-    }
-    if (size > 0) /* empty from the start: there is no memory yet */
-        memcpy(k->data, data, size);
-    k->size = size;
-}
-
-static struct kept *
-queues_of(struct shipper *s, uint32_t process)
-{
-    struct kept_process *k = s->kept;
-
-    for (uint32_t i = 0; i < s->nkept; i++)
-        if (k[i].number == process)
-            return k[i].queues;
-    k = &k[s->nkept++];
-    k->number = process;
-    k->queues = calloc(IMAGE_MAX_NUMBER, sizeof *k->queues);
-    if (!k->queues)
-        log_fatal("shipper: out of memory");
-    return k->queues;
-}
-
-static void
-forget_process(struct shipper *s, uint32_t i)
-{
-    for (size_t fd = 0; fd < IMAGE_MAX_NUMBER; fd++)
-        free(s->kept[i].queues[fd].data);
-    free(s->kept[i].queues);
-    s->kept[i] = s->kept[--s->nkept];
-}
-
-/* Those of processes that have ended go; so there are never more than in a family. */
-static void
-keep_parcels(struct shipper *s, const struct slot *slot)
-{
-    const struct parcels *parcels = &slot->parcels;
-
-    for (uint32_t i = s->nkept; i-- > 0;)
-        if (family_place(&slot->family, s->kept[i].number) < 0)
-            forget_process(s, i);
-    for (size_t at = 0; at < parcels->size;) {
-        const struct parcel *p = (const struct parcel *)(parcels->data + at);
-
-        keep(&queues_of(s, p->process)[p->fd], (const uint8_t *)(p + 1), p->size);
-        at += sizeof *p + (((size_t)p->size + 15) & ~(size_t)15);
-    }
 }
 
 /* The encoding is the last one now; the slot gets the room of the one before. */
@@ -231,17 +202,20 @@ ship_checkpoint(struct shipper *s, struct slot *slot)
         .age_us = age_of(slot->taken),
         .policy = slot->policy,
         .mark_in = slot->mark.in,
-        .mark_out = slot->mark.out };
-    uint64_t runs_size = slot->pages.nruns * sizeof *slot->pages.runs;
+        .mark_out = slot->mark.out,
+        .anew = s->anew };
+    uint64_t runs_size = slot->pages.nruns * sizeof *slot->pages.runs, page_bytes;
 
-    keep_parcels(s, slot);
+    queues_keep(&s->kept, slot);
     take_meta(s, slot);
     s->last_taken = slot->taken;
     s->to = everybody(s);
-    atomic_store(&s->last_bytes,
-        lines + runs_size + slot->pages.size + slot->parcels.size + slot->files_size);
+    atomic_store(&s->last_bytes, 0);
     if (!s->to)
         return;
+    if (s->anew)
+        known_forget(&s->known);
+    s->anew = false;
     put_head(s, &head);
 #ifdef BSC_FAULT_POINTS
     write_out(s);
@@ -249,9 +223,11 @@ ship_checkpoint(struct shipper *s, struct slot *slot)
 #endif
     put_data(s, s->lines, lines);
     put_data(s, slot->pages.runs, runs_size);
-    put_data(s, slot->pages.data, slot->pages.size);
+    page_bytes = put_pages(s, &slot->pages);
     put_data(s, slot->parcels.data, slot->parcels.size);
     put_data(s, slot->files, slot->files_size);
+    atomic_store(&s->last_bytes,
+        lines + runs_size + page_bytes + slot->parcels.size + slot->files_size);
     write_out(s);
     measure(s);
     FAULT_POINT("checkpoint-sent");
@@ -279,34 +255,10 @@ ship_base(struct shipper *s, const struct slot *slot)
     realtime_set(true);
 }
 
-static uint64_t
-kept_bytes(const struct shipper *s)
-{
-    uint64_t bytes = 0;
-
-    for (uint32_t k = 0; k < s->nkept; k++)
-        for (uint32_t i = 0; i < IMAGE_MAX_NUMBER; i++)
-            if (s->kept[k].queues[i].size)
-                bytes += sizeof(struct parcel) +
-                         ((s->kept[k].queues[i].size + 15ull) & ~15ull);
-    return bytes;
-}
-
 static void
-put_kept(struct shipper *s, const struct kept_process *k)
+put_queue(void *arg, const void *data, size_t size)
 {
-    static const uint8_t zeroes[16];
-
-    for (int i = 0; i < (int)IMAGE_MAX_NUMBER; i++) {
-        const struct kept *q = &k->queues[i];
-        struct parcel p = { .fd = i, .size = q->size, .process = k->number };
-
-        if (!q->size)
-            continue;
-        put_data(s, &p, sizeof p);
-        put_data(s, q->data, q->size);
-        put_data(s, zeroes, -(size_t)q->size & 15);
-    }
+    put_data(arg, data, size);
 }
 
 static void
@@ -317,14 +269,14 @@ ship_join(struct shipper *s, unsigned node, int fd)
     };
 
     drop(s, node);
+    s->anew = true;
     s->fds[node] = fd;
     s->to = 1u << node;
     s->seeding |= s->to;
-    head.parcel_bytes = kept_bytes(s);
+    head.parcel_bytes = queues_bytes(&s->kept);
     put_head(s, &head);
     put_data(s, s->last, s->last_size);
-    for (uint32_t i = 0; i < s->nkept; i++)
-        put_kept(s, &s->kept[i]);
+    queues_each(&s->kept, put_queue, s);
     write_out(s);
 }
 
@@ -348,11 +300,11 @@ reset(struct shipper *s, struct stream_group *group)
     s->group = *group;
     s->group.next = next;
     free(group);
+    s->anew = true;
     s->last_size = 0;
     for (unsigned i = 0; i < COMMIT_MAX_NODES; i++)
         drop(s, i);
-    while (s->nkept > 0)
-        forget_process(s, s->nkept - 1);
+    queues_forget(&s->kept);
 }
 
 static void
@@ -405,9 +357,9 @@ shipper_main(void *arg)
 }
 
 static uint8_t *
-map_meta(void)
+map(size_t size)
 {
-    void *p = mmap(NULL, SLOT_META, PROT_READ | PROT_WRITE,
+    void *p = mmap(NULL, size, PROT_READ | PROT_WRITE,
         MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
 
     if (p == MAP_FAILED)
@@ -426,8 +378,10 @@ shipper_new(void)
     s->queue = queue_new();
     s->group.next = 1;
     atomic_store(&s->next_frame, 1);
-    s->last = map_meta();
-    s->lines = map_meta();
+    s->last = map(SLOT_META);
+    s->lines = map(SLOT_META);
+    known_init(&s->known, map((size_t)KNOWN_PLACES * KNOWN_PAGE));
+    s->anew = true;
     for (unsigned i = 0; i < COMMIT_MAX_NODES; i++)
         s->fds[i] = -1;
     if (pthread_create(&thread, NULL, shipper_main, s) != 0)

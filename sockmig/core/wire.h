@@ -26,7 +26,7 @@
 #define WIRE_FRAME_HEAD 12
 #define WIRE_MAX_FRAME (1u << 20) /* sealed bytes */
 #define WIRE_MAX_META (64u << 20)
-#define WIRE_VERSION 5u
+#define WIRE_VERSION 6u
 #define WIRE_UP_MAX 32768u /* bytes of a frame from a standby, sealed */
 #define WIRE_UP_BODY (WIRE_UP_MAX - 64u)
 #define WIRE_MAX_HAVE (1u << 30) /* of all WIRE_HAVE together */
@@ -41,6 +41,7 @@ enum wire_kind {
     WIRE_CHECKPOINT, /* number, sizes of image lines, runs, bytes, parcels; they follow
                       */
     WIRE_BYTES,      /* the next part of what was announced */
+    WIRE_PAGES,      /* of a checkpoint: its next pages, coded (core/known.h) */
     WIRE_ACK,        /* checkpoint number whole, number applied */
     WIRE_HAVE,       /* what is in the standby's state folders: u8 1 if it is the last
                         part, the next part of it (core/files.h) */
@@ -55,7 +56,7 @@ struct wire_hello {
 
 /* Head of an image, of base pages or of a checkpoint: how much follows in WIRE_BYTES,
  * in this order: image bytes (whole or lines), runs, page bytes, parcels, operations on
- * files. */
+ * files.  A checkpoint's page bytes follow in WIRE_PAGES, whole pages in each. */
 struct wire_head {
     enum wire_kind kind;
     uint64_t number;
@@ -63,6 +64,7 @@ struct wire_head {
     uint64_t mark_in, mark_out; /* see mark.h; of what image and pages are of */
     uint64_t age_us;            /* since it was taken, when it was sent */
     unsigned policy;            /* by which output was held; enum conf_policy */
+    bool anew; /* pages of earlier checkpoints are forgotten first (core/known.h) */
 };
 
 struct wire_ack {

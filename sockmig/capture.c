@@ -91,8 +91,8 @@ is_log_short(const struct engine *e)
     return capture_logs(e) && mcast_room(e->capture.mcast) < e->capture.log_bytes / 2;
 }
 
-void
-capture_let_out(struct engine *e)
+static void
+let_out(struct engine *e)
 {
     struct capture *c = &e->capture;
     struct held_stable stable = settled(e);
@@ -172,13 +172,19 @@ follow_policy(struct engine *e)
 }
 
 void
+capture_pass(struct engine *e)
+{
+    let_out(e);
+    deliver(e, hands_over(e) ? HELD_FREE : rule(e, PACKET_IN));
+}
+
+void
 capture_go(struct engine *e)
 {
     follow_policy(e);
     if (serves(e))
         capture_hear(e);
-    capture_let_out(e);
-    deliver(e, hands_over(e) ? HELD_FREE : rule(e, PACKET_IN));
+    capture_pass(e);
     if (!capture_logs(e))
         return;
     mcast_flush(e->capture.mcast);

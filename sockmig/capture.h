@@ -86,7 +86,7 @@ void capture_look(struct engine *e);
  * comes before the replay has ended is judged by what the replay has found. */
 void capture_deafen(struct engine *e);
 
-/* capture_go - let go and deliver what may go now. */
+/* capture_go - let go and deliver what may go now, and send what was logged. */
 void capture_go(struct engine *e);
 
 /* capture_hand_over - the fence is shut and the service's last image taken: what it let

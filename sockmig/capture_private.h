@@ -16,8 +16,8 @@ bool capture_append(
 /* capture_is_complete - as many packets wait to be let out as can be expected. */
 bool capture_is_complete(const struct engine *e);
 
-/* capture_let_out - what may leave; a checkpoint is asked for the others. */
-void capture_let_out(struct engine *e);
+/* capture_pass - what may go, both ways; a checkpoint is asked for the others. */
+void capture_pass(struct engine *e);
 
 void capture_read_in(struct engine *e); /* all that is in the ingress queue */
 

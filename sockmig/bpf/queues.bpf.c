@@ -268,7 +268,7 @@ copy_piece(struct walk *w)
 
     if (n > QUEUES_PIECE)
         n = QUEUES_PIECE;
-    if (!bytes || to > QUEUES_ROOM ||
+    if (!bytes || to > QUEUES_ROOM || n > QUEUES_ROOM - to ||
         bpf_probe_read_kernel(&bytes->of[to], n, (const void *)w->from) < 0) {
         w->broken = 1;
         return;
@@ -410,13 +410,12 @@ read_connection(void *unused)
     struct walk *w = bpf_map_lookup_elem(&queues_walk, &zero);
     const struct sock *sk;
     struct tcp_reading *r;
-    int whole;
 
     (void)unused;
     if (!shared || !w)
         return 0;
     r = &shared->reading;
-    r->whole = 0;
+    r->found = QUEUES_STRANGE;
     sk = socket_of(shared);
     if (!sk || !is_tcp(sk))
         return 0;
@@ -424,10 +423,14 @@ read_connection(void *unused)
     w->memory = shared->memory;
     w->page_size = shared->page_size;
     read_counters(r, sk);
-    if (!has_stayed(r, sk))
+    if (!has_stayed(r, sk)) {
+        r->found = QUEUES_MOVED;
         return 0;
-    whole = read_inq(w, sk, r) && read_outq(w, sk, r);
-    r->whole = whole && has_stayed(r, sk);
+    }
+    if (read_inq(w, sk, r) && read_outq(w, sk, r))
+        r->found = QUEUES_WHOLE;
+    if (!has_stayed(r, sk))
+        r->found = QUEUES_MOVED;
     return 0;
 }
 

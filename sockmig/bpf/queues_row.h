@@ -12,6 +12,12 @@
 
 #define QUEUES_PATTERN 64 /* bytes that tell where the memory of a page is */
 
+enum queues_found {
+    QUEUES_MOVED,  /* something moved meanwhile: to be read again */
+    QUEUES_WHOLE,  /* all is of one instant, queues included */
+    QUEUES_STRANGE /* no connection, or its queues are made of what is not read here */
+};
+
 /* Names, units and sequence numbers as struct tcp_sock of the kernel has them. */
 struct tcp_reading {
     __u64 bytes_acked, bytes_received;
@@ -22,7 +28,7 @@ struct tcp_reading {
     __u32 mss;       /* the largest that the peer takes, as it announced */
     __u32 timestamp; /* ms; what a segment sent at .read_ns would have had */
     __u32 inq, outq; /* bytes unread, and unacknowledged; without a FIN */
-    __u32 whole;     /* 1: all of this is of one instant, queues included */
+    __u32 found;     /* enum queues_found */
 };
 
 struct queues_shared {

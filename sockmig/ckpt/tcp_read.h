@@ -29,7 +29,7 @@ bool tcp_read_load(void);
  *         process included.
  *
  * False: it cannot be read so, by this kernel, or because of what its queues are made
- * of (more than QUEUES_ROOM; memory of devices), or it moved in each of 5 tries. */
+ * of (more than QUEUES_ROOM; memory of devices), or it moved in each of 100 tries. */
 bool tcp_read(int sock, struct tcp_reading *out, const uint8_t **bytes);
 
 /* tcp_read_at - of the one that the kernel has at @sock (struct survey_row): whoever

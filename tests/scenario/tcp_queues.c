@@ -211,6 +211,53 @@ lose(int ns)
     return netlab_run(ns, "iptables -w %s && ip6tables -w %s", rule, rule);
 }
 
+static bool
+is_long_stream(const uint8_t *bytes, uint64_t from, uint32_t size)
+{
+    for (uint32_t at = 0; at < size; at += PERIOD)
+        if (!is_stream(bytes + at, from + at, size - at < PERIOD ? size - at : PERIOD))
+            return false;
+    return true;
+}
+
+/* More than a reading has room for: it is left to repair mode, whole. */
+static const char *
+overflow(void)
+{
+    struct tcp_watch watch = { 0 };
+    struct image_tcp im = { 0 };
+    struct stream down = { 0 };
+    struct tcp_reading r;
+    struct parcels parcels;
+    const uint8_t *bytes;
+    int client = -1, server = -1, queued = 0;
+    const char *wrong = NULL;
+
+    if (!connected(AF_INET, &client, &server) ||
+        parcels_init(&parcels, 8 * QUEUES_ROOM) < 0)
+        return "no connection";
+    repair_set(client, SOL_SOCKET, SO_RCVBUF, 65536);
+    repair_set(server, SOL_SOCKET, SO_SNDBUFFORCE, 4 * QUEUES_ROOM);
+    put(server, &down, QUEUES_ROOM);
+    sleep(1); /* the client's window is shut */
+    while (queued <= (int)(QUEUES_ROOM + QUEUES_PIECE) && !wrong &&
+           ioctl(server, SIOCOUTQ, &queued) == 0) {
+        if (queued > (int)QUEUES_ROOM && tcp_read(server, &r, &bytes))
+            wrong = "more was read than there is room for";
+        put(server, &down, 1000);
+    }
+    if (!wrong && tcp_dump(server, 9, 4711, &watch, &im, &parcels) != TCP_LOOK_DUMPED)
+        wrong = "no image";
+    else if (!wrong && (im.outq <= QUEUES_ROOM ||
+                           !is_long_stream(parcels.data + sizeof(struct parcel),
+                               down.in - im.outq, im.outq)))
+        wrong = "the image is not of all";
+    parcels_fini(&parcels);
+    close(client);
+    close(server);
+    return wrong;
+}
+
 static int
 judge(const char *claim, const char *wrong)
 {
@@ -234,6 +281,7 @@ main(int argc, char **argv)
     }
     netlab_plug(&lab, "primary");
     failures += judge("paced", pace());
+    failures += judge("more than there is room for", overflow());
     printf("seed %u\n", seed);
     for (int lossy = 0; lossy < 2; lossy++) {
         if (lossy)

@@ -304,47 +304,19 @@ step(__u32 i, void *unused)
 /* ---- a connection */
 
 static __always_inline void
-read_counters(struct tcp_reading *r, const struct sock *sk)
+read_rest(struct tcp_reading *r, const struct sock *sk)
 {
     const struct tcp_sock *tp = as(tcp_sock, sk);
 
-    r->state = sk->__sk_common.skc_state;
-    r->segs_in = tp->segs_in;
-    r->segs_out = tp->segs_out;
-    r->snd_una = tp->snd_una;
-    r->snd_nxt = tp->snd_nxt;
-    r->write_seq = tp->write_seq;
-    r->rcv_nxt = tp->rcv_nxt;
-    r->copied_seq = tp->copied_seq;
     r->bytes_acked = tp->bytes_acked;
     r->bytes_received = tp->bytes_received;
     r->snd_wl1 = tp->snd_wl1;
-    r->snd_wnd = tp->snd_wnd;
     r->max_window = tp->max_window;
-    r->rcv_wnd = tp->rcv_wnd;
-    r->rcv_wup = tp->rcv_wup;
     r->sndbuf = (__u32)sk->sk_sndbuf;
     r->rcvbuf = (__u32)sk->sk_rcvbuf;
     r->mss = tp->rx_opt.mss_clamp;
     r->read_ns = bpf_ktime_get_ns();
     r->timestamp = (__u32)(r->read_ns / 1000000) + tp->tsoffset;
-}
-
-static __always_inline int
-has_stayed(const struct tcp_reading *r, const struct sock *sk)
-{
-    const struct tcp_sock *tp = as(tcp_sock, sk);
-    int alone;
-
-    barrier();
-    alone = is_let_alone(sk);
-    barrier(); /* whoever was done by now has left what is read again */
-    return alone && r->state == sk->__sk_common.skc_state &&
-           r->segs_in == tp->segs_in && r->segs_out == tp->segs_out &&
-           r->snd_una == tp->snd_una && r->snd_nxt == tp->snd_nxt &&
-           r->write_seq == tp->write_seq && r->rcv_nxt == tp->rcv_nxt &&
-           r->copied_seq == tp->copied_seq && r->snd_wnd == tp->snd_wnd &&
-           r->rcv_wnd == tp->rcv_wnd && r->rcv_wup == tp->rcv_wup;
 }
 
 /* The FIN of the other side is read with the last byte, ours acknowledged alone. */
@@ -364,10 +336,10 @@ static __always_inline int
 read_inq(struct walk *w, const struct sock *sk, struct tcp_reading *r)
 {
     w->list = (__u64)sk + bpf_core_field_offset(struct sock, sk_receive_queue);
-    w->seq = r->copied_seq;
-    w->end = r->rcv_nxt;
-    w->left = r->rcv_nxt - r->copied_seq;
-    w->fin = fin_received(r->state) && w->left > 0;
+    w->seq = r->tcp.copied_seq;
+    w->end = r->tcp.rcv_nxt;
+    w->left = r->tcp.rcv_nxt - r->tcp.copied_seq;
+    w->fin = fin_received(r->tcp.state) && w->left > 0;
     w->left -= w->fin;
     r->inq = w->left;
     if (w->left == 0)
@@ -384,10 +356,10 @@ read_outq(struct walk *w, const struct sock *sk, struct tcp_reading *r)
 
     w->list = (__u64)sk + bpf_core_field_offset(struct sock, sk_write_queue);
     w->part = w->len = w->skip = 0;
-    w->seq = r->snd_una;
-    w->end = r->write_seq;
-    w->left = r->write_seq - r->snd_una;
-    w->fin = fin_waits(r->state) && w->left > 0;
+    w->seq = r->tcp.snd_una;
+    w->end = r->tcp.write_seq;
+    w->left = r->tcp.write_seq - r->tcp.snd_una;
+    w->fin = fin_waits(r->tcp.state) && w->left > 0;
     w->left -= w->fin;
     r->outq = w->left;
     if (w->left == 0)
@@ -422,14 +394,15 @@ read_connection(void *unused)
     __builtin_memset(w, 0, sizeof *w);
     w->memory = shared->memory;
     w->page_size = shared->page_size;
-    read_counters(r, sk);
-    if (!has_stayed(r, sk)) {
+    counters_read(&r->tcp, sk);
+    read_rest(r, sk);
+    if (!counters_stayed(&r->tcp, sk)) {
         r->found = QUEUES_MOVED;
         return 0;
     }
     if (read_inq(w, sk, r) && read_outq(w, sk, r))
         r->found = QUEUES_WHOLE;
-    if (!has_stayed(r, sk))
+    if (!counters_stayed(&r->tcp, sk))
         r->found = QUEUES_MOVED;
     return 0;
 }

@@ -4,6 +4,8 @@
 #ifndef BSC_QUEUES_ROW_H
 #define BSC_QUEUES_ROW_H
 
+#include "sockmig/bpf/tcp_counters.h"
+
 #include <linux/types.h>
 
 /* Bytes that both queues of a connection may have together. */
@@ -18,13 +20,11 @@ enum queues_found {
     QUEUES_STRANGE /* no connection, or its queues are made of what is not read here */
 };
 
-/* Names, units and sequence numbers as struct tcp_sock of the kernel has them. */
 struct tcp_reading {
     __u64 bytes_acked, bytes_received;
     __u64 read_ns; /* CLOCK_MONOTONIC */
-    __u32 state;   /* tcp_states.h */
-    __u32 segs_in, segs_out, snd_una, snd_nxt, write_seq, rcv_nxt, copied_seq;
-    __u32 snd_wl1, snd_wnd, max_window, rcv_wnd, rcv_wup, sndbuf, rcvbuf;
+    struct tcp_counters tcp;
+    __u32 snd_wl1, max_window, sndbuf, rcvbuf;
     __u32 mss;       /* the largest that the peer takes, as it announced */
     __u32 timestamp; /* ms; what a segment sent at .read_ns would have had */
     __u32 inq, outq; /* bytes unread, and unacknowledged; without a FIN */

@@ -57,45 +57,19 @@ struct { /* room for those that were asked for last */
     __type(value, struct rests);
 } survey_rests SEC(".maps");
 
-static __always_inline int
-has_stayed(const struct survey_row *r, const struct sock *sk)
-{
-    const struct tcp_sock *tp = as(tcp_sock, sk);
-
-    return r->tcp == sk->__sk_common.skc_state && r->segs_in == tp->segs_in &&
-           r->segs_out == tp->segs_out && r->snd_una == tp->snd_una &&
-           r->snd_nxt == tp->snd_nxt && r->write_seq == tp->write_seq &&
-           r->rcv_nxt == tp->rcv_nxt && r->copied_seq == tp->copied_seq &&
-           r->snd_wnd == tp->snd_wnd && r->rcv_wnd == tp->rcv_wnd &&
-           r->rcv_wup == tp->rcv_wup;
-}
-
 static __always_inline void
 look_at_tcp(struct survey_row *r, const struct sock *sk)
 {
     const struct tcp_sock *tp = as(tcp_sock, sk);
 
     r->sock = (__u64)sk;
-    r->tcp = sk->__sk_common.skc_state;
     r->sndbuf = (__u32)sk->sk_sndbuf;
     r->rcvbuf = (__u32)sk->sk_rcvbuf;
-    if (r->tcp == LISTEN)
-        r->backlog = sk->sk_max_ack_backlog;
     r->received = tp->bytes_received;
-    r->segs_in = tp->segs_in;
-    r->segs_out = tp->segs_out;
-    r->snd_una = tp->snd_una;
-    r->snd_nxt = tp->snd_nxt;
-    r->write_seq = tp->write_seq;
-    r->rcv_nxt = tp->rcv_nxt;
-    r->copied_seq = tp->copied_seq;
-    r->snd_wnd = tp->snd_wnd;
-    r->rcv_wnd = tp->rcv_wnd;
-    r->rcv_wup = tp->rcv_wup;
-    barrier();
-    r->settled = is_let_alone(sk);
-    barrier(); /* whoever was done by now has left what is read again */
-    r->settled &= has_stayed(r, sk);
+    counters_read(&r->tcp, sk);
+    if (r->tcp.state == LISTEN)
+        r->backlog = sk->sk_max_ack_backlog;
+    r->settled = counters_stayed(&r->tcp, sk);
 }
 
 static __always_inline __u64

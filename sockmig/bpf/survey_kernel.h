@@ -6,6 +6,7 @@
 #define BSC_SURVEY_KERNEL_H
 
 #include "sockmig/bpf/iter_task.h"
+#include "sockmig/bpf/tcp_counters.h"
 
 #include <linux/bpf.h>
 
@@ -206,6 +207,43 @@ is_tcp(const struct sock *sk)
 {
     return sk->sk_type == STREAM && sk->sk_protocol == TCP &&
            (sk->__sk_common.skc_family == INET || sk->__sk_common.skc_family == INET6);
+}
+
+static __always_inline void
+counters_read(struct tcp_counters *c, const struct sock *sk)
+{
+    const struct tcp_sock *tp = as(tcp_sock, sk);
+
+    c->state = sk->__sk_common.skc_state;
+    c->segs_in = tp->segs_in;
+    c->segs_out = tp->segs_out;
+    c->snd_una = tp->snd_una;
+    c->snd_nxt = tp->snd_nxt;
+    c->write_seq = tp->write_seq;
+    c->rcv_nxt = tp->rcv_nxt;
+    c->copied_seq = tp->copied_seq;
+    c->snd_wnd = tp->snd_wnd;
+    c->rcv_wnd = tp->rcv_wnd;
+    c->rcv_wup = tp->rcv_wup;
+}
+
+/* Nobody processes a segment, and since they were read nobody did: whoever was done by
+ * the time of the look has left what is read again. */
+static __always_inline int
+counters_stayed(const struct tcp_counters *c, const struct sock *sk)
+{
+    const struct tcp_sock *tp = as(tcp_sock, sk);
+    int alone;
+
+    barrier();
+    alone = is_let_alone(sk);
+    barrier();
+    return alone && c->state == sk->__sk_common.skc_state &&
+           c->segs_in == tp->segs_in && c->segs_out == tp->segs_out &&
+           c->snd_una == tp->snd_una && c->snd_nxt == tp->snd_nxt &&
+           c->write_seq == tp->write_seq && c->rcv_nxt == tp->rcv_nxt &&
+           c->copied_seq == tp->copied_seq && c->snd_wnd == tp->snd_wnd &&
+           c->rcv_wnd == tp->rcv_wnd && c->rcv_wup == tp->rcv_wup;
 }
 
 static __always_inline __u64

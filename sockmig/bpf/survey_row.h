@@ -5,6 +5,8 @@
 #ifndef BSC_SURVEY_ROW_H
 #define BSC_SURVEY_ROW_H
 
+#include "sockmig/bpf/tcp_counters.h"
+
 #include <linux/types.h>
 
 #define SURVEY_ROWS 16385 /* all that an image can hold, and one too many */
@@ -17,9 +19,8 @@ struct survey_row {
     __u64 received; /* TCP: bytes since it began */
     __u64 watched;  /* epoll set: of what it watches, not 0; 0: no set */
     __u32 fd, mode, nlink, flags, cloexec;
-    __u32 tcp; /* 0: no TCP socket; else its state (tcp_states.h) */
-    __u32 segs_in, segs_out, snd_una, snd_nxt, write_seq, rcv_nxt, copied_seq;
-    __u32 snd_wnd, rcv_wnd, rcv_wup, sndbuf, rcvbuf, backlog;
+    struct tcp_counters tcp; /* .state 0: no TCP socket */
+    __u32 sndbuf, rcvbuf, backlog;
     /* The last member: is_same() compares what is before it. */
     __u32 settled; /* TCP: no segment was being processed when it was read */
 };

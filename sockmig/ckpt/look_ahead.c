@@ -80,7 +80,7 @@ descriptors_ahead(struct descriptors *d)
             .dir_fd = d->dir_fd,
             .memo = &d->known[numbers[i]] };
 
-        if (surveyed && !d->survey.rows[i].tcp)
+        if (surveyed && !d->survey.rows[i].tcp.state)
             continue;
         l.dup = (int)syscall(SYS_pidfd_getfd, d->pidfd, numbers[i], 0);
         d->top = numbers[i] < d->top ? d->top : numbers[i] + 1;

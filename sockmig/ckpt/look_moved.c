@@ -20,8 +20,9 @@ may_have_moved(const struct descriptors *d, int fd, const struct survey_row *row
 {
     const struct descriptor_brief *b = &d->briefs[fd];
 
-    return b->told && b->kind == IMAGE_FD_TCP && row->tcp && row != &d->before[fd] &&
-           is_same_socket(&d->before[fd], row) && !look_is_due(d, fd, true) &&
+    return b->told && b->kind == IMAGE_FD_TCP && row->tcp.state &&
+           row != &d->before[fd] && is_same_socket(&d->before[fd], row) &&
+           !look_is_due(d, fd, true) &&
            !(d->strangers && places_find(d, row->ino, -1) >= 0);
 }
 

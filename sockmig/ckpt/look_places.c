@@ -85,12 +85,12 @@ is_told(const struct descriptor *m, const struct survey_row *row)
         return false;
     switch (m->image.kind) {
     case IMAGE_FD_TCP:
-        return row->tcp != 0 && tcp_is_known(&m->watch, row->ino);
+        return row->tcp.state != 0 && tcp_is_known(&m->watch, row->ino);
     case IMAGE_FD_TCP_LISTEN:
     case IMAGE_FD_TCP_BOUND:
     case IMAGE_FD_TCP_FRESH:
     case IMAGE_FD_TCP_DEAD:
-        return row->tcp != 0;
+        return row->tcp.state != 0;
     case IMAGE_FD_EPOLL:
         return row->watched != 0 && m->items;
     case IMAGE_FD_FILE:

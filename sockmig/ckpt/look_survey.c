@@ -74,7 +74,7 @@ look_by_survey(
     uint64_t ino;
 
     if (!b->told || !(rests || is_same(&d->before[fd], row)) ||
-        look_is_due(d, fd, rests || row->tcp || row->watched) ||
+        look_is_due(d, fd, rests || row->tcp.state || row->watched) ||
         (b->kind == IMAGE_FD_FILE && d->renamed) ||
         (b->kind == IMAGE_FD_EPOLL && d->newcomers))
         return false;
@@ -84,7 +84,7 @@ look_by_survey(
         return false;
     if (!take_over(d, im, fd))
         return false;
-    if (!rests && row->tcp) /* perhaps its row was settled only now */
+    if (!rests && row->tcp.state) /* perhaps its row was settled only now */
         d->rests[fd] = survey_rest(row);
     places_set(d, im->nfds, fd, ino, b->kind);
     places_chain(d, im->nfds++);

@@ -141,14 +141,16 @@ survey_read(struct survey *s, const struct survey_rest *rests, uint32_t n)
 struct survey_rest
 survey_rest(const struct survey_row *row)
 {
-    if (row->tcp != ESTABLISHED || !row->settled || row->rcv_nxt != row->copied_seq ||
-        row->snd_una != row->write_seq || row->snd_nxt != row->write_seq)
+    if (row->tcp.state != ESTABLISHED || !row->settled ||
+        row->tcp.rcv_nxt != row->tcp.copied_seq ||
+        row->tcp.snd_una != row->tcp.write_seq ||
+        row->tcp.snd_nxt != row->tcp.write_seq)
         return (struct survey_rest){ 0 };
     return (struct survey_rest){ .file = row->file,
         .sock = row->sock,
-        .segs_in = row->segs_in,
-        .segs_out = row->segs_out,
-        .write_seq = row->write_seq,
+        .segs_in = row->tcp.segs_in,
+        .segs_out = row->tcp.segs_out,
+        .write_seq = row->tcp.write_seq,
         .flags = (row->flags & ~(uint32_t)O_CLOEXEC) | (row->cloexec ? O_CLOEXEC : 0) };
 }
 

@@ -69,11 +69,11 @@ watch_of_reading(const struct tcp_reading *r)
 {
     return (struct tcp_watch){ .bytes_acked = r->bytes_acked,
         .bytes_received = r->bytes_received,
-        .segs_in = r->segs_in,
-        .segs_out = r->segs_out,
-        .notsent = r->write_seq - r->snd_nxt,
+        .segs_in = r->tcp.segs_in,
+        .segs_out = r->tcp.segs_out,
+        .notsent = r->tcp.write_seq - r->tcp.snd_nxt,
         .inq = r->inq,
-        .state = r->state };
+        .state = r->tcp.state };
 }
 
 static bool
@@ -333,8 +333,8 @@ look_at(int sock, uint64_t inode, const struct tcp_watch *last, struct now *now)
 static uint32_t
 unsent_of(const struct tcp_reading *r)
 {
-    uint32_t unsent = r->write_seq - r->snd_nxt;
-    bool fin_waits = repair_fin_sent(r->state) && r->state != STATE_FIN_WAIT2;
+    uint32_t unsent = r->tcp.write_seq - r->tcp.snd_nxt;
+    bool fin_waits = repair_fin_sent(r->tcp.state) && r->tcp.state != STATE_FIN_WAIT2;
 
     return unsent - (fin_waits && unsent > 0);
 }
@@ -348,18 +348,18 @@ keep(const struct now *now, int fd, struct image_tcp *e, struct parcels *parcels
     if (!to)
         return TCP_LOOK_ERROR;
     memcpy(to, now->bytes, r->inq + r->outq);
-    e->state = r->state;
-    e->rcv_nxt = r->rcv_nxt;
-    e->write_seq = r->write_seq;
+    e->state = r->tcp.state;
+    e->rcv_nxt = r->tcp.rcv_nxt;
+    e->write_seq = r->tcp.write_seq;
     e->inq = r->inq;
     e->outq = r->outq;
     e->unsent = unsent_of(r);
     e->has_window = true;
     e->snd_wl1 = r->snd_wl1;
-    e->snd_wnd = r->snd_wnd;
+    e->snd_wnd = r->tcp.snd_wnd;
     e->max_window = r->max_window;
-    e->rcv_wnd = r->rcv_wnd;
-    e->rcv_wup = r->rcv_wup;
+    e->rcv_wnd = r->tcp.rcv_wnd;
+    e->rcv_wup = r->tcp.rcv_wup;
     e->mss = r->mss;
     e->sndbuf = (int32_t)r->sndbuf;
     e->rcvbuf = (int32_t)r->rcvbuf;
@@ -410,7 +410,8 @@ tcp_dump_moved(uint64_t sock, int fd, struct tcp_watch *watch, struct image_tcp 
     struct now now;
 
     if (looks % REREAD_OPTIONS == 0 || entry->options & OPTION_USEC_TS ||
-        !tcp_read_at(sock, &now.reading, &now.bytes) || !is_alive(now.reading.state) ||
+        !tcp_read_at(sock, &now.reading, &now.bytes) ||
+        !is_alive(now.reading.tcp.state) ||
         keep(&now, fd, entry, parcels) != TCP_LOOK_DUMPED)
         return false;
     now.watch = watch_of_reading(&now.reading);

@@ -120,8 +120,8 @@ try_with(const uint8_t *in, const uint8_t *out)
         failed = "the memory of its pages is not found";
     else if (!read_now(0, sock, &r))
         failed = "a connection for a trial is not read";
-    else if (r.inq != e.inq || r.outq != e.outq || r.rcv_nxt != e.rcv_nxt ||
-             r.write_seq != e.write_seq || r.mss != e.mss ||
+    else if (r.inq != e.inq || r.outq != e.outq || r.tcp.rcv_nxt != e.rcv_nxt ||
+             r.tcp.write_seq != e.write_seq || r.mss != e.mss ||
              memcmp(bytes, in, r.inq) != 0 || memcmp(bytes + r.inq, out, r.outq) != 0)
         failed = "a trial gave other bytes";
     fd_close(sock); /* in repair mode still: silent */

@@ -130,10 +130,7 @@ next_page(struct receiver *r)
         run = &p->runs[++r->run];
         r->page = 0;
     }
-    return (
-        struct known_page){ .address = run->address + (uint64_t)r->page++ * KNOWN_PAGE,
-        .process = run->process,
-        .kept = run->count <= KNOWN_RUN };
+    return known_page_of(run->address, run->count, run->process, r->page++);
 }
 
 static const char *

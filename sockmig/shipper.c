@@ -122,14 +122,6 @@ put_data(struct shipper *s, const void *data, size_t size)
     }
 }
 
-static struct known_page
-page_of(const struct page_run *run, uint32_t i)
-{
-    return (struct known_page){ .address = run->address + (uint64_t)i * KNOWN_PAGE,
-        .process = run->process,
-        .kept = run->count <= KNOWN_RUN };
-}
-
 /* Whole pages in each frame.  Bytes that they took. */
 static size_t
 put_pages(struct shipper *s, const struct pages *pages)
@@ -142,8 +134,9 @@ put_pages(struct shipper *s, const struct pages *pages)
         const uint8_t *page = pages->data + run->offset;
 
         for (uint32_t k = 0; k < run->count && !run->dropped; k++) {
-            at += known_code(&s->known, page_of(run, k), page + (size_t)k * KNOWN_PAGE,
-                s->body + at);
+            at += known_code(&s->known,
+                known_page_of(run->address, run->count, run->process, k),
+                page + (size_t)k * KNOWN_PAGE, s->body + at);
             if (sizeof s->body - at >= KNOWN_CODED)
                 continue;
             put_frame(s, at);
@@ -210,9 +203,10 @@ ship_checkpoint(struct shipper *s, struct slot *slot)
     take_meta(s, slot);
     s->last_taken = slot->taken;
     s->to = everybody(s);
-    atomic_store(&s->last_bytes, 0);
-    if (!s->to)
+    if (!s->to) {
+        atomic_store(&s->last_bytes, 0);
         return;
+    }
     if (s->anew)
         known_forget(&s->known);
     s->anew = false;

@@ -25,8 +25,8 @@ bool tcp_read_load(void);
 /* tcp_read - what TCP socket @sock of the caller is, all of one instant.
  *
  * @bytes  gets what is unread (out->inq of them), then what is unacknowledged
- *         (out->outq); until the next call.  One thread reads at a time, forks of this
- *         process included.
+ *         (out->outq); until the next call.  One thread reads at a time; a fork of a
+ *         process that has read has not what is shared, and must not.
  *
  * False: it cannot be read so, by this kernel, or because of what its queues are made
  * of (more than QUEUES_ROOM; memory of devices), or it moved in each of 100 tries. */

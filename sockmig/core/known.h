@@ -39,6 +39,15 @@ struct known_page {
     bool kept;        /* it is to be kept: both ends say the same */
 };
 
+/* known_page_of - page number @i of a run of @count from @address. */
+static inline struct known_page
+known_page_of(uint64_t address, uint32_t count, uint32_t process, uint32_t i)
+{
+    return (struct known_page){ .address = address + (uint64_t)i * KNOWN_PAGE,
+        .process = process,
+        .kept = count <= KNOWN_RUN };
+}
+
 void known_init(struct known *k, uint8_t *pages);
 void known_forget(struct known *k);
 

@@ -101,6 +101,18 @@ complete(struct clone *c, struct spare *s, const struct image_tcp *t)
     s->of = *t;
 }
 
+/* A whole one whose connection has moved goes back to what is true of it still.  False:
+ * a new one is needed. */
+static bool
+step_back(struct spare *s, const struct image_fd *f, const struct image_tcp *t)
+{
+    if (s->level != WHOLE || s->nonblock != net_nonblock(f) ||
+        tcp_revert(s->sock, &s->of, t) < 0)
+        return false;
+    s->level = PREPARED;
+    return true;
+}
+
 /* One connection of the image, and the descriptors between it and the one before. */
 static void
 see(struct clone *c, const struct image *im, uint32_t i, bool whole)
@@ -113,6 +125,8 @@ see(struct clone *c, const struct image *im, uint32_t i, bool whole)
     give_up_between(a, i > 0 ? im->tcps[i - 1].fd + 1 : 0, t->fd);
     if (!f || f->dup_of >= 0)
         give_up(s);
+    else if (!fits(s, f, t) && step_back(s, f, t))
+        a->made++;
     else if (!fits(s, f, t))
         prepare(c, s, f, t);
     else if (whole && s->level == PREPARED && rests(im, t))
@@ -163,7 +177,7 @@ sweep_one(void *arg, uint32_t fd)
     const struct image_tcp *t = s->level ? image_tcp_find(sweep->im, (int)fd) : NULL;
     const struct image_fd *f = t ? image_fd_find(sweep->im, (int)fd) : NULL;
 
-    if (!f || f->dup_of >= 0 || !fits(s, f, t))
+    if (!f || f->dup_of >= 0 || (!fits(s, f, t) && !step_back(s, f, t)))
         give_up(s);
     return 0;
 }

@@ -21,8 +21,8 @@ struct clone;
  * until it is false: then all are made, or as many as one round may. */
 bool ahead_turn(struct clone *c, const struct image *im, bool whole);
 
-/* ahead_sweep - close what does not fit @im.  Before the first connection is made: one
- * that has ended may have been where another is now. */
+/* ahead_sweep - close what does not fit @im, or make it fit.  Before the first
+ * connection is made: one that has ended may have been where another is now. */
 void ahead_sweep(struct clone *c, const struct image *im);
 
 /* ahead_take - a socket for connection @t of descriptor @f, which the caller owns then;

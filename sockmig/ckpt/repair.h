@@ -104,6 +104,7 @@ struct repair_step {
 /* In the order to carry them out; a step with a NULL name ends a table.  Preparing and
  * restoring end in repair mode, releasing leaves it. */
 extern const struct repair_step repair_prepare_steps[];
+extern const struct repair_step repair_revert_steps[]; /* from restored to prepared */
 extern const struct repair_step repair_restore_steps[];
 extern const struct repair_step repair_release_steps[];
 

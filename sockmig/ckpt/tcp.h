@@ -90,7 +90,10 @@ int tcp_restore(const struct image_tcp *entry, const struct image_tcp *fresh,
  * tcp_is_prepared - may one that was prepared for @for_this become @entry?
  * tcp_establish - it becomes @entry; @prepared: what it was prepared for.  0 or -errno:
  * to be closed.
- * tcp_set_age - of one that was established earlier, whose image is still @entry. */
+ * tcp_set_age - of one that was established earlier, whose image is still @entry.
+ * tcp_revert - one that was established as @was, with empty queues, is prepared for
+ * @entry again, which costs a third of a new one.  0; -EINVAL: they differ too much, it
+ * is untouched; other -errno: to be closed. */
 int tcp_prepare(const struct image_tcp *entry, const struct image_tcp *fresh,
     int nonblock, const char **step);
 bool tcp_is_prepared(const struct image_tcp *for_this, const struct image_tcp *entry);
@@ -98,6 +101,7 @@ int tcp_establish(int sock, const struct image_tcp *prepared,
     const struct image_tcp *entry, const struct image_tcp *fresh, const uint8_t *inq,
     const uint8_t *outq, uint32_t age_ms, const char **step);
 int tcp_set_age(int sock, const struct image_tcp *entry, uint32_t age_ms);
+int tcp_revert(int sock, const struct image_tcp *was, const struct image_tcp *entry);
 
 /* tcp_fresh - the options of a new socket of @family in the caller's network namespace.
  * False: there can be none. */

@@ -134,6 +134,34 @@ const struct repair_step repair_prepare_steps[] = {
     { NULL, NULL },
 };
 
+static int
+disconnect(const struct repair *r)
+{
+    const struct sockaddr nobody = { .sa_family = AF_UNSPEC };
+
+    return connect(r->sock, &nobody, sizeof nobody);
+}
+
+/* Of the disconnecting, which the service would be told. */
+static int
+forget_error(const struct repair *r)
+{
+    int error;
+    socklen_t n = sizeof error;
+
+    return getsockopt(r->sock, SOL_SOCKET, SO_ERROR, &error, &n);
+}
+
+/* What a disconnected socket has lost of its preparation; the rest it keeps. */
+const struct repair_step repair_revert_steps[] = {
+    { "disconnect", disconnect },
+    { "error", forget_error },
+    { "segment size", segment_size },
+    { "mark", mark },
+    { "selected queue", select_receive },
+    { NULL, NULL },
+};
+
 int
 tcp_prepare(const struct image_tcp *entry, const struct image_tcp *fresh, int nonblock,
     const char **step)
@@ -164,4 +192,25 @@ tcp_is_prepared(const struct image_tcp *for_this, const struct image_tcp *entry)
     return a->family == b->family && a->address_len == b->address_len &&
            memcmp(a->local, b->local, sizeof a->local) == 0 && a->mss == b->mss &&
            memcmp(a->congestion, b->congestion, sizeof a->congestion) == 0;
+}
+
+/* Options that a connection gets when it is established, and that stay with the socket.
+ */
+static bool
+stays_the_same(const struct image_tcp *a, const struct image_tcp *b)
+{
+    return a->rcv_lowat == b->rcv_lowat && a->reuse_port == b->reuse_port &&
+           a->tos == b->tos && a->linger_on == b->linger_on &&
+           a->linger_sec == b->linger_sec;
+}
+
+int
+tcp_revert(int sock, const struct image_tcp *was, const struct image_tcp *entry)
+{
+    struct repair r = { .sock = sock, .im = entry, .tun = -1 };
+    const char *step;
+
+    if (!tcp_is_prepared(was, entry) || !stays_the_same(was, entry))
+        return -EINVAL;
+    return repair_run(repair_revert_steps, &r, &step);
 }

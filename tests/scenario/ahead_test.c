@@ -133,6 +133,96 @@ a_busy_one(void)
     expect(taken() == 1, "the next round makes one that fits");
 }
 
+struct seen { /* of a connection in repair mode */
+    int error, mark, segment, send_buffer, receive_buffer, sent, received;
+    struct tcp_repair_window window;
+    unsigned state, options, scales, mss[2], congestion_window, rto;
+};
+
+static int
+number_of(int sock, int queue)
+{
+    repair_set(sock, SOL_TCP, TCP_REPAIR_QUEUE, queue);
+    return repair_get(sock, SOL_TCP, TCP_QUEUE_SEQ);
+}
+
+/* Closes @sock. */
+static struct seen
+seen(int sock)
+{
+    struct seen s;
+    struct tcp_info info = { 0 };
+    socklen_t n = sizeof info, w = sizeof s.window;
+
+    memset(&s, 0, sizeof s); /* gaps, too */
+    s.error = repair_get(sock, SOL_SOCKET, SO_ERROR);
+    s.mark = repair_get(sock, SOL_SOCKET, SO_MARK);
+    s.segment = repair_get(sock, SOL_TCP, TCP_MAXSEG);
+    s.send_buffer = repair_get(sock, SOL_SOCKET, SO_SNDBUF);
+    s.receive_buffer = repair_get(sock, SOL_SOCKET, SO_RCVBUF);
+    s.sent = number_of(sock, TCP_SEND_QUEUE);
+    s.received = number_of(sock, TCP_RECV_QUEUE);
+    getsockopt(sock, SOL_TCP, TCP_REPAIR_WINDOW, &s.window, &w);
+    getsockopt(sock, SOL_TCP, TCP_INFO, &info, &n);
+    s.state = info.tcpi_state;
+    s.options = info.tcpi_options;
+    s.scales = info.tcpi_snd_wscale | (unsigned)info.tcpi_rcv_wscale << 4;
+    s.mss[0] = info.tcpi_snd_mss; /* the peer's is a guess until it sends */
+    s.mss[1] = info.tcpi_advmss;
+    s.congestion_window = info.tcpi_snd_cwnd;
+    s.rto = info.tcpi_rto;
+    close(sock);
+    return s;
+}
+
+/* A whole one has moved: it goes on from what it still has. */
+static void
+one_that_moved(void)
+{
+    struct image_tcp *t = &im.tcps[0], prepared;
+    const char *step = "none";
+    struct seen again = { 0 }, fresh = { 0 };
+    bool whole = true;
+    int sock;
+
+    begin_again();
+    t->options = TCPI_OPT_WSCALE | TCPI_OPT_SACK | TCPI_OPT_TIMESTAMPS;
+    t->snd_wscale = t->rcv_wscale = 7;
+    t->has_window = 1;
+    t->snd_wnd = t->max_window = t->rcv_wnd = 50000;
+    im.process.clock_ns = 14 * SECOND;
+    rounds(2);
+    t->generation++;
+    t->snd_wl1 = t->rcv_wup = t->rcv_nxt += 10;
+    t->write_seq += 20;
+    t->mss = 1400;
+    ahead_sweep(c, &im);
+    expect(taken() == 0, "one with another segment size does not go on");
+    t->mss = 1460;
+    im.process.clock_ns = 14 * SECOND;
+    rounds(2);
+    t->generation++;
+    t->snd_wl1 = t->rcv_wup = t->rcv_nxt += 10;
+    t->write_seq += 20;
+    ahead_sweep(c, &im);
+    sock = ahead_take(c, &im.fds[0], t, &prepared, &whole);
+    expect(sock >= 0 && !whole, "it is prepared again");
+    if (sock >= 0 && tcp_establish(sock, &prepared, t, NULL, NULL, NULL, 0, &step) == 0)
+        again = seen(sock);
+    sock = tcp_restore(t, NULL, 0, NULL, NULL, 0, &step);
+    if (sock >= 0)
+        fresh = seen(sock);
+    expect(fresh.received == (int)t->rcv_nxt && fresh.sent == (int)t->write_seq,
+        "a new one is as the image says");
+    expect(memcmp(&again, &fresh, sizeof again) == 0, "and becomes what a new one is");
+    t->linger_on = 1;
+    rounds(2);
+    t->generation++;
+    t->linger_on = 0;
+    ahead_sweep(c, &im);
+    expect(taken() == 0, "one with an option that stays does not go on");
+}
+
 static void
 one_that_rests(void)
 {
@@ -147,9 +237,12 @@ one_that_rests(void)
     expect(taken() == 0, "not when it has moved");
     ahead_sweep(c, &im);
     expect(is_free(), "and it is out of the way then");
+    expect(taken() == 1, "but prepared");
+    rounds(2);
+    im.tcps[0].generation++;
     im.tcps[0].dumped_ns = 14 * SECOND;
     rounds(1);
-    expect(taken() == 1, "the next round prepares it again");
+    expect(taken() == 1, "the next round steps back, too");
 }
 
 static void
@@ -188,6 +281,7 @@ main(void)
     begin_again();
     a_busy_one();
     one_that_rests();
+    one_that_moved();
     one_that_ended();
     clone_free(c);
     if (failed == 0)

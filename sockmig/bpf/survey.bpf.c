@@ -116,7 +116,7 @@ mappings(struct bpf_iter__task *ctx)
 struct pass {
     unsigned long slots, closing; /* of the table: its files, a bit for each */
     __u64 rests, touched;
-    __u32 nrests, n;
+    __u32 nrests, n, items;
 
     __u32 first, k;         /* descriptor of the group; which of it is next */
     __u32 cloexec, resting; /* a bit for each */
@@ -134,7 +134,8 @@ closed_on_exec(const struct pass *p)
 }
 
 static __always_inline void
-look_at(struct survey_row *r, __u32 fd, __u32 cloexec, const struct file *file)
+look_at(struct survey_row *r, __u32 fd, __u32 cloexec, const struct file *file,
+    __u32 *items)
 {
     const struct inode *inode = file->f_inode;
     const struct socket *socket = as(socket, file->private_data);
@@ -156,7 +157,7 @@ look_at(struct survey_row *r, __u32 fd, __u32 cloexec, const struct file *file)
     r->size = (__u64)inode->i_size;
     r->pos = (__u64)file->f_pos;
     if ((r->mode & S_IFMT) == 0)
-        r->watched = watched(file);
+        look_at_set(r, file, items);
     else
         r->locks = locks_of(inode);
 }
@@ -258,7 +259,7 @@ look_at_next(__u32 i, void *arg)
     found->fd = fd;
     found->rests = p->resting >> k & 1;
     if (!found->rests)
-        look_at(r, fd, p->cloexec >> k & 1, as(file, file));
+        look_at(r, fd, p->cloexec >> k & 1, as(file, file), &p->items);
     return 0;
 }
 

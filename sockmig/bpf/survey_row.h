@@ -9,7 +9,9 @@
 
 #include <linux/types.h>
 
-#define SURVEY_ROWS 16385 /* all that an image can hold, and one too many */
+#define SURVEY_ROWS 16385  /* all that an image can hold, and one too many */
+#define SURVEY_ITEMS 16384 /* of all sets together, as many as an image can hold */
+#define SURVEY_NO_ITEMS 0xffffffffu /* .nitems: there was no room for them */
 
 struct survey_row {
     __u64 file; /* the open file: the same for its duplicates, and only for them */
@@ -21,8 +23,16 @@ struct survey_row {
     __u32 fd, mode, nlink, flags, cloexec;
     struct tcp_counters tcp; /* .state 0: no TCP socket */
     __u32 sndbuf, rcvbuf, backlog;
-    /* The last member: is_same() compares what is before it. */
-    __u32 settled; /* TCP: no segment was being processed when it was read */
+    /* is_same() compares what is before this. */
+    __u32 settled;            /* TCP: no segment was being processed when it was read */
+    __u32 first_item, nitems; /* epoll set: those of struct survey_item that it has */
+};
+
+/* What an epoll set watches. */
+struct survey_item {
+    __u64 file; /* see survey_row.file */
+    __u64 data;
+    __u32 fd, events;
 };
 
 #define SURVEY_LOCKS_UNTOLD 1 /* there are locks; other values differ when these do */

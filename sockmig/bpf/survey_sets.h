@@ -5,13 +5,23 @@
 #define BSC_SURVEY_SETS_H
 
 #include "sockmig/bpf/survey_kernel.h"
+#include "sockmig/bpf/survey_row.h"
 
-#define NODES 16384 /* of an epoll set: as many items as an image has */
+#define NODES SURVEY_ITEMS
 
 struct walk { /* over the tree of an epoll set; the nodes found are a list */
     __u32 done, found;
+    __u32 first; /* where its items go */
     __u64 hash;
 };
+
+struct {
+    __uint(type, BPF_MAP_TYPE_ARRAY);
+    __uint(map_flags, BPF_F_MMAPABLE);
+    __uint(max_entries, SURVEY_ITEMS);
+    __type(key, __u32);
+    __type(value, struct survey_item);
+} survey_items SEC(".maps");
 
 struct {
     __uint(type, BPF_MAP_TYPE_ARRAY);
@@ -55,10 +65,18 @@ static __always_inline void
 look_at_item(struct walk *w, __u64 node)
 {
     const struct epitem *item = as(epitem, item_of(node));
-    __u64 hash = mix(1, file_of(item_of(node)));
+    __u64 file = file_of(item_of(node)), data = item->event.data;
+    __u32 fd = (__u32)item->ffd.fd, events = item->event.events;
+    __u32 at = w->first + w->done;
+    struct survey_item *out = bpf_map_lookup_elem(&survey_items, &at);
 
-    hash = mix(hash, (__u64)item->event.events << 32 | (__u32)item->ffd.fd);
-    w->hash += mix(mix(hash, item->event.data), 1);
+    if (out) {
+        out->file = file;
+        out->data = data;
+        out->fd = fd;
+        out->events = events;
+    }
+    w->hash += mix(mix(mix(mix(1, file), (__u64)events << 32 | fd), data), 1);
     add_node(w, item->rbn.rb_left);
     add_node(w, item->rbn.rb_right);
 }
@@ -85,11 +103,12 @@ step(__u32 i, void *arg)
     return w->done == w->found || w->found > NODES;
 }
 
-/* Of what an epoll set watches: descriptors, their files, events, data.  0: no set. */
-static __always_inline __u64
-watched(const struct file *file)
+/* Into row @r, if it is an epoll set, what that watches: descriptors, their files,
+ * events, data.  *@items are taken already. */
+static __always_inline void
+look_at_set(struct survey_row *r, const struct file *file, __u32 *items)
 {
-    struct walk w = { .hash = 1 };
+    struct walk w = { .hash = 1, .first = *items };
     const struct eventpoll *set = as(eventpoll, file->private_data);
     static const char want[] = "[eventpoll]";
     char name[sizeof want] = "";
@@ -97,10 +116,16 @@ watched(const struct file *file)
     bpf_probe_read_kernel(name, sizeof name, file->f_path.dentry->d_name.name);
     for (unsigned i = 0; i < sizeof name; i++)
         if (name[i] != want[i])
-            return 0;
+            return;
     add_node(&w, set->rbr.rb_root.rb_node);
     bpf_loop(NODES, step, &w, 0);
-    return w.done == w.found ? w.hash | 1 : 0;
+    if (w.done != w.found)
+        return;
+    r->watched = w.hash | 1;
+    r->first_item = w.first;
+    r->nitems = w.found <= SURVEY_ITEMS - w.first ? w.found : SURVEY_NO_ITEMS;
+    if (r->nitems == w.found)
+        *items += w.found;
 }
 
 #endif

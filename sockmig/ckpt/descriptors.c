@@ -80,11 +80,13 @@ descriptors_open(struct descriptors *d, struct trace *trace, int cell_pid)
     d->places = reserve(IMAGE_MAX_FDS * sizeof *d->places);
     d->index = reserve(IMAGE_MAX_NUMBER * sizeof *d->index);
     d->item_inodes = reserve(IMAGE_MAX_ITEMS * sizeof *d->item_inodes);
+    d->item_of = reserve(DESCRIPTORS_MAX_NUMBER * sizeof *d->item_of);
+    d->watched = reserve(IMAGE_MAX_ITEMS * sizeof *d->watched);
     d->numbers = reserve((IMAGE_MAX_FDS + 1) * sizeof *d->numbers);
     d->last_numbers = reserve((IMAGE_MAX_FDS + 1) * sizeof *d->last_numbers);
     if (!d->known || !d->before || !d->rests || !d->briefs || !d->places || !d->index ||
-        !d->item_inodes || !d->numbers || !d->last_numbers ||
-        proctext_init(&d->text, TEXT_SIZE) < 0)
+        !d->item_inodes || !d->item_of || !d->watched || !d->numbers ||
+        !d->last_numbers || proctext_init(&d->text, TEXT_SIZE) < 0)
         goto fail;
     d->pidfd = (int)syscall(SYS_pidfd_open, d->pid, 0);
     snprintf(path, sizeof path, "/proc/%d/fd", (int)d->pid);
@@ -131,6 +133,8 @@ descriptors_close(struct descriptors *d)
     give_back(d->places, IMAGE_MAX_FDS * sizeof *d->places);
     give_back(d->index, IMAGE_MAX_NUMBER * sizeof *d->index);
     give_back(d->item_inodes, IMAGE_MAX_ITEMS * sizeof *d->item_inodes);
+    give_back(d->item_of, DESCRIPTORS_MAX_NUMBER * sizeof *d->item_of);
+    give_back(d->watched, IMAGE_MAX_ITEMS * sizeof *d->watched);
     give_back(d->numbers, (IMAGE_MAX_FDS + 1) * sizeof *d->numbers);
     give_back(d->last_numbers, (IMAGE_MAX_FDS + 1) * sizeof *d->last_numbers);
     proctext_fini(&d->text);
@@ -149,6 +153,8 @@ descriptors_close(struct descriptors *d)
     d->places = NULL;
     d->index = NULL;
     d->item_inodes = NULL;
+    d->item_of = NULL;
+    d->watched = NULL;
     d->numbers = d->last_numbers = NULL;
     d->pidfd = d->dir_fd = d->tee[0] = d->tee[1] = d->diag = d->own_fd = -1;
 }
@@ -361,6 +367,7 @@ look_at_number(struct descriptors *d, int fd, const struct survey_row *row,
     }
     if (row && (look_by_survey(d, im, fd, row) || look_moved(d, im, fd, row, parcels)))
         return 0;
+    l.row = row;
     l.full = row && d->before[fd].cloexec != row->cloexec;
     l.memo = &d->known[fd];
     if (d->before[fd].file != 0) /* it was there, but for a while not looked at */

@@ -34,6 +34,12 @@ struct descriptor_items { /* what an epoll set watched when it was last looked a
     } v[];
 };
 
+struct descriptor_watched { /* one of them, as it is read */
+    uint64_t inode, data;
+    uint32_t events;
+    int32_t fd;
+};
+
 /* What is known of a descriptor; zero for a new one. */
 struct descriptor {
     uint64_t seen; /* checkpoint at which it was last there; 0: never */
@@ -106,7 +112,9 @@ struct descriptors {
     int32_t *index;                  /* owned mapping: by number, in im->fds */
     int32_t heads[DESCRIPTORS_HASH]; /* index in im->fds of the first by inode; -1 */
     uint64_t *item_inodes;           /* owned mapping: of im->items */
-    int *numbers, *last_numbers;     /* owned mappings: of this read, the one before */
+    uint32_t *item_of; /* owned mapping: by number, while a set is looked at */
+    struct descriptor_watched *watched; /* owned mapping: the same */
+    int *numbers, *last_numbers; /* owned mappings: of this read, the one before */
     int nnumbers, nlast;
     const struct image *into;     /* has what was read the last time; NULL: none has */
     uint32_t nfds, ntcps, nitems; /* of it, then */
@@ -140,6 +148,7 @@ struct descriptors {
 struct look {
     struct descriptors *d;
     struct descriptor *memo;
+    const struct survey_row *row; /* of the survey; NULL: none */
     struct image *im;
     struct image_fd *out;
     struct parcels *parcels;
@@ -206,6 +215,11 @@ bool places_has(
 /* places_find - index in @im of a descriptor of @inode and @kind (-1: any); -1: none.
  */
 int32_t places_find(const struct descriptors *d, uint64_t inode, int kind);
+
+/* look_surveyed_set - what an epoll set watches, by its row.  False: that does not say.
+ * look_at_set - the same by its text in d->text; 0, or -errno as look_at(). */
+bool look_surveyed_set(struct look *l);
+int look_at_set(struct look *l);
 
 /* look_keep_items - what epoll set @m watches: items @first.. of @im.  Without memory
  * it is looked at again the next time. */

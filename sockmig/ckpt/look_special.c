@@ -74,51 +74,12 @@ take_signalfd(struct look *l)
     return 0;
 }
 
-static bool
-labelled(const char **at, const char *label, int base, uint64_t *out)
-{
-    const char *p = strstr(*at, label);
-
-    if (!p)
-        return false;
-    p += strlen(label);
-    p += strspn(p, " ");
-    if (!number_at(&p, base, out))
-        return false;
-    *at = p;
-    return true;
-}
-
-/* "tfd:  5 events: 19 data: 5  pos:0 ino:1e5 sdev:8" */
-static int
-take_epoll(struct look *l)
-{
-    const char *at = l->d->text.data;
-    uint64_t fd, events, data, ino;
-
-    for (at = proctext_field(at, "tfd:"); at; at = proctext_field(at, "tfd:")) {
-        struct image_epoll_item *item = &l->im->items[l->im->nitems];
-
-        if (!number_at(&at, 10, &fd) || !labelled(&at, "events:", 16, &events) ||
-            !labelled(&at, "data:", 16, &data) || !labelled(&at, "ino:", 16, &ino))
-            return -EPROTO;
-        if (l->im->nitems == IMAGE_MAX_ITEMS)
-            return look_refuse(l, "lower its number of connections",
-                "epoll sets watch more than 16384 descriptors");
-        l->d->item_inodes[l->im->nitems++] = ino;
-        *item = (struct image_epoll_item){
-            .epfd = l->fd, .fd = (int32_t)fd, .events = (uint32_t)events, .data = data
-        };
-    }
-    return 0;
-}
-
 static const struct {
     const char *link;
     int kind;
     int (*take)(struct look *);
 } kinds[] = {
-    { "anon_inode:[eventpoll]", IMAGE_FD_EPOLL, NULL },
+    { "anon_inode:[eventpoll]", IMAGE_FD_EPOLL, look_at_set },
     { "anon_inode:[eventfd]", IMAGE_FD_EVENTFD, take_eventfd },
     { "anon_inode:[timerfd]", IMAGE_FD_TIMERFD, take_timerfd },
     { "anon_inode:[signalfd]", IMAGE_FD_SIGNALFD, take_signalfd },
@@ -165,7 +126,6 @@ int
 look_at_special(struct look *l)
 {
     char name[24], link[64];
-    uint32_t before = l->im->nitems;
     ssize_t n;
     int ret;
 
@@ -180,15 +140,10 @@ look_at_special(struct look *l)
         if (l->out->kind != kinds[i].kind)
             memset(&l->out->u, 0, sizeof l->out->u);
         l->out->kind = kinds[i].kind;
+        if (kinds[i].kind == IMAGE_FD_EPOLL && look_surveyed_set(l))
+            return 0;
         ret = read_fdinfo(l);
-        if (ret < 0)
-            return ret;
-        if (kinds[i].take)
-            return kinds[i].take(l);
-        ret = take_epoll(l);
-        if (ret < 0)
-            l->im->nitems = before;
-        return ret;
+        return ret < 0 ? ret : kinds[i].take(l);
     }
     return refuse_special(l, link);
 }

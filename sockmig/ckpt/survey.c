@@ -20,6 +20,7 @@
 static struct program *program;
 static const struct survey_row *rows;
 static const struct survey_found *found;
+static const struct survey_item *items;
 static struct survey_shared *shared;
 static int load_result;
 static pthread_once_t loaded = PTHREAD_ONCE_INIT;
@@ -43,8 +44,9 @@ map_all(void)
 {
     rows = map_values("survey_rows", SURVEY_ROWS * sizeof *rows, PROT_READ);
     found = map_values("survey_found", SURVEY_ROWS * sizeof *found, PROT_READ);
+    items = map_values("survey_items", SURVEY_ITEMS * sizeof *items, PROT_READ);
     shared = map_values("survey_shared", sizeof *shared, PROT_READ | PROT_WRITE);
-    return rows && found && shared ? 0 : -errno;
+    return rows && found && items && shared ? 0 : -errno;
 }
 
 static void
@@ -83,6 +85,7 @@ survey_open(struct survey *s, pid_t pid)
         return load_result;
     s->rows = rows;
     s->found = found;
+    s->items = items;
     s->files = program_iterate_task(program, "survey", pid);
     s->mappings = program_iterate_task(program, "mappings", pid);
     if (s->files < 0 || s->mappings < 0) {

@@ -24,6 +24,7 @@ struct survey {
     const struct survey_row *rows;
     const struct survey_found *found; /* of the same index; of one that rests the row
                                          is that of the survey before */
+    const struct survey_item *items;  /* of all rows, see survey_row.first_item */
     uint32_t map_seq;
 };
 

@@ -237,7 +237,8 @@ size_t image_encode(const struct image *im, uint8_t *out, size_t size);
  * then unusable.  @why gets a static text. */
 bool image_decode(struct image *im, const uint8_t *data, size_t size, const char **why);
 
-/* image_lines - difference of two encodings, in lines of 64 bytes at equal offsets.
+/* image_lines - difference of two encodings: stretches that have moved, and lines of 64
+ * bytes that differ.
  *
  * image_lines_encode: bytes written to @out; 0 if they did not fit.
  * image_lines_apply: turns the old encoding in @base (of *@size bytes, capacity @cap)

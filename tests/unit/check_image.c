@@ -276,9 +276,9 @@ check_delta(void)
 
 START_TEST(lines)
 {
-    ck_assert_uint_eq(check_delta(), 8); /* nothing changed: the size alone */
+    ck_assert_uint_eq(check_delta(), 12); /* nothing changed: size, no moves */
     im.threads[1].regs[3]++;
-    ck_assert_uint_le(check_delta(), 8 + 8 + 64);
+    ck_assert_uint_le(check_delta(), 12 + 8 + 64);
     im.nthreads = 1; /* shrinks */
     check_delta();
     im.nthreads = 3; /* grows */
@@ -303,7 +303,7 @@ START_TEST(lines_growing)
             ck_assert(image_lines_apply(old, &have, sizeof old, delta, n));
             ck_assert_uint_eq(have, b);
             ck_assert_mem_eq(old, now, b);
-            for (size_t cut = 1; cut < n && n > 8; cut++)
+            for (size_t cut = 1; cut < n && n > 12; cut++)
                 ck_assert(
                     !image_lines_apply(old, &have, b, delta, n - cut) || have == b);
         }
@@ -320,10 +320,96 @@ START_TEST(lines_many)
 
         now[at]++;
         n = image_lines_encode(old, have, now, sizeof now, delta, sizeof delta);
-        ck_assert_uint_le(n, 8 + 8 + 64);
+        ck_assert_uint_le(n, 12 + 8 + 64);
         ck_assert(image_lines_apply(old, &have, sizeof old, delta, n));
         ck_assert_mem_eq(old, now, sizeof now);
     }
+}
+END_TEST
+
+/* Elements that come and go in the middle, several at a time; those that stay may
+ * change. */
+START_TEST(lines_moved)
+{
+    enum { EACH = 84, MOST = 600 };
+    static uint8_t old[2 * MOST * EACH], now[sizeof old];
+    static uint8_t diff[2 * sizeof old];
+    uint32_t serial = 1, n = MOST / 2;
+    size_t literal = 0, whole = 0;
+    unsigned moves = 0;
+
+    srand(7);
+    for (uint32_t i = 0; i < 2 * n; i++, serial++) /* mostly zeroes, as most are */
+        memcpy(old + i * EACH, &serial, sizeof serial);
+    for (unsigned round = 0; round < 2000; round++) {
+        size_t had = (size_t)n * EACH, have = had, at = 0, one;
+
+        for (uint32_t i = 0; i < n; i++) {
+            bool goes = rand() % (n > MOST ? 150 : 400) == 0;
+            unsigned come = rand() % 400 == 0
+                                ? 1 + (unsigned)rand() % (n > MOST ? 1 : 20)
+                                : 0;
+
+            if (!goes && at + EACH <= sizeof now) {
+                memcpy(now + at, old + i * EACH, EACH);
+                now[at + 50] ^= rand() % 200 == 0;
+                at += EACH;
+            }
+            for (; come > 0 && at + EACH <= sizeof now; come--, serial++, at += EACH) {
+                memset(now + at, 0, EACH);
+                memcpy(now + at, &serial, sizeof serial);
+            }
+        }
+        one = image_lines_encode(old, had, now, at, diff, sizeof diff);
+        ck_assert_uint_gt(one, 0);
+        ck_assert(image_lines_apply(old, &have, sizeof old, diff, one));
+        ck_assert_uint_eq(have, at);
+        ck_assert_mem_eq(old, now, at);
+        moves += diff[8];
+        literal += one;
+        whole += at;
+        n = (uint32_t)(at / EACH);
+        if (n == 0)
+            break;
+    }
+    ck_assert_uint_gt(moves, 1000);
+    ck_assert_uint_lt(literal, whole / 3);
+}
+END_TEST
+
+static size_t
+fill_lines(uint8_t *out, size_t at, unsigned n, uint32_t seed)
+{
+    for (unsigned i = 0; i < n * 16; i++) {
+        uint32_t word = seed ? seed * 65536 + i : 0;
+
+        memcpy(out + at + i * 4, &word, 4);
+    }
+    return at + (size_t)n * 64;
+}
+
+/* Zeroes look the same wherever they come from: no two moves come from one place. */
+START_TEST(lines_alike)
+{
+    static uint8_t old[65536], now[65536], diff[131072];
+    size_t had = 0, want = 0, n;
+
+    had = fill_lines(old, had, 64, 1);
+    had = fill_lines(old, had, 64, 2);
+    had = fill_lines(old, had, 300, 0);
+    had = fill_lines(old, had, 200, 3);
+    want = fill_lines(now, want, 64, 1);
+    want = fill_lines(now, want, 32, 4); /* comes */
+    want = fill_lines(now, want, 64, 2);
+    want = fill_lines(now, want, 40, 5); /* comes */
+    want = fill_lines(now, want, 300, 0);
+    want = fill_lines(now, want, 200, 3);
+    n = image_lines_encode(old, had, now, want, diff, sizeof diff);
+    ck_assert_uint_ge(diff[8], 2);
+    ck_assert_uint_lt(n, want / 2);
+    ck_assert(image_lines_apply(old, &had, sizeof old, diff, n));
+    ck_assert_uint_eq(had, want);
+    ck_assert_mem_eq(old, now, want);
 }
 END_TEST
 
@@ -333,15 +419,27 @@ START_TEST(lines_malformed)
     size_t have = 64;
     static const struct {
         const char *claim;
-        uint8_t bytes[20];
+        uint8_t bytes[40];
         size_t n;
     } rows[] = {
-        { "a size beyond the capacity", { 129 }, 8 },
-        { "growth that no run fills", { 128 }, 8 },
-        { "a run beyond the size", { 64, [8] = 1, [12] = 1 }, 20 },
-        { "an empty run", { 64, [8] = 0, [12] = 0 }, 16 },
-        { "a run without its bytes", { 64, [8] = 0, [12] = 1 }, 20 },
+        { "a size beyond the capacity", { 129 }, 12 },
+        { "growth that no run fills", { 128 }, 12 },
+        { "a run beyond the size", { 64, [12] = 1, [16] = 1 }, 24 },
+        { "an empty run", { 64, [12] = 0, [16] = 0 }, 20 },
+        { "a run without its bytes", { 64, [12] = 0, [16] = 1 }, 24 },
         { "no size", { 1 }, 4 },
+        { "no number of moves", { 64 }, 8 },
+        { "more moves than there may be", { 64, [8] = 1, [9] = 1 }, 12 },
+        { "moves that are not there", { 64, [8] = 1 }, 20 },
+        { "an empty move", { 64, [8] = 1 }, 24 },
+        { "a move from beyond the old", { 64, [8] = 1, [16] = 60, [20] = 5 }, 24 },
+        { "a move beyond the new", { 64, [8] = 1, [12] = 60, [20] = 5 }, 24 },
+        { "moves to the same place",
+            { 64, [8] = 2, [20] = 8, [24] = 7, [28] = 9, [32] = 8 }, 36 },
+        { "moves from the same place",
+            { 64, [8] = 2, [20] = 8, [24] = 9, [28] = 7, [32] = 8 }, 36 },
+        { "growth that a move fills in part", { 128, [8] = 1, [12] = 64, [20] = 63 },
+            24 },
     };
 
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
@@ -394,6 +492,8 @@ main(void)
     tcase_add_test(tc, lines);
     tcase_add_test(tc, lines_growing);
     tcase_add_test(tc, lines_many);
+    tcase_add_test(tc, lines_moved);
+    tcase_add_test(tc, lines_alike);
     tcase_add_test(tc, lines_malformed);
     tcase_add_test(tc, datagrams);
     suite_add_tcase(s, tc);

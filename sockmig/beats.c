@@ -36,6 +36,8 @@ beats_refresh(struct engine *e)
         gate_lease(e->gate, beats_boottime_ns() + (uint64_t)left_us * 1000);
         e->lease_refreshed++;
     }
+    if (e->open && held)
+        capture_leased(e);
     if (!e->open || held == e->lease_reported)
         return;
     e->lease_reported = held;

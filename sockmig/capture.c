@@ -4,6 +4,8 @@
 #include "lib/log.h"
 #include "sockmig/core/pace.h"
 
+#define OUT_AT_ONCE 256 /* packets: 10 us each, and the lease may end meanwhile */
+
 bool
 capture_logs(const struct engine *e)
 {
@@ -91,6 +93,14 @@ is_log_short(const struct engine *e)
     return capture_logs(e) && mcast_room(e->capture.mcast) < e->capture.log_bytes / 2;
 }
 
+/* Beyond the lease the fence drops what is let go; held, it leaves when there is a
+ * lease again, and no client waits for a timer of the service's TCP. */
+static bool
+has_lease(const struct engine *e)
+{
+    return e->open && lease_held(&e->lease, mono_clock());
+}
+
 static void
 let_out(struct engine *e)
 {
@@ -98,13 +108,18 @@ let_out(struct engine *e)
     struct held_stable stable = settled(e);
     struct held_batch batch;
 
+    c->unleased = false;
     if (c->out.count == 0 || !serves(e) || hands_over(e))
         return;
-    batch = held_release(&c->out, rule(e, PACKET_OUT), &stable);
-    if (batch.count > 0) {
-        nfq_accept_upto(c->out_queue, batch.last_id);
+    do {
+        c->unleased = !has_lease(e);
+        if (c->unleased)
+            return; /* capture_leased() goes on */
+        batch = held_release(&c->out, rule(e, PACKET_OUT), &stable, OUT_AT_ONCE);
+        if (batch.count > 0)
+            nfq_accept_upto(c->out_queue, batch.last_id);
         c->released += batch.count;
-    }
+    } while (batch.count == OUT_AT_ONCE);
     if (uncovered(e))
         tracer_output(e->tracer, held_newest(&c->out), capture_is_complete(e));
 }
@@ -122,7 +137,7 @@ deliver_locked(struct engine *e, enum held_rule by)
 
     if (capture_logs(e) && mcast_room(c->mcast) < PLOG_SMALL)
         return;
-    batch = held_release(&c->in, by, &stable);
+    batch = held_release(&c->in, by, &stable, UINT32_MAX);
     if (batch.count == 0)
         return;
     if (capture_logs(e))
@@ -190,6 +205,13 @@ capture_go(struct engine *e)
     mcast_flush(e->capture.mcast);
     if (is_log_short(e))
         tracer_want(e->tracer); /* only a checkpoint makes room */
+}
+
+void
+capture_leased(struct engine *e)
+{
+    if (e->capture.unleased)
+        capture_go(e);
 }
 
 /* ---- marks ---- */

@@ -30,6 +30,7 @@ struct capture {
     struct loop_io *in_io, *out_io;
     struct rest *rest; /* neither queue is looked at meanwhile */
     bool rests, waits; /* in .rest; between capture_wait() and capture_look() */
+    bool unleased;     /* output is held for want of a lease */
     bool deaf;         /* input stays in the kernel's queue until the service runs */
     struct held in, out;
     struct flows *flows;
@@ -88,6 +89,9 @@ void capture_deafen(struct engine *e);
 
 /* capture_go - let go and deliver what may go now, and send what was logged. */
 void capture_go(struct engine *e);
+
+/* capture_leased - there is a lease: what waited for it goes. */
+void capture_leased(struct engine *e);
 
 /* capture_hand_over - the fence is shut and the service's last image taken: what it let
  * in is logged and goes to the successor.  *log: it is in the log up to there. */

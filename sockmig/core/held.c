@@ -67,11 +67,12 @@ take(struct held *h, uint32_t count)
 }
 
 struct held_batch
-held_release(struct held *h, enum held_rule rule, const struct held_stable *stable)
+held_release(struct held *h, enum held_rule rule, const struct held_stable *stable,
+    uint32_t most)
 {
     uint32_t n = 0;
 
-    while (n < h->count && may_go(slot(h, n), rule, stable))
+    while (n < h->count && n < most && may_go(slot(h, n), rule, stable))
         n++;
     return take(h, n);
 }

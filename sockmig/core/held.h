@@ -61,11 +61,12 @@ struct held_batch {
     uint64_t first, last; /* ordinals: for RELEASE (last), CANCEL (both) */
 };
 
-/* held_release - take out what may go under @rule: always a first part of the FIFO.
+/* held_release - take out what may go under @rule, but no more than @most: always a
+ * first part of the FIFO.
  * Append RELEASE before the verdict is given: nothing that the packets cause may come
  * before it in the log. */
-struct held_batch held_release(
-    struct held *h, enum held_rule rule, const struct held_stable *stable);
+struct held_batch held_release(struct held *h, enum held_rule rule,
+    const struct held_stable *stable, uint32_t most);
 
 /* held_drop - take out all that is held: to be dropped and, if input, cancelled. */
 struct held_batch held_drop(struct held *h);

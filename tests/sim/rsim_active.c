@@ -113,7 +113,7 @@ release_input(void)
                 rec, plog_encode_cancel(rec, (uint64_t)rsim_now().us, b.first, b.last));
         return;
     }
-    b = held_release(&life->in, held_rule(policy, PACKET_IN), &stable);
+    b = held_release(&life->in, held_rule(policy, PACKET_IN), &stable, UINT32_MAX);
     if (b.count == 0)
         return;
     to_log(rec, plog_encode_release(rec, (uint64_t)rsim_now().us, b.last));
@@ -136,7 +136,7 @@ release_output(void)
         .lsn = life->ring.end, .mark = life->applied.id, .has_mark = life->have_image
     };
     struct held_batch b = held_release(
-        &life->out, held_rule(policy, PACKET_OUT), &stable);
+        &life->out, held_rule(policy, PACKET_OUT), &stable, UINT32_MAX);
 
     for (uint64_t i = b.first; b.count > 0 && i <= b.last; i++)
         rsim_fly(false, life->out_packets[i % PACKETS].data,

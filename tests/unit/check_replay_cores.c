@@ -134,7 +134,9 @@ START_TEST(held_by_the_policy)
     held_init(&h, slots, 3);
     ck_assert(held_push(&h, 0xffffffff, 10, t) && held_push(&h, 0, 0, t) &&
               held_push(&h, 1, 20, t) && !held_push(&h, 2, 30, t));
-    b = held_release(&h, held_rule(r->policy, r->way), &stable);
+    b = held_release(&h, held_rule(r->policy, r->way), &stable, 0);
+    ck_assert_uint_eq(b.count, 0);
+    b = held_release(&h, held_rule(r->policy, r->way), &stable, h.count);
     ck_assert_msg(b.count == r->goes, "%s: %u go", r->claim, b.count);
     if (b.count > 0)
         ck_assert(b.first == 1 && b.last == b.count && b.last_id == b.count - 2);

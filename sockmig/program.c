@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define PROGRAM_LINKS 8
+#define PROGRAM_LINKS 16
 
 struct program {
     struct bpf_object *object;             /* owned */
@@ -36,6 +36,22 @@ to_debug_log(enum libbpf_print_level level, const char *fmt, va_list args)
     return 0;
 }
 
+/* Functions of sections with a '?' are wanted where the kernel has what they trace. */
+static void
+want_optional(struct bpf_object *object)
+{
+    struct bpf_program *one;
+
+    bpf_object__for_each_program(one, object)
+    {
+        const char *event = strchr(bpf_program__section_name(one), '/');
+
+        if (!bpf_program__autoload(one) && event &&
+            libbpf_find_vmlinux_btf_id(event + 1, BPF_TRACE_RAW_TP) > 0)
+            bpf_program__set_autoload(one, true);
+    }
+}
+
 int
 program_load(const char *name, const void *object, size_t size, struct program **out)
 {
@@ -47,6 +63,8 @@ program_load(const char *name, const void *object, size_t size, struct program *
         return -ENOMEM;
     libbpf_set_print(to_debug_log);
     p->object = bpf_object__open_mem(object, size, &opts);
+    if (p->object)
+        want_optional(p->object);
     ret = p->object ? bpf_object__load(p->object) : -errno;
     if (ret < 0)
         goto out;
@@ -132,9 +150,11 @@ program_trace_all(struct program *p)
 
     bpf_object__for_each_program(one, p->object)
     {
-        struct bpf_link *link = p->nlinks < PROGRAM_LINKS ? bpf_program__attach(one)
-                                                          : NULL;
+        struct bpf_link *link;
 
+        if (!bpf_program__autoload(one))
+            continue;
+        link = p->nlinks < PROGRAM_LINKS ? bpf_program__attach(one) : NULL;
         if (!link)
             return errno ? -errno : -ENOSPC;
         p->links[p->nlinks++] = link;

@@ -15,7 +15,8 @@ struct program;
 enum program_side { PROGRAM_INGRESS = 1, PROGRAM_EGRESS = 2 };
 
 /* program_load - @object of @size bytes (borrowed for the call, aligned to 8) into the
- * kernel.
+ * kernel.  A function in SEC("?...") is left out where this kernel has not what it
+ * traces.
  *
  * 0 and *out, or -errno; -ESRCH: it calls a function that this kernel has not. */
 int program_load(

@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <sys/uio.h>
@@ -28,6 +29,7 @@ struct filewrites {
     struct writes_conf conf;
     int conf_fd, map_fd, lost_fd; /* borrowed */
     uint64_t lost;
+    bool maps;                   /* it tells of what mappings get */
     struct filewrites_row *rows; /* owned; sorted once they are drained */
     size_t nrows;
 };
@@ -107,6 +109,58 @@ filewrites_drain(struct filewrites *w)
     return whole;
 }
 
+void
+filewrites_clear(struct filewrites *w)
+{
+    w->nrows = 0;
+}
+
+void
+filewrites_add(struct filewrites *w, uint64_t inode, uint64_t from, uint64_t to)
+{
+    uint64_t first = from / WRITES_GROUP, last = to ? (to - 1) / WRITES_GROUP : 0;
+
+    if (to == ~0ull)
+        first = last = WRITES_WHOLE;
+    for (uint64_t group = first; from < to; group++) {
+        uint64_t start = group * WRITES_GROUP, bits = ~0ull;
+
+        if (w->nrows == ROWS)
+            return; /* filewrites_sort() says so */
+        if (group == WRITES_WHOLE)
+            bits = 1;
+        else if (from > start)
+            bits &= ~0ull << ((from - start) / WRITES_BLOCK);
+        if (group != WRITES_WHOLE && to < start + WRITES_GROUP)
+            bits &= ~0ull >> (63 - (to - 1 - start) / WRITES_BLOCK);
+        w->rows[w->nrows++] = (struct filewrites_row){ inode, group, bits };
+        if (group == last)
+            return;
+    }
+}
+
+bool
+filewrites_sort(struct filewrites *w)
+{
+    size_t n = 0;
+    bool whole = w->nrows < ROWS;
+
+    qsort(w->rows, w->nrows, sizeof *w->rows, by_file);
+    for (size_t i = 0; i < w->nrows; i++)
+        if (n > 0 && by_file(&w->rows[n - 1], &w->rows[i]) == 0)
+            w->rows[n - 1].bits |= w->rows[i].bits;
+        else
+            w->rows[n++] = w->rows[i];
+    w->nrows = n;
+    return whole;
+}
+
+bool
+filewrites_maps(const struct filewrites *w)
+{
+    return w->maps;
+}
+
 /* Index of the first of @n sorted rows that is not before @inode, @group; @n: none. */
 static size_t
 first_at(const struct filewrites_row *rows, size_t n, uint64_t inode, uint64_t group)
@@ -133,6 +187,7 @@ filewrites_find(const struct filewrites *w, uint64_t inode)
 
     while (at + b.n < w->nrows && b.rows[b.n].inode == inode)
         b.n++;
+    b.written = b.n > 0 && !(b.rows[0].group & WRITES_FAULTED);
     if (b.n > 0 && b.rows[b.n - 1].group == WRITES_WHOLE) {
         b.whole = true;
         b.foreign = b.rows[b.n - 1].bits & WRITES_FOREIGN;
@@ -148,13 +203,20 @@ filewrites_each(const struct filewrites *w, filewrites_fn *fn, void *arg)
             fn(arg, w->rows[i].inode);
 }
 
+static bool
+has(const struct filewrites_blocks *b, uint64_t group, uint64_t mask)
+{
+    size_t at = b->n > 0 ? first_at(b->rows, b->n, b->rows[0].inode, group) : 0;
+
+    return at < b->n && b->rows[at].group == group && (b->rows[at].bits & mask);
+}
+
 bool
 filewrites_has(const struct filewrites_blocks *b, uint64_t chunk)
 {
     uint64_t group = chunk / 4, mask = 0xffffull << (chunk % 4 * 16);
-    size_t at = b->n > 0 ? first_at(b->rows, b->n, b->rows[0].inode, group) : 0;
 
-    return at < b->n && b->rows[at].group == group && (b->rows[at].bits & mask);
+    return has(b, group, mask) || has(b, WRITES_FAULTED | group, mask);
 }
 
 /* ---- what it must have seen before it is believed ---- */
@@ -203,13 +265,36 @@ sees_all(struct filewrites *w, int fd, uint64_t inode)
            sees_direct(w, fd, inode);
 }
 
+/* A page that is written to at once, and one that is only read. */
+static bool
+sees_faults(struct filewrites *w, int fd, uint64_t inode)
+{
+    volatile char *p;
+    bool seen;
+
+    if (ftruncate(fd, 20 << 16) < 0 || !filewrites_drain(w))
+        return false;
+    p = mmap(NULL, 20 << 16, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    if (p == MAP_FAILED)
+        return false;
+    p[17 << 16] = 1;
+    seen = saw(w, inode, false, 17);
+    seen = seen && p[16 << 16] == 0 && saw(w, inode, false, 16);
+    munmap((void *)p, 20 << 16);
+    return seen;
+}
+
+/* Its inode may be one that somebody else has just given up: what is known of that does
+ * not count. */
 static bool
 prove(struct filewrites *w, int root)
 {
     int fd = openat(root, ".", O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
     struct stat st;
-    bool seen = fd >= 0 && fstat(fd, &st) == 0 && sees_all(w, fd, st.st_ino);
+    bool seen = fd >= 0 && fstat(fd, &st) == 0 && filewrites_drain(w) &&
+                sees_all(w, fd, st.st_ino);
 
+    w->maps = w->maps && seen && sees_faults(w, fd, st.st_ino);
     fd_close(fd);
     return seen;
 }
@@ -247,6 +332,8 @@ filewrites_new(const int *roots, unsigned nroots)
     }
     if (ret == 0)
         ret = filewrites_of(w, getpid());
+    if (ret == 0)
+        w->maps = true; /* until it is disproved */
     for (unsigned i = 0; i < nroots && ret == 0; i++)
         ret = prove(w, roots[i]) ? 0 : -EOPNOTSUPP;
     if (ret == 0)

@@ -4,8 +4,9 @@
  * of a large file is hashed while the service stands still.
  *
  * It only ever says where to look in a file whose times say that it changed; of one
- * that it says nothing of, all is looked at.  Before it is believed it must have seen
- * writes of every kind that are made for it. */
+ * that it says nothing of, all is looked at.  Where the kernel tells, it says as well
+ * which blocks the service's mappings have got.  Before it is believed it must have
+ * seen writes of every kind that are made for it. */
 #ifndef BSC_FILEWRITES_H
 #define BSC_FILEWRITES_H
 
@@ -32,7 +33,19 @@ struct filewrites_blocks { /* of one file, by group of 64 blocks */
     const struct filewrites_row *rows;
     size_t n;
     bool whole, foreign;
+    bool written; /* else these are only what a mapping of the file has got: it may have
+                     written there, and then the file's times say that it changed */
 };
+
+/* filewrites_maps - it tells of what mappings get, too. */
+bool filewrites_maps(const struct filewrites *w);
+
+/* filewrites_clear - forget what was drained.  filewrites_add - bytes @from..@to of
+ * @inode were written, up to ~0: all of it.  filewrites_sort - for filewrites_find(),
+ * after the last one; false: they had no room. */
+void filewrites_clear(struct filewrites *w);
+void filewrites_add(struct filewrites *w, uint64_t inode, uint64_t from, uint64_t to);
+bool filewrites_sort(struct filewrites *w);
 
 /* filewrites_find - of file @inode; .n 0 and not .whole: nothing is known of it. */
 struct filewrites_blocks filewrites_find(const struct filewrites *w, uint64_t inode);

@@ -14,6 +14,8 @@
 #include <bpf/bpf_tracing.h>
 
 #define MAX_GROUPS 32
+#define MAX_FAULTED 8
+#define NOTE_TRIES 4
 
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
 
@@ -29,6 +31,10 @@ struct inode {
 
 struct file {
     struct inode *f_inode;
+};
+
+struct address_space {
+    struct inode *host;
 };
 
 struct kiocb {
@@ -81,21 +87,24 @@ is_service(const struct writes_conf *conf)
            who.tgid == conf->tgid;
 }
 
+/* The engine takes rows away at any moment: one that was gone before it had the bits is
+ * made again. */
 static __always_inline void
 note(__u64 inode, __u64 group, __u64 bits)
 {
     struct writes_key key = { inode, group };
-    __u64 *known = bpf_map_lookup_elem(&writes, &key);
-    __u64 none = 0, *lost;
+    __u64 *known, *lost;
     __u32 zero = 0;
 
-    if (!known) {
-        bpf_map_update_elem(&writes, &key, &none, BPF_NOEXIST);
+    for (int i = 0; i < NOTE_TRIES; i++) {
         known = bpf_map_lookup_elem(&writes, &key);
-    }
-    if (known) {
-        __sync_fetch_and_or(known, bits);
-        return;
+        if (known) {
+            __sync_fetch_and_or(known, bits);
+            if (bpf_map_lookup_elem(&writes, &key) == known)
+                return;
+        } else if (bpf_map_update_elem(&writes, &key, &bits, BPF_NOEXIST) == 0) {
+            return;
+        }
     }
     lost = bpf_map_lookup_elem(&writes_lost, &zero);
     if (lost)
@@ -191,6 +200,47 @@ BPF_PROG(on_direct, struct kiocb *iocb)
 {
     (void)ctx;
     return note_whole(iocb->ki_filp->f_inode);
+}
+
+/* A mapping of the service gets pages @from..@to of a file.  It can only write to what
+ * it has got: of one that comes and goes between two checkpoints nothing else tells. */
+static __always_inline int
+note_fault(const struct inode *inode, __u64 from, __u64 to)
+{
+    const struct writes_conf *conf = watched(inode);
+    struct bpf_pidns_info who = { 0 };
+
+    if (!conf || bpf_get_ns_current_pid_tgid(
+                     conf->ns_device, conf->ns_inode, &who, sizeof who) != 0)
+        return 0;
+    for (int i = 0; i < MAX_FAULTED; i++) {
+        __u64 group = from / 64 + i, bits = ~0ull;
+
+        if (group > to / 64)
+            return 0;
+        if (from / 64 == group)
+            bits &= ~0ull << (from & 63);
+        if (to / 64 == group)
+            bits &= ~0ull >> (63 - (to & 63));
+        note(inode->i_ino, WRITES_FAULTED | group, bits);
+    }
+    return note_whole(inode);
+}
+
+SEC("?tp_btf/mm_filemap_fault")
+int
+BPF_PROG(on_fault, struct address_space *mapping, unsigned long page)
+{
+    (void)ctx;
+    return note_fault(mapping->host, page, page);
+}
+
+SEC("?tp_btf/mm_filemap_map_pages")
+int
+BPF_PROG(on_faults, struct address_space *mapping, unsigned long from, unsigned long to)
+{
+    (void)ctx;
+    return note_fault(mapping->host, from, to);
 }
 
 char writes_license[] SEC("license") = "GPL";

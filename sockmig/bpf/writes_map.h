@@ -10,6 +10,7 @@
 #define WRITES_BLOCK 4096u
 #define WRITES_GROUP (64u * WRITES_BLOCK) /* a bit for each block */
 #define WRITES_WHOLE (~0ull)              /* group: any of it, see the value */
+#define WRITES_FAULTED (1ull << 62)       /* group: a mapping has got these blocks */
 #define WRITES_FOREIGN 2ull               /* value of it: by another process */
 
 struct writes_conf {

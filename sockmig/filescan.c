@@ -51,6 +51,7 @@ filescan_free(struct filescan *s)
     filescan_seed_end(s);
     filewrites_free(s->writes);
     filewatch_free(s->watch);
+    scan_mapped_free(s);
     for (unsigned i = 0; i < FILES_MAX_ROOTS; i++)
         fd_close(s->fds[i]);
     scan_list_free(&s->now);
@@ -163,18 +164,24 @@ how_much(struct filescan *s, const struct files_entry *before,
     bool changed;
 
     *written = (struct filewrites_blocks){ .n = 0 };
-    if (s->told)
+    x->mapped = old ? old->mapped : 0;
+    if (s->told || s->mapped.now)
         *written = filewrites_find(s->writes, x->kernel_inode);
     x->foreign = written->foreign ? s->now_s : old ? old->foreign : 0;
+    if (s->mapped.now && before && before->inode == e->inode) {
+        x->foreign = old->foreign;
+        return written->whole ? DUE_ALL : written->n > 0 ? DUE_BLOCKS : DUE_NOT;
+    }
     if (!before || old->look || before->inode != e->inode || written->whole ||
         (s->told && is_foreign(s, x)))
         return DUE_ALL;
     changed = before->size != e->size || !same_times(old, x) || old->written;
     if (!s->told)
         return changed || !old->settled || old->unknown ? DUE_ALL : DUE_NOT;
-    if (written->n > 0 || old->unknown)
+    if (written->written || old->unknown || (changed && written->n > 0))
         return DUE_BLOCKS;
-    return changed ? DUE_ALL : DUE_NOT;
+    /* what is written by a mapping that is known is told afterwards */
+    return changed && !scan_is_mapped(s, x) ? DUE_ALL : DUE_NOT;
 }
 
 static int
@@ -214,7 +221,7 @@ take_entry(struct filescan *s, const struct files_lists *l, size_t i, bool shipp
 static int
 walk(struct filescan *s, struct refusals *why)
 {
-    bool all = !s->watch || s->lost;
+    bool all = !s->mapped.now && (!s->watch || s->lost);
     int ret = all ? 0 : scan_some(s, why);
 
     if (ret < 0 || (!all && s->watch))
@@ -225,19 +232,28 @@ walk(struct filescan *s, struct refusals *why)
     return ret;
 }
 
-static int
-look(struct filescan *s, bool shipped, struct refusals *why)
+/* What has happened since the last look. */
+static void
+listen(struct filescan *s, bool shipped)
+{
+    s->now_s = time(NULL);
+    s->told = s->writes && filewrites_drain(s->writes) && shipped;
+    s->lost |= s->writes && !s->told; /* it is the only one to tell of some */
+    s->stat = (struct filescan_stat){ 0 };
+    s->mapped.begun = false;
+    scan_events(s);
+    scan_told(s);
+}
+
+int
+scan_look(struct filescan *s, bool shipped, struct refusals *why)
 {
     struct mono began = mono_clock();
     struct files_lists l;
     int ret;
 
-    s->now_s = time(NULL);
-    s->told = s->writes && filewrites_drain(s->writes) && shipped;
-    s->lost |= s->writes && !s->told; /* it is the only one to tell of some */
-    s->stat = (struct filescan_stat){ 0 };
-    scan_events(s);
-    scan_told(s);
+    if (!s->mapped.now)
+        listen(s, shipped);
     ret = walk(s, why);
     if (ret == 0)
         ret = scan_was(s);
@@ -254,16 +270,16 @@ look(struct filescan *s, bool shipped, struct refusals *why)
     files_attributes(&l, put, s);
     if (!shipped)
         s->out.pos = 0;
-    s->stat.looked = s->now.n;
+    s->stat.looked += s->now.n;
     scan_commit(s);
     s->stat.files = s->files;
     s->stat.bytes = s->bytes;
-    s->stat.took_us = (uint32_t)mono_us_between(began, mono_clock());
+    s->stat.took_us += (uint32_t)mono_us_between(began, mono_clock());
     return s->out.bad ? -ENOSPC : 0;
 }
 
-static int
-explain(int ret, struct refusals *why)
+int
+scan_explain(int ret, struct refusals *why)
 {
     if (ret == -ENOSPC)
         refuse(why, 0, -1, "let the service write less at once",
@@ -288,10 +304,10 @@ filescan_begin(struct filescan *s, const _Atomic bool *stop, struct refusals *wh
     if (ret == 0) {
         scan_watches(s);
         s->lost = true; /* all of it */
-        ret = look(s, false, why);
+        ret = scan_look(s, false, why);
     }
     s->stop = NULL;
-    return explain(ret, why);
+    return scan_explain(ret, why);
 }
 
 void
@@ -313,7 +329,7 @@ filescan_watch(struct filescan *s, pid_t pid, unsigned means)
 int
 filescan_take(struct filescan *s, struct refusals *why)
 {
-    int ret = explain(look(s, true, why), why);
+    int ret = scan_explain(scan_look(s, true, why), why);
 
     return ret == 0 && s->renamed ? 1 : ret;
 }

@@ -57,6 +57,19 @@ void filescan_prepare(struct filescan *s);
  * 0; 1, files were renamed or removed; else as filescan_begin(): begin anew. */
 int filescan_take(struct filescan *s, struct refusals *why);
 
+/* filescan_maps - files that the service maps can be kept: here it is told what
+ * mappings get and write.
+ *
+ * filescan_wrote - after filescan_take(): by way of a mapping the service has written
+ * to bytes @from..@to of the file @inode, as the kernel has it; for each mapping, also
+ * where that is nothing. filescan_take_mapped - add that, too, once all of it is known;
+ * @lost: some of those that had mapped files are gone, and what they wrote is not
+ * known.  As filescan_take().
+ */
+bool filescan_maps(const struct filescan *s);
+void filescan_wrote(struct filescan *s, uint64_t inode, uint64_t from, uint64_t to);
+int filescan_take_mapped(struct filescan *s, bool lost, struct refusals *why);
+
 /* filescan_hand - exchange the operations that wait with the caller's empty buffer of
  * FILESCAN_BYTES. */
 #define FILESCAN_BYTES SLOT_FILES

@@ -243,7 +243,7 @@ patrol(struct filescan *s)
         struct files_entry e = node->e;
         struct scan_extra x = node->x;
 
-        if (node->e.shared)
+        if (node->e.shared || scan_is_mapped(s, &node->x))
             continue; /* looked at each time */
         if (!scan_status(s, node, &e, &x))
             suspect(s, node);

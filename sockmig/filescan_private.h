@@ -2,7 +2,8 @@
  *
  * filescan_private.h - shared by filescan.c (the state of it), filescan_walk.c (what is
  * there), filescan_nodes.c (what is known), filescan_dirty.c (what is to be looked at),
- * filescan_content.c (what is in the files) and filescan_seed.c. */
+ * filescan_content.c (what is in the files), filescan_mapped.c (files that the service
+ * maps) and filescan_seed.c. */
 #ifndef BSC_FILESCAN_PRIVATE_H
 #define BSC_FILESCAN_PRIVATE_H
 
@@ -24,8 +25,9 @@ struct scan_extra {   /* of an entry, beside it */
     bool unknown;    /* hashes of some blocks are 0: look at them */
     int64_t foreign; /* seconds: when somebody else was last seen to write to it */
     uint32_t links;
-    int wd;       /* of its watch; 0: none */
-    bool written; /* since then, whatever its times say */
+    int wd;          /* of its watch; 0: none */
+    bool written;    /* since then, whatever its times say */
+    uint64_t mapped; /* the look that last found it mapped */
 
     /* of the seed that runs */
     uint64_t seed;      /* it has all of this, if it is the number of that seed */
@@ -103,6 +105,14 @@ struct filescan {
         size_t nhave, at;
     } seed;
     bool renamed; /* in this look, some names */
+    struct {
+        uint64_t look;          /* the last one at what is mapped, from 1 */
+        bool any;               /* something was written by way of it */
+        bool begun;             /* what is mapped at this checkpoint is being told */
+        bool now;               /* it is looked at that, and at nothing else */
+        uint64_t *inodes, *was; /* owned: of this look, of those before */
+        size_t n, max, nwas, max_was;
+    } mapped;
     struct filescan_stat stat;
 };
 
@@ -165,6 +175,14 @@ void scan_events(struct filescan *s);
 void scan_told(struct filescan *s);    /* by s->writes, since the last drain */
 bool scan_watches(struct filescan *s); /* makes a new s->watch, if it is wanted */
 void scan_unwatch(struct filescan *s, const char *reason);
+
+/* filescan_mapped.c */
+void scan_mapped_free(struct filescan *s);
+bool scan_is_mapped(const struct filescan *s, const struct scan_extra *x);
+
+/* filescan.c: one look, and what its result is to the caller */
+int scan_look(struct filescan *s, bool shipped, struct refusals *why);
+int scan_explain(int ret, struct refusals *why);
 
 /* filescan_content.c */
 int scan_open(const struct filescan *s, const struct files_entry *e);

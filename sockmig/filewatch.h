@@ -5,8 +5,8 @@
  *
  * A watch is on the file itself, not on its folder: it sees writes by descriptors whose
  * name has gone, and costs reads nothing.  Those on folders tell of names only.  Not
- * seen: writes by a mapping, by the kernel's asynchronous I/O (both refused for the
- * service), and file systems that are mounted over. */
+ * seen: writes by a mapping (see filescan_wrote()), by the kernel's asynchronous I/O
+ * (refused for the service), and file systems that are mounted over. */
 #ifndef BSC_FILEWATCH_H
 #define BSC_FILEWATCH_H
 

@@ -144,7 +144,9 @@ checkpoint(struct tracer *t, bool stay_stopped)
         .stay_stopped = stay_stopped,
         .settled = !t->paging && !t->to_seed,
         .marked = marked,
-        .files = t->scan ? files_take : NULL };
+        .files = t->scan ? files_take : NULL,
+        .wrote = t->scan ? files_wrote : NULL,
+        .files_mapped = t->scan ? files_take_mapped : NULL };
     struct target_timing timing = { 0 };
     struct refusals why = { .n = 0 };
     struct mono started;
@@ -161,7 +163,7 @@ checkpoint(struct tracer *t, bool stay_stopped)
     ret = tree_checkpoint(&t->tree, &req, &slot->pages, &slot->parcels, &timing, &why);
     pace_taken(&t->pace, started, mono_clock());
     if (ret == 0)
-        ret = files_mapped(t, &why) ? -EOPNOTSUPP : encode(t, slot);
+        ret = files_unfit(t, &why) ? -EOPNOTSUPP : encode(t, slot);
     if (ret < 0) {
         tree_resume(&t->tree);
         slot_put(slot);
@@ -207,7 +209,8 @@ track(struct tracer *t)
     ret = files_begin(t, &why);
     realtime_set(true);
     if (ret == 0)
-        ret = tree_track(&t->tree, t->init, t->pid, t->conf.service->children, &why);
+        ret = tree_track(&t->tree, t->init, t->pid, t->conf.service->children,
+            t->scan ? &t->mapped : NULL, &why);
     t->tracked = true;
 
     if (ret < 0) {

@@ -18,6 +18,8 @@ files_open(struct tracer *t)
     if (!t->conf.folders)
         return;
     t->scan = filescan_new(t->conf.folders);
+    t->mapped = (struct maps_folders){ t->conf.folders->roots,
+        t->conf.folders->nroots };
     slot_pool_files(t->checkpoints);
     slot_pool_files(t->bases);
     slot_pool_files(t->received);
@@ -47,43 +49,71 @@ files_take(void *arg, struct refusals *why)
 {
     struct tracer *t = arg;
 
+    t->lost_mapped |= t->told_mapped;
+    t->told_mapped = false;
     return filescan_take(t->scan, why);
 }
 
-/* What is mapped from a file is in the image by its name only, and has to be the same
- * on all hosts: of a file that changes it is not. */
+void
+files_wrote(void *arg, const struct image_vma *v, uint64_t from, uint64_t to)
+{
+    struct tracer *t = arg;
+
+    t->told_mapped = true;
+    filescan_wrote(
+        t->scan, v->inode, v->offset + (from - v->start), v->offset + (to - v->start));
+}
+
+/* What a failed checkpoint was told is told but once. */
+int
+files_take_mapped(void *arg, bool lost, struct refusals *why)
+{
+    struct tracer *t = arg;
+    int ret = filescan_take_mapped(t->scan, lost || t->lost_mapped, why);
+
+    t->lost_mapped = ret < 0;
+    t->told_mapped = false;
+    return ret;
+}
+
+/* A private mapping is in the image by its file's name, and the file has to be the same
+ * on all hosts: one that changes is not. */
 static bool
-any_mapped(const struct tracer *t, const struct image *im, struct refusals *why)
+any_unfit(const struct tracer *t, const struct image *im, struct refusals *why)
 {
     bool found = false;
 
     for (uint32_t i = 0; t->scan && i < im->nvmas; i++) {
         const struct image_vma *v = &im->vmas[i];
 
-        for (unsigned k = 0; k < t->conf.folders->nroots; k++) {
-            const char *root = t->conf.folders->roots[k];
-            size_t n = strlen(root);
-
-            if (strncmp(v->path, root, n) != 0 || v->path[n] != '/')
-                continue;
+        if (v->kind == IMAGE_VMA_STATE_FILE && !filescan_maps(t->scan))
             refuse(why, im->process.pid, -1,
-                "let the service read it instead, or keep it elsewhere",
-                "file of a state folder is mapped into memory: %s", v->path);
-            found = true;
-        }
+                "keep it on ext4, on Linux 6.12 or later, with inotify watches for "
+                "each "
+                "name (fs.inotify.max_user_watches)",
+                "writes to a mapped file of a state folder cannot be told: %s",
+                v->path);
+        else if (v->kind != IMAGE_VMA_STATE_FILE &&
+                 maps_in_folders(&t->mapped, v->path))
+            refuse(why, im->process.pid, -1,
+                "let the service map it shared, or read it instead",
+                "file of a state folder is mapped privately: %s", v->path);
+        else
+            continue;
+        found = true;
     }
     return found;
 }
 
 bool
-files_mapped(struct tracer *t, struct refusals *why)
+files_unfit(struct tracer *t, struct refusals *why)
 {
     const struct family *f = &t->tree.family;
     bool found = false;
 
     for (uint32_t i = 0; i < f->n; i++)
         if (!family_is_zombie(&f->members[i]))
-            found |= any_mapped(t, f->images[i], why);
+            found |= any_unfit(t, f->images[i], why);
     return found;
 }
 

@@ -5,6 +5,7 @@
 #ifndef BSC_TRACER_PRIVATE_H
 #define BSC_TRACER_PRIVATE_H
 
+#include "sockmig/ckpt/maps.h"
 #include "sockmig/ckpt/warm.h"
 #include "sockmig/core/pace.h"
 #include "sockmig/engine_notes.h"
@@ -45,9 +46,12 @@ struct tracer {
     int filing;           /* node whose files are being sent; -1: none */
     struct mono seed_due; /* more is read then */
     struct seed seed;
-    bool handed;           /* stopped by a handover */
-    struct filescan *scan; /* owned; NULL: no state folders */
-    bool seeding_files;    /* those of .filing have begun */
+    bool handed;                /* stopped by a handover */
+    struct filescan *scan;      /* owned; NULL: no state folders */
+    struct maps_folders mapped; /* .n 0: none */
+    bool told_mapped;           /* what is written by mappings, at this checkpoint */
+    bool lost_mapped;           /* and at one that failed */
+    bool seeding_files;         /* those of .filing have begun */
     struct {
         uint8_t *data; /* owned: what this standby has of them; NULL: not said */
         size_t size;
@@ -87,7 +91,11 @@ void files_hand(struct tracer *t, struct slot *slot);
 void files_have(struct tracer *t, unsigned node, void *data, size_t size);
 void files_forget(struct tracer *t, unsigned node);
 int files_seed(struct tracer *t, struct slot *slot);
-bool files_mapped(struct tracer *t, struct refusals *why);
+void files_wrote(
+    void *arg, const struct image_vma *v, uint64_t from, uint64_t to); /* by mappings */
+int files_take_mapped(void *arg, bool lost, struct refusals *why);
+bool files_unfit(
+    struct tracer *t, struct refusals *why); /* mapped, and cannot be kept */
 int files_settle(struct tracer *t, struct woken *w);
 
 /* tracer_standby.c */

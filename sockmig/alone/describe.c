@@ -122,6 +122,7 @@ memory(const struct image *im)
         [IMAGE_VMA_FILE] = "file_kb",
         [IMAGE_VMA_SHARED_FILE] = "shared_file_kb",
         [IMAGE_VMA_SHARED_ANON] = "shared_kb",
+        [IMAGE_VMA_STATE_FILE] = "state_file_kb",
     };
     uint64_t bytes[IMAGE_VMA_NKINDS] = { 0 };
     struct jv *to = jv_object();

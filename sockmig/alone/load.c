@@ -177,7 +177,8 @@ cut(const struct page_run *run, const struct image *im, struct page_run **runs,
             .count = (uint32_t)((to - from) / IMAGE_PAGE),
             .dropped = run->dropped };
 
-        if (v->kind < IMAGE_VMA_VDSO && v->kind != IMAGE_VMA_SHARED_FILE)
+        if (v->kind < IMAGE_VMA_VDSO && v->kind != IMAGE_VMA_SHARED_FILE &&
+            v->kind != IMAGE_VMA_STATE_FILE)
             ok = add_run(runs, max, n, part);
     }
     return ok;

@@ -45,11 +45,18 @@ is_kernel_made(const struct image_vma *v)
     return v && v->kind >= IMAGE_VMA_VDSO;
 }
 
+/* A place only, until its descriptor, or the state folders are there. */
+static bool
+is_late(const struct image_vma *v)
+{
+    return v->kind == IMAGE_VMA_HELD || v->kind == IMAGE_VMA_STATE_FILE;
+}
+
 static uint32_t
 skeleton_prot(const struct image_vma *v)
 {
-    if (v->kind == IMAGE_VMA_HELD)
-        return 0; /* a place only, until its descriptor is there */
+    if (is_late(v))
+        return 0;
     if (v->prot == 0 || v->kind == IMAGE_VMA_SHARED_FILE)
         return v->prot;
     return v->prot | PROT_READ | PROT_WRITE;
@@ -130,7 +137,7 @@ map_piece(struct batch *b, const struct image_vma *v, uint64_t start, uint64_t e
         batch_add(b, "map memory", SYS_mmap, start, end - start, skeleton_prot(v),
             flags | (v->kind == IMAGE_VMA_SHARED_ANON ? MAP_SHARED : MAP_PRIVATE),
             (uint64_t)-1, 0);
-    if (v->kind != IMAGE_VMA_HELD)
+    if (!is_late(v))
         advise(b, 0, v->flags, start, end);
 }
 
@@ -248,6 +255,19 @@ skeleton_layout(struct clone *c, const struct image *im)
     return ret;
 }
 
+/* Writable, whatever its protection is: the service may change that. */
+static void
+map_state_file(struct batch *b, const struct image_vma *v)
+{
+    batch_add(b, "open a mapped file of a state folder", SYS_open,
+        batch_put(b, v->path, strnlen(v->path, IMAGE_PATH - 1) + 1), O_RDWR | O_CLOEXEC,
+        0, 0, 0, 0);
+    batch_add(b, "map a file of a state folder", SYS_mmap, v->start, v->end - v->start,
+        v->prot, MAP_SHARED | MAP_FIXED, 0, v->offset);
+    batch_add(b, "close a mapped file", SYS_close, 0, 0, 0, 0, 0, 0);
+    advise(b, 0, v->flags, v->start, v->end);
+}
+
 int
 wake_protections(struct wake *w, const char **what)
 {
@@ -260,8 +280,10 @@ wake_protections(struct wake *w, const char **what)
         if (is_kernel_made(v) || v->kind == IMAGE_VMA_SHARED_FILE ||
             v->kind == IMAGE_VMA_HELD)
             continue;
+        if (v->kind == IMAGE_VMA_STATE_FILE)
+            map_state_file(b, v);
         /* PROT_NONE again, too: the piece may have been something else before */
-        if (v->prot == 0 || v->prot != skeleton_prot(v))
+        else if (v->prot == 0 || v->prot != skeleton_prot(v))
             batch_add(b, "mprotect", SYS_mprotect, v->start, v->end - v->start, v->prot,
                 0, 0, 0);
         if (v->flags & IMAGE_VMA_LOCKED)

@@ -143,7 +143,7 @@ refuse_mapping(struct maps *m, const struct image_vma *v, struct refusals *why)
         return -EOPNOTSUPP;
     }
     if (v->kind == IMAGE_VMA_SHARED_FILE && (v->prot & 2) && !m->with_files) {
-        refuse(why, m->cell_pid, -1, "configure the service not to use it",
+        refuse(why, m->cell_pid, -1, "keep it in a folder of \"state\"",
             "file is mapped shared and writable: %.100s", v->path);
         return -EOPNOTSUPP;
     }
@@ -199,6 +199,28 @@ is_of_tmpfs(const struct maps *m, const struct image_vma *v)
     return statfs(path, &fs) == 0 && fs.f_type == TMPFS;
 }
 
+bool
+maps_in_folders(const struct maps_folders *folders, const char *path)
+{
+    for (unsigned i = 0; folders && i < folders->n; i++) {
+        size_t n = strlen(folders->roots[i]);
+
+        if (strncmp(path, folders->roots[i], n) == 0 && path[n] == '/')
+            return true;
+    }
+    return false;
+}
+
+void
+maps_renamed(struct maps *m)
+{
+    for (uint32_t i = 0; i < m->nknown; i++)
+        if (m->known[i].kind == IMAGE_VMA_STATE_FILE) {
+            m->nknown = 0;
+            return;
+        }
+}
+
 /* Shared memory that has a name, a key or an id. */
 static bool
 is_segment(const struct maps *m, const struct image_vma *v, bool shared)
@@ -223,6 +245,11 @@ classify(struct maps *m, struct image_vma *v, uint32_t perms, struct refusals *w
     if (shared && ends_with(v->path, " (deleted)") &&
         (!strncmp(v->path, "/memfd:", 7) || !strncmp(v->path, "/dev/shm/", 9))) {
         v->kind = IMAGE_VMA_HELD;
+        return 0;
+    }
+    if (shared && !ends_with(v->path, " (deleted)") &&
+        maps_in_folders(m->folders, v->path)) {
+        v->kind = IMAGE_VMA_STATE_FILE;
         return 0;
     }
     if (is_segment(m, v, shared)) {
@@ -264,7 +291,7 @@ is_known(const struct image_vma *v, const struct procmap_query *q)
 {
     bool shared = v->kind == IMAGE_VMA_SHARED_FILE ||
                   v->kind == IMAGE_VMA_SHARED_ANON || v->kind == IMAGE_VMA_HELD ||
-                  v->kind == IMAGE_VMA_SEGMENT;
+                  v->kind == IMAGE_VMA_SEGMENT || v->kind == IMAGE_VMA_STATE_FILE;
     uint32_t flags = v->prot | (shared ? SHARED_BIT : 0);
 
     return v->start == q->vma_start && v->end == q->vma_end && v->inode == q->inode &&

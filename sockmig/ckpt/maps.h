@@ -19,7 +19,13 @@ struct maps_flags {
     uint32_t flags;
 };
 
+struct maps_folders { /* state folders: what is mapped of them goes along with them */
+    const char *const *roots; /* borrowed: absolute paths */
+    unsigned n;
+};
+
 struct maps {
+    const struct maps_folders *folders; /* borrowed; NULL: there are none */
     bool with_files; /* files go along, or are where it goes: shared mappings may write
                       */
     pid_t pid;
@@ -59,6 +65,12 @@ void maps_close(struct maps *m);
  *
  * 0; -EOPNOTSUPP: something that cannot be protected is mapped, see @why; -ESRCH. */
 int maps_read(struct maps *m, bool same, struct image *im, struct refusals *why);
+
+/* maps_in_folders - does @path lie in one of them?  @folders NULL: no. */
+bool maps_in_folders(const struct maps_folders *folders, const char *path);
+
+/* maps_renamed - files have other names by now: they are read anew, if that matters. */
+void maps_renamed(struct maps *m);
 
 /* maps_read_flags - the flags that madvise() and mlock() set, by which maps_read()
  * completes what it reads from now on.  Slow (it walks all page tables): call it while

@@ -230,6 +230,8 @@ mode_of(struct memory *m, const struct image_vma *v)
         return MEMORY_SHARED;
     case IMAGE_VMA_SEGMENT:
         return v->prot & 2 ? MEMORY_SHARED : MEMORY_WHOLE;
+    case IMAGE_VMA_STATE_FILE:
+        return MEMORY_FILE;
     case IMAGE_VMA_ANON:
         /* marking memory that nobody can touch would only cost page tables */
         if (v->prot == 0)

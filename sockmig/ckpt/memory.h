@@ -4,7 +4,7 @@
  *
  * A userfaultfd of the target, in asynchronous write-protect mode, lets the kernel
  * note writes without stopping anybody; PAGEMAP_SCAN reports and re-arms.  Mappings
- * are looked at in one of five ways:
+ * are looked at in one of six ways:
  *
  *     WRITTEN   anonymous memory: the kernel's fast path; pages written or dropped
  *     PRESENT   private files, huge reservations, memory without access: the pages
@@ -16,6 +16,7 @@
  *     SHARED    shared anonymous memory: as WRITTEN, but what is not mapped is not
  *               empty; all of it while a child may write to it
  *     WHOLE     shared memory with a name that can only be read: all of it
+ *     FILE      files of state folders: what was written is told, and read as a file
  *
  * Source: Documentation/admin-guide/mm/{pagemap,userfaultfd}.rst, fs/proc/task_mmu.c.
  */
@@ -39,7 +40,8 @@ enum memory_mode {
     MEMORY_PRESENT,
     MEMORY_QUIET,
     MEMORY_SHARED,
-    MEMORY_WHOLE
+    MEMORY_WHOLE,
+    MEMORY_FILE
 };
 
 struct span {
@@ -108,6 +110,13 @@ int memory_register(
  * just registered; @running: the process runs.
  * 0; -ENOSPC: too much for the tables, everything will be reported next time. */
 int memory_scan(struct memory *m, const struct image *im, bool running);
+
+/* memory_scan_files - tell @wrote of what was written since the last call in mappings
+ * of the FILE mode, after memory_register(); of each at least once.  0 or -errno. */
+typedef void memory_wrote(
+    void *arg, const struct image_vma *v, uint64_t from, uint64_t to);
+int memory_scan_files(
+    struct memory *m, const struct image *im, memory_wrote *wrote, void *arg);
 
 /* memory_read - move what was found, with its content, into @pages.
  * 0; -ENOSPC: @pages is full, the rest is kept; -ESRCH. */

@@ -40,6 +40,7 @@ open_parts(struct target *t)
         ret = image_alloc(&t->precopy);
     if (ret == 0)
         ret = maps_open(&t->maps, t->pid, t->cell_pid);
+    t->maps.folders = t->folders;
     t->maps.with_files = t->trace.kin && !t->trace.kin->in_cell;
     if (ret == 0)
         ret = memory_open(&t->memory, t->pid, t->cell_pid);
@@ -126,8 +127,8 @@ inspect(struct target *t, struct refusals *why)
 }
 
 static int
-attach(pid_t pid, const struct trace_kin *kin, bool look, struct target **out,
-    struct refusals *why)
+attach(pid_t pid, const struct trace_kin *kin, const struct maps_folders *folders,
+    bool look, struct target **out, struct refusals *why)
 {
     struct target *t = calloc(1, sizeof *t);
     int ret, one;
@@ -137,6 +138,7 @@ attach(pid_t pid, const struct trace_kin *kin, bool look, struct target **out,
         return -ENOMEM;
     t->pid = pid;
     t->trace.kin = kin;
+    t->folders = folders;
     t->maps.fd = t->memory.uffd = t->memory.mem_fd = t->memory.pagemap_fd = -1;
     t->process.status_fd = t->process.timers_fd = t->trace.signal_fd = -1;
     t->descriptors.pidfd = t->descriptors.dir_fd = t->descriptors.own_fd = -1;
@@ -170,21 +172,21 @@ attach(pid_t pid, const struct trace_kin *kin, bool look, struct target **out,
 int
 target_attach(pid_t pid, struct target **out, struct refusals *why)
 {
-    return attach(pid, NULL, true, out, why);
+    return attach(pid, NULL, NULL, true, out, why);
 }
 
 int
-target_attach_quickly(
-    pid_t pid, const struct trace_kin *kin, struct target **out, struct refusals *why)
+target_attach_quickly(pid_t pid, const struct trace_kin *kin,
+    const struct maps_folders *folders, struct target **out, struct refusals *why)
 {
-    return attach(pid, kin, false, out, why);
+    return attach(pid, kin, folders, false, out, why);
 }
 
 int
 target_attach_among(
     pid_t pid, const struct trace_kin *kin, struct target **out, struct refusals *why)
 {
-    return attach(pid, kin, true, out, why);
+    return attach(pid, kin, NULL, true, out, why);
 }
 
 void
@@ -201,6 +203,7 @@ target_detach(struct target *t)
     process_close(&t->process);
     maps_close(&t->maps);
     image_release(&t->precopy);
+    free(t->mapped);
     proctext_fini(&t->text);
     free(t);
 }

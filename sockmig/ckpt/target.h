@@ -25,6 +25,7 @@
 
 struct target;
 struct trace_kin;
+struct maps_folders;
 
 /* target_attach - seize all threads of @pid (as the engine sees it) and prepare its
  * memory for tracking.  The process runs on.
@@ -36,9 +37,9 @@ int target_attach(pid_t pid, struct target **out, struct refusals *why);
 
 /* target_attach_quickly - the same without a look at what it has, for who takes a
  * checkpoint at once: that one says what cannot be protected.  @kin: as below; NULL: it
- * is taken alone. */
-int target_attach_quickly(
-    pid_t pid, const struct trace_kin *kin, struct target **out, struct refusals *why);
+ * is taken alone.  @folders: borrowed; NULL: none. */
+int target_attach_quickly(pid_t pid, const struct trace_kin *kin,
+    const struct maps_folders *folders, struct target **out, struct refusals *why);
 
 /* target_attach_among - the same of one of several that are taken together. */
 int target_attach_among(
@@ -78,6 +79,11 @@ struct target_request {
     /* files, while all stands still: 0; 1, names have changed; -errno with @why.  NULL:
      * none */
     int (*files)(void *arg, struct refusals *why);
+    /* after files(), of each mapping of a file of a state folder: addresses
+     * @from..@to were written, maybe none.  And when all have been told: as files();
+     * @lost: some that had mapped files are gone, or are not looked at */
+    memory_wrote *wrote;
+    int (*files_mapped)(void *arg, bool lost, struct refusals *why);
     void (*marked)(void *arg); /* sockets have been read: packets may move again.  After
                                   mark() always, whatever came of it; NULL: none */
 };
@@ -104,11 +110,17 @@ int target_checkpoint(struct target *t, const struct target_request *req,
  * target_keep_house - what may be some time old; when it runs on. */
 int target_state(struct target *t, bool files_renamed, struct image *im,
     struct parcels *parcels, struct target_timing *timing, struct refusals *why);
-int target_memory(struct target *t, memory_share *share, void *arg, struct image *im,
-    struct pages *pages, struct target_timing *timing, struct refusals *why);
+int target_memory(struct target *t, memory_share *share, void *arg,
+    const struct target_request *req, struct image *im, struct pages *pages,
+    struct target_timing *timing, struct refusals *why);
 void target_settled(struct target *t, bool settled); /* as in a request */
 void target_forget_state(struct target *t);
 void target_keep_house(struct target *t, const struct image *im);
+
+/* target_renamed - files have other names: paths are read anew.
+ * target_maps_files - it had files of state folders mapped; @t may be NULL. */
+void target_renamed(struct target *t, bool renamed);
+bool target_maps_files(const struct target *t);
 
 /* target_ahead - look at its connections while it runs, see descriptors_ahead(). */
 void target_ahead(struct target *t);

@@ -23,11 +23,15 @@ struct target {
     struct process process;
     struct descriptors descriptors;
     struct proctext text;
-    struct image precopy; /* mappings, while the process runs */
-    bool once;            /* process_read_once() is done */
-    uint32_t nvmas;       /* at the last checkpoint */
-    uint32_t map_seq;     /* of the mappings that are tracked; 0: not known */
-    unsigned houses;      /* times house was kept */
+    struct image precopy;               /* mappings, while the process runs */
+    const struct maps_folders *folders; /* borrowed; NULL */
+    struct image_vma *mapped; /* owned: of their files, at the last checkpoint */
+    uint32_t nmapped, mapped_max;
+    unsigned births;  /* of its children, at the last one */
+    bool once;        /* process_read_once() is done */
+    uint32_t nvmas;   /* at the last checkpoint */
+    uint32_t map_seq; /* of the mappings that are tracked; 0: not known */
+    unsigned houses;  /* times house was kept */
     struct mono housekeeping;
 };
 

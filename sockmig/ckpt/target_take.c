@@ -5,11 +5,13 @@
 
 #include "lib/fault.h"
 #include "lib/loop.h"
+#include "sockmig/ckpt/clone_parts.h"
 #include "sockmig/ckpt/held.h"
 #include "sockmig/ckpt/segments.h"
 #include "sockmig/ckpt/threads.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 
@@ -55,9 +57,72 @@ lock_all(const struct maps *m)
     return MCL_FUTURE | (m->skip_flags & IMAGE_VMA_ON_FAULT ? MCL_ONFAULT : 0);
 }
 
+static bool
+still_maps(const struct image *im, const struct image_vma *v)
+{
+    for (uint32_t i = 0; i < im->nvmas && im->vmas[i].start <= v->start; i++)
+        if (im->vmas[i].start == v->start)
+            return im->vmas[i].kind == v->kind && im->vmas[i].end == v->end &&
+                   skeleton_same_backing(&im->vmas[i], v);
+    return false;
+}
+
 static int
-take_memory(struct target *t, struct image *im, struct pages *pages,
-    struct target_timing *timing, struct refusals *why)
+remember_files(struct target *t, const struct image *im)
+{
+    uint32_t n = 0;
+
+    t->nmapped = 0;
+    for (uint32_t i = 0; i < im->nvmas; i++)
+        n += im->vmas[i].kind == IMAGE_VMA_STATE_FILE;
+    if (n > t->mapped_max) {
+        free(t->mapped);
+        t->mapped = calloc(2 * n, sizeof *t->mapped);
+        t->mapped_max = t->mapped ? 2 * n : 0;
+    }
+    if (n > t->mapped_max)
+        return -ENOMEM;
+    for (uint32_t i = 0; i < im->nvmas; i++)
+        if (im->vmas[i].kind == IMAGE_VMA_STATE_FILE)
+            t->mapped[t->nmapped++] = im->vmas[i];
+    return 0;
+}
+
+/* What was written to files of state folders.  Where one is not mapped any more, as it
+ * was, its page tables are gone: any of it may have been. */
+static int
+take_files(struct target *t, const struct target_request *req, const struct image *im)
+{
+    int ret;
+
+    if (!req->wrote)
+        return 0;
+    for (uint32_t i = 0; i < t->nmapped; i++)
+        if (!still_maps(im, &t->mapped[i]))
+            req->wrote(req->arg, &t->mapped[i], t->mapped[i].start, t->mapped[i].end);
+    ret = memory_scan_files(&t->memory, im, req->wrote, req->arg);
+    return ret == 0 ? remember_files(t, im) : ret;
+}
+
+bool
+target_maps_files(const struct target *t)
+{
+    return t && t->nmapped > 0;
+}
+
+/* Children that are let go may write to what their parent has mapped. */
+static bool
+has_helpers(struct target *t)
+{
+    unsigned births = t->births;
+
+    t->births = t->trace.births;
+    return t->trace.nchildren > 0 || births != t->births;
+}
+
+static int
+take_memory(struct target *t, const struct target_request *req, struct image *im,
+    struct pages *pages, struct target_timing *timing, struct refusals *why)
 {
     struct mono at = mono_clock();
     uint32_t seq = t->descriptors.map_seq;
@@ -88,6 +153,8 @@ take_memory(struct target *t, struct image *im, struct pages *pages,
     t->memory.same = same;
     timing->maps = mono_lap_us(&at);
     t->memory.share_all = im->nchildren > 0;
+    if (ret == 0)
+        ret = take_files(t, req, im);
     if (ret == 0 && pages)
         ret = memory_scan(&t->memory, im, false);
     timing->scan = mono_lap_us(&at);
@@ -126,6 +193,14 @@ check_request(struct target *t, struct refusals *why)
     return 0;
 }
 
+void
+target_renamed(struct target *t, bool renamed)
+{
+    t->descriptors.renamed |= renamed; /* until they have been read */
+    if (renamed)
+        maps_renamed(&t->maps);
+}
+
 int
 target_checkpoint(struct target *t, const struct target_request *req, struct image *im,
     struct pages *pages, struct parcels *parcels, struct target_timing *timing,
@@ -147,7 +222,7 @@ target_checkpoint(struct target *t, const struct target_request *req, struct ima
     ret = check_request(t, why);
     if (ret == 0 && req->files)
         ret = req->files(req->arg, why);
-    t->descriptors.renamed |= ret > 0; /* until they have been read */
+    target_renamed(t, ret > 0);
     mono_lap_us(&at);
     if (ret >= 0)
         ret = take_state(t, im, parcels, timing, why);
@@ -156,9 +231,13 @@ target_checkpoint(struct target *t, const struct target_request *req, struct ima
     if (req->marked)
         req->marked(req->arg);
     if (ret == 0)
-        ret = take_memory(t, im, req->no_pages ? NULL : pages, timing, why);
+        ret = take_memory(t, req, im, req->no_pages ? NULL : pages, timing, why);
     if (ret == -ENOSPC && req->in_parts && !t->memory.failed)
         ret = 0;
+    if (ret == 0 && req->files_mapped)
+        ret = req->files_mapped(req->arg, has_helpers(t), why);
+    target_renamed(t, ret > 0); /* by somebody else: seen by the next one */
+    ret = ret > 0 ? 0 : ret;
     FAULT_POINT("checkpoint-pages");
     mono_lap_us(&at);
     if (ret < 0 || !req->stay_stopped)
@@ -182,7 +261,7 @@ target_state(struct target *t, bool files_renamed, struct image *im,
 {
     int ret = check_request(t, why);
 
-    t->descriptors.renamed |= files_renamed; /* until they have been read */
+    target_renamed(t, files_renamed);
     if (ret == 0)
         ret = take_state(t, im, parcels, timing, why);
     t->descriptors.renamed &= ret != 0;
@@ -190,14 +269,15 @@ target_state(struct target *t, bool files_renamed, struct image *im,
 }
 
 int
-target_memory(struct target *t, memory_share *share, void *arg, struct image *im,
-    struct pages *pages, struct target_timing *timing, struct refusals *why)
+target_memory(struct target *t, memory_share *share, void *arg,
+    const struct target_request *req, struct image *im, struct pages *pages,
+    struct target_timing *timing, struct refusals *why)
 {
     int ret;
 
     t->memory.share = share;
     t->memory.share_arg = arg;
-    ret = take_memory(t, im, pages, timing, why);
+    ret = take_memory(t, req, im, pages, timing, why);
     t->memory.share = NULL;
     return ret == -ENOENT ? -ESRCH : ret;
 }

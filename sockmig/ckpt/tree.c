@@ -159,8 +159,8 @@ tree_find(struct tree *t, pid_t root)
 static int
 attach_now(struct tree *t, struct tree_member *m, struct refusals *own)
 {
-    return t->init ? target_attach_quickly(
-                         m->pid, t->single ? NULL : &t->kin, &m->target, own)
+    return t->init ? target_attach_quickly(m->pid, t->single ? NULL : &t->kin,
+                         t->folders, &m->target, own)
                    : target_attach_among(m->pid, &t->kin, &m->target, own);
 }
 
@@ -210,12 +210,13 @@ attach_one(struct tree *t, unsigned i, struct refusals *why)
 
 int
 tree_track(struct tree *t, pid_t init, pid_t root, enum conf_children children,
-    struct refusals *why)
+    const struct maps_folders *folders, struct refusals *why)
 {
     int ret = begin(t, root);
 
     memset(why, 0, sizeof *why);
     t->init = init;
+    t->folders = folders;
     t->kin.in_cell = true;
     t->reaper = children == CONF_CHILDREN_LOST ? 0 : init;
     if (ret == 0 && t->reaper)
@@ -245,10 +246,19 @@ tree_attach(struct tree *t, struct refusals *why)
     return ret;
 }
 
+/* What it wrote to mapped files since the last checkpoint is not known. */
+static void
+let_go(struct tree *t, struct tree_member *m)
+{
+    t->lost |= target_maps_files(m->target);
+    target_detach(m->target);
+    m->target = NULL;
+}
+
 static void
 forget(struct tree *t, unsigned i)
 {
-    target_detach(t->members[i].target);
+    let_go(t, &t->members[i]);
     image_free(t->members[i].image);
     t->n--;
     for (unsigned k = i; k < t->n; k++) {
@@ -296,8 +306,7 @@ renew(struct tree *t, unsigned i, struct refusals *why)
 {
     struct tree_member *m = &t->members[i];
 
-    target_detach(m->target);
-    m->target = NULL;
+    let_go(t, m);
     m->info.number = t->next++;
     m->taken = false;
     m->births = 0;

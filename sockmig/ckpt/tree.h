@@ -25,6 +25,7 @@ struct tree {
     pid_t pids[FAMILY_MAX];
     uint32_t next; /* number for the next one; never used again */
     struct trace_kin kin;
+    const struct maps_folders *folders; /* borrowed; NULL */
     pid_t init;   /* of the cell that it is alone in; 0: of a host */
     pid_t reaper; /* first process of their cell, whose children are of the tree, too;
                      0: of the tree are the descendants of its root only */
@@ -50,12 +51,13 @@ int tree_find(struct tree *t, pid_t root);
  * and again; attached without a look, since the first checkpoint is that.
  *
  * @root      of the service
+ * @folders   its state folders, borrowed; NULL: none
  * @children  what is to become of its children; "auto": kept, if there are any now, or
  *            one that stays is born within TREE_SETTLES_MS
  *
  * 0; -EOPNOTSUPP: see @why; -ESRCH; other -errno.  tree_close() in any case. */
 int tree_track(struct tree *t, pid_t init, pid_t root, enum conf_children children,
-    struct refusals *why);
+    const struct maps_folders *folders, struct refusals *why);
 
 /* tree_ahead - look at the connections of all while they run; twice, some milliseconds
  * apart. */

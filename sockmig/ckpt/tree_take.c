@@ -141,7 +141,7 @@ take_memories(struct taking *k, struct pages *pages)
             continue;
         pages->process = m->info.number;
         target_settled(m->target, k->req->settled);
-        ret = target_memory(m->target, share, k, m->image, pages, &one, &own);
+        ret = target_memory(m->target, share, k, k->req, m->image, pages, &one, &own);
         refusals_join(k->why, &own);
         k->timing->maps += one.maps;
         k->timing->scan += one.scan;
@@ -198,6 +198,12 @@ take_stopped(struct taking *k, struct pages *pages, struct parcels *parcels)
         req->marked(req->arg);
     if (ret == 0)
         ret = take_memories(k, pages);
+    if (ret == 0 && req->files_mapped)
+        ret = req->files_mapped(req->arg, k->t->lost, k->why);
+    for (unsigned i = 0; ret > 0 && i < k->t->n; i++)
+        if (k->t->members[i].target) /* by somebody else: seen by the next one */
+            target_renamed(k->t->members[i].target, true);
+    ret = ret > 0 ? 0 : ret;
     FAULT_POINT("checkpoint-pages");
     return ret == 0 ? list(k->t) : ret;
 }

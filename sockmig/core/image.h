@@ -125,6 +125,8 @@ enum image_vma_kind {
     IMAGE_VMA_SHARED_ANON, /* of this process alone */
     IMAGE_VMA_HELD,        /* shared, of a file without a name: a descriptor has it */
     IMAGE_VMA_SEGMENT,     /* shared memory with a name: see struct image_segment */
+    IMAGE_VMA_STATE_FILE,  /* shared, of a file of a state folder, which has the content
+                            */
     IMAGE_VMA_VDSO,
     IMAGE_VMA_VVAR,
     IMAGE_VMA_VVAR_VCLOCK,

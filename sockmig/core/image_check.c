@@ -74,7 +74,8 @@ check_threads(const struct image *im)
 static bool
 maps_file(uint32_t kind)
 {
-    return kind == IMAGE_VMA_FILE || kind == IMAGE_VMA_SHARED_FILE;
+    return kind == IMAGE_VMA_FILE || kind == IMAGE_VMA_SHARED_FILE ||
+           kind == IMAGE_VMA_STATE_FILE;
 }
 
 static bool

@@ -11,6 +11,7 @@
 #include "sockmig/filescan.h"
 #include "sockmig/filestore_apply.h"
 #include "tests/dice.h"
+#include "tests/scenario/files_held.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -29,7 +30,8 @@
 static uint64_t seed;
 static const char *top;
 static unsigned long round_now;
-static bool tidied; /* what was set aside has a name more until then */
+static bool may_map; /* by means of this run, mappings that come and go are seen */
+static bool tidied;  /* what was set aside has a name more until then */
 
 static uint32_t
 below(uint32_t n)
@@ -111,7 +113,7 @@ change_one(const char *folder)
 
     a_path(a, folder);
     a_path(b, folder);
-    switch (below(18)) {
+    switch (below(19)) {
     case 0:
         unlink(a);
         break;
@@ -146,6 +148,10 @@ change_one(const char *folder)
         break;
     case 7:
         mkdir(a, 0700);
+        break;
+    case 17:
+        if (may_map && strcmp(folder, "a") == 0)
+            held_visit(a, below);
         break;
     default:
         write_some(a);
@@ -294,7 +300,9 @@ take(struct filescan *s, uint8_t **buffer, struct other *o)
         filescan_prepare(s);
         change("a", below(10));
     }
-    if (filescan_take(s, &why) < 0) {
+    for (unsigned i = below(4); filescan_maps(s) && i > 0; i--)
+        held_write(top, below);
+    if (filescan_take(s, &why) < 0 || held_tell(s, !below(4), &why) < 0) {
         tell(&why);
         fail("take", "");
     }
@@ -453,6 +461,7 @@ main(int argc, char **argv)
     open_other(&o[0], "b");
     open_other(&o[1], "c");
     s = filescan_new(&conf);
+    may_map = !means || atoi(means) != FILESCAN_EVENTS;
     filescan_watch(s, getpid(), means ? (unsigned)atoi(means) : FILESCAN_ALL);
     if (filescan_begin(s, NULL, &why) < 0)
         fail("begin", path);

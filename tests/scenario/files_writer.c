@@ -3,9 +3,10 @@
  * files_writer.c - a server that changes files in a folder and knows in its memory what
  * must be in them: whether folder and memory are of one instant.
  *
- * files_writer PORT FOLDER.  Lines of a client: "work N": so many changes, answered by
- * how many were made in all; "check": "right N" or what is wrong; "big MIB": a file of
- * random bytes; "touch PERMILLE": so much of it changed. */
+ * files_writer [-h] PORT FOLDER.  With -h, a child shares the mapped file and
+ * does half of the writes to it.  Lines of a client: "work N": so many changes,
+ * answered by how many were made in all; "check": "right N" or what is wrong; "big
+ * MIB": a file of random bytes; "touch PERMILLE": so much of it changed. */
 #include "tests/dice.h"
 
 #include <dirent.h>
@@ -18,6 +19,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -25,6 +27,7 @@
 #define FILES 48
 #define MAX_SIZE (160u << 10)
 #define NAME 32
+#define SHARED (256u << 10)
 
 static struct model {
     char name[NAME]; /* "": there is none */
@@ -33,6 +36,8 @@ static struct model {
     unsigned mode;
     int fd; /* kept open by some: -1 */
 } model[FILES];
+static uint8_t shared_model[SHARED], *shared_file; /* as it must be; mapped */
+static int helper = -1;                            /* socket to it; -1: there is none */
 static uint64_t seed = 88172645463325252ull, made;
 static char wrong[256];
 
@@ -93,6 +98,81 @@ create(struct model *m)
         close(m->fd);
         m->fd = -1;
     }
+}
+
+struct stroke { /* written to the mapped file */
+    uint32_t at, n;
+    uint8_t with;
+};
+
+static void
+draw(uint8_t *to, const struct stroke *s)
+{
+    memset(to + s->at, s->with, s->n);
+}
+
+static void
+help(int s)
+{
+    struct stroke one;
+
+    while (read(s, &one, sizeof one) == sizeof one) {
+        draw(shared_file, &one);
+        if (write(s, "", 1) != 1)
+            break;
+    }
+    _exit(0);
+}
+
+/* By this process or the other one; now and then its mapping is gone for a while then.
+ */
+static void
+write_shared(void)
+{
+    struct stroke s = { .at = below(SHARED), .with = (uint8_t)below(256) };
+    char done;
+
+    s.n = 1 + below(SHARED - s.at < 9000 ? SHARED - s.at : 9000);
+    draw(shared_model, &s);
+    if (helper >= 0 && below(2)) {
+        if (write(helper, &s, sizeof s) != sizeof s || read(helper, &done, 1) != 1)
+            die("helper");
+        return;
+    }
+    draw(shared_file, &s);
+    if (below(20))
+        return;
+    munmap(shared_file, SHARED);
+    shared_file = NULL;
+}
+
+static void
+map_shared(void)
+{
+    int fd = open("shared", O_RDWR | O_CREAT, 0600);
+
+    if (fd < 0 || ftruncate(fd, SHARED) < 0)
+        die("shared");
+    shared_file = mmap(NULL, SHARED, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    if (shared_file == MAP_FAILED)
+        die("mmap");
+    close(fd);
+}
+
+/* By a mapping that is gone before anybody looks. */
+static void
+write_mapped(struct model *m)
+{
+    size_t at = below((uint32_t)m->size), n = 1 + below((uint32_t)(m->size - at));
+    int fd = open_it(m, O_RDWR);
+    uint8_t *p = mmap(NULL, m->size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+
+    if (p == MAP_FAILED)
+        die("mmap");
+    scramble(m->data + at, n);
+    memcpy(p + at, m->data + at, n);
+    munmap(p, m->size);
+    close(fd);
 }
 
 static void
@@ -169,8 +249,14 @@ change(void)
     uint32_t what = below(100);
 
     made++;
+    if (!shared_file && !below(40))
+        map_shared();
+    else if (shared_file && !below(3))
+        write_shared();
     if (!m->name[0])
         create(m);
+    else if (what < 10 && m->size > 0)
+        write_mapped(m);
     else if (what < 70)
         write_some(m);
     else if (what < 80)
@@ -216,6 +302,21 @@ check_file(const struct model *m)
         is_wrong("%s: mode %o, not %o", m->name, st.st_mode & 07777u, m->mode);
 }
 
+static void
+check_shared(void)
+{
+    static uint8_t data[SHARED];
+    int fd = open("shared", O_RDONLY);
+
+    if (fd >= 0 && read(fd, data, SHARED) != SHARED)
+        is_wrong("shared: %s", strerror(errno));
+    close(fd);
+    for (size_t i = 0; fd >= 0 && i < SHARED && !wrong[0]; i++)
+        if (data[i] != shared_model[i] || (shared_file && shared_file[i] != data[i]))
+            is_wrong("shared: byte %zu: %u in the file, not %u", i, data[i],
+                shared_model[i]);
+}
+
 static bool
 is_known(const char *name)
 {
@@ -245,6 +346,7 @@ static void
 check(void)
 {
     wrong[0] = '\0';
+    check_shared();
     for (unsigned i = 0; i < FILES; i++)
         if (model[i].name[0])
             check_file(&model[i]);
@@ -332,15 +434,31 @@ main(int argc, char **argv)
 {
     struct sockaddr_in a = { .sin_family = AF_INET };
     int s = socket(AF_INET, SOCK_STREAM, 0), one = 1;
+    bool helps = argc == 4 && strcmp(argv[1], "-h") == 0;
 
-    if (argc != 3 || chdir(argv[2]) < 0)
-        die("usage: files_writer PORT FOLDER");
+    argv += helps;
+    if (argc != 3 + helps || chdir(argv[2]) < 0)
+        die("usage: files_writer [-h] PORT FOLDER");
     mkdir("a", 0700);
     mkdir("b", 0700);
     mkdir("b/c", 0700);
     for (unsigned i = 0; i < FILES; i++) {
         model[i].data = calloc(1, MAX_SIZE);
         model[i].fd = -1;
+    }
+    map_shared();
+    if (helps) {
+        int pair[2];
+
+        if (socketpair(AF_UNIX, SOCK_STREAM, 0, pair) < 0)
+            die("socketpair");
+        if (fork() == 0) {
+            close(pair[0]);
+            close(s);
+            help(pair[1]);
+        }
+        close(pair[1]);
+        helper = pair[0];
     }
     a.sin_port = htons((uint16_t)atoi(argv[1]));
     setsockopt(s, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);

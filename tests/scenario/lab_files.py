@@ -2,7 +2,10 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """lab_files.py - state folders: after a takeover the files are of the memory's instant.
 
-usage: lab_files.py [--name LAB]
+usage: lab_files.py [--name LAB] [--with helper | --with sqlite]
+
+--with: only takeovers are tried, of two processes that share a mapped file, or of a server
+with a database.
 
 The service changes files all the time and knows in its memory what must be in them.
 """
@@ -23,7 +26,7 @@ CONF = """
 service "files" {
   addresses = { "10.77.1.100/24" }
   device    = "eth0"
-  command   = { "%s/files_writer", "7000", "%s" }
+  command   = { %s, "7000", "%s" }
   user      = "nobody"
   state     = { "%s" }
   checkpoint-interval = 50
@@ -170,25 +173,34 @@ def unfit(lab, talk):
         raise Failure("policy cold is not refused: " + out)
 
 
+def command(kind, folder):
+    here = os.path.dirname(os.path.abspath(__file__))
+    shutil.copy(os.path.join(BUILD, "tests/scenario/files_writer"), folder)
+    shutil.copy(os.path.join(here, "sqlite_server.py"), folder)
+    if kind == "sqlite":
+        return '"/usr/bin/python3", "%s/sqlite_server.py"' % folder
+    return '"%s/files_writer"%s' % (folder, ', "-h"' if kind else "")
+
+
 def main():
     p = argparse.ArgumentParser()
     p.add_argument("--name", default="files-test")
+    p.add_argument("--with", dest="kind", choices=("helper", "sqlite"))
     o = p.parse_args()
     need_root()
     folder = tempfile.mkdtemp(prefix="bascule-files.")
     os.chmod(folder, 0o755)
-    shutil.copy(os.path.join(BUILD, "tests/scenario/files_writer"), folder)
     lab, bad = None, 1
     try:
-        lab = Lab(o.name, CONF % (folder, STATE, STATE))
+        lab = Lab(o.name, CONF % (command(o.kind, folder), STATE, STATE))
         talk = Talk(lab)
         lab.wait_protected(2)
         talk.more(lab, 100)
         talk.check("at the beginning")
-        for point in ("files-half-applied",):
-            killed(lab, talk, point)
-        full(lab, talk)
-        unfit(lab, talk)
+        if not o.kind:
+            killed(lab, talk, "files-half-applied")
+            full(lab, talk)
+            unfit(lab, talk)
         gone = crash(lab, talk)
         lab.fault("restart", gone)
         lab.wait_protected(2, not_on=gone)

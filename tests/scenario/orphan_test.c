@@ -252,7 +252,7 @@ take_over(struct lab *l)
 static void
 protect(struct lab *l)
 {
-    int ret = tree_track(&l->tree, l->init, l->pid, CONF_CHILDREN_KEPT, &l->why);
+    int ret = tree_track(&l->tree, l->init, l->pid, CONF_CHILDREN_KEPT, NULL, &l->why);
 
     if (ret == 0)
         ret = tree_precopy(&l->tree);

@@ -212,7 +212,7 @@ begin(struct bench *b, bool parent)
     if (b->root == 0)
         root(b->board, parent);
     usleep(100000); /* both are there, and wait for words */
-    ret = tree_track(&b->tree, getpid(), b->root, CONF_CHILDREN_AUTO, &b->why);
+    ret = tree_track(&b->tree, getpid(), b->root, CONF_CHILDREN_AUTO, NULL, &b->why);
     if (ret == 0)
         ret = tree_precopy(&b->tree);
     for (unsigned i = 0; i < b->why.n && i < REFUSALS_MAX; i++)

@@ -326,6 +326,13 @@ filescan_watch(struct filescan *s, pid_t pid, unsigned means)
     }
 }
 
+void
+filescan_members(struct filescan *s, const uint32_t *pids, size_t n)
+{
+    if (s->writes)
+        filewrites_members(s->writes, pids, n);
+}
+
 int
 filescan_take(struct filescan *s, struct refusals *why)
 {

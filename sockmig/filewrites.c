@@ -27,7 +27,9 @@ struct filewrites_row {
 struct filewrites {
     struct program *program; /* owned */
     struct writes_conf conf;
-    int conf_fd, map_fd, lost_fd; /* borrowed */
+    int conf_fd, map_fd, lost_fd, members_fd; /* borrowed */
+    uint32_t members[WRITES_MEMBERS];         /* sorted */
+    size_t nmembers;
     uint64_t lost;
     bool maps;                   /* it tells of what mappings get */
     struct filewrites_row *rows; /* owned; sorted once they are drained */
@@ -74,6 +76,37 @@ filewrites_of(struct filewrites *w, pid_t pid)
     w->conf.ns_device = st.st_dev;
     w->conf.ns_inode = st.st_ino;
     return w->conf.tgid ? set_conf(w) : -ESRCH;
+}
+
+static int
+by_number(const void *a, const void *b)
+{
+    uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+
+    return (x > y) - (x < y);
+}
+
+static bool
+is_in(uint32_t pid, const uint32_t *pids, size_t n)
+{
+    return bsearch(&pid, pids, n, sizeof pid, by_number) != NULL;
+}
+
+/* One that finds no room there is foreign, which is right and slower. */
+void
+filewrites_members(struct filewrites *w, const uint32_t *pids, size_t n)
+{
+    n = n < WRITES_MEMBERS ? n : WRITES_MEMBERS;
+    if (n == w->nmembers && memcmp(pids, w->members, n * sizeof *pids) == 0)
+        return;
+    for (size_t i = 0; i < w->nmembers; i++)
+        if (!is_in(w->members[i], pids, n))
+            program_drop(w->members_fd, &w->members[i]);
+    for (size_t i = 0; i < n; i++)
+        if (!is_in(pids[i], w->members, w->nmembers))
+            program_store(w->members_fd, &pids[i], &pids[i]);
+    memcpy(w->members, pids, n * sizeof *pids);
+    w->nmembers = n;
 }
 
 static int
@@ -312,7 +345,10 @@ load(struct filewrites *w)
     w->conf_fd = program_map(w->program, "writes_conf");
     w->map_fd = program_map(w->program, "writes");
     w->lost_fd = program_map(w->program, "writes_lost");
-    return w->conf_fd < 0 || w->map_fd < 0 || w->lost_fd < 0 ? -ENOENT : 0;
+    w->members_fd = program_map(w->program, "writes_members");
+    return w->conf_fd < 0 || w->map_fd < 0 || w->lost_fd < 0 || w->members_fd < 0
+               ? -ENOENT
+               : 0;
 }
 
 struct filewrites *

@@ -43,15 +43,40 @@ files_prepare(struct tracer *t)
         filescan_prepare(t->scan);
 }
 
+static int
+by_number(const void *a, const void *b)
+{
+    uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+
+    return (x > y) - (x < y);
+}
+
+/* What they write from here on has been written when all stand still the next time. */
+static void
+tell_members(struct tracer *t)
+{
+    uint32_t pids[FAMILY_MAX];
+    size_t n = 0;
+
+    for (unsigned i = 0; i < t->tree.n; i++)
+        if (t->tree.members[i].target)
+            pids[n++] = (uint32_t)t->tree.members[i].info.pid;
+    qsort(pids, n, sizeof *pids, by_number);
+    filescan_members(t->scan, pids, n);
+}
+
 /* The process stands still: what it has written by now, and no more. */
 int
 files_take(void *arg, struct refusals *why)
 {
     struct tracer *t = arg;
+    int ret;
 
     t->lost_mapped |= t->told_mapped;
     t->told_mapped = false;
-    return filescan_take(t->scan, why);
+    ret = filescan_take(t->scan, why);
+    tell_members(t);
+    return ret;
 }
 
 void

@@ -65,6 +65,13 @@ struct {
     __type(value, __u64);
 } writes_lost SEC(".maps"); /* what found no room */
 
+struct {
+    __uint(type, BPF_MAP_TYPE_HASH);
+    __uint(max_entries, WRITES_MEMBERS);
+    __type(key, __u32);
+    __type(value, __u32);
+} writes_members SEC(".maps"); /* processes that stand still with the service */
+
 static __always_inline const struct writes_conf *
 watched(const struct inode *inode)
 {
@@ -81,10 +88,13 @@ static __always_inline bool
 is_service(const struct writes_conf *conf)
 {
     struct bpf_pidns_info who = { 0 };
+    __u32 tgid;
 
-    return bpf_get_ns_current_pid_tgid(
-               conf->ns_device, conf->ns_inode, &who, sizeof who) == 0 &&
-           who.tgid == conf->tgid;
+    if (bpf_get_ns_current_pid_tgid(
+            conf->ns_device, conf->ns_inode, &who, sizeof who) != 0)
+        return false;
+    tgid = who.tgid;
+    return tgid == conf->tgid || bpf_map_lookup_elem(&writes_members, &tgid);
 }
 
 /* The engine takes rows away at any moment: one that was gone before it had the bits is

@@ -7,6 +7,7 @@
 #include <linux/types.h>
 
 #define WRITES_DEVICES 8
+#define WRITES_MEMBERS 2048u
 #define WRITES_BLOCK 4096u
 #define WRITES_GROUP (64u * WRITES_BLOCK) /* a bit for each block */
 #define WRITES_WHOLE (~0ull)              /* group: any of it, see the value */

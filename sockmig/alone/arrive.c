@@ -220,6 +220,8 @@ go(struct arrival *a)
     result.wake_us = (uint64_t)mono_us_between(a->go, mono_clock());
     answer(a, CHANNEL_RUNS, &result, sizeof result); /* if it is lost, it will ask */
     arrive_finished(a);
+    if (a->revive.freezer)
+        revive_groups(&a->revive);
     for (unsigned i = 0; i < a->revive.why.n && i < REFUSALS_MAX; i++)
         log_warn("process %d: %s", a->revive.why.v[i].pid, a->revive.why.v[i].what);
     return 0;

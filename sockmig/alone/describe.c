@@ -156,6 +156,7 @@ describe(const struct family_member *info, const struct image *im)
     }
     jv_set_str(to, "executable", im->process.exe);
     jv_set_str(to, "folder", im->process.cwd);
+    jv_set_str(to, "control_group", im->process.cgroup);
     jv_set_int(to, "user", im->process.euid);
     jv_set_int(to, "threads", im->nthreads);
     jv_set_int(to, "timers", im->ntimers);

@@ -3,6 +3,7 @@
 
 #include "lib/fd.h"
 #include "sockmig/alone/injector.h"
+#include "sockmig/ckpt/cgroup.h"
 #include "sockmig/ckpt/repair.h"
 #include "sockmig/ckpt/tcp.h"
 #include "sockmig/ckpt/tree.h"
@@ -290,11 +291,31 @@ decide(void *arg)
     return r->before ? r->before(r->arg) : 0;
 }
 
+void
+revive_groups(struct revive *r)
+{
+    for (uint64_t i = 0; i < r->image->tree.count; i++) {
+        const struct image *im = image(r->image, i);
+        int ret = im && im->process.cgroup[0]
+                      ? cgroup_join(im->process.cgroup, im->process.pid)
+                      : 0;
+
+        if (ret < 0)
+            refuse(&r->why, im->process.pid, -1,
+                "make the group, and write the process's id to its cgroup.procs",
+                "it runs in the caller's control group, not in %.200s: %s",
+                im->process.cgroup, strerror(-ret));
+    }
+}
+
 static int
 sockets_ready(void *arg)
 {
     struct revive *r = arg;
     int ret = 0;
+
+    if (!r->freezer)
+        revive_groups(r);
 
     if (r->has_begun) {
         ret = silence_off(&r->silence, r->error);

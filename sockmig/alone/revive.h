@@ -54,6 +54,10 @@ int revive_renew(struct revive *r, const struct loaded *l);
 /* revive_wake - they run.  .lost connections could not be made again. */
 int revive_wake(struct revive *r);
 
+/* revive_groups - into the control groups that they were in; who cannot be is named in
+ * .why.  Done by revive_wake() where there is no .freezer. */
+void revive_groups(struct revive *r);
+
 /* revive_end - @failed: take away what is here of them. */
 void revive_end(struct revive *r, bool failed);
 

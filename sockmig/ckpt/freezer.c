@@ -2,6 +2,7 @@
 #include "sockmig/ckpt/freezer.h"
 
 #include "lib/fd.h"
+#include "sockmig/ckpt/cgroup.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -9,48 +10,16 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mount.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #define GONE_MS 5000
 #define HOME_TRIES 50 /* they may fork while they are brought home */
 
-/* The root of the hierarchy, as a mount that is nowhere. */
-static int
-open_root(void)
-{
-    int fs = fsopen("cgroup2", FSOPEN_CLOEXEC), fd = -1;
-
-    if (fs >= 0 && fsconfig(fs, FSCONFIG_CMD_CREATE, NULL, NULL, 0) == 0)
-        fd = fsmount(fs, FSMOUNT_CLOEXEC, 0);
-    fd_close(fs);
-    return fd;
-}
-
-/* "0::/path" is the line of cgroup2; one that begins with /.. is out of reach. */
-static bool
-own_path(char path[FREEZER_PATH])
-{
-    char line[FREEZER_PATH + 16];
-    FILE *file = fopen("/proc/self/cgroup", "re");
-    bool found = false;
-
-    while (file && !found && fgets(line, sizeof line, file)) {
-        line[strcspn(line, "\n")] = '\0';
-        found = !strncmp(line, "0::/", 4) && strncmp(line, "0::/..", 6) != 0;
-        if (found)
-            snprintf(path, FREEZER_PATH, "%.500s", line[4] ? line + 4 : ".");
-    }
-    if (file)
-        fclose(file);
-    return found;
-}
-
 int
 freezer_open(struct freezer *f, const uint8_t *id, const char *path)
 {
-    int root = open_root(), n = snprintf(f->name, sizeof f->name, "sockmig-");
+    int root = cgroup_root(), n = snprintf(f->name, sizeof f->name, "sockmig-");
 
     f->home = f->group = -1;
     for (unsigned i = 0; i < 16; i++)
@@ -68,7 +37,9 @@ int
 freezer_make(struct freezer *f, const uint8_t *id)
 {
     char path[FREEZER_PATH];
-    int ret = own_path(path) ? freezer_open(f, id, path) : -EOPNOTSUPP;
+    int ret = cgroup_of(0, path, sizeof path)
+                  ? freezer_open(f, id, path[1] ? path + 1 : ".")
+                  : -EOPNOTSUPP;
 
     if (ret != -ENOENT)
         return ret == 0 ? -EEXIST : ret;

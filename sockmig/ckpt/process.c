@@ -2,6 +2,7 @@
 #include "sockmig/ckpt/process.h"
 
 #include "lib/fd.h"
+#include "sockmig/ckpt/cgroup.h"
 #include "sockmig/ckpt/filters.h"
 #include "sockmig/ckpt/threads.h"
 
@@ -307,6 +308,8 @@ process_read_once(
         ret = proctext_read(text, "/proc/%d/oom_score_adj", (int)p->pid);
     if (ret == 0)
         to->oom_score_adj = atoi(text->data);
+    if (!cgroup_of(p->pid, to->cgroup, sizeof to->cgroup))
+        to->cgroup[0] = '\0';
     if (proctext_read(text, "/proc/%d/timens_offsets", (int)p->pid) == 0) {
         p->monotonic_offset_ns = clock_offset(text->data, "monotonic");
         p->boottime_offset_ns = clock_offset(text->data, "boottime");

@@ -5,7 +5,7 @@
 
 #include <string.h>
 
-#define MAGIC 0x36494342u /* "BCI6": the layout of the whole, not of the elements */
+#define MAGIC 0x37494342u /* "BCI7": the layout of the whole, not of the elements */
 #define ALIGN 64u         /* sections begin at lines, so that image_lines finds few */
 
 /* One section: header, then its elements as they are in memory. */

@@ -93,6 +93,7 @@ struct image_process {
     uint64_t clock_ns; /* active node's own monotonic clock then: image_tcp.dumped_ns */
     uint64_t brk;
     char exe[IMAGE_PATH], cwd[IMAGE_PATH], root[IMAGE_PATH];
+    char cgroup[IMAGE_PATH]; /* of cgroup2; "": not known.  Only sockmig goes by it */
 };
 
 struct image_schedule {               /* of a thread */

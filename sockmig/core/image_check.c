@@ -28,8 +28,11 @@ check_process(const struct image *im)
         p->auxv_bytes > sizeof p->auxv)
         return "process: a count beyond its array";
     if (!terminated(p->exe, sizeof p->exe) || !terminated(p->cwd, sizeof p->cwd) ||
-        !terminated(p->root, sizeof p->root))
+        !terminated(p->root, sizeof p->root) ||
+        !terminated(p->cgroup, sizeof p->cgroup))
         return "process: path without an end";
+    if (p->cgroup[0] && p->cgroup[0] != '/')
+        return "process: path is not absolute";
     if (p->exe[0] != '/' || p->cwd[0] != '/' || p->root[0] != '/')
         return "process: path is not absolute";
     if (!bool_value(p->no_new_privs) || !bool_value(p->thp_disable) ||

@@ -1,6 +1,6 @@
 #!/bin/bash
 # alone_cli.sh - sockmig: usage, exit codes, inspect with everything that is refused, show,
-# images that are not whole.
+# images that are not whole, control groups.
 . "$top_srcdir/tests/scenario/alone_common.sh"
 bad=0
 
@@ -86,7 +86,7 @@ expect 0 "can be moved" inspect $sleeper
 expect 0 "they run on" dump $sleeper image --keep-running
 kill -0 $sleeper || { echo "FAIL: --keep-running ended it"; bad=1; }
 expect 0 "python3" show image
-expect 0 '"version": 4' show image --json
+expect 0 '"version": 5' show image --json
 expect 1 "id is in use here" restore image
 kill $sleeper
 wait $sleeper
@@ -116,5 +116,31 @@ sys.exit(bad)
 X
 expect 0 "1 process" restore image
 kill $sleeper || { echo "FAIL: it was not restored"; bad=1; }
+
+echo "- control groups"
+groups=$(sed -n 's/^[^ ]* \([^ ]*\) cgroup2 .*/\1/p' /proc/mounts | head -1)
+group=sockmig-test-$$
+if [ -n "$groups" ] && mkdir "$groups/$group" 2> /dev/null; then
+    await "the end of the process" test ! -e /proc/$sleeper
+    setsid /usr/bin/python3 -c 'import time
+while True: time.sleep(0.01)' < /dev/null > sleeper.out 2>&1 &
+    sleeper=$!
+    await "another one" grep -q python3 /proc/$sleeper/cmdline
+    echo $sleeper > "$groups/$group/cgroup.procs"
+    sleep 0.2
+    expect 0 "1 process" dump $sleeper grouped
+    wait $sleeper
+    expect 0 "/$group\"," show grouped --json
+    expect 0 "1 process" restore grouped
+    grep -q "^0::.*/$group\$" /proc/$sleeper/cgroup ||
+        { echo "FAIL: not in its group: $(cat /proc/$sleeper/cgroup)"; bad=1; }
+    kill $sleeper
+    await "an empty group" rmdir "$groups/$group"
+    await "its end" test ! -e /proc/$sleeper
+    expect 0 "/$group: No such file" restore grouped
+    kill $sleeper || { echo "FAIL: without its group it was not restored"; bad=1; }
+else
+    echo "skipped: no cgroup2 that may be changed"
+fi
 [ $bad = 0 ] && echo PASS
 exit $bad

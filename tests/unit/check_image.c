@@ -81,6 +81,7 @@ static struct broken {
 /* clang-format off */
 static void no_pid(void) { im.process.pid = 0; }
 static void long_exe(void) { memset(im.process.exe, 'x', sizeof im.process.exe); }
+static void long_cgroup(void) { memset(im.process.cgroup, '/', sizeof im.process.cgroup); }
 static void no_root(void) { im.process.root[0] = 'x'; }
 static void many_groups(void) { im.process.ngroups = IMAGE_GROUPS + 1; }
 static void no_threads(void) { im.nthreads = 0; }
@@ -184,6 +185,7 @@ static struct broken broken[] = {
     { "a watch has a number", watch_number },
     { "a watch has a path", watch_path },
     { "the program's path ends", long_exe },
+    { "the control group's path ends", long_cgroup },
     { "groups fit", many_groups },
     { "there is a thread", no_threads },
     { "a thread is there once", twin_threads },

@@ -117,7 +117,7 @@ def show(result):
         show_takeover(t, "switchover under commit", result["switchover"], None, half=30)
     if "crash" in result:
         show_takeover(t, "crash under commit", result["crash"], 600)
-        t.add("request p50, random think times", result["crash"]["request_p50_ms"], "ms", 5,
+        t.add("request p50, random think times", result["crash"]["request_p50_ms"], "ms",
               digits=2)
     if "replay" in result:
         show_takeover(t, "crash under replay", result["replay"], 450, 40000)

@@ -316,7 +316,6 @@ sockets_ready(void *arg)
 
     if (!r->freezer)
         revive_groups(r);
-
     if (r->has_begun) {
         ret = silence_off(&r->silence, r->error);
         if (r->again)

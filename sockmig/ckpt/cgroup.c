@@ -5,9 +5,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/openat2.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #define PATH 512
@@ -48,8 +50,8 @@ cgroup_of(pid_t pid, char *path, size_t size)
     return true;
 }
 
-static int
-put(int group, pid_t pid)
+int
+cgroup_put(int group, pid_t pid)
 {
     int fd = openat(group, "cgroup.procs", O_WRONLY | O_CLOEXEC), ret;
     char text[16];
@@ -60,9 +62,12 @@ put(int group, pid_t pid)
     return ret;
 }
 
+/* The path may come from another host. */
 int
 cgroup_join(const char *path, pid_t pid)
 {
+    struct open_how how = { .flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC,
+        .resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS };
     char now[PATH];
     int root, group, ret;
 
@@ -71,8 +76,8 @@ cgroup_join(const char *path, pid_t pid)
     root = cgroup_root();
     if (root < 0)
         return -EOPNOTSUPP;
-    group = openat(root, path[1] ? path + 1 : ".", O_DIRECTORY | O_CLOEXEC);
-    ret = group < 0 ? -errno : put(group, pid);
+    group = (int)syscall(SYS_openat2, root, path[1] ? path + 1 : ".", &how, sizeof how);
+    ret = group < 0 ? -errno : cgroup_put(group, pid);
     fd_close(group);
     fd_close(root);
     return ret;

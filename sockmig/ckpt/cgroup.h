@@ -17,6 +17,10 @@ int cgroup_root(void);
  * on. False: there is no cgroup2, or the group is out of reach or its path too long. */
 bool cgroup_of(pid_t pid, char *path, size_t size);
 
+/* cgroup_put - @pid is in the group whose folder is @group from now on.  0 or -errno.
+ */
+int cgroup_put(int group, pid_t pid);
+
 /* cgroup_join - @pid, of the caller's pid namespace, is in group @path from now on.
  * 0, also if it was; -ENOENT: there is no such group; -EOPNOTSUPP: no cgroup2 that this
  * program may use; other -errno of the kernel. */

@@ -70,19 +70,10 @@ put(int folder, const char *file, const char *text)
     return ret;
 }
 
-static int
-put_pid(int folder, pid_t pid)
-{
-    char text[16];
-
-    snprintf(text, sizeof text, "%d", (int)pid);
-    return put(folder, "cgroup.procs", text);
-}
-
 int
 freezer_put(const struct freezer *f, pid_t pid)
 {
-    return put_pid(f->group, pid);
+    return cgroup_put(f->group, pid);
 }
 
 int
@@ -118,7 +109,7 @@ bring_home(pid_t pid, void *arg)
 {
     const struct freezer *f = arg;
 
-    put_pid(f->home, pid);
+    cgroup_put(f->home, pid);
 }
 
 void

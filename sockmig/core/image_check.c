@@ -31,9 +31,8 @@ check_process(const struct image *im)
         !terminated(p->root, sizeof p->root) ||
         !terminated(p->cgroup, sizeof p->cgroup))
         return "process: path without an end";
-    if (p->cgroup[0] && p->cgroup[0] != '/')
-        return "process: path is not absolute";
-    if (p->exe[0] != '/' || p->cwd[0] != '/' || p->root[0] != '/')
+    if (p->exe[0] != '/' || p->cwd[0] != '/' || p->root[0] != '/' ||
+        (p->cgroup[0] && p->cgroup[0] != '/'))
         return "process: path is not absolute";
     if (!bool_value(p->no_new_privs) || !bool_value(p->thp_disable) ||
         !bool_value(p->child_subreaper) || !bool_value(p->merge) || p->umask > 07777 ||

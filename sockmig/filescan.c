@@ -327,7 +327,7 @@ filescan_watch(struct filescan *s, pid_t pid, unsigned means)
 }
 
 void
-filescan_members(struct filescan *s, const uint32_t *pids, size_t n)
+filescan_members(struct filescan *s, uint32_t *pids, size_t n)
 {
     if (s->writes)
         filewrites_members(s->writes, pids, n);

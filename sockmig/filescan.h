@@ -44,8 +44,8 @@ enum {
 void filescan_watch(struct filescan *s, pid_t pid, unsigned means);
 
 /* filescan_members - others that stand still whenever it does, @pids in its pid
- * namespace sorted, from now on. */
-void filescan_members(struct filescan *s, const uint32_t *pids, size_t n);
+ * namespace (sorted here), from now on. */
+void filescan_members(struct filescan *s, uint32_t *pids, size_t n);
 
 /* filescan_rest - nobody follows: nothing is told until the next filescan_begin(),
  * which has to come before filescan_take(). */

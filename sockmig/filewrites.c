@@ -94,9 +94,10 @@ is_in(uint32_t pid, const uint32_t *pids, size_t n)
 
 /* One that finds no room there is foreign, which is right and slower. */
 void
-filewrites_members(struct filewrites *w, const uint32_t *pids, size_t n)
+filewrites_members(struct filewrites *w, uint32_t *pids, size_t n)
 {
     n = n < WRITES_MEMBERS ? n : WRITES_MEMBERS;
+    qsort(pids, n, sizeof *pids, by_number);
     if (n == w->nmembers && memcmp(pids, w->members, n * sizeof *pids) == 0)
         return;
     for (size_t i = 0; i < w->nmembers; i++)
@@ -148,28 +149,24 @@ filewrites_clear(struct filewrites *w)
     w->nrows = 0;
 }
 
+static void
+add_row(struct filewrites *w, uint64_t inode, uint64_t group, uint64_t bits)
+{
+    if (w->nrows < ROWS) /* filewrites_sort() says so */
+        w->rows[w->nrows++] = (struct filewrites_row){ inode, group, bits };
+}
+
 void
 filewrites_add(struct filewrites *w, uint64_t inode, uint64_t from, uint64_t to)
 {
-    uint64_t first = from / WRITES_GROUP, last = to ? (to - 1) / WRITES_GROUP : 0;
+    uint64_t first = from / WRITES_BLOCK, last = to > 0 ? (to - 1) / WRITES_BLOCK : 0;
 
     if (to == ~0ull)
-        first = last = WRITES_WHOLE;
-    for (uint64_t group = first; from < to; group++) {
-        uint64_t start = group * WRITES_GROUP, bits = ~0ull;
-
-        if (w->nrows == ROWS)
-            return; /* filewrites_sort() says so */
-        if (group == WRITES_WHOLE)
-            bits = 1;
-        else if (from > start)
-            bits &= ~0ull << ((from - start) / WRITES_BLOCK);
-        if (group != WRITES_WHOLE && to < start + WRITES_GROUP)
-            bits &= ~0ull >> (63 - (to - 1 - start) / WRITES_BLOCK);
-        w->rows[w->nrows++] = (struct filewrites_row){ inode, group, bits };
-        if (group == last)
-            return;
-    }
+        add_row(w, inode, WRITES_WHOLE, 1);
+    else if (from < to)
+        for (uint64_t group = first / 64; group <= last / 64 && w->nrows < ROWS;
+             group++)
+            add_row(w, inode, group, writes_bits(group, first, last));
 }
 
 bool

@@ -25,9 +25,9 @@ void filewrites_free(struct filewrites *w); /* NULL is legal */
  * 0 or -errno. */
 int filewrites_of(struct filewrites *w, pid_t pid);
 
-/* filewrites_members - and those of processes @pids (in its pid namespace; @n, sorted)
+/* filewrites_members - and those of processes @pids (in its pid namespace; sorted here)
  * from now on, and of no others: they stand still whenever it does. */
-void filewrites_members(struct filewrites *w, const uint32_t *pids, size_t n);
+void filewrites_members(struct filewrites *w, uint32_t *pids, size_t n);
 
 /* filewrites_drain - what was written since the last call, for filewrites_find().
  * False: some is missing, nothing may be taken from it. */

@@ -43,14 +43,6 @@ files_prepare(struct tracer *t)
         filescan_prepare(t->scan);
 }
 
-static int
-by_number(const void *a, const void *b)
-{
-    uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
-
-    return (x > y) - (x < y);
-}
-
 /* What they write from here on has been written when all stand still the next time. */
 static void
 tell_members(struct tracer *t)
@@ -61,7 +53,6 @@ tell_members(struct tracer *t)
     for (unsigned i = 0; i < t->tree.n; i++)
         if (t->tree.members[i].target)
             pids[n++] = (uint32_t)t->tree.members[i].info.pid;
-    qsort(pids, n, sizeof *pids, by_number);
     filescan_members(t->scan, pids, n);
 }
 
@@ -114,8 +105,7 @@ any_unfit(const struct tracer *t, const struct image *im, struct refusals *why)
         if (v->kind == IMAGE_VMA_STATE_FILE && !filescan_maps(t->scan))
             refuse(why, im->process.pid, -1,
                 "keep it on ext4, on Linux 6.12 or later, with inotify watches for "
-                "each "
-                "name (fs.inotify.max_user_watches)",
+                "each name (fs.inotify.max_user_watches)",
                 "writes to a mapped file of a state folder cannot be told: %s",
                 v->path);
         else if (v->kind != IMAGE_VMA_STATE_FILE &&

@@ -14,7 +14,6 @@
 #include <bpf/bpf_tracing.h>
 
 #define MAX_GROUPS 32
-#define MAX_FAULTED 8
 #define NOTE_TRIES 4
 
 #pragma clang attribute push(__attribute__((preserve_access_index)), apply_to = record)
@@ -110,7 +109,8 @@ note(__u64 inode, __u64 group, __u64 bits)
         known = bpf_map_lookup_elem(&writes, &key);
         if (known) {
             __sync_fetch_and_or(known, bits);
-            if (bpf_map_lookup_elem(&writes, &key) == known)
+            known = bpf_map_lookup_elem(&writes, &key);
+            if (known && (*known & bits) == bits)
                 return;
         } else if (bpf_map_update_elem(&writes, &key, &bits, BPF_NOEXIST) == 0) {
             return;
@@ -131,28 +131,32 @@ note_whole(const struct inode *inode)
     return 0;
 }
 
+/* Blocks @from..@to, in groups of kind @kind. */
+static __always_inline int
+note_blocks(const struct inode *inode, __u64 kind, __u64 from, __u64 to)
+{
+    if (to < from || to - from > (MAX_GROUPS - 1) * 64)
+        return note_whole(inode);
+    for (int i = 0; i < MAX_GROUPS; i++) {
+        __u64 group = from / 64 + i;
+
+        if (group > to / 64)
+            break;
+        note(inode->i_ino, kind | group, writes_bits(group, from, to));
+    }
+    return 0;
+}
+
 static __always_inline int
 note_range(const struct inode *inode, __u64 at, __u64 count)
 {
     const struct writes_conf *conf = watched(inode);
-    __u64 end = at + count, from = at / WRITES_BLOCK, to = (end - 1) / WRITES_BLOCK;
 
     if (!conf || count == 0)
         return 0;
-    if (end < at || count > (MAX_GROUPS - 1) * (__u64)WRITES_GROUP || !is_service(conf))
+    if (!is_service(conf) || at + count < at)
         return note_whole(inode);
-    for (int i = 0; i < MAX_GROUPS; i++) {
-        __u64 group = at / WRITES_GROUP + i, bits = ~0ull;
-
-        if (group * WRITES_GROUP >= end)
-            break;
-        if (from / 64 == group)
-            bits &= ~0ull << (from & 63);
-        if (to / 64 == group)
-            bits &= ~0ull >> (63 - (to & 63));
-        note(inode->i_ino, group, bits);
-    }
-    return 0;
+    return note_blocks(inode, 0, at / WRITES_BLOCK, (at + count - 1) / WRITES_BLOCK);
 }
 
 SEC("tp_btf/ext4_da_write_begin")
@@ -223,18 +227,7 @@ note_fault(const struct inode *inode, __u64 from, __u64 to)
     if (!conf || bpf_get_ns_current_pid_tgid(
                      conf->ns_device, conf->ns_inode, &who, sizeof who) != 0)
         return 0;
-    for (int i = 0; i < MAX_FAULTED; i++) {
-        __u64 group = from / 64 + i, bits = ~0ull;
-
-        if (group > to / 64)
-            return 0;
-        if (from / 64 == group)
-            bits &= ~0ull << (from & 63);
-        if (to / 64 == group)
-            bits &= ~0ull >> (63 - (to & 63));
-        note(inode->i_ino, WRITES_FAULTED | group, bits);
-    }
-    return note_whole(inode);
+    return note_blocks(inode, WRITES_FAULTED, from, to);
 }
 
 SEC("?tp_btf/mm_filemap_fault")

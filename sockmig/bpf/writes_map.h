@@ -24,4 +24,17 @@ struct writes_key {
     __u64 inode, group;
 };
 
+/* writes_bits - of group @group: blocks @from..@to of a file, @to included. */
+static __inline__ __attribute__((always_inline)) __u64
+writes_bits(__u64 group, __u64 from, __u64 to)
+{
+    __u64 bits = ~0ull;
+
+    if (from / 64 == group)
+        bits &= ~0ull << (from & 63);
+    if (to / 64 == group)
+        bits &= ~0ull >> (63 - (to & 63));
+    return bits;
+}
+
 #endif

@@ -327,10 +327,10 @@ check_shared(void)
     static uint8_t data[SHARED];
     int fd = open("shared", O_RDONLY);
 
-    if (fd >= 0 && read(fd, data, SHARED) != SHARED)
+    if (fd < 0 || read(fd, data, SHARED) != SHARED)
         is_wrong("shared: %s", strerror(errno));
     close(fd);
-    for (size_t i = 0; fd >= 0 && i < SHARED && !wrong[0]; i++)
+    for (size_t i = 0; i < SHARED && !wrong[0]; i++)
         if (data[i] != shared_model[i] || (shared_file && shared_file[i] != data[i]))
             is_wrong("shared: byte %zu: %u in the file, not %u", i, data[i],
                 shared_model[i]);

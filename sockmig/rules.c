@@ -41,16 +41,15 @@ add(struct text *t, const char *fmt, ...)
 }
 
 /* Runs @program with @in and @err as its standard input and error, in the calling
- * thread's namespace; @keep: the rules that are there stay.  *status as of wait(2); 0
- * or -errno. */
+ * thread's namespace.  *status as of wait(2); 0 or -errno. */
 static int
-run(const char *program, bool keep, int in, int err, int *status)
+run(const char *program, int in, int err, int *status)
 {
     static const char *const folders[] = { "/usr/sbin", "/sbin", "/usr/local/sbin" };
-    static char lang[] = "LC_ALL=C", wait[] = "-w", seconds[] = "5", noflush[] = "-n";
+    static char lang[] = "LC_ALL=C", wait[] = "-w", seconds[] = "5";
     static char *const environment[] = { lang, NULL };
     posix_spawn_file_actions_t actions;
-    char path[64], *const argv[] = { path, wait, seconds, keep ? noflush : NULL, NULL };
+    char path[64], *const argv[] = { path, wait, seconds, NULL };
     pid_t pid;
     int ret = ENOENT;
 
@@ -83,9 +82,10 @@ complaint(int fd, char *text, size_t size)
     text[strcspn(text, "\n")] = '\0';
 }
 
-int
-rules_load(int family, const char *rules, size_t size, bool keep, const char *needs,
-    char *error)
+/* The rules of a namespace that is ours alone.  @needs: in words, for @error, what of
+ * the kernel they need. */
+static int
+load(int family, const struct text *rules, const char *needs, char *error)
 {
     const char *program = family == AF_INET ? "iptables-restore" : "ip6tables-restore";
     char said[100];
@@ -97,11 +97,11 @@ rules_load(int family, const char *rules, size_t size, bool keep, const char *ne
         snprintf(error, GATE_ERROR_LEN, "no memory file for rules: %s", strerror(-ret));
         goto out;
     }
-    ret = fd_write_all(in, rules, size);
+    ret = fd_write_all(in, rules->bytes, rules->len);
     if (ret == 0 && lseek(in, 0, SEEK_SET) < 0)
         ret = -errno;
     if (ret == 0)
-        ret = run(program, keep, in, err, &status);
+        ret = run(program, in, err, &status);
     if (ret < 0) {
         snprintf(error, GATE_ERROR_LEN,
             "cannot run %s (%s): install the package iptables", program,
@@ -116,13 +116,6 @@ out:
     fd_close(err);
     fd_close(in);
     return ret;
-}
-
-/* The rules of a namespace that is ours alone. */
-static int
-load(int family, const struct text *rules, const char *needs, char *error)
-{
-    return rules_load(family, rules->bytes, rules->len, false, needs, error);
 }
 
 /* RFC 4291 and RFC 5771: multicast is not routed by the gate, so it is not held

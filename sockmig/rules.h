@@ -30,11 +30,4 @@ int rules_ingress(
 /* rules_hop - in the gate: the hop through it costs no TTL (hop limit). */
 int rules_hop(const char *inner, const char *outer, char *error);
 
-/* rules_load - @size bytes of @rules, in the form of iptables-save(8), for one family.
- *
- * @keep   what is there stays; otherwise the tables that are named are emptied first
- * @needs  in words, for @error: what of the kernel they need */
-int rules_load(int family, const char *rules, size_t size, bool keep, const char *needs,
-    char *error);
-
 #endif

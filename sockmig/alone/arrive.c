@@ -22,6 +22,7 @@
 #define QUIET_MS 60000      /* of the other side */
 #define MARGIN_NS 100000000 /* for the way of the first state, by the clock */
 #define KNOWN_MS 2000       /* for its last word */
+#define HEIR_TRIES 20       /* to find it ended */
 #define LINGER_MS 5000      /* for packets that came to the old place */
 
 static int
@@ -168,6 +169,9 @@ build(struct arrival *a)
     if (ret == 0 && (a->revive.tun = injector_open()) < 0)
         ret = arrive_fail(a, a->revive.tun, "no TUN device (%s): modprobe tun",
             strerror(-a->revive.tun));
+    if (ret == 0 && (a->announcer = vip_announcer()) < 0)
+        ret = arrive_fail(a, a->announcer, "no packet socket to announce addresses: %s",
+            strerror(-a->announcer));
     a->built = ret == 0;
     return ret == 0 ? answer(a, CHANNEL_BUILT, NULL, 0) : ret;
 }
@@ -211,7 +215,6 @@ go(struct arrival *a)
         a->runs = a->page->runs = false;
         return ret;
     }
-    a->page->silent = false;
     arrive_announce(a);
     a->woken = mono_clock();
     FAULT_POINT("arrive-runs");
@@ -219,12 +222,23 @@ go(struct arrival *a)
     result.lost = a->revive.lost;
     result.wake_us = (uint64_t)mono_us_between(a->go, mono_clock());
     answer(a, CHANNEL_RUNS, &result, sizeof result); /* if it is lost, it will ask */
+    arrive_dismiss(a);
+    FAULT_POINT("arrive-dismissed");
+    return 0;
+}
+
+/* What takes its time: meanwhile they run, and their packets wait for this worker. */
+static void
+tidy_up(struct arrival *a)
+{
+    a->tidy = true;
+    revive_settle(&a->revive);
+    a->page->silent = false;
     arrive_finished(a);
     if (a->revive.freezer)
         revive_groups(&a->revive);
     for (unsigned i = 0; i < a->revive.why.n && i < REFUSALS_MAX; i++)
         log_warn("process %d: %s", a->revive.why.v[i].pid, a->revive.why.v[i].what);
-    return 0;
 }
 
 static int
@@ -321,6 +335,8 @@ settle(struct arrival *a)
         if (told < 3 && ms >= at_ms[told]) {
             arrive_announce(a);
             told++;
+            if (!a->tidy)
+                tidy_up(a);
         } else if (!open) {
             poll(NULL, 0, 50);
         } else if (channel_ready(&a->channel, 50)) {
@@ -336,6 +352,8 @@ settle(struct arrival *a)
             open = false;
         }
     }
+    if (!a->tidy)
+        tidy_up(a);
 }
 
 static void
@@ -351,6 +369,8 @@ end(struct arrival *a)
     a->page->silent = false;
     load_free(&a->images[0]);
     load_free(&a->images[1]);
+    fd_close(a->announcer);
+    a->announcer = -1;
 }
 
 /* Nothing may be left of them when the other side hears that it failed. */
@@ -408,7 +428,8 @@ arrive(int fd, const struct arrive_conf *conf, struct arrive_page *page)
     a->page = page;
     a->conf = conf;
     a->now = &a->images[0];
-    a->unfinished.fd = a->freezer.home = a->freezer.group = a->heir.life = -1;
+    a->unfinished.fd = a->freezer.home = a->freezer.group = a->heir.life =
+        a->announcer = -1;
     revive_init(&a->revive);
     ret = channel_accept(&a->channel, fd, conf->secret);
     page->out = a->channel.out;
@@ -416,6 +437,14 @@ arrive(int fd, const struct arrive_conf *conf, struct arrive_page *page)
     channel_close(&a->channel);
     free(a);
     return page->runs;
+}
+
+/* Its heir, if it was dismissed, may be about to end; one that goes on tidies up. */
+static void
+tidy_up_after(const struct arrive_page *page)
+{
+    for (unsigned i = 0; i < HEIR_TRIES && !unfinished_clear(page->order.id); i++)
+        poll(NULL, 0, 5);
 }
 
 void
@@ -426,6 +455,8 @@ arrive_clear(int fd, struct arrive_page *page)
     char ignored[SILENCE_ERROR];
     int runs;
 
+    if (page->runs && page->answered)
+        tidy_up_after(page);
     if (page->answered || !page->ordered || page->heir)
         return;
     runs = decision_make(page->order.id, false);

@@ -63,6 +63,13 @@ arrive_decide(void *arrival)
 }
 
 void
+arrive_dismiss(struct arrival *a)
+{
+    if (!a->is_heir)
+        heir_dismiss(&a->heir);
+}
+
+void
 arrive_finished(struct arrival *a)
 {
     if (!a->is_heir)

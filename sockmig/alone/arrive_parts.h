@@ -31,6 +31,8 @@ struct arrival {
     struct mono taken; /* when the last list came */
     struct mono go, woken;
     bool built, ready, runs;
+    bool tidy;         /* nothing is left that could wait until they run */
+    int announcer;     /* owned */
     bool is_heir;      /* the worker before this one was killed */
     bool inside, left; /* this is the worker in the cell; or that has the rest */
     char error[ARRIVE_TEXT];
@@ -54,7 +56,9 @@ int arrive_begin(struct arrival *a);
  * can do that, too.  0; not 0: they do not run. */
 int arrive_decide(void *arrival);
 
-/* arrive_finished - all is done, or undone: the heir ends, the freezer goes. */
+/* arrive_dismiss - the heir may end.
+ * arrive_finished - all is done, or undone: the heir has ended, the freezer goes. */
+void arrive_dismiss(struct arrival *a);
 void arrive_finished(struct arrival *a);
 
 /* arrive_enter - make the cell of the order; @run goes on in it, and this process waits

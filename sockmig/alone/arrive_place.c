@@ -128,7 +128,7 @@ void
 arrive_announce(const struct arrival *a)
 {
     for (unsigned i = 0; i < a->page->nvips; i++)
-        vip_announce(&a->vips[i]);
+        vip_announce_by(a->announcer, &a->vips[i]);
 }
 
 void

@@ -137,7 +137,7 @@ work(struct dump *d, pid_t root, const char *dir)
         ret = disk_error(d, imgfile_commit(&d->out));
     FAULT_POINT("dump-committed");
     if (ret == 0 && !d->keep)
-        take_kill(t);
+        take_kill(t, NULL, NULL);
     else
         take_speak(t);
     return ret;
@@ -156,8 +156,8 @@ tell(const struct dump *d, const char *dir)
         d->keep ? "; they run on" : "");
     printf("stood still for %.1f ms\n", (double)us / 1000);
     if (!d->keep && t->guard.page->silent)
-        printf("packets of the connections are dropped until sockmig restore (chains "
-               "%s-i and -o of iptables)\n",
+        printf("packets of the connections are dropped until sockmig restore (table "
+               "inet %s of nft)\n",
             t->head.silence);
 }
 

@@ -53,13 +53,20 @@ heir_make(struct heir *h)
 }
 
 void
+heir_dismiss(struct heir *h)
+{
+    if (h->life < 0)
+        return;
+    send(h->life, "", 1, MSG_NOSIGNAL);
+    fd_close(h->life);
+    h->life = -1;
+}
+
+void
 heir_free(struct heir *h)
 {
-    if (h->life >= 0) {
-        send(h->life, "", 1, MSG_NOSIGNAL);
-        fd_close(h->life);
-        if (h->pid > 0)
-            waitpid(h->pid, NULL, 0);
-    }
+    heir_dismiss(h);
+    if (h->pid > 0)
+        waitpid(h->pid, NULL, 0);
     *h = (struct heir){ .life = -1 };
 }

@@ -16,11 +16,13 @@ struct heir {
 };
 
 /* heir_make - 0: this is the original, and the heir waits; 1: this is the heir, in a
- * session of its own, and the original was killed before it called heir_free();
+ * session of its own, and the original was killed before it called heir_dismiss();
  * -errno: there is no heir. */
 int heir_make(struct heir *h);
 
-/* heir_free - the original has done what there was to do; the heir ends. */
+/* heir_dismiss - the original has done what there was to do; the heir ends.
+ * heir_free - the same, and it has ended. */
+void heir_dismiss(struct heir *h);
 void heir_free(struct heir *h);
 
 #endif

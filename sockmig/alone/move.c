@@ -133,6 +133,12 @@ freeze(struct mover *m)
     return ret;
 }
 
+static void
+forward(void *mover)
+{
+    mover_forward(mover);
+}
+
 static int
 hand_over(struct mover *m)
 {
@@ -153,7 +159,7 @@ hand_over(struct mover *m)
         return ret;
     }
     FAULT_POINT("move-runs");
-    take_kill(&m->take);
+    take_kill(&m->take, forward, m);
     mover_forward(m); /* what came to the old place until now */
     take_speak(&m->take);
     mover_addresses_gone(m);

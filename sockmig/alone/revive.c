@@ -62,7 +62,7 @@ revive_age(const struct loaded *l)
 void
 revive_init(struct revive *r)
 {
-    *r = (struct revive){ .netns = -1, .raw = -1, .tun = -1 };
+    *r = (struct revive){ .netns = -1, .raw = -1, .tun = -1, .passing = -1 };
     r->stubs.pidfd = -1;
 }
 
@@ -317,9 +317,8 @@ sockets_ready(void *arg)
     if (!r->freezer)
         revive_groups(r);
     if (r->has_begun) {
-        ret = silence_off(&r->silence, r->error);
-        if (r->again)
-            ret = 0;
+        r->passing = silence_let_pass(&r->silence, r->error);
+        ret = r->passing < 0 && !r->again ? r->passing : 0;
         r->has_begun = ret < 0;
     }
     return ret;
@@ -344,11 +343,24 @@ revive_wake(struct revive *r)
 }
 
 void
+revive_settle(struct revive *r)
+{
+    char ignored[SILENCE_ERROR];
+
+    if (r->passing < 0)
+        return;
+    fd_close(r->passing);
+    r->passing = -1;
+    silence_off(&r->silence, ignored);
+}
+
+void
 revive_end(struct revive *r, bool failed)
 {
     char ignored[SILENCE_ERROR];
 
     stubs_free(&r->stubs);
+    revive_settle(r);
     if (failed && r->has_begun && !r->silence.was_on)
         silence_off(&r->silence, ignored);
     fd_close(r->netns);

@@ -16,6 +16,7 @@ struct revive {
     struct refusals why;
     char error[IMGFILE_ERROR]; /* "": strerror() says it all */
     int netns, raw, tun;       /* owned */
+    int passing;               /* owned, see silence_let_pass() */
     int64_t age_ns;            /* of the image; set by revive_begin(), or before */
     unsigned lost, connections;
     bool alone;     /* no connection goes on */
@@ -57,6 +58,9 @@ int revive_wake(struct revive *r);
 /* revive_groups - into the control groups that they were in; who cannot be is named in
  * .why.  Done by revive_wake() where there is no .freezer. */
 void revive_groups(struct revive *r);
+
+/* revive_settle - what can wait until they run. */
+void revive_settle(struct revive *r);
 
 /* revive_end - @failed: take away what is here of them. */
 void revive_end(struct revive *r, bool failed);

@@ -2,17 +2,13 @@
 #include "sockmig/alone/silence.h"
 
 #include "lib/fd.h"
-#include "sockmig/alone/injector.h"
+#include "sockmig/alone/silence_table.h"
 #include "sockmig/ckpt/peek.h"
-#include "sockmig/gate.h"
-#include "sockmig/rules.h"
 
 #include <arpa/inet.h>
 #include <dirent.h>
 #include <errno.h>
 #include <netinet/in.h>
-#include <pthread.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,16 +16,11 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#define RULE_BYTES 192u /* two rules of one end */
-
-static const char needs[] =
-    "the filter table (CONFIG_IP_NF_FILTER or CONFIG_NF_TABLES)";
-
 void
 silence_begin(struct silence *s, const char *name)
 {
     memset(s, 0, sizeof *s);
-    snprintf(s->chain, sizeof s->chain, "%s", name);
+    snprintf(s->name, sizeof s->name, "%s", name);
 }
 
 void
@@ -177,187 +168,51 @@ silence_sockets(struct silence *s, pid_t pid)
     return pidfd < 0 ? -ESRCH : 0;
 }
 
-struct text {
-    char *bytes; /* owned */
-    size_t size, len;
-};
-
-static void add(struct text *t, const char *fmt, ...)
-    __attribute__((format(printf, 2, 3)));
-
-static void
-add(struct text *t, const char *fmt, ...)
-{
-    va_list args;
-    int n;
-
-    va_start(args, fmt);
-    n = vsnprintf(t->bytes + t->len, t->size - t->len, fmt, args);
-    va_end(args);
-    if (n > 0)
-        t->len += (size_t)n;
-    if (t->len >= t->size)
-        t->len = t->size - 1;
-}
-
-static unsigned
-count(const struct silence *s, int family)
-{
-    unsigned n = 0;
-
-    for (unsigned i = 0; i < s->n; i++)
-        n += s->ends[i].family == family;
-    return n;
-}
-
-/* In and out: what the kernel sends of its own accord after the last look would be
- * acknowledged by the peer, and the restored socket would not know it. */
-static void
-add_end(struct text *t, const struct silence *s, const struct silence_end *e)
-{
-    char at[2][INET6_ADDRSTRLEN + 4] = { "", "" };
-
-    if (!e->any) {
-        char text[INET6_ADDRSTRLEN];
-
-        inet_ntop(e->family, e->address, text, sizeof text);
-        snprintf(at[0], sizeof at[0], "-d %s", text);
-        snprintf(at[1], sizeof at[1], "-s %s", text);
-    }
-    add(t, "-A %s-i -p tcp %s --dport %u -j DROP\n", s->chain, at[0], ntohs(e->port));
-    if (!s->receive_only)
-        add(t, "-A %s-o -p tcp %s --sport %u -j DROP\n", s->chain, at[1],
-            ntohs(e->port));
-}
-
 static int
-load(int family, const struct text *t, char *error)
+failed(const char *what, int ret, char *error)
 {
-    char why[GATE_ERROR_LEN] = "";
-    int ret = rules_load(family, t->bytes, t->len, true, needs, why);
-
-    if (ret < 0)
-        snprintf(
-            error, SILENCE_ERROR, "the connections cannot be kept silent: %.200s", why);
-    return ret;
-}
-
-static int
-take_away(const struct silence *s, int family, char *error)
-{
-    char room[512];
-    struct text t = { .bytes = room, .size = sizeof room };
-
-    add(&t, "*filter\n-D INPUT -j %s-i\n-D OUTPUT -j %s-o\n", s->chain, s->chain);
-    add(&t, "-F %s-i\n-X %s-i\n-F %s-o\n-X %s-o\nCOMMIT\n", s->chain, s->chain,
-        s->chain, s->chain);
-    return load(family, &t, error);
-}
-
-/* One transaction: no packet passes while rules that are there already are renewed. */
-static int
-put_on(const struct silence *s, int family, bool again, char *error)
-{
-    size_t size = 1024 + (size_t)s->n * RULE_BYTES;
-    struct text t = { .bytes = malloc(size), .size = size };
-    int ret = -ENOMEM;
-
-    if (t.bytes) {
-        add(&t, "*filter\n:%s-i - [0:0]\n:%s-o - [0:0]\n", s->chain, s->chain);
-        add(&t, "-A %s-i -i " INJECTOR_NAME "+ -j RETURN\n", s->chain);
-        for (unsigned i = 0; i < s->n; i++)
-            if (s->ends[i].family == family)
-                add_end(&t, s, &s->ends[i]);
-        if (again)
-            add(&t, "-D INPUT -j %s-i\n-D OUTPUT -j %s-o\n", s->chain, s->chain);
-        add(&t, "-I INPUT 1 -j %s-i\n-I OUTPUT 1 -j %s-o\nCOMMIT\n", s->chain,
-            s->chain);
-        ret = load(family, &t, error);
-    }
-    free(t.bytes);
-    return ret;
-}
-
-/* ---- both families at the same time: each starts a program */
-
-struct task {
-    struct silence *s;
-    int family;
-    bool on, again, was_on;
-    int ret;
-    char error[SILENCE_ERROR];
-};
-
-static void *
-carry_out(void *arg)
-{
-    struct task *t = arg;
-
-    if (!t->on) {
-        t->ret = take_away(t->s, t->family, t->error);
-        return NULL;
-    }
-    t->ret = t->again ? put_on(t->s, t->family, true, t->error) : -ENOENT;
-    t->was_on = t->ret == 0;
-    if (t->ret < 0)
-        t->ret = put_on(t->s, t->family, false, t->error);
-    return NULL;
-}
-
-static int
-on_both(struct silence *s, bool on, bool again, char *error)
-{
-    struct task tasks[2] = {
-        { .s = s, .family = AF_INET, .on = on, .again = again },
-        { .s = s, .family = AF_INET6, .on = on, .again = again },
-    };
-    bool four = count(s, AF_INET) > 0, six = count(s, AF_INET6) > 0;
-    bool threaded = false;
-    pthread_t thread;
-    int ret = 0;
-
-    if (six && four)
-        threaded = pthread_create(&thread, NULL, carry_out, &tasks[1]) == 0;
-    if (four)
-        carry_out(&tasks[0]);
-    if (threaded)
-        pthread_join(thread, NULL);
-    else if (six)
-        carry_out(&tasks[1]);
-    for (unsigned i = 0; i < 2; i++) {
-        s->was_on |= tasks[i].was_on;
-        if (tasks[i].ret < 0)
-            memcpy(error, tasks[i].error, SILENCE_ERROR);
-        ret = tasks[i].ret < 0 ? tasks[i].ret : ret;
-    }
+    snprintf(error, SILENCE_ERROR, "the connections cannot be %s: %s%s", what,
+        strerror(-ret),
+        ret == -EOPNOTSUPP
+            ? " (the kernel needs CONFIG_NF_TABLES_INET: modprobe nf_tables)"
+            : "");
     return ret;
 }
 
 int
 silence_on(struct silence *s, bool again, char *error)
 {
+    int ret;
+
     if (s->overflow) {
         snprintf(error, SILENCE_ERROR,
             "connections have more than %d local addresses and ports: close some",
             SILENCE_MAX);
         return -E2BIG;
     }
-    return on_both(s, true, again, error);
+    s->was_on |= again && silence_table_is_there(s->name);
+    ret = silence_table_put(s, again);
+    return ret < 0 ? failed("kept silent", ret, error) : 0;
 }
 
 int
 silence_off(struct silence *s, char *error)
 {
-    return on_both(s, false, false, error);
+    int ret = s->n > 0 ? silence_table_drop(s->name) : 0;
+
+    return ret < 0 ? failed("heard again", ret, error) : 0;
+}
+
+int
+silence_let_pass(const struct silence *s, char *error)
+{
+    int ret = silence_table_empty(s->name);
+
+    return ret < 0 ? failed("heard again", ret, error) : ret;
 }
 
 void
 silence_clear(const char *name)
 {
-    struct silence s = { .n = 0 };
-    char ignored[SILENCE_ERROR];
-
-    snprintf(s.chain, sizeof s.chain, "%s", name);
-    take_away(&s, AF_INET, ignored);
-    take_away(&s, AF_INET6, ignored);
+    silence_table_drop(name); /* there may be none */
 }

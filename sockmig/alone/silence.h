@@ -3,9 +3,10 @@
  * silence.h - no packet for or from the moved connections while they are nobody's.
  *
  * Between the last look at a socket and its restoration the kernel must neither
- * acknowledge what no image holds nor answer with a reset.  A chain of packet rules,
+ * acknowledge what no image holds nor answer with a reset.  A table of packet rules,
  * named after the image, drops all packets of their local addresses and ports, in the
- * network namespace of the caller.  What comes from the device of injector.h passes. */
+ * network namespace of the caller (silence_table.h).  What comes from the device of
+ * injector.h passes. */
 #ifndef BSC_SILENCE_H
 #define BSC_SILENCE_H
 
@@ -15,7 +16,7 @@
 #include <sys/types.h>
 
 #define SILENCE_MAX 4096
-#define SILENCE_NAME 27 /* bytes of a chain's name without its end; the limit is 28 */
+#define SILENCE_NAME 27
 #define SILENCE_ERROR 256
 
 struct silence_end {       /* a local address and port */
@@ -25,7 +26,7 @@ struct silence_end {       /* a local address and port */
 };
 
 struct silence {
-    char chain[SILENCE_NAME];
+    char name[SILENCE_NAME]; /* of the table */
     struct silence_end ends[SILENCE_MAX];
     unsigned n;
     bool overflow;
@@ -49,6 +50,12 @@ int silence_sockets(struct silence *s, pid_t pid);
  */
 int silence_on(struct silence *s, bool again, char *error);
 int silence_off(struct silence *s, char *error);
+
+/* silence_let_pass - packets pass from now on, and silence_off() may come later: of
+ * what was in use the kernel waits (15 ms) for all processors to have done with it.  A
+ * socket that the caller closes then, since closing it waits as well; or -errno with
+ * @error. */
+int silence_let_pass(const struct silence *s, char *error);
 
 /* silence_clear - take away rules that a killed one may have left under @name. */
 void silence_clear(const char *name);

@@ -10,6 +10,8 @@
 #include "sockmig/ckpt/peek.h"
 #include "sockmig/ckpt/place.h"
 #include "sockmig/ckpt/segments.h"
+#include "sockmig/ckpt/survey.h"
+#include "sockmig/ckpt/tcp_read.h"
 
 #include <elf.h>
 #include <errno.h>
@@ -98,6 +100,8 @@ take_find(struct take *t, pid_t root)
     if (ret < 0)
         return ret;
     describe_host(&t->head);
+    survey_load(); /* not while they stand still */
+    tcp_read_load();
     if (!t->talking)
         silence_name(tree_pid(&t->tree, 0), t->head.silence);
     t->encoded = malloc(ENCODED_BYTES);
@@ -411,7 +415,7 @@ take_bind(struct take *t, bool on)
 /* From the first socket on that says nothing at its close, nobody may run again: if
  * this program dies now the kernel and the guard do the rest. */
 void
-take_kill(struct take *t)
+take_kill(struct take *t, void (*meanwhile)(void *arg), void *arg)
 {
     take_bind(t, true);
     FAULT_POINT("take-kill");
@@ -421,10 +425,11 @@ take_kill(struct take *t)
     for (unsigned i = t->tree.n; i-- > 0;)
         kill(t->tree.pids[i], SIGKILL);
     for (unsigned i = t->tree.n; i-- > 0;)
-        while (
-            t->tree.members[i].target && target_serve(t->tree.members[i].target,
-                                             mono_add_ms(mono_clock(), 1000), -1) == 0)
-            ;
+        while (t->tree.members[i].target &&
+               target_serve(t->tree.members[i].target,
+                   mono_add_ms(mono_clock(), meanwhile ? 1 : 1000), -1) == 0)
+            if (meanwhile)
+                meanwhile(arg);
     for (unsigned i = 0; i < t->tree.n && !t->own_ipc; i++)
         if (t->tree.members[i].target)
             segments_remove(t->tree.members[i].image);

@@ -71,8 +71,9 @@ void take_leave(const struct take *t, int home);
  * ends, the kernel and the guard kill them.  Not @on: they may again. */
 void take_bind(struct take *t, bool on);
 
-/* take_kill - end the stopped tree; its connections say nothing. */
-void take_kill(struct take *t);
+/* take_kill - end the stopped tree; its connections say nothing.  @meanwhile: called
+ * now and then, for much memory takes its time; NULL: nothing else to do. */
+void take_kill(struct take *t, void (*meanwhile)(void *arg), void *arg);
 
 /* take_failed - tell why, after -errno @ret of a command about @root.
  * Its exit status. */

@@ -338,38 +338,50 @@ vip_remove(const struct vip *v)
 }
 
 int
-vip_announce(const struct vip *v)
+vip_announcer(void)
+{
+    int fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0);
+
+    return fd < 0 ? -errno : fd;
+}
+
+int
+vip_announce_by(int sock, const struct vip *v)
 {
     struct sockaddr_ll to = { .sll_family = AF_PACKET,
         .sll_protocol = htons(ETH_P_ALL) };
     struct frame frames[2];
     struct ifreq req = { .ifr_name = "" };
-    int fd = socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0), ret = 0;
     uint8_t mac[6];
 
-    if (fd < 0 || v->routed) {
-        ret = fd < 0 ? -errno : 0;
-        fd_close(fd);
-        return ret;
-    }
+    if (v->routed)
+        return 0;
     snprintf(req.ifr_name, sizeof req.ifr_name, "%s", v->device);
     to.sll_ifindex = (int)if_nametoindex(v->device);
-    if (to.sll_ifindex == 0 || ioctl(fd, SIOCGIFHWADDR, &req) < 0) {
-        ret = -errno;
+    if (to.sll_ifindex == 0 || ioctl(sock, SIOCGIFHWADDR, &req) < 0)
+        return -errno;
+    memcpy(mac, req.ifr_hwaddr.sa_data, sizeof mac);
+    if (v->family == AF_INET) {
+        frames_arp(&frames[0], mac, v->bytes, false);
+        frames_arp(&frames[1], mac, v->bytes, true);
     } else {
-        memcpy(mac, req.ifr_hwaddr.sa_data, sizeof mac);
-        if (v->family == AF_INET) {
-            frames_arp(&frames[0], mac, v->bytes, false);
-            frames_arp(&frames[1], mac, v->bytes, true);
-        } else {
-            frames_na(&frames[0], mac, v->bytes);
-            frames_mld(&frames[1], mac, v->bytes);
-        }
-        for (unsigned i = 0; i < 2 && ret == 0; i++)
-            if (sendto(fd, frames[i].bytes, frames[i].size, 0, (struct sockaddr *)&to,
-                    sizeof to) < 0)
-                ret = -errno;
+        frames_na(&frames[0], mac, v->bytes);
+        frames_mld(&frames[1], mac, v->bytes);
     }
-    fd_close(fd);
+    for (unsigned i = 0; i < 2; i++)
+        if (sendto(sock, frames[i].bytes, frames[i].size, 0, (struct sockaddr *)&to,
+                sizeof to) < 0)
+            return -errno;
+    return 0;
+}
+
+int
+vip_announce(const struct vip *v)
+{
+    int sock = vip_announcer(), ret = sock;
+
+    if (sock >= 0)
+        ret = vip_announce_by(sock, v);
+    fd_close(sock);
     return ret;
 }

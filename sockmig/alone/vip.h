@@ -72,6 +72,11 @@ int vip_remove(const struct vip *v);
  * then.  0 or -errno. */
 int vip_announce(const struct vip *v);
 
+/* vip_announcer - a socket for vip_announce_by(), which does the same: closing it waits
+ * (15 ms) for all processors, so it is kept where that matters.  -errno. */
+int vip_announcer(void);
+int vip_announce_by(int sock, const struct vip *v);
+
 /* vip_text - "192.0.2.7/24"; in a buffer that the next call uses, too. */
 const char *vip_text(const struct vip *v);
 

@@ -61,8 +61,8 @@ peer()
     ip netns exec peer "$@"
 }
 
-# rules: what sockmig left in the packet filter; nothing but policies means none.
+# rules: what sockmig left in the packet filter.
 rules()
 {
-    { iptables -S; ip6tables -S; } | grep -v '^-P'
+    nft list tables | grep SOCKMIG
 }

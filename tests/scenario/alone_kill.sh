@@ -27,7 +27,7 @@ for point in dump-ahead take-silence take-checkpoint checkpoint-sockets checkpoi
     code=$?
     [ ! -e /run/bascule/fault ] || fail "$point was not reached"
     [ $code = 137 ] || fail "$point: exit $code"
-    await "$point: rules taken away" sh -c "! { iptables -S; ip6tables -S; } | grep -v '^-P'"
+    await "$point: rules taken away" sh -c "! nft list tables | grep SOCKMIG"
     await "$point: the temporary file taken away" sh -c '[ -z "$(ls -A image)" ]'
     before=$(cat client.count)
     await "$point: answers after it" moved "$before"

@@ -18,11 +18,24 @@ peer /usr/bin/python3 "$top_srcdir/tests/scenario/alone_client.py" 10.79.0.1 fd7
 client=$!
 await "clients" test -e "$dir/client.ready"
 
+# sent_again: segments that the clients' kernel has sent once more, in both families.
+sent_again()
+{
+    peer nstat -asz TcpRetransSegs | awk '/TcpRetransSegs/ { print $2 }'
+}
+
+asked_again()
+{
+    [ "$(sent_again)" -ge "$1" ]
+}
+
 for ((round = 1; round <= rounds; round++)); do
     "$sockmig" dump $pid "$dir/image" > "$dir/dump.out" 2> "$dir/dump.err" ||
         fail "round $round: dump: exit $?"
     await "the end of redis" test ! -e /proc/$pid
     [ -n "$(rules)" ] || fail "round $round: nothing keeps the connections silent"
+    until=$(($(sent_again) + clients)) # a reset would be the answer
+    await "round $round: the clients to ask again" asked_again $until
     kill -0 $client || fail "round $round: the clients noticed the dump"
     "$sockmig" restore "$dir/image" > "$dir/restore.out" 2> "$dir/restore.err" ||
         fail "round $round: restore: exit $?"

@@ -88,8 +88,7 @@ go_on()
 # clean WHERE...: no rule, no device, no address of the moved ones is left there.
 clean()
 {
-    [ -z "$("$@" iptables -S | grep -v '^-P')$("$@" ip6tables -S | grep -v '^-P')" ] ||
-        fail "rules are left: $*: $("$@" iptables -S)"
+    "$@" nft list tables | grep SOCKMIG && fail "rules are left: $*"
     "$@" ip link | grep -q sockmig && fail "a device is left"
     true
 }

@@ -57,7 +57,7 @@ static int
 scan_vma(const struct member *m, int pagemap, const struct image_vma *vma)
 {
     static __thread struct page_region regions[REGIONS];
-    const bool swaps = memory_swaps();
+    const bool swaps = memory_swaps() && !vma->page_bits;
     uint64_t at = vma->start;
 
     while (at < vma->end) {
@@ -116,6 +116,10 @@ scan_shared(const struct member *m, int pagemap, const struct image_vma *v)
     fd = open(path, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
         return scan_vma(m, pagemap, v);
+    if (v->page_bits) { /* hugetlb does not tell of holes */
+        fd_close(fd);
+        return add_range(m, v->start, v->end);
+    }
     while (ret == 0 && at < end) {
         off_t data = lseek(fd, at, SEEK_DATA), hole;
 

@@ -56,14 +56,28 @@ write_runs(const struct clone *c, const struct pages *p, size_t first, size_t *n
     return write_forced(c, p, first, k);
 }
 
-static bool
-is_shared(const struct image *im, uint64_t address)
+static const struct image_vma *
+mapping_at(const struct image *im, uint64_t address)
 {
     for (uint32_t i = 0; i < im->nvmas && im->vmas[i].start <= address; i++)
         if (address < im->vmas[i].end)
-            return im->vmas[i].kind == IMAGE_VMA_SHARED_ANON ||
-                   im->vmas[i].kind == IMAGE_VMA_SEGMENT;
-    return false;
+            return &im->vmas[i];
+    return NULL;
+}
+
+static bool
+is_shared(const struct image_vma *v)
+{
+    return v && (v->kind == IMAGE_VMA_SHARED_ANON || v->kind == IMAGE_VMA_SEGMENT);
+}
+
+/* The kernel gives back huge pages as a whole, and leaves a part of one where it is. */
+static bool
+ends_inside_huge_page(const struct image_vma *v, uint64_t from, uint64_t to)
+{
+    uint64_t size = v && v->page_bits ? UINT64_C(1) << v->page_bits : 1;
+
+    return from % size != 0 || (to < v->end && to % size != 0);
 }
 
 /* Giving pages back, or writing to them, leaves guards where they are. */
@@ -76,19 +90,24 @@ remove_guards(struct clone *c, const struct page_run *run)
 
 /* In a shared mapping only MADV_REMOVE gives zeroes.  May fail: the range may reach
  * over what is not mapped any more. */
-static void
+static int
 drop_run(struct clone *c, const struct image *im, const struct page_run *run)
 {
-    int advice = is_shared(im, run->address) ? MADV_REMOVE : MADV_DONTNEED;
+    const struct image_vma *v = mapping_at(im, run->address);
+    uint64_t size = (uint64_t)run->count * IMAGE_PAGE;
+    int advice = is_shared(v) ? MADV_REMOVE : MADV_DONTNEED;
 
+    if (v && ends_inside_huge_page(v, run->address, run->address + size))
+        return -EBADMSG;
     if (run->dropped == PAGES_GUARD) {
         advice = MADV_GUARD_INSTALL;
         c->has_guards = true;
     } else if (c->has_guards) {
         remove_guards(c, run);
     }
-    batch_add(&c->batch, NULL, SYS_madvise, run->address,
-        (uint64_t)run->count * IMAGE_PAGE, (uint64_t)advice, 0, 0, 0);
+    batch_add(
+        &c->batch, NULL, SYS_madvise, run->address, size, (uint64_t)advice, 0, 0, 0);
+    return 0;
 }
 
 /* In the order given: a later run of the same pages is right. */
@@ -101,8 +120,8 @@ content_pages(struct clone *c, const struct image *im, const struct pages *pages
     for (size_t i = 0; i < pages->nruns && ret == 0; i += n) {
         n = 1;
         if (pages->runs[i].dropped) {
-            drop_run(c, im, &pages->runs[i]);
-            if (c->batch.ncalls >= BATCH_CALLS / 2)
+            ret = drop_run(c, im, &pages->runs[i]);
+            if (ret == 0 && c->batch.ncalls >= BATCH_CALLS / 2)
                 ret = batch_run(&c->batch, c->pid);
             continue;
         }

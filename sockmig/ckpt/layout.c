@@ -65,7 +65,7 @@ skeleton_prot(const struct image_vma *v)
 bool
 skeleton_same_backing(const struct image_vma *a, const struct image_vma *b)
 {
-    if (a->kind != b->kind ||
+    if (a->kind != b->kind || a->page_bits != b->page_bits ||
         (a->flags & IMAGE_VMA_GROWSDOWN) != (b->flags & IMAGE_VMA_GROWSDOWN))
         return false;
     if (a->kind == IMAGE_VMA_ANON)
@@ -120,21 +120,34 @@ map_segment(struct batch *b, const struct image_vma *v)
         SHM_REMAP | (v->prot & PROT_EXEC ? SHM_EXEC : 0), 0, 0, 0);
 }
 
-static void
-map_piece(struct batch *b, const struct image_vma *v, uint64_t start, uint64_t end)
+/* In a tree the object of all its processes takes the place of shared memory before it
+ * has content: huge pages are set aside for that alone. */
+static bool
+is_place_only(const struct clone *c, const struct image_vma *v)
 {
+    return v->page_bits && v->kind == IMAGE_VMA_SHARED_ANON &&
+           c->segments != &c->own_segments;
+}
+
+static void
+map_piece(struct clone *c, const struct image_vma *v, uint64_t start, uint64_t end)
+{
+    struct batch *b = &c->batch;
     uint64_t flags = MAP_FIXED | MAP_ANONYMOUS;
 
-    if (v->flags & IMAGE_VMA_NORESERVE)
+    if ((v->flags & IMAGE_VMA_NORESERVE) || is_place_only(c, v))
         flags |= MAP_NORESERVE;
     if (v->flags & IMAGE_VMA_GROWSDOWN)
         flags |= MAP_GROWSDOWN;
+    if (v->page_bits)
+        flags |= MAP_HUGETLB | v->page_bits << MAP_HUGE_SHIFT;
     if (segments_is_sysv(v))
         map_segment(b, v);
     else if (maps_file(v))
         map_file(b, v, start, end);
     else
-        batch_add(b, "map memory", SYS_mmap, start, end - start, skeleton_prot(v),
+        batch_add(b, v->page_bits ? "map huge pages (vm.nr_hugepages)" : "map memory",
+            SYS_mmap, start, end - start, skeleton_prot(v),
             flags | (v->kind == IMAGE_VMA_SHARED_ANON ? MAP_SHARED : MAP_PRIVATE),
             (uint64_t)-1, 0);
     if (!is_late(v))
@@ -239,7 +252,7 @@ skeleton_layout(struct clone *c, const struct image *im)
             change_piece(&c->batch, old, now, start, c->edges[next]);
         } else if (now) {
             next = extend(c, now, i);
-            map_piece(&c->batch, now, start, c->edges[next]);
+            map_piece(c, now, start, c->edges[next]);
         } else {
             batch_add(&c->batch, "unmap", SYS_munmap, start, c->edges[next] - start, 0,
                 0, 0, 0);

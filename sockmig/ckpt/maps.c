@@ -2,6 +2,7 @@
 #include "sockmig/ckpt/maps.h"
 
 #include "lib/fd.h"
+#include "sockmig/ckpt/hugepages.h"
 #include "sockmig/ckpt/kernel.h"
 #include "sockmig/ckpt/place.h"
 #include "sockmig/filehash.h"
@@ -102,6 +103,9 @@ ends_with(const char *text, const char *end)
     return n >= m && !strcmp(text + n - m, end);
 }
 
+#define HUGE_CURE                                                                      \
+    "let the service map huge pages by mmap(MAP_ANONYMOUS | MAP_HUGETLB), or none"
+
 struct unsupported {
     const char *prefix, *what, *cure;
 };
@@ -117,10 +121,7 @@ static const struct unsupported unsupported[] = {
         "disable the feature that uses it" },
     { "/[aio]", "kernel asynchronous I/O context",
         "disable native asynchronous I/O in the service" },
-    { "/anon_hugepage", "huge pages (hugetlb) are mapped",
-        "disable huge pages in the service; transparent ones are allowed" },
-    { "/dev/hugepages/", "huge pages (hugetlb) are mapped",
-        "disable huge pages in the service; transparent ones are allowed" },
+    { "/dev/hugepages/", "a file of huge pages (hugetlbfs) is mapped", HUGE_CURE },
     { "/dev/", "device is mapped", "disable the feature that uses the device" },
     { "anon_inode:[io_uring]", "io_uring instance is mapped",
         "disable io_uring in the service (kernel.io_uring_disabled=2)" },
@@ -232,6 +233,21 @@ is_segment(const struct maps *m, const struct image_vma *v, bool shared)
     return !strncmp(v->path, "/dev/shm/", 9) || ((v->prot & 2) && is_of_tmpfs(m, v));
 }
 
+/* mmap() with MAP_HUGETLB makes a file without a name for each mapping. */
+static int
+classify_huge(struct maps *m, struct image_vma *v, bool shared, struct refusals *why)
+{
+    v->page_bits = hugepages_bits(m->pid, v);
+    if (v->page_bits == 0) {
+        refuse(why, m->cell_pid, -1, HUGE_CURE, "size of huge pages is not known");
+        return -EOPNOTSUPP;
+    }
+    v->kind = shared ? IMAGE_VMA_SHARED_ANON : IMAGE_VMA_ANON;
+    if (!shared)
+        v->offset = 0;
+    return 0;
+}
+
 static int
 classify(struct maps *m, struct image_vma *v, uint32_t perms, struct refusals *why)
 {
@@ -242,10 +258,16 @@ classify(struct maps *m, struct image_vma *v, uint32_t perms, struct refusals *w
         v->kind = IMAGE_VMA_SHARED_ANON;
         return 0;
     }
+    if (!strcmp(v->path, "/anon_hugepage (deleted)"))
+        return classify_huge(m, v, shared, why);
     if (shared && ends_with(v->path, " (deleted)") &&
         (!strncmp(v->path, "/memfd:", 7) || !strncmp(v->path, "/dev/shm/", 9))) {
         v->kind = IMAGE_VMA_HELD;
-        return 0;
+        if (hugepages_bits(m->pid, v) == 0)
+            return 0;
+        refuse(why, m->cell_pid, -1, HUGE_CURE,
+            "a memory file of huge pages (hugetlb) is mapped: %.100s", v->path);
+        return -EOPNOTSUPP;
     }
     if (shared && !ends_with(v->path, " (deleted)") &&
         maps_in_folders(m->folders, v->path)) {

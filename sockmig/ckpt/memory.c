@@ -233,6 +233,9 @@ mode_of(struct memory *m, const struct image_vma *v)
     case IMAGE_VMA_STATE_FILE:
         return MEMORY_FILE;
     case IMAGE_VMA_ANON:
+        /* the kernel's fast path, which reports drops, is for usual pages only */
+        if (v->page_bits)
+            return MEMORY_PRESENT;
         /* marking memory that nobody can touch would only cost page tables */
         if (v->prot == 0)
             return has_pages(m, v) ? MEMORY_PRESENT : MEMORY_NONE;

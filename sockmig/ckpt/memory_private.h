@@ -21,6 +21,10 @@ uint64_t memory_arming(const struct memory *m);
 /* memory_found - to be sent. */
 void memory_found(struct memory *m, uint64_t start, uint64_t end, enum pages_kind kind);
 
+/* memory_present - is there, in the order of the addresses: what of it is not there
+ * next time was given back. */
+void memory_present(struct memory *m, uint64_t start, uint64_t end);
+
 /* memory_look_inside - a large written region: what of it is there is content, the rest
  * was dropped.  0 or -errno. */
 int memory_look_inside(struct memory *m, uint64_t start, uint64_t end);

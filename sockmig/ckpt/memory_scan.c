@@ -117,8 +117,8 @@ scan_written(struct memory *m, uint64_t start, uint64_t end)
     return ret;
 }
 
-static void
-present(struct memory *m, uint64_t start, uint64_t end)
+void
+memory_present(struct memory *m, uint64_t start, uint64_t end)
 {
     struct span *last = m->npresent ? &m->present[m->npresent - 1] : NULL;
 
@@ -130,18 +130,21 @@ present(struct memory *m, uint64_t start, uint64_t end)
         m->present[m->npresent++] = (struct span){ start, end };
 }
 
-/* @file: private copies only, the rest is the file's, the same everywhere.  @send: all
- * of them, not only what was written since the last scan. */
+/* Of a file: private copies only, the rest is the file's, the same everywhere.  @send:
+ * all of them, not only what was written since the last scan. */
 static int
-scan_present(struct memory *m, uint64_t start, uint64_t end, bool file, bool send)
+scan_present(struct memory *m, const struct image_vma *v, uint64_t end, bool send)
 {
+    const bool file = v->kind == IMAGE_VMA_FILE;
+    /* huge pages are never swapped out: what reads so is a mark of the tracking */
+    const bool swap = m->swap && !v->page_bits;
     const struct pm_scan_arg what = { .flags = memory_arming(m),
         .category_mask = file ? PAGE_IS_FILE : 0,
         .category_inverted = file ? PAGE_IS_FILE : 0,
         .category_anyof_mask = PAGE_IS_PRESENT | m->guard |
-                               (m->swap ? PAGE_IS_SWAPPED : 0),
+                               (swap ? PAGE_IS_SWAPPED : 0),
         .return_mask = PAGE_IS_WRITTEN | PAGE_IS_PFNZERO | m->guard };
-    long n = memory_pagemap(m, start, end, &what, m->regions, MAX_REGIONS);
+    long n = memory_pagemap(m, v->start, end, &what, m->regions, MAX_REGIONS);
 
     for (long i = 0; i < n; i++) {
         const struct page_region *r = &m->regions[i];
@@ -151,7 +154,7 @@ scan_present(struct memory *m, uint64_t start, uint64_t end, bool file, bool sen
                 r->categories & m->guard                     ? PAGES_GUARD
                 : !file && (r->categories & PAGE_IS_PFNZERO) ? PAGES_DROPPED
                                                              : PAGES_CONTENT);
-        present(m, r->start, r->end);
+        memory_present(m, r->start, r->end);
     }
     return n < 0 ? (int)n : 0;
 }
@@ -161,8 +164,9 @@ scan_present(struct memory *m, uint64_t start, uint64_t end, bool file, bool sen
  * Private copies that are dropped while the mapping cannot be written are noticed
  * every QUIET_ROUND scans only; and if no mapping changed, none was writable. */
 static int
-scan_quiet(struct memory *m, uint64_t start, uint64_t end)
+scan_quiet(struct memory *m, const struct image_vma *v, uint64_t end)
 {
+    const uint64_t start = v->start;
     const struct pm_scan_arg fast = { .flags = memory_arming(m),
         .category_mask = PAGE_IS_WRITTEN,
         .return_mask = PAGE_IS_WRITTEN };
@@ -172,21 +176,22 @@ scan_quiet(struct memory *m, uint64_t start, uint64_t end)
     if (n < 0)
         return (int)n;
     if (n > 0 || m->all || m->round % QUIET_ROUND == 0)
-        return scan_present(m, start, end, true, n > 0 || m->all);
+        return scan_present(m, v, end, n > 0 || m->all);
     while (m->quiet < m->nwas_present && m->was_present[m->quiet].end <= start)
         m->quiet++;
     for (size_t i = m->quiet; i < m->nwas_present && m->was_present[i].start < end;
          i++) {
         const struct span *s = &m->was_present[i];
 
-        present(m, s->start > start ? s->start : start, s->end < end ? s->end : end);
+        memory_present(
+            m, s->start > start ? s->start : start, s->end < end ? s->end : end);
     }
     return 0;
 }
 
-/* @at..@end was content: what of it is not there now was dropped. */
+/* @at..@end was content: what of it is not there now is @kind. */
 static void
-drop_missing(struct memory *m, uint64_t at, uint64_t end)
+find_missing(struct memory *m, uint64_t at, uint64_t end, enum pages_kind kind)
 {
     size_t low = 0, high = m->npresent;
 
@@ -200,11 +205,11 @@ drop_missing(struct memory *m, uint64_t at, uint64_t end)
     }
     for (; low < m->npresent && m->present[low].start < end; low++) {
         if (m->present[low].start > at)
-            memory_found(m, at, m->present[low].start, PAGES_DROPPED);
+            memory_found(m, at, m->present[low].start, kind);
         at = m->present[low].end > at ? m->present[low].end : at;
     }
     if (at < end)
-        memory_found(m, at, end, PAGES_DROPPED);
+        memory_found(m, at, end, kind);
 }
 
 /* The parts of sorted @spans inside @v.  *from: where to begin, for the next one. */
@@ -214,9 +219,11 @@ drop_within(struct memory *m, const struct image_vma *v, const struct span *span
 {
     while (*from < n && spans[*from].end <= v->start)
         ++*from;
+    /* of a shared mapping another process may have it yet: it is read */
     for (size_t i = *from; i < n && spans[i].start < v->end; i++)
-        drop_missing(m, spans[i].start > v->start ? spans[i].start : v->start,
-            spans[i].end < v->end ? spans[i].end : v->end);
+        find_missing(m, spans[i].start > v->start ? spans[i].start : v->start,
+            spans[i].end < v->end ? spans[i].end : v->end,
+            v->kind == IMAGE_VMA_SHARED_ANON ? PAGES_CONTENT : PAGES_DROPPED);
 }
 
 /* Pages that were there and are not: they read as zeroes, or as their file, again.
@@ -231,7 +238,8 @@ find_dropped(struct memory *m, const struct image *im)
         const struct image_vma *v = &im->vmas[i];
 
         if (m->modes[i] != MEMORY_PRESENT && m->modes[i] != MEMORY_QUIET &&
-            !(m->modes[i] == MEMORY_NONE && v->kind == IMAGE_VMA_ANON))
+            !(m->modes[i] == MEMORY_NONE && v->kind == IMAGE_VMA_ANON) &&
+            !(m->modes[i] == MEMORY_SHARED && v->page_bits))
             continue;
         drop_within(m, v, m->was_present, m->nwas_present, &present);
         drop_within(m, v, m->was_written, m->nwas_written, &written);
@@ -260,9 +268,9 @@ scan_group(struct memory *m, const struct image *im, const struct image_vma *v,
                : m->hot_now ? memory_scan_settled(m, v->start, end)
                             : scan_written(m, v->start, end);
     case MEMORY_PRESENT:
-        return scan_present(m, v->start, end, v->kind == IMAGE_VMA_FILE, m->all);
+        return scan_present(m, v, end, m->all);
     case MEMORY_QUIET:
-        return scan_quiet(m, v->start, end);
+        return scan_quiet(m, v, end);
     case MEMORY_SHARED:
         return memory_scan_shared(m, v);
     case MEMORY_WHOLE:
@@ -318,7 +326,8 @@ memory_scan(struct memory *m, const struct image *im, bool running)
         end = i + 1;
         while (mode != MEMORY_SHARED && mode != MEMORY_WHOLE && mode != MEMORY_NONE &&
                end < im->nvmas && im->vmas[end].start == im->vmas[end - 1].end &&
-               im->vmas[end].kind == v->kind && m->modes[end] == mode)
+               im->vmas[end].kind == v->kind && m->modes[end] == mode &&
+               im->vmas[end].page_bits == v->page_bits)
             end++;
         if (mode == MEMORY_WRITTEN)
             m->written[m->nwritten++] = (struct span){ v->start,

@@ -76,8 +76,8 @@ scan_touched(struct memory *m, const struct image_vma *v)
     return n < 0 ? (int)n : 0;
 }
 
-int
-memory_scan_shared(struct memory *m, const struct image_vma *v)
+static int
+scan_usual(struct memory *m, const struct image_vma *v)
 {
     const struct pm_scan_arg fast = { .flags = memory_arming(m),
         .category_mask = PAGE_IS_WRITTEN,
@@ -102,4 +102,36 @@ memory_scan_shared(struct memory *m, const struct image_vma *v)
             found_shared(m, v, r->start, r->end);
     }
     return 0;
+}
+
+/* hugetlb tells of holes neither by lseek() nor as written: pages are compared with
+ * those of the last time (find_dropped()). */
+static int
+scan_huge(struct memory *m, const struct image_vma *v)
+{
+    const struct pm_scan_arg what = { .flags = memory_arming(m),
+        .category_mask = PAGE_IS_PRESENT,
+        .return_mask = PAGE_IS_WRITTEN };
+    enum memory_share how = share(m, v);
+    long n = memory_pagemap(m, v->start, v->end, &what, m->regions, MEMORY_MAX_REGIONS);
+
+    if (how == MEMORY_SHARE_ALL)
+        memory_found(m, v->start, v->end, PAGES_CONTENT);
+    for (long i = 0; i < n; i++) {
+        const struct page_region *r = &m->regions[i];
+
+        if (how == MEMORY_SHARE_TOUCHED ||
+            (how == MEMORY_SHARE_WRITTEN && (r->categories & PAGE_IS_WRITTEN)))
+            memory_found(m, r->start, r->end, PAGES_CONTENT);
+        memory_present(m, r->start, r->end);
+    }
+    return n < 0 ? (int)n : 0;
+}
+
+int
+memory_scan_shared(struct memory *m, const struct image_vma *v)
+{
+    if (v->page_bits)
+        return scan_huge(m, v);
+    return scan_usual(m, v);
 }

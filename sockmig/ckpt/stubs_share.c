@@ -53,10 +53,13 @@ list_pieces(const struct stubs *s, struct piece *out)
 
 /* An object as mmap() makes it, of which there is a descriptor, too. */
 static int
-open_object(uint64_t size)
+open_object(uint64_t size, uint32_t page_bits)
 {
-    void *p = mmap(NULL, size, PROT_READ | PROT_WRITE,
-        MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    /* huge pages that are not set aside now may be missing when they are touched */
+    int flags = page_bits ? MAP_HUGETLB | (int)(page_bits << MAP_HUGE_SHIFT)
+                          : MAP_NORESERVE;
+    void *p = mmap(
+        NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | flags, -1, 0);
     char path[96];
     int fd;
 
@@ -141,6 +144,12 @@ map_object(struct stubs *s, const struct piece *p, int fd)
     return batch_run(b, s->clones[p->process]->pid);
 }
 
+static uint32_t
+page_bits(const struct stubs *s, const struct piece *p)
+{
+    return stub_image(s, p->process)->vmas[p->vma].page_bits;
+}
+
 static int
 share_object(struct stubs *s, const struct piece *pieces, size_t n)
 {
@@ -151,7 +160,8 @@ share_object(struct stubs *s, const struct piece *pieces, size_t n)
     for (size_t i = 0; i < n; i++)
         size = pieces[i].end > size ? pieces[i].end : size;
     if (!o) {
-        ret = add_object(s, pieces->inode, size, open_object(size));
+        ret = add_object(
+            s, pieces->inode, size, open_object(size, page_bits(s, pieces)));
         o = &s->objects[s->nobjects - 1];
     } else if (size > o->size) { /* more of it is mapped than ever before */
         ret = ftruncate(o->fd, (off_t)size) < 0 ? -errno : 0;
@@ -198,7 +208,10 @@ stubs_share_memory(struct stubs *s)
         ret = share_object(s, all + i, end - i);
     }
     if (ret < 0)
-        refuse(s->why, s->family->members[0].pid, -1, "run it as root",
+        refuse(s->why, s->family->members[0].pid, -1,
+            ret == -ENOMEM ? "free memory on this host, or set more huge pages aside "
+                             "(vm.nr_hugepages) if it maps such"
+                           : "run it as root",
             "shared memory: %s", strerror(-ret));
     free(all);
     return ret;

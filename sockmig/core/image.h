@@ -154,7 +154,8 @@ enum { /* image_vma.flags */
 struct image_vma { /* sorted by start, not overlapping */
     uint64_t start, end, offset, inode;
     uint32_t kind, prot, flags; /* prot: PROT_READ 1, WRITE 2, EXEC 4 */
-    uint32_t dev_major, dev_minor, pad;
+    uint32_t dev_major, dev_minor;
+    uint32_t page_bits; /* of huge pages (hugetlb), 2^bits bytes each; 0: usual ones */
     uint64_t
         file_hash; /* of the mapped file's build: build-id or content; 0: not a file */
     char path[IMAGE_PATH];

@@ -91,6 +91,16 @@ held_by(const struct image *im, const struct image_vma *v)
     return false;
 }
 
+static bool
+has_good_pages(const struct image_vma *v)
+{
+    if (v->page_bits == 0)
+        return true;
+    return (v->page_bits == 21 || v->page_bits == 30) && /* as on x86-64 */
+           (v->kind == IMAGE_VMA_ANON || v->kind == IMAGE_VMA_SHARED_ANON) &&
+           (v->start | v->end | v->offset) % (UINT64_C(1) << v->page_bits) == 0;
+}
+
 static const char *
 check_vmas(const struct image *im)
 {
@@ -109,6 +119,8 @@ check_vmas(const struct image *im)
             return "mapping outside user space";
         if (v->kind >= IMAGE_VMA_NKINDS || v->prot > 7 || v->flags > IMAGE_VMA_FLAGS)
             return "mapping: kind or flags out of range";
+        if (!has_good_pages(v))
+            return "mapping: huge pages that there cannot be";
         if (!terminated(v->path, sizeof v->path))
             return "mapping: path without an end";
         if (v->kind == IMAGE_VMA_HELD && !held_by(im, v))

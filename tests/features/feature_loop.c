@@ -10,6 +10,7 @@
  * protection begins, and once more after. */
 #include "tests/features/feature_lab.h"
 #include "tests/features/features.h"
+#include "tests/features/hugepool.h"
 
 #include <ctype.h>
 #include <stdio.h>
@@ -22,6 +23,7 @@
 #define AT_ONCE 2 /* groups */
 #define GROUP 10  /* features of one process */
 #define TAKEOVERS 3
+#define HUGE_PAGES 64 /* for all that run at once */
 
 struct group {
     unsigned numbers[GROUP], n;
@@ -202,7 +204,9 @@ main(int argc, char **argv)
         else if (wanted)
             add(i, true);
     }
+    hugepool_grow(HUGE_PAGES);
     run_all();
+    hugepool_restore();
     if (argc < 2 && !is_documented()) {
         printf("FAIL: make the page anew: feature_loop --table > doc/features.md\n");
         failed++;

@@ -124,16 +124,6 @@ check_guard(void)
     return NULL;
 }
 
-static const char *
-set_up_hugetlb(void)
-{
-    if (mmap(NULL, 2u << 20, RW,
-            MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB | MAP_NORESERVE, -1,
-            0) == MAP_FAILED)
-        return "skip: no huge pages";
-    return NULL;
-}
-
 static char *huge;
 
 static const char *
@@ -279,7 +269,6 @@ static const struct feature rows[] = {
     { "64 GB reserved, little used", NULL, 0, set_up_reserved, check_reserved, NULL },
     { "stack that grows down", NULL, 0, set_up_grows_down, check_grows_down, NULL },
     { "named mapping", NULL, 0, set_up_named, check_named, NULL },
-    { "huge pages of hugetlb", "hugetlb", FEATURE_ALONE, set_up_hugetlb, NULL, NULL },
     { "protection keys", "protection keys", FEATURE_ALONE, set_up_pkey, NULL, NULL },
     { "secret memory (memfd_secret)", "secret", FEATURE_ALONE, set_up_secret, NULL,
         NULL },

@@ -1,6 +1,7 @@
 #!/bin/bash
 # server_postgres.sh - postgres with its processes: a transaction that is open, a cursor
 # that is read halfway and a session that waits for a lock go on over an image and a move.
+# Its shared memory is of huge pages, if this host can set some aside.
 . "$top_srcdir/tests/scenario/server_common.sh"
 bin=$(ls -d /usr/lib/postgresql/*/bin 2> /dev/null | tail -1)
 [ -n "$bin" ] && [ -x "$bin/initdb" ] || { echo "skipped: needs postgresql"; exit 77; }
@@ -13,7 +14,12 @@ chmod 755 .
 mkdir data socket && chown "$user:$user" data socket
 (cd data && $as_server "$bin/initdb" -N -A trust -U postgres -D . > ../init.out 2>&1) ||
     fail "initdb: $(cat init.out)"
+pool=/proc/sys/vm/nr_hugepages had=$(cat /proc/sys/vm/nr_hugepages) huge=off
+trap 'echo "$had" > $pool' EXIT
+echo $((had + 30)) > $pool # more than twice its memory: it is at two places for a while
+[ "$(awk '/HugePages_Free/ { print $2 }' /proc/meminfo)" -ge 30 ] && huge=on
 cat >> data/postgresql.conf <<X
+huge_pages = $huge
 listen_addresses = '10.79.0.100, fd79::100'
 unix_socket_directories = '$dir/socket'
 shared_buffers = 16MB

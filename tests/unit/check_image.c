@@ -160,6 +160,8 @@ static void lock_kind(void) { im.locks[0].kind = IMAGE_LOCK_NKINDS; }
 static void lock_end(void) { im.locks[0].start = 9; im.locks[0].end = 8; }
 static void file_deleted(void) { im.fds[0].u.file.deleted = 2; }
 static void vma_held(void) { im.vmas[1].kind = IMAGE_VMA_HELD; im.vmas[1].inode = 4711; }
+static void vma_huge_size(void) { im.vmas[1].page_bits = 13; }
+static void vma_huge_place(void) { im.vmas[1].page_bits = 30; }
 static void watch_fd(void) { im.watches[0].fd = 3; }
 static void watch_number(void) { im.watches[0].wd = 0; }
 static void watch_path(void) { im.watches[0].path[0] = 'x'; }
@@ -181,6 +183,8 @@ static struct broken broken[] = {
     { "a lock ends behind its beginning", lock_end },
     { "a file is deleted or not", file_deleted },
     { "a held mapping has a descriptor", vma_held },
+    { "huge pages are of a size that there is", vma_huge_size },
+    { "huge pages lie at multiples of it", vma_huge_place },
     { "a watch has an inotify instance", watch_fd },
     { "a watch has a number", watch_number },
     { "a watch has a path", watch_path },

@@ -25,8 +25,7 @@ static struct model shared = { .give_back = MADV_REMOVE, .random = 7 };
 static uint32_t *
 spot(const struct model *m, unsigned page, unsigned k)
 {
-    static const uint32_t offsets[SPOTS] = { 0, 4096, 12300, 1u << 20,
-        HUGE_PAGE - 4 };
+    static const uint32_t offsets[SPOTS] = { 0, 4096, 12300, 1u << 20, HUGE_PAGE - 4 };
 
     return (uint32_t *)(void *)(m->at + (size_t)page * HUGE_PAGE + offsets[k]);
 }

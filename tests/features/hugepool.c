@@ -6,42 +6,31 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define POOL "/sys/kernel/mm/hugepages/hugepages-2048kB/"
+#define POOL "/sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages"
 
-static long had = -1; /* what is to be restored */
-
-static long
-number(const char *path)
-{
-    char text[32];
-
-    return file_read(path, text, sizeof text) < 0 ? -1 : atol(text);
-}
+static long added;
 
 static void
-resize(long pages)
+change(long by)
 {
     char text[32];
+    long pages = file_read(POOL, text, sizeof text) < 0 ? -1 : atol(text);
 
-    snprintf(text, sizeof text, "%ld", pages);
-    file_write(POOL "nr_hugepages", text);
+    snprintf(text, sizeof text, "%ld", pages + by);
+    if (pages >= 0)
+        file_write(POOL, text);
 }
 
 void
-hugepool_grow(unsigned free)
+hugepool_grow(unsigned pages)
 {
-    long there = number(POOL "free_hugepages"), all = number(POOL "nr_hugepages");
-
-    if (there < 0 || all < 0 || there >= (long)free)
-        return;
-    had = all;
-    resize(all + (long)free - there);
+    added += pages;
+    change(pages);
 }
 
 void
 hugepool_restore(void)
 {
-    if (had >= 0)
-        resize(had);
-    had = -1;
+    change(-added);
+    added = 0;
 }

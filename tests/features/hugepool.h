@@ -4,9 +4,9 @@
 #ifndef BSC_FEATURES_HUGEPOOL_H
 #define BSC_FEATURES_HUGEPOOL_H
 
-/* hugepool_grow - so that at least @free are free; what of it cannot be is left to
- * those who need one.  hugepool_restore - as it was. */
-void hugepool_grow(unsigned free);
+/* hugepool_grow - by @pages, whatever others of the same time have added; who needs one
+ * that could not be had finds out.  hugepool_restore - less by as many. */
+void hugepool_grow(unsigned pages);
 void hugepool_restore(void);
 
 #endif

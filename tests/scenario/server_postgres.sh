@@ -14,10 +14,16 @@ chmod 755 .
 mkdir data socket && chown "$user:$user" data socket
 (cd data && $as_server "$bin/initdb" -N -A trust -U postgres -D . > ../init.out 2>&1) ||
     fail "initdb: $(cat init.out)"
-pool=/proc/sys/vm/nr_hugepages had=$(cat /proc/sys/vm/nr_hugepages) huge=off
-trap 'echo "$had" > $pool' EXIT
-echo $((had + 30)) > $pool # more than twice its memory: it is at two places for a while
+# pool BY: other tests change it at the same time.
+pool()
+{
+    echo $(($(cat /proc/sys/vm/nr_hugepages) + $1)) > /proc/sys/vm/nr_hugepages
+}
+huge=off
+trap 'pool -30' EXIT
+pool 30 # more than twice its memory: it is at two places for a while
 [ "$(awk '/HugePages_Free/ { print $2 }' /proc/meminfo)" -ge 30 ] && huge=on
+echo "huge pages: $huge"
 cat >> data/postgresql.conf <<X
 huge_pages = $huge
 listen_addresses = '10.79.0.100, fd79::100'

@@ -10,6 +10,7 @@ if [ "${ALONE_WORLD:-}" != yes ]; then
         echo "skipped: no namespaces here"
         exit 77
     fi
+    command -v nft > /dev/null || { echo "skipped: needs nft (package nftables)"; exit 77; }
     ALONE_DIR=$(mktemp -d /tmp/sockmig-test-XXXXXX)
     export ALONE_WORLD=yes ALONE_DIR
     timeout -s KILL "${ALONE_LIMIT:-60}" \

@@ -170,7 +170,8 @@ build(struct arrival *a)
         ret = arrive_fail(a, a->revive.tun, "no TUN device (%s): modprobe tun",
             strerror(-a->revive.tun));
     if (ret == 0 && (a->announcer = vip_announcer()) < 0)
-        ret = arrive_fail(a, a->announcer, "no packet socket to announce addresses: %s",
+        ret = arrive_fail(a, a->announcer,
+            "no packet socket to announce addresses (%s): run sockmig as root",
             strerror(-a->announcer));
     a->built = ret == 0;
     return ret == 0 ? answer(a, CHANNEL_BUILT, NULL, 0) : ret;

@@ -171,11 +171,14 @@ silence_sockets(struct silence *s, pid_t pid)
 static int
 failed(const char *what, int ret, char *error)
 {
-    snprintf(error, SILENCE_ERROR, "the connections cannot be %s: %s%s", what,
-        strerror(-ret),
-        ret == -EOPNOTSUPP
-            ? " (the kernel needs CONFIG_NF_TABLES_INET: modprobe nf_tables)"
-            : "");
+    const char *cure = "";
+
+    if (ret == -EOPNOTSUPP)
+        cure = ": the kernel needs CONFIG_NF_TABLES_INET (modprobe nf_tables)";
+    if (ret == -EPERM)
+        cure = ": run sockmig as root";
+    snprintf(error, SILENCE_ERROR, "the connections cannot be %s (%s)%s", what,
+        strerror(-ret), cure);
     return ret;
 }
 

@@ -10,9 +10,6 @@
 
 #include "lib/conf.h"
 
-#include <stdbool.h>
-#include <stddef.h>
-
 enum { RULES_INGRESS_QUEUE = 0, RULES_EGRESS_QUEUE = 1 };
 
 /* rules_egress - in the gate: what comes from the cell by @from and has one of the

@@ -45,24 +45,15 @@ order(struct mover *m)
         m, (enum imgfile_type)CHANNEL_ORDER, 0, &(struct iovec){ o, sizeof *o }, 1);
 }
 
-/* A first look at all of them: they stand still for it, and run on. */
 static int
 shape(struct mover *m)
 {
-    struct take *t = &m->take;
-    int ret = take_stop(t);
+    int ret;
 
-    if (ret < 0)
-        return ret;
     m->still = true;
-    t->talking = true;
-    ret = take_state(t, TAKE_NONE);
-    t->talking = false;
-    if (ret == 0)
-        ret = mover_remember(m);
-    tree_resume(&t->tree);
+    ret = take_look(&m->take);
     m->still = false;
-    return ret;
+    return ret == 0 ? mover_remember(m) : ret;
 }
 
 static int

@@ -39,6 +39,7 @@ tell(const struct revive *r, int ret, int64_t us)
             r->image->tree.count == 1 ? "" : "es", r->connections - r->lost,
             r->connections, r->connections == 1 ? "" : "s",
             r->image->all.images[0]->process.pid, (double)us / 1000);
+        fflush(stdout); /* they run: what is left to be done here takes its time */
         return ALONE_DONE;
     }
     if (ret == -EOPNOTSUPP && r->why.n > 0)

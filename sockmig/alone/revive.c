@@ -62,7 +62,7 @@ revive_age(const struct loaded *l)
 void
 revive_init(struct revive *r)
 {
-    *r = (struct revive){ .netns = -1, .raw = -1, .tun = -1, .passing = -1 };
+    *r = (struct revive){ .netns = -1, .raw = -1, .tun = -1 };
     r->stubs.pidfd = -1;
 }
 
@@ -146,6 +146,19 @@ add_ends(struct revive *r)
             silence_add(&r->silence, image(r->image, i));
 }
 
+/* A socket that is closed when they run. */
+static int
+keep_late(struct revive *r, int fd)
+{
+    if (fd < 0)
+        return fd;
+    if (r->nlate < REVIVE_LATE)
+        r->late[r->nlate++] = fd;
+    else
+        fd_close(fd);
+    return 0;
+}
+
 static int
 be_silent(struct revive *r)
 {
@@ -164,7 +177,8 @@ be_silent(struct revive *r)
      * it left as well keep their resets here. */
     for (unsigned i = 0; r->image->head.silence[0] && i < r->silence.n; i++)
         tcp_purge_orphans(r->silence.ends[i].port);
-    ret = silence_on(&r->silence, r->image->head.silence[0] != '\0', r->error);
+    ret = keep_late(
+        r, silence_on(&r->silence, r->image->head.silence[0] != '\0', r->error));
     r->has_begun = ret == 0;
     return ret;
 }
@@ -258,7 +272,7 @@ renew_silence(struct revive *r)
 
     add_ends(r);
     if (r->silence.n > before) {
-        ret = silence_on(&r->silence, r->has_begun, r->error);
+        ret = keep_late(r, silence_on(&r->silence, r->has_begun, r->error));
         r->has_begun |= ret == 0;
     }
     return ret;
@@ -317,8 +331,10 @@ sockets_ready(void *arg)
     if (!r->freezer)
         revive_groups(r);
     if (r->has_begun) {
-        r->passing = silence_let_pass(&r->silence, r->error);
-        ret = r->passing < 0 && !r->again ? r->passing : 0;
+        ret = keep_late(r, silence_let_pass(&r->silence, r->error));
+        r->passing = ret == 0;
+        if (r->again)
+            ret = 0;
         r->has_begun = ret < 0;
     }
     return ret;
@@ -347,11 +363,11 @@ revive_settle(struct revive *r)
 {
     char ignored[SILENCE_ERROR];
 
-    if (r->passing < 0)
-        return;
-    fd_close(r->passing);
-    r->passing = -1;
-    silence_off(&r->silence, ignored);
+    while (r->nlate > 0)
+        fd_close(r->late[--r->nlate]);
+    if (r->passing)
+        silence_off(&r->silence, ignored);
+    r->passing = false;
 }
 
 void

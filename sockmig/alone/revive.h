@@ -9,6 +9,8 @@
 #include "sockmig/alone/silence.h"
 #include "sockmig/ckpt/stubs.h"
 
+#define REVIVE_LATE 3
+
 struct revive {
     const struct loaded *image; /* borrowed */
     struct stubs stubs;
@@ -16,8 +18,10 @@ struct revive {
     struct refusals why;
     char error[IMGFILE_ERROR]; /* "": strerror() says it all */
     int netns, raw, tun;       /* owned */
-    int passing;               /* owned, see silence_let_pass() */
-    int64_t age_ns;            /* of the image; set by revive_begin(), or before */
+    int late[REVIVE_LATE];     /* owned, see silence_on() */
+    unsigned nlate;
+    bool passing;   /* the rules are empty, their table is there yet */
+    int64_t age_ns; /* of the image; set by revive_begin(), or before */
     unsigned lost, connections;
     bool alone;     /* no connection goes on */
     bool has_begun; /* the rules of the silence are loaded */

@@ -144,10 +144,21 @@ add_socket(struct silence *s, int pidfd, int number)
     fd_close(sock);
 }
 
-int
-silence_sockets(struct silence *s, pid_t pid)
+/* A socket keeps its address; others may come in the queue of one of another kind. */
+static bool
+is_the_same(const struct image *known, int fd, const char *link)
 {
-    char path[64], link[16];
+    const struct image_fd *f = known ? image_fd_find(known, fd) : NULL;
+
+    return f && (f->kind == IMAGE_FD_TCP || f->kind == IMAGE_FD_TCP_LISTEN) &&
+           f->inode != 0 &&
+           f->inode == strtoull(link + sizeof "socket:[" - 1, NULL, 10);
+}
+
+int
+silence_sockets(struct silence *s, pid_t pid, const struct image *known)
+{
+    char path[64], link[40];
     struct dirent *e;
     DIR *dir;
     int pidfd;
@@ -156,11 +167,16 @@ silence_sockets(struct silence *s, pid_t pid)
     dir = opendir(path);
     if (!dir)
         return errno == ENOENT ? -ESRCH : -errno;
+    if (known)
+        silence_add(s, known);
     pidfd = (int)syscall(SYS_pidfd_open, pid, 0);
     while (pidfd >= 0 && (e = readdir(dir)) != NULL) {
-        ssize_t n = readlinkat(dirfd(dir), e->d_name, link, sizeof link);
+        ssize_t n = readlinkat(dirfd(dir), e->d_name, link, sizeof link - 1);
 
-        if (n > 7 && !memcmp(link, "socket:", 7))
+        if (n < 8 || memcmp(link, "socket:[", 8) != 0)
+            continue;
+        link[n] = '\0';
+        if (!is_the_same(known, atoi(e->d_name), link))
             add_socket(s, pidfd, atoi(e->d_name));
     }
     closedir(dir);
@@ -195,7 +211,7 @@ silence_on(struct silence *s, bool again, char *error)
     }
     s->was_on |= again && silence_table_is_there(s->name);
     ret = silence_table_put(s, again);
-    return ret < 0 ? failed("kept silent", ret, error) : 0;
+    return ret < 0 ? failed("kept silent", ret, error) : ret;
 }
 
 int

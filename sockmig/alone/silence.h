@@ -41,20 +41,21 @@ void silence_name(int32_t pid, char name[SILENCE_NAME]);
 void silence_begin(struct silence *s, const char *name);
 void silence_add(struct silence *s, const struct image *im);
 
-/* silence_sockets - the same of process @pid's TCP sockets as they are now.
- * 0 or -errno. */
-int silence_sockets(struct silence *s, pid_t pid);
+/* silence_sockets - the same of process @pid's TCP sockets as they are now.  @known:
+ * what it had a moment ago, so that a descriptor that is the same need not be fetched
+ * (12 us); or NULL.  0 or -errno. */
+int silence_sockets(struct silence *s, pid_t pid, const struct image *known);
 
-/* silence_on, silence_off - load the rules, take them away.  @again: they may be there;
- * then they are renewed without a gap.  0, or -errno with @error (SILENCE_ERROR bytes).
- */
+/* silence_on - load the rules.  @again: they may be there; then they are renewed
+ * without a gap.  A socket that the caller closes when there is time: if rules were
+ * taken away the kernel waits in close() for all processors to have done with them (15
+ * ms). silence_off - take the rules away, and wait.  0. -errno with @error
+ * (SILENCE_ERROR bytes). */
 int silence_on(struct silence *s, bool again, char *error);
 int silence_off(struct silence *s, char *error);
 
-/* silence_let_pass - packets pass from now on, and silence_off() may come later: of
- * what was in use the kernel waits (15 ms) for all processors to have done with it.  A
- * socket that the caller closes then, since closing it waits as well; or -errno with
- * @error. */
+/* silence_let_pass - packets pass from now on, and silence_off() may come later.  A
+ * socket as of silence_on(), or -errno with @error. */
 int silence_let_pass(const struct silence *s, char *error);
 
 /* silence_clear - take away rules that a killed one may have left under @name. */

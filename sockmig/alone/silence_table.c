@@ -337,7 +337,7 @@ silence_table_put(const struct silence *s, bool replace)
         if (!s->receive_only)
             add_end(&b, name, &s->ends[i], OUT);
     }
-    return commit_and_close(&b);
+    return commit(&b);
 }
 
 static void

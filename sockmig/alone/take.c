@@ -31,6 +31,7 @@
 #define QUEUES_BYTES (4ull << 30) /* address space */
 #define ENCODED_BYTES (64u << 20)
 #define STOP_MS 500
+#define AHEAD_US 5000 /* between two looks at a connection */
 #define STOP_TRIES 40
 
 static int
@@ -185,7 +186,8 @@ be_silent(struct take *t)
     silence_begin(s, t->head.silence);
     for (unsigned i = 0; i < t->tree.n && ret == 0; i++)
         if (t->tree.members[i].target)
-            ret = silence_sockets(s, t->tree.members[i].pid);
+            ret = silence_sockets(
+                s, t->tree.members[i].pid, t->looked ? t->tree.members[i].image : NULL);
     if (ret < 0 || s->n == 0)
         return ret;
     t->guard.page->silent = true;
@@ -194,8 +196,9 @@ be_silent(struct take *t)
     if (home < 0)
         return home;
     ret = silence_on(s, false, t->error);
+    fd_close(ret); /* nothing was there to wait for */
     take_leave(t, home);
-    return ret;
+    return ret < 0 ? ret : 0;
 }
 
 void
@@ -360,6 +363,33 @@ take_stop(struct take *t)
     if (ret == -EAGAIN)
         snprintf(t->error, sizeof t->error,
             "a thread does not stop (uninterruptible sleep?): try again later");
+    return ret;
+}
+
+/* Twice, since what is the same the second time is known then. */
+static void
+look_at_connections(struct take *t)
+{
+    for (unsigned turn = 0; turn < 2; turn++) {
+        tree_ahead(&t->tree);
+        tree_serve(&t->tree, AHEAD_US);
+    }
+}
+
+int
+take_look(struct take *t)
+{
+    int ret;
+
+    look_at_connections(t);
+    ret = take_stop(t);
+    if (ret < 0)
+        return ret;
+    t->talking = true;
+    ret = take_state(t, TAKE_NONE);
+    t->talking = false;
+    t->looked = ret == 0;
+    tree_resume(&t->tree);
     return ret;
 }
 

@@ -18,6 +18,7 @@ struct take {
     int (*put)(void *arg, enum imgfile_type type, uint32_t process,
         const struct iovec *parts, unsigned n);
     void *arg;
+    bool looked;  /* take_look() has been */
     bool talking; /* the connections go on: no silence, they are looked at only */
 
     struct tree tree;
@@ -57,6 +58,11 @@ enum take_pages {
 
 /* take_state - of the stopped tree: silence, list, records of each, links. */
 int take_state(struct take *t, enum take_pages pages);
+
+/* take_look - a first look at all of them, without memory: they stand still for it, and
+ * run on.  In the pause only what has changed since is looked at.  0 or -errno;
+ * -EAGAIN: a connection was in the middle of something. */
+int take_look(struct take *t);
 
 /* take_pages - put what .pages has, of member @i, and empty it. */
 int take_pages(struct take *t, uint32_t i);

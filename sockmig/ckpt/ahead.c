@@ -188,7 +188,7 @@ ahead_sweep(struct clone *c, const struct image *im)
     struct sweep sweep = { c->ahead, im };
 
     if (c->ahead)
-        crew_run(sweep_one, &sweep, &sweep, (uint32_t)c->ahead->end);
+        crew_run(sweep_one, &sweep, &sweep, (uint32_t)c->ahead->end, 10);
 }
 
 int

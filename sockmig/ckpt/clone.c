@@ -294,7 +294,7 @@ clone_apply(struct clone *c, const struct image *im, const struct pages *pages,
         ret = skeleton_layout(c, im);
     FAULT_POINT("standby-half-applied");
     if (ret == 0)
-        ret = content_pages(c, im, pages);
+        ret = content_pages(c, pages);
     if (ret == 0)
         ret = skeleton_threads(c, im);
     if (ret == 0)

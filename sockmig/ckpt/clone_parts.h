@@ -6,6 +6,7 @@
  *     skeleton.c     the stub, its empty address space, its threads
  *     layout.c       its mappings
  *     content.c      pages and queues of a checkpoint into it
+ *     fill.c         pages that are not there yet
  *     ahead.c        sockets of its connections, before the takeover
  *     wake.c         the steps of a takeover, in their order
  *     wake_net.c     sockets, TCP and UDP; crew.c: by two threads
@@ -56,6 +57,7 @@ struct clone {
     } threads[IMAGE_MAX_THREADS]; /* [0] is the leader */
     unsigned nthreads;
     bool has_guards;        /* guard regions were made in it */
+    bool has_pages;         /* where content goes, as a rule; see fill.h */
     struct image_vma *vmas; /* owned: what the stub has now */
     unsigned nvmas;
     uint64_t *edges;                             /* owned: scratch of the comparison */
@@ -126,7 +128,11 @@ int skeleton_highest(const struct image *im); /* descriptor number of it */
 /* skeleton_capabilities - what a stub is permitted: what the engine is. */
 uint64_t skeleton_capabilities(void);
 
-int content_pages(struct clone *c, const struct image *im, const struct pages *pages);
+/* content_pages - in the order given: a later run of the same pages is right.  The
+ * clone has the mappings that they are of.  content_mapping - which of them has
+ * @address; NULL: none. */
+int content_pages(struct clone *c, const struct pages *pages);
+const struct image_vma *content_mapping(const struct clone *c, uint64_t address);
 int content_queues(struct clone *c, const struct parcels *parcels);
 
 /* Steps of a takeover.  0 or -errno, *what says at what it failed.  What a stub is to

@@ -2,6 +2,7 @@
  *
  * content.c - pages and queues of a checkpoint, into the clone. */
 #include "sockmig/ckpt/clone_parts.h"
+#include "sockmig/ckpt/fill.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -19,50 +20,20 @@
 #define RUNS_AT_ONCE 512u
 #define BYTES_AT_ONCE (64u << 20)
 
-static int
-write_forced(const struct clone *c, const struct pages *p, size_t first, size_t n)
+const struct image_vma *
+content_mapping(const struct clone *c, uint64_t address)
 {
-    for (size_t i = first; i < first + n; i++) {
-        const struct page_run *run = &p->runs[i];
-        size_t size = (size_t)run->count * IMAGE_PAGE;
+    unsigned low = 0, high = c->nvmas;
 
-        if (pwrite(c->mem, p->data + run->offset, size, (off_t)run->address) !=
-            (ssize_t)size)
-            return errno ? -errno : -EFAULT;
+    while (low < high) {
+        unsigned middle = (low + high) / 2;
+
+        if (c->vmas[middle].end <= address)
+            low = middle + 1;
+        else
+            high = middle;
     }
-    return 0;
-}
-
-/* Runs from @first on that have content, as many as one call takes; *n: how many.
- * What is not writable even in the skeleton (PROT_NONE) goes the slow way. */
-static int
-write_runs(const struct clone *c, const struct pages *p, size_t first, size_t *n)
-{
-    struct iovec local[RUNS_AT_ONCE], remote[RUNS_AT_ONCE];
-    size_t total = 0, k = 0;
-
-    while (k < RUNS_AT_ONCE && total < BYTES_AT_ONCE && first + k < p->nruns &&
-           !p->runs[first + k].dropped) {
-        const struct page_run *run = &p->runs[first + k];
-        size_t size = (size_t)run->count * IMAGE_PAGE;
-
-        local[k] = (struct iovec){ p->data + run->offset, size };
-        remote[k++] = (struct iovec){ (void *)(uintptr_t)run->address, size };
-        total += size;
-    }
-    *n = k;
-    if (process_vm_writev(c->pid, local, k, remote, k, 0) == (ssize_t)total)
-        return 0;
-    return write_forced(c, p, first, k);
-}
-
-static const struct image_vma *
-mapping_at(const struct image *im, uint64_t address)
-{
-    for (uint32_t i = 0; i < im->nvmas && im->vmas[i].start <= address; i++)
-        if (address < im->vmas[i].end)
-            return &im->vmas[i];
-    return NULL;
+    return low < c->nvmas && c->vmas[low].start <= address ? &c->vmas[low] : NULL;
 }
 
 static bool
@@ -70,6 +41,57 @@ is_shared(const struct image_vma *v)
 {
     return v && (v->kind == IMAGE_VMA_SHARED_ANON || v->kind == IMAGE_VMA_SEGMENT);
 }
+
+/* ---- content */
+
+static int
+write_forced(const struct clone *c, const struct iovec *local,
+    const struct iovec *remote, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (pwrite(c->mem, local[i].iov_base, local[i].iov_len,
+                (off_t)(uintptr_t)remote[i].iov_base) != (ssize_t)local[i].iov_len)
+            return errno ? -errno : -EFAULT;
+    return 0;
+}
+
+/* What is not writable even in the skeleton (PROT_NONE) goes the slow way. */
+static int
+write_runs(const struct clone *c, const struct iovec *local, const struct iovec *remote,
+    size_t n, size_t total)
+{
+    if (process_vm_writev(c->pid, local, n, remote, n, 0) == (ssize_t)total)
+        return 0;
+    return write_forced(c, local, remote, n);
+}
+
+/* Those runs from @first to @end - 1 that have content, but @filled have it there. */
+static int
+write_content(
+    const struct clone *c, const struct pages *p, size_t first, size_t end, bool filled)
+{
+    struct iovec local[RUNS_AT_ONCE], remote[RUNS_AT_ONCE];
+    size_t total = 0, k = 0;
+    int ret = 0;
+
+    for (size_t i = first; i < end && ret == 0; i++) {
+        const struct page_run *run = &p->runs[i];
+        size_t size = (size_t)run->count * IMAGE_PAGE;
+
+        if (run->dropped || (filled && fill_serves(c, run)))
+            continue;
+        local[k] = (struct iovec){ p->data + run->offset, size };
+        remote[k++] = (struct iovec){ (void *)(uintptr_t)run->address, size };
+        total += size;
+        if (k < RUNS_AT_ONCE && total < BYTES_AT_ONCE)
+            continue;
+        ret = write_runs(c, local, remote, k, total);
+        total = k = 0;
+    }
+    return ret == 0 && k > 0 ? write_runs(c, local, remote, k, total) : ret;
+}
+
+/* ---- pages that were given back */
 
 /* The kernel gives back huge pages as a whole, and leaves a part of one where it is. */
 static bool
@@ -91,9 +113,9 @@ remove_guards(struct clone *c, const struct page_run *run)
 /* In a shared mapping only MADV_REMOVE gives zeroes.  May fail: the range may reach
  * over what is not mapped any more. */
 static int
-drop_run(struct clone *c, const struct image *im, const struct page_run *run)
+drop_run(struct clone *c, const struct page_run *run)
 {
-    const struct image_vma *v = mapping_at(im, run->address);
+    const struct image_vma *v = content_mapping(c, run->address);
     uint64_t size = (uint64_t)run->count * IMAGE_PAGE;
     int advice = is_shared(v) ? MADV_REMOVE : MADV_DONTNEED;
 
@@ -110,32 +132,54 @@ drop_run(struct clone *c, const struct image *im, const struct page_run *run)
     return 0;
 }
 
-/* In the order given: a later run of the same pages is right. */
-int
-content_pages(struct clone *c, const struct image *im, const struct pages *pages)
+static int
+drop_runs(struct clone *c, const struct pages *p, size_t first, size_t end)
 {
-    size_t n;
     int ret = 0;
 
-    for (size_t i = 0; i < pages->nruns && ret == 0; i += n) {
-        n = 1;
-        if (pages->runs[i].dropped) {
-            ret = drop_run(c, im, &pages->runs[i]);
-            if (ret == 0 && c->batch.ncalls >= BATCH_CALLS / 2)
-                ret = batch_run(&c->batch, c->pid);
-            continue;
-        }
-        for (size_t k = i; c->has_guards && k < pages->nruns && k < i + RUNS_AT_ONCE &&
-                           !pages->runs[k].dropped;
-             k++)
-            remove_guards(c, &pages->runs[k]);
-        if (c->batch.ncalls > 0)
-            ret = batch_run(&c->batch, c->pid);
-        if (ret == 0)
-            ret = write_runs(c, pages, i, &n);
+    for (size_t i = first; i < end && ret == 0; i++) {
+        ret = batch_room(&c->batch, c->pid, 2);
+        if (ret == 0 && p->runs[i].dropped)
+            ret = drop_run(c, &p->runs[i]);
+        else if (c->has_guards)
+            remove_guards(c, &p->runs[i]);
     }
-    if (ret == 0)
-        ret = batch_run(&c->batch, c->pid);
+    return ret == 0 ? batch_run(&c->batch, c->pid) : ret;
+}
+
+/* ---- all of it */
+
+/* Up to where the order does not matter: runs of different pages, none of which gives
+ * back what may be seen at another address, too. */
+static size_t
+unordered(const struct clone *c, const struct pages *p, size_t first)
+{
+    size_t end = first;
+    uint64_t seen = 0;
+
+    while (end < p->nruns && p->runs[end].address >= seen) {
+        const struct page_run *run = &p->runs[end];
+
+        if (run->dropped && is_shared(content_mapping(c, run->address)))
+            break;
+        seen = run->address + (uint64_t)run->count * IMAGE_PAGE;
+        end++;
+    }
+    return end > first ? end : first + 1;
+}
+
+int
+content_pages(struct clone *c, const struct pages *pages)
+{
+    size_t end;
+    int ret = 0;
+
+    for (size_t i = 0; i < pages->nruns && ret == 0; i = end) {
+        end = unordered(c, pages, i);
+        ret = drop_runs(c, pages, i, end);
+        if (ret == 0)
+            ret = write_content(c, pages, i, end, fill_pages(c, pages, i, end));
+    }
     return ret;
 }
 

@@ -7,12 +7,13 @@
 
 #include <stdint.h>
 
-/* crew_run - @each of the pieces 0 .. @n - 1, by the calling thread with @mine and,
- * where there are enough of them to pay for it, by one more with @others, which has the
- * caller's namespaces and scheduling.  Each takes what is next.
+/* crew_run - @each of the pieces 0 .. @n - 1, which take some @us microseconds each, by
+ * the calling thread with @mine and, where there is enough of them to pay for it, by
+ * one more with @others, which has the caller's namespaces and scheduling.  Each takes
+ * what is next.
  *
  * 0, or what @each gave that was below 0: then no more are begun. */
-int crew_run(
-    int (*each)(void *arg, uint32_t piece), void *mine, void *others, uint32_t n);
+int crew_run(int (*each)(void *arg, uint32_t piece), void *mine, void *others,
+    uint32_t n, unsigned us);
 
 #endif

@@ -339,9 +339,7 @@ stubs_pages(struct stubs *s, uint32_t process, const struct pages *pages)
 {
     struct clone *c = process < s->n ? s->clones[process] : NULL;
 
-    return c ? stub_say(s, process, "memory",
-                   content_pages(c, stub_image(s, process), pages))
-             : -EBADMSG;
+    return c ? stub_say(s, process, "memory", content_pages(c, pages)) : -EBADMSG;
 }
 
 int

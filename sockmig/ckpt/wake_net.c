@@ -402,7 +402,7 @@ each_connection(struct wake *w, int (*connected)(struct wake *w, uint32_t i))
         net_fresh(w->c, w->im->tcps[i].family); /* which both then only read */
     part_init(&mine, w, connected);
     part_init(&other, w, connected);
-    ret = crew_run(each, &mine, &other, w->im->nfds);
+    ret = crew_run(each, &mine, &other, w->im->nfds, 10);
     w->lost = mine.w.lost + other.w.lost - lost;
     refusals_join(w->why, &mine.why);
     refusals_join(w->why, &other.why);

@@ -101,12 +101,6 @@ clone_of(const struct warm *w, uint32_t number)
     return w->one ? w->one : w->many.clones[i];
 }
 
-static const struct image *
-image_of(const struct warm *w, uint32_t number)
-{
-    return w->family->images[family_place(w->family, number)];
-}
-
 int
 warm_content(struct warm *w, const struct pages *pages, const struct parcels *parcels)
 {
@@ -117,8 +111,7 @@ warm_content(struct warm *w, const struct pages *pages, const struct parcels *pa
 
     while (ret == 0 && pages_part(pages, &at, &part))
         if (clone_of(w, part.process))
-            ret = content_pages(
-                clone_of(w, part.process), image_of(w, part.process), &part);
+            ret = content_pages(clone_of(w, part.process), &part);
     at = 0;
     while (ret == 0 && parcels_part(parcels, &at, &queues))
         if (clone_of(w, queues.process))

@@ -5,6 +5,7 @@
 
 #include "lib/fd.h"
 #include "sockmig/alone/imgfile_form.h"
+#include "sockmig/ckpt/crew.h"
 #include "sockmig/filehash.h"
 
 #include <elf.h>
@@ -19,11 +20,13 @@
 #include <unistd.h>
 
 #define MAX_RECORDS (1u << 24)
+#define HASHED_IN_US 10000u /* bytes */
 
 struct walk {
     const uint8_t *base;
     size_t size, at;
     uint64_t *heads; /* owned */
+    size_t *places;  /* owned: of the records in the file */
     uint32_t number;
     char *error;
 };
@@ -53,7 +56,7 @@ is_zero(const uint8_t *p, size_t n)
 }
 
 static bool
-check_record(struct walk *w, struct imgfile_record *r)
+check_head(struct walk *w, struct imgfile_record *r)
 {
     const uint8_t *at = w->base + w->at;
     size_t left = w->size - w->at;
@@ -70,10 +73,6 @@ check_record(struct walk *w, struct imgfile_record *r)
     left -= sizeof *r;
     if (r->size > left || imgfile_padding(r->size) > left - r->size)
         return bad(w, "image is truncated");
-    at += sizeof *r;
-    if (r->content_hash != hash(at, r->size) ||
-        !is_zero(at + r->size, imgfile_padding(r->size)))
-        return bad(w, "image is changed");
     return true;
 }
 
@@ -120,41 +119,96 @@ check_last(struct walk *w, const struct imgfile_record *r)
 }
 
 static bool
-keep_head(struct walk *w, uint64_t head)
+grow(struct walk *w)
 {
-    uint64_t *grown = w->heads;
+    size_t n = w->number ? 2 * (size_t)w->number : 1;
+    uint64_t *heads = realloc(w->heads, n * sizeof *heads);
+    size_t *places = realloc(w->places, n * sizeof *places);
 
-    if ((w->number & (w->number - 1)) == 0) /* at 0, 1, 2, 4 ...: doubled */
-        grown = realloc(
-            w->heads, (w->number ? 2 * (size_t)w->number : 1) * sizeof head);
-    if (!grown || w->number == MAX_RECORDS) {
-        w->heads = grown ? grown : w->heads;
+    w->heads = heads ? heads : w->heads;
+    w->places = places ? places : w->places;
+    return heads && places;
+}
+
+static bool
+keep(struct walk *w, uint64_t head)
+{
+    bool is_full = (w->number & (w->number - 1)) == 0; /* at 0, 1, 2, 4 ...: doubled */
+
+    if (w->number == MAX_RECORDS || (is_full && !grow(w)))
         return bad(w, "not enough memory to check the image");
-    }
-    w->heads = grown;
-    w->heads[w->number++] = head;
+    w->heads[w->number] = head;
+    w->places[w->number++] = w->at;
     return true;
+}
+
+static bool
+check_heads(struct walk *w)
+{
+    struct imgfile_record r = { .type = 0 };
+    bool ok = true;
+
+    while (ok && r.type != IMGFILE_END) {
+        ok = check_head(w, &r);
+        if (ok && w->number == 0)
+            ok = check_first(w, &r);
+        if (ok && r.type == IMGFILE_END)
+            ok = check_last(w, &r);
+        if (ok)
+            ok = keep(w, r.head_hash);
+        if (ok)
+            w->at += sizeof r + r.size + imgfile_padding(r.size);
+    }
+    return ok;
+}
+
+struct part { /* of the check: a thread's */
+    const struct walk *walk;
+    bool failed;
+    uint32_t number; /* of what failed */
+};
+
+static int
+check_content(void *arg, uint32_t number)
+{
+    struct part *part = arg;
+    const uint8_t *at = part->walk->base + part->walk->places[number];
+    struct imgfile_record r;
+
+    memcpy(&r, at, sizeof r);
+    at += sizeof r;
+    if (r.content_hash == hash(at, r.size) &&
+        is_zero(at + r.size, imgfile_padding(r.size)))
+        return 0;
+    part->failed = true;
+    part->number = number;
+    return -EBADMSG;
+}
+
+static bool
+check_contents(struct walk *w)
+{
+    struct part mine = { .walk = w }, other = mine;
+    const struct part *failed = &mine;
+    size_t us = w->size / w->number / HASHED_IN_US;
+
+    if (crew_run(check_content, &mine, &other, w->number, us ? (unsigned)us : 1) == 0)
+        return true;
+    if (!mine.failed || (other.failed && other.number < mine.number))
+        failed = &other;
+    w->number = failed->number;
+    w->at = w->places[failed->number];
+    return bad(w, "image is changed");
 }
 
 bool
 imgfile_check(const uint8_t *base, size_t size, char error[IMGFILE_ERROR])
 {
     struct walk w = { .base = base, .size = size, .error = error };
-    struct imgfile_record r = { .type = 0 };
-    bool ok = true;
+    bool ok = check_heads(&w) && check_contents(&w);
 
-    while (ok && r.type != IMGFILE_END) {
-        ok = check_record(&w, &r);
-        if (ok && w.number == 0)
-            ok = check_first(&w, &r);
-        if (ok && r.type == IMGFILE_END)
-            ok = check_last(&w, &r);
-        else if (ok)
-            ok = keep_head(&w, r.head_hash);
-        if (ok)
-            w.at += sizeof r + r.size + imgfile_padding(r.size);
-    }
     free(w.heads);
+    free(w.places);
     return ok;
 }
 

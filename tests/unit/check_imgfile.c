@@ -13,6 +13,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#define SAMPLE_MAX (64u << 20)
+#define LARGE                                                                          \
+    (4u << 20) /* of a record, of which there are then enough for two threads */
+#define LARGE_ONES 8u
+
 static char folder[] = "/tmp/check-imgfile-XXXXXX";
 static uint8_t *bytes; /* of the sample */
 static size_t size;
@@ -45,8 +50,8 @@ read_back(void)
     snprintf(path, sizeof path, "%s/" IMGFILE_NAME, folder);
     f = fopen(path, "re");
     ck_assert_ptr_nonnull(f);
-    bytes = malloc(4096);
-    size = fread(bytes, 1, 4096, f);
+    bytes = malloc(SAMPLE_MAX);
+    size = fread(bytes, 1, SAMPLE_MAX, f);
     fclose(f);
 }
 
@@ -138,6 +143,35 @@ START_TEST(a_lost_record_is_refused)
 }
 END_TEST
 
+START_TEST(what_is_changed_is_named)
+{
+    struct imgfile_out out;
+    char error[IMGFILE_ERROR], name[24];
+    uint8_t *data = calloc(1, LARGE);
+    size_t at;
+
+    free(bytes);
+    begin(&out, IMGFILE_VERSION, EM_X86_64);
+    for (unsigned i = 0; i < LARGE_ONES; i++)
+        put(&out, IMGFILE_PAGES, 7, data, LARGE);
+    ck_assert_int_eq(imgfile_commit(&out), 0);
+    imgfile_discard(&out);
+    read_back();
+    ck_assert(imgfile_check(bytes, size, error));
+    at = sizeof(struct imgfile_record) + sizeof(struct imgfile_head);
+    at = (at + 63) & ~(size_t)63;
+    for (unsigned i = 1; i <= LARGE_ONES; i++) {
+        at += sizeof(struct imgfile_record) + LARGE;
+        bytes[at - i] ^= 1;
+        ck_assert(!imgfile_check(bytes, size, error));
+        snprintf(name, sizeof name, "(record %u,", i);
+        ck_assert_msg(strstr(error, name) != NULL, "%u: %s", i, error);
+        bytes[at - i] ^= 1;
+    }
+    free(data);
+}
+END_TEST
+
 START_TEST(others_are_named)
 {
     char error[IMGFILE_ERROR], newer[24];
@@ -184,6 +218,7 @@ main(void)
     tcase_add_test(tc, every_flipped_bit_is_refused);
     tcase_add_test(tc, every_truncation_is_refused);
     tcase_add_test(tc, a_lost_record_is_refused);
+    tcase_add_test(tc, what_is_changed_is_named);
     tcase_add_test(tc, others_are_named);
     tcase_add_test(tc, what_is_not_whole_is_not_there);
     suite_add_tcase(s, tc);

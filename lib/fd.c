@@ -23,6 +23,16 @@ fd_close(int fd)
     errno = saved;
 }
 
+void
+fd_expect(unsigned n)
+{
+    int lowest = open("/dev/null", O_RDONLY | O_CLOEXEC);
+
+    if (lowest >= 0)
+        fd_close(fcntl(lowest, F_DUPFD_CLOEXEC, lowest + (int)n));
+    fd_close(lowest);
+}
+
 int
 fd_write_all(int fd, const void *data, size_t n)
 {

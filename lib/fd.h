@@ -10,6 +10,11 @@
 
 void fd_close(int fd); /* does nothing for -1; keeps errno */
 
+/* fd_expect - room in the table of descriptors for @n more, if the limit allows them.
+ * Where threads share the table each of its doublings waits for all processors, some
+ * milliseconds; the last one that is needed does for all. */
+void fd_expect(unsigned n);
+
 /* fd_write_all, fd_read_all - the whole of @n bytes, blocking, through EINTR.
  * 0 or -errno; fd_read_all: -ECONNRESET at an early end. */
 int fd_write_all(int fd, const void *data, size_t n);

@@ -183,6 +183,7 @@ tell(const struct dump *d, const char *dir)
         printf("packets of the connections are dropped until sockmig restore (table "
                "inet %s of nft)\n",
             t->head.silence);
+    fflush(stdout); /* what is left to be done here takes its time */
 }
 
 int

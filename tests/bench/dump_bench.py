@@ -5,8 +5,8 @@ dump_bench.py BUILD [--mb N] [--connections N ...] [--rounds N]
 
 One host and a client, namespaces of this machine; redis with N MB and connections that are
 idle, but for one that asks all the time.  What is measured is from the stop of redis until
-restore has let it go; the client's own wait is longer, since its kernel sends again after
-200 ms at the earliest.  Needs root."""
+restore has let it go, with the end of one program and the start of the next; the client's
+own wait is longer, since its kernel sends again after 200 ms at the earliest.  Needs root."""
 import argparse
 import os
 import re
@@ -64,19 +64,28 @@ def reap(pid):
         time.sleep(0.001)
 
 
+def line(process, pattern):
+    """The number in the first line of @process that matches."""
+    for text in process.stdout:
+        found = re.search(pattern, text)
+        if found:
+            return float(found.group(1))
+    raise SystemExit("%s failed" % process.args[1])
+
+
 def one_round(sockmig, folder, pid):
-    said = subprocess.run([sockmig, "dump", str(pid), folder + "/image"], check=True,
-                          stdout=subprocess.PIPE, text=True).stdout
+    dump = subprocess.Popen([sockmig, "dump", str(pid), folder], stdout=subprocess.PIPE,
+                            text=True)
+    still = line(dump, r"still for ([\d.]+) ms")
+    since = time.monotonic() - still / 1000
+    dump.wait()
     reap(pid)
-    since = time.monotonic()
-    restore = subprocess.Popen([sockmig, "restore", folder + "/image"],
-                               stdout=subprocess.PIPE, text=True)
-    restored = restore.stdout.readline()
+    restore = subprocess.Popen([sockmig, "restore", folder], stdout=subprocess.PIPE, text=True)
+    restored = line(restore, r"; ([\d.]+) ms")
     gone = 1000 * (time.monotonic() - since)
     if restore.wait() != 0:
         raise SystemExit("not restored")
-    still = float(re.search(r"still for ([\d.]+) ms", said).group(1))
-    return still, float(re.search(r"; ([\d.]+) ms", restored).group(1)), still + gone
+    return still, restored, gone
 
 
 def measure(args, folder, n):
@@ -94,9 +103,11 @@ def measure(args, folder, n):
                               stdout=subprocess.PIPE, text=True)
     client.stdout.readline()
     gaps = []
-    for _ in range(args.rounds):
+    for i in range(args.rounds):
         time.sleep(0.5)
-        still, restore, gap = one_round(sockmig, folder, redis.pid)
+        image = "%s/%d-%d" % (folder, n, i) # taking an old image's place takes 20 ms
+        still, restore, gap = one_round(sockmig, image, redis.pid)
+        shutil.rmtree(image)
         print("%d connections: stood still %.1f ms, restored in %.1f ms, nobody's for %.1f ms"
               % (n, still, restore, gap), flush=True)
         gaps.append(gap)

@@ -206,6 +206,7 @@ revive_begin(struct revive *r, const struct loaded *l)
 
     r->image = l;
     count(r);
+    fd_expect(r->connections);
     ret = check_host(r);
     if (ret == 0)
         ret = set_clocks(r);

@@ -133,6 +133,13 @@ see(struct clone *c, const struct image *im, uint32_t i, bool whole)
         complete(c, s, t);
 }
 
+/* So that a takeover need not wait for a larger table of descriptors. */
+static void
+begin_round(const struct ahead *a, const struct image *im)
+{
+    fd_expect(im->nfds > (uint32_t)a->end ? im->nfds - (uint32_t)a->end : 0);
+}
+
 bool
 ahead_turn(struct clone *c, const struct image *im, bool whole)
 {
@@ -144,6 +151,8 @@ ahead_turn(struct clone *c, const struct image *im, bool whole)
         a = c->ahead = calloc(1, sizeof *a);
     if (!a)
         return false;
+    if (a->next == 0 && a->made == 0)
+        begin_round(a, im);
     ret = net_enter(c, &before);
     until = a->made + MADE_A_TURN;
     for (uint32_t seen = 0; ret == 0 && seen < SEEN_A_TURN && a->next < im->ntcps &&

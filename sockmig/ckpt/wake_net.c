@@ -440,7 +440,8 @@ wake_sockets(struct wake *w, const char **what)
         ahead_drop(w->c);
     else
         ahead_sweep(w->c, w->im);
-    fd_expect(w->im->nfds);
+    if (!w->c->ahead)
+        fd_expect(w->im->nfds);
     if (ret == 0)
         ret = each_connection(w, restore_one);
     if (ret == 0)

@@ -17,7 +17,7 @@ static void
 on_stable(void *arg, uint64_t lsn)
 {
     (void)lsn;
-    capture_go(arg);
+    capture_settled(arg);
     orders_progress(arg);
 }
 

@@ -21,6 +21,10 @@ void capture_pass(struct engine *e);
 
 void capture_read_in(struct engine *e); /* all that is in the ingress queue */
 
+/* capture_settled - more of the log is stable: what waited for it goes, and who came
+ * while a round of it was under way is read. */
+void capture_settled(struct engine *e);
+
 void capture_hear(struct engine *e); /* ends capture_deafen() */
 
 /* The loop's callbacks: a queue has packets, a rest is over. */

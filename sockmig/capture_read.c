@@ -3,7 +3,7 @@
  * capture_read.c - packets are read from both queues, and what they cause is logged. */
 #include "sockmig/capture_private.h"
 
-#define CROWD 4 /* packets; fewer gain nothing by waiting for each other */
+#include "sockmig/core/pace.h"
 
 static bool
 log_input(
@@ -45,6 +45,7 @@ take_in(const struct nfq_packet *q, void *arg)
         c->unlogged++;
         return;
     }
+    c->logged = lsn ? lsn : c->logged;
     held_push(&c->in, q->id, lsn, now); /* as large as the queue */
     if (known)
         flows_input(c->flows, &pkt, now);
@@ -87,6 +88,7 @@ take_out(const struct nfq_packet *q, void *arg)
         c->unlogged++;
         return;
     }
+    c->logged = lsn ? lsn : c->logged;
     held_push(&c->out, q->id, lsn, now);
 }
 
@@ -121,14 +123,19 @@ rest(struct capture *c, unsigned us)
     look_at_events(c);
 }
 
-/* 0: nobody is waited for.  Under commit an answer waits for a checkpoint anyway. */
-static uint32_t
-crowd(const struct engine *e)
+/* Under commit an answer waits for a checkpoint anyway; under replay the engine would
+ * take the processor from the service at each of its answers. */
+static struct gather_seen
+look(const struct engine *e)
 {
     const struct capture *c = &e->capture;
-    bool gathers = c->policy == CONF_COMMIT && e->commit.set != 0;
+    bool gathers = c->policy <= CONF_REPLAY && e->commit.set != 0;
 
-    return gathers && c->crowd >= CROWD ? c->crowd : 0;
+    return (struct gather_seen){ .in = c->in.ordinal,
+        .out = c->out.ordinal,
+        .crowd = gathers && c->crowd >= GATHER_CROWD ? c->crowd : 0,
+        .complete = c->policy == CONF_COMMIT && capture_is_complete(e),
+        .brief = c->policy == CONF_REPLAY };
 }
 
 static bool
@@ -151,22 +158,35 @@ capture_read_in(struct engine *e)
         continue;
 }
 
+/* Until it is over only the loop's timers and the standbys wake the engine. */
+static bool
+in_round(const struct engine *e)
+{
+    const struct capture *c = &e->capture;
+    bool under_way = e->commit.set != 0 && c->flushed > mcast_stable(c->mcast);
+
+    return c->policy == CONF_REPLAY &&
+           gather_round(under_way, c->in.count + c->out.count);
+}
+
 static void
 have_read(struct engine *e)
 {
     struct capture *c = &e->capture;
-    struct gather_seen seen = { .in = c->in.ordinal,
-        .out = c->out.ordinal,
-        .crowd = crowd(e),
-        .complete = capture_is_complete(e) };
+    struct gather_seen seen = look(e);
     enum gather_turn turn = gather_turn(&c->gather, &seen);
 
-    rest(c, turn == GATHER_REST ? gather_rest_us(seen.crowd) : 0);
+    rest(c, turn == GATHER_REST ? gather_rest_us(&seen) : 0);
     replayer_watch(e);
-    if (turn == GATHER_REST)
+    if (turn == GATHER_REST) {
         capture_pass(e); /* but the log is not sent for so few */
-    else
-        capture_go(e);
+        return;
+    }
+    if (turn == GATHER_GO && seen.brief) /* who was answered may ask again */
+        c->crowd = pace_crowd(c->crowd, flows_asking(c->flows) + c->out.count);
+    capture_go(e);
+    if (in_round(e))
+        rest(c, GATHER_ROUND_US);
 }
 
 void
@@ -207,6 +227,17 @@ capture_on_rested(void *arg)
     if (!e->capture.waits && !replayer_runs(e))
         read_out(e);
     have_read(e);
+}
+
+void
+capture_settled(struct engine *e)
+{
+    const struct capture *c = &e->capture;
+
+    if (c->rests && c->policy == CONF_REPLAY && !in_round(e))
+        capture_on_rested(e);
+    else
+        capture_go(e);
 }
 
 void

@@ -20,6 +20,7 @@ struct flows {
     struct entry *entries;
     struct list lists[FLOW_CLOSED + 1];
     uint64_t seed, forgotten, stateless;
+    uint32_t asking; /* entries that ask */
 };
 
 size_t
@@ -43,6 +44,14 @@ flows_init(void *memory, uint32_t capacity, uint64_t seed)
     for (int i = 0; i <= FLOW_CLOSED; i++)
         f->lists[i].oldest = f->lists[i].newest = FLOWMAP_NONE;
     return f;
+}
+
+static void
+ask(struct flows *f, struct entry *e, bool asks)
+{
+    f->asking += asks && !e->flow.asks;
+    f->asking -= e->flow.asks && !asks;
+    e->flow.asks = asks;
 }
 
 static void
@@ -84,6 +93,7 @@ become(struct flows *f, struct entry *e, enum flow_state state)
 static void
 forget(struct flows *f, uint32_t i)
 {
+    ask(f, &f->entries[i], false);
     unlist(f, i);
     flowmap_remove(&f->map, i);
 }
@@ -138,8 +148,10 @@ static void
 move_on(struct flows *f, struct entry *e, const struct packet *pkt, struct mono now)
 {
     e->flow.last = now;
-    if (pkt->tcp.flags & TCP_RST || (e->flow.fin_in && e->flow.fin_out))
+    if (pkt->tcp.flags & TCP_RST || (e->flow.fin_in && e->flow.fin_out)) {
+        ask(f, e, false);
         become(f, e, FLOW_CLOSED);
+    }
 }
 
 void
@@ -154,6 +166,8 @@ flows_input(struct flows *f, const struct packet *pkt, struct mono now)
     if (e->flow.state == FLOW_HALF_OPEN && pkt->tcp.flags & TCP_ACK &&
         pkt->tcp.ack == e->flow.isn + 1)
         become(f, e, FLOW_OPEN);
+    if (pkt->payload_size > 0 && e->flow.state == FLOW_OPEN)
+        ask(f, e, true);
     move_on(f, e, pkt, now);
 }
 
@@ -200,6 +214,7 @@ output_syn(struct flows *f, struct entry *e, const struct packet *pkt, struct mo
     if (!new && e->flow.state != FLOW_HALF_OPEN)
         return false;
     if (e && new) {
+        ask(f, e, false);
         start(e, pkt, now);
         become(f, e, FLOW_HALF_OPEN);
         e->flow.out_next = pkt->tcp.seq + 1;
@@ -232,6 +247,7 @@ output_tcp(
         return true;
     if (seq_after(end, from))
         e->flow.out_next = end;
+    ask(f, e, false);
     e->flow.fin_out |= pkt->tcp.flags & TCP_FIN;
     move_on(f, e, pkt, now);
     return true;
@@ -274,6 +290,12 @@ flows_tick(struct flows *f, struct mono now)
 {
     expire(f, FLOW_HALF_OPEN, now);
     expire(f, FLOW_CLOSED, now);
+}
+
+uint32_t
+flows_asking(const struct flows *f)
+{
+    return f->asking;
 }
 
 struct flows_stat

@@ -22,6 +22,7 @@ struct flow {
     struct mono last;       /* packet, either way */
     uint32_t out_next, isn; /* next byte that the service has not sent yet */
     bool fin_in, fin_out;
+    bool asks; /* the newest bytes are the client's: an answer may come */
 };
 
 struct flows_stat {
@@ -54,5 +55,8 @@ bool flows_output(struct flows *f, const struct packet *pkt, struct mono now,
 void flows_tick(struct flows *f, struct mono now);
 
 struct flows_stat flows_stat(const struct flows *f);
+
+/* flows_asking - how many connections wait for an answer that was not seen yet. */
+uint32_t flows_asking(const struct flows *f);
 
 #endif

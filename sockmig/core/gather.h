@@ -5,9 +5,10 @@
  * One by one each would be worth a turn of the engine, a datagram to each standby and
  * its answer.  So both queues are read again and again, with rests in between, until as
  * many have come as can be expected (pace_crowd()), or the first has waited long
- * enough.
+ * enough.  Under replay the log goes in rounds, too: who comes while one is under way
+ * goes with the next.
  *
- * Pure.  Design: doc/design/checkpoint.md. */
+ * Pure.  Design: doc/design/checkpoint.md, log.md. */
 #ifndef BSC_GATHER_H
 #define BSC_GATHER_H
 
@@ -23,6 +24,7 @@ struct gather_seen {
     uint64_t in, out; /* newest packets read */
     uint32_t crowd;   /* 0: nobody is waited for */
     bool complete;    /* as many are to be let out as can be expected */
+    bool brief;       /* they wait for the log, and not for a checkpoint */
 };
 
 enum gather_turn {
@@ -31,9 +33,15 @@ enum gather_turn {
     GATHER_GO      /* act on all, then listen */
 };
 
-unsigned gather_rest_us(uint32_t crowd);
+unsigned gather_rest_us(const struct gather_seen *seen);
 
 /* gather_turn - what to do after both queues were read. */
 enum gather_turn gather_turn(struct gather *g, const struct gather_seen *seen);
+
+/* gather_round - is nothing to be read until the log that is under way is stable, or
+ * GATHER_ROUND_US are over?  @waiting packets wait for it. */
+#define GATHER_CROWD 4 /* fewer gain nothing by waiting for each other */
+#define GATHER_ROUND_US 1000
+bool gather_round(bool under_way, uint32_t waiting);
 
 #endif

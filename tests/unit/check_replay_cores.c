@@ -183,6 +183,42 @@ START_TEST(only_new_output_is_logged)
 }
 END_TEST
 
+static void
+put_in(struct flows *f, uint8_t flags, uint32_t size)
+{
+    uint8_t p[3000];
+    struct packet pkt;
+
+    ck_assert(packet_parse(&pkt, PACKET_IN, p,
+        sample_segment(p, &sample_flow, PACKET_IN, 1, 100, flags, size)));
+    flows_input(f, &pkt, (struct mono){ 1 });
+}
+
+START_TEST(who_asks_is_counted_until_it_is_answered)
+{
+    void *memory = malloc(flows_size(4));
+    struct flows *f = flows_init(memory, 4, 7);
+    struct plog_output o;
+
+    put_in(f, TCP_ACK, 10);
+    ck_assert_msg(flows_asking(f) == 0, "a connection that is not known");
+    ck_assert(put_out(f, 99, TCP_SYN | TCP_ACK, 0, &o));
+    put_in(f, TCP_ACK, 0);
+    ck_assert_uint_eq(flows_asking(f), 0);
+    put_in(f, TCP_ACK, 10);
+    put_in(f, TCP_ACK, 10);
+    ck_assert_msg(flows_asking(f) == 1, "one connection asks once");
+    put_out(f, 100, TCP_ACK, 0, &o);
+    ck_assert_msg(flows_asking(f) == 1, "an acknowledgement is no answer");
+    put_out(f, 100, TCP_ACK, 50, &o);
+    ck_assert_uint_eq(flows_asking(f), 0);
+    put_in(f, TCP_ACK, 10);
+    put_in(f, TCP_RST, 0);
+    ck_assert_msg(flows_asking(f) == 0, "nobody is there any more");
+    free(memory);
+}
+END_TEST
+
 START_TEST(a_flood_pushes_out_the_half_open)
 {
     void *memory = malloc(flows_size(4));
@@ -442,6 +478,7 @@ main(void)
     tcase_add_test(tc, small_records_come_back);
     LOOP(held_by_the_policy, held_rows);
     tcase_add_test(tc, only_new_output_is_logged);
+    tcase_add_test(tc, who_asks_is_counted_until_it_is_answered);
     tcase_add_test(tc, a_flood_pushes_out_the_half_open);
     LOOP(kept_of_what_is_before_the_mark, keep_rows);
     tcase_add_test(tc, after_the_mark_nothing_is_trimmed);

@@ -44,7 +44,10 @@ tell(const struct revive *r, int ret, int64_t us)
     }
     if (ret == -EOPNOTSUPP && r->why.n > 0)
         return ALONE_REFUSED;
-    alone_error("not restored: %s", r->error[0] ? r->error : strerror(-ret));
+    if ((ret == -EPERM || ret == -EACCES) && !r->error[0])
+        alone_error("not restored: %s; call this as root", strerror(-ret));
+    else
+        alone_error("not restored: %s", r->error[0] ? r->error : strerror(-ret));
     return ALONE_FAILED;
 }
 

@@ -471,7 +471,7 @@ take_failed(const struct take *t, int ret, pid_t root, const char *failed)
     alone_refusals(&t->why);
     if (ret == -EOPNOTSUPP && t->why.n > 0)
         return ALONE_REFUSED;
-    if ((ret == -ESRCH || ret == -EPERM) && !t->error[0])
+    if ((ret == -ESRCH || ret == -EPERM || ret == -EACCES) && !t->error[0])
         return alone_nobody(root, ret);
     alone_error("%s: %s", failed, t->error[0] ? t->error : strerror(-ret));
     return ALONE_FAILED;

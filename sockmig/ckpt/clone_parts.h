@@ -58,6 +58,7 @@ struct clone {
     unsigned nthreads;
     bool has_guards;        /* guard regions were made in it */
     bool has_pages;         /* where content goes, as a rule; see fill.h */
+    bool huge_pages;        /* come by themselves when it is written to */
     struct image_vma *vmas; /* owned: what the stub has now */
     unsigned nvmas;
     uint64_t *edges;                             /* owned: scratch of the comparison */

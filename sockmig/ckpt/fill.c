@@ -23,12 +23,20 @@ struct fill {
     uint32_t n, capacity;
 };
 
+/* Made by the kernel when they are written to, huge pages are quicker than this. */
+static bool
+has_huge_pages(const struct clone *c, const struct image_vma *v)
+{
+    return v->page_bits || v->flags & IMAGE_VMA_HUGE ||
+           (c->huge_pages && !(v->flags & IMAGE_VMA_NOHUGE));
+}
+
 bool
 fill_serves(const struct clone *c, const struct page_run *run)
 {
     const struct image_vma *v = content_mapping(c, run->address);
 
-    return !run->dropped && v && v->kind == IMAGE_VMA_ANON && !v->page_bits &&
+    return !run->dropped && v && v->kind == IMAGE_VMA_ANON && !has_huge_pages(c, v) &&
            run->count <= (v->end - run->address) / IMAGE_PAGE;
 }
 

@@ -3,8 +3,11 @@
  * Source: kernel fs/hugetlbfs/inode.c: the size of a block is that of a page. */
 #include "sockmig/ckpt/hugepages.h"
 
+#include "lib/fd.h"
+
 #include <linux/magic.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/vfs.h>
 
 uint32_t
@@ -18,4 +21,14 @@ hugepages_bits(pid_t pid, const struct image_vma *v)
     if (statfs(path, &fs) < 0 || fs.f_type != HUGETLBFS_MAGIC || fs.f_bsize <= 0)
         return 0;
     return (uint32_t)__builtin_ctzl((unsigned long)fs.f_bsize);
+}
+
+bool
+hugepages_come(void)
+{
+    char text[64];
+
+    return file_read("/sys/kernel/mm/transparent_hugepage/enabled", text, sizeof text) >
+               0 &&
+           strstr(text, "[always]");
 }

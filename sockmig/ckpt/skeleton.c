@@ -7,6 +7,7 @@
 #include "lib/fd.h"
 #include "lib/loop.h"
 #include "sockmig/cell_make.h"
+#include "sockmig/ckpt/hugepages.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -312,6 +313,7 @@ skeleton_settle(struct clone *c, const struct image *im)
 
     if (ret < 0)
         return ret;
+    c->huge_pages = !im->process.thp_disable && hugepages_come();
     c->threads[0].tid = c->pid;
     c->threads[0].in_cell = im->process.pid;
     c->nthreads = 1;

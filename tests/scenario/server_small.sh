@@ -23,7 +23,7 @@ setsid bash servers.sh > servers.out 2>&1 < /dev/null &
 pid=$!
 disown $pid
 await "the servers" sh -c "ss -Hltn sport = :1883 | grep -q . && ss -Hltn sport = :11211 | grep -q ."
-peer /usr/bin/python3 "$top_srcdir/tests/scenario/mqtt_client.py" 10.79.0.100 fd79::100 50 \
+peer /usr/bin/python3 "$top_srcdir/tests/scenario/mqtt_client.py" 10.79.0.100 fd79::100 500 \
     "$dir/client" > client.out 2> client.err &
 client=$!
 await "clients" test -e client.ready

@@ -136,12 +136,13 @@ struct conf {
     char snmp_user[CONF_NAME_LEN]; /* of the poller: SNMPv3 authPriv, read-only */
     char snmp_secret_file[256];    /* its pass phrase, 8..64 bytes, one line */
     char operator_user[CONF_NAME_LEN]; /* may SET; "" = nobody */
-    char multicast[64];    /* group of the packet logs; "": to each node by itself */
-    unsigned behind_ms;    /* a standby that owes an answer so long is reported; 50 */
-    unsigned port;         /* first of two UDP+TCP ports a service; default 7810 */
-    unsigned lease_ms;     /* 50..10000, default 200 */
-    unsigned heartbeat_ms; /* 5..lease/3, default 40 */
-    unsigned poll_ms;      /* MIBs of all nodes are read this often; 250..60000 */
+    char multicast[64];      /* group of the packet logs; "": to each node by itself */
+    unsigned behind_ms;      /* a standby that owes an answer so long is reported; 50 */
+    unsigned port;           /* first of two UDP+TCP ports a service; default 7810 */
+    unsigned lease_ms;       /* 50..10000, default 200 */
+    unsigned heartbeat_ms;   /* 5..lease/3, default 40 */
+    unsigned cpu_latency_us; /* that a processor may need to wake; default 0 */
+    unsigned poll_ms;        /* MIBs of all nodes are read this often; 250..60000 */
     unsigned health_degraded; /* score from which a node or service is degraded; 40 */
     unsigned health_failed;   /* ... failed; 100 */
     unsigned health_margin;   /* below it by so much to be better again; 10 */

@@ -275,6 +275,8 @@ static const struct conf_key cluster_keys[] = {
         CONF_NUMBER(struct conf, device_ms, 400, 60000) },
     { "heartbeat", "5 (ms) to a third of the lease", NULL,
         CONF_NUMBER(struct conf, heartbeat_ms, 5, 3333) },
+    { "cpu-latency", "0 to 10000 (us)", NULL,
+        CONF_NUMBER(struct conf, cpu_latency_us, 0, 10000) },
     { "poll", "250 to 60000 (ms)", NULL,
         CONF_NUMBER(struct conf, poll_ms, 250, 60000) },
     { "health-degraded", "1 to 10000", NULL,

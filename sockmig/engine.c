@@ -231,6 +231,19 @@ engine_announce(struct engine *e)
     gate_announce(e->gate);
 }
 
+/* What comes from clients, what the service says, and what a standby is sent. */
+static void
+keep_awake(struct engine *e)
+{
+    const struct capture *c = &e->capture;
+    struct mcast_stats log;
+
+    mcast_stats(c->mcast, &log);
+    idle_limit(&e->idle,
+        awake_turn(&e->awake, c->in.ordinal + c->out.ordinal + log.rx.datagrams),
+        e->conf->cpu_latency_us);
+}
+
 static void
 on_tick(struct loop_timer *timer, void *arg)
 {
@@ -245,6 +258,7 @@ on_tick(struct loop_timer *timer, void *arg)
     replayer_tick(e);
     flows_tick(e->capture.flows, mono_clock());
     beats_refresh(e);
+    keep_awake(e);
     if (e->status_due || mono_us_between(e->status_sent, mono_clock()) > 1000 * 1000)
         send_status(e);
     loop_timer_in_ms(timer, TICK_MS);
@@ -377,6 +391,11 @@ set_up(struct engine *e)
     received = mcast_log_received(e->capture.mcast);
     e->follower = follower_new((uint8_t *)(uintptr_t)received.ring, received.size);
     go_realtime();
+    ret = idle_open(&e->idle);
+    if (ret < 0)
+        log_warn("engine: no wish how deeply processors sleep (/dev/cpu_dma_latency: "
+                 "%s): latencies will vary",
+            strerror(-ret));
     start_threads(e);
     lease_init(&e->lease, e->conf->nnodes, (int64_t)e->conf->lease_ms * 1000);
     commit_init(&e->commit);

@@ -14,12 +14,14 @@
 #include "lib/ctl.h"
 #include "lib/seal.h"
 #include "sockmig/capture.h"
+#include "sockmig/core/awake.h"
 #include "sockmig/core/commit.h"
 #include "sockmig/core/lease.h"
 #include "sockmig/core/role.h"
 #include "sockmig/engine_notes.h"
 #include "sockmig/follower.h"
 #include "sockmig/gate.h"
+#include "sockmig/idle.h"
 #include "sockmig/mcast.h"
 #include "sockmig/receiver.h"
 #include "sockmig/replayer.h"
@@ -95,6 +97,8 @@ struct engine {
     struct loop_io *udp_io, *listener_io;
     uint64_t beat_session, beat_counter;
     struct loop_timer *beat_timer, *tick;
+    struct awake awake;
+    struct idle idle; /* how deeply processors sleep, by .awake */
 
     struct { /* a stream that has not proved itself yet */
         int fd;

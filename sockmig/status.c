@@ -255,6 +255,7 @@ status_object(struct engine *e)
     jv_set_int(s, "reign", (int64_t)e->role.own);
     jv_set_str(s, "policy", conf_policy_name(e->capture.wanted));
     jv_set_int(s, "pid", e->pid);
+    jv_set_bool(s, "awake", e->idle.limited);
     jv_set_int(s, "connections", stats.connections);
     jv_set_bool(s, "protected", e->protected_now && e->commit.set != 0);
     jv_set_str(s, "last_error", e->last_error[0] ? e->last_error : NULL);

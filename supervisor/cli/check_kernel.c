@@ -121,6 +121,31 @@ try_pidfd_getfd(void)
     return ret;
 }
 
+/* Without it everything works, later: see cpu-latency in bascule.conf(5). */
+static void
+check_idle(struct check *c)
+{
+    static const char what[] = "processor sleep";
+    char driver[32] = "";
+    int fd = open(
+        "/sys/devices/system/cpu/cpuidle/current_driver", O_RDONLY | O_CLOEXEC);
+    ssize_t n = fd < 0 ? 0 : read(fd, driver, sizeof driver - 1);
+
+    fd_close(fd);
+    if (access("/dev/cpu_dma_latency", W_OK) < 0)
+        check_say(c, CHECK_WARN, what,
+            "no wish can be told (/dev/cpu_dma_latency: %s): a processor that sleeps "
+            "makes each packet later; cpu-latency has no effect",
+            strerror(errno));
+    else if (n <= 0 || !strncmp(driver, "none", 4))
+        check_say(c, CHECK_WARN, what,
+            "no cpuidle driver: how deeply processors sleep is not the kernel's to "
+            "say, "
+            "and cpu-latency may have no effect");
+    else
+        check_say(c, CHECK_OK, what, "can be limited while packets come");
+}
+
 void
 check_kernel(struct check *c)
 {
@@ -148,4 +173,5 @@ check_kernel(struct check *c)
             check_say(c, CHECK_MISSING, features[i].what, "%s; it needs %s",
                 strerror(-ret), features[i].cure);
     }
+    check_idle(c);
 }

@@ -377,6 +377,32 @@ def flood(lab):
     lab.exec("client", *mute)
 
 
+def wish():
+    """How long a processor of this host may need to wake, in us."""
+    with open("/dev/cpu_dma_latency", "rb") as f:
+        return int.from_bytes(f.read(4), sys.byteorder)
+
+
+def awake(lab):
+    """Processors are kept awake on every node while packets keep coming, and no longer."""
+    def all_are(on):
+        return all(lab.engine_status(n)["awake"] == on for n in lab.nodes)
+
+    tool = os.path.join(os.path.abspath(BUILD), "tests/scenario/syn_flood")
+    lab.policy("replay")
+    lab.wait("nodes whose processors may sleep", lambda: all_are(False), 10)
+    before = wish()
+    packets = subprocess.Popen([BASCULE, "lab", "exec", "--name", lab.name, "client", "--", tool,
+                                "10.77.1.254", V4, "7000", "1000", "5"], stdout=subprocess.DEVNULL)
+    try:
+        lab.wait("nodes that are kept awake", lambda: all_are(True), 5)
+        need(before > 0 and wish() == 0, "the kernel was not told: %d, %d" % (before, wish()))
+    finally:
+        packets.wait()
+    lab.wait("their sleep again", lambda: all_are(False), 10)
+    need(wish() == before, "the wish stays: %d, not %d" % (wish(), before))
+
+
 def deaf(lab, node, how):
     """A standby hears neither log nor checkpoints; the beats of the lease still arrive."""
     for words in ("tcp --dport 7810", "tcp --sport 7810", "udp --dport 7811"):
@@ -424,7 +450,7 @@ u.send(b"x")
 print(u.recv(100).split()[0].decode())
 """
 
-CHECKS = [replay, diverge, commit, families, policies, again, lossy, flood, alone]
+CHECKS = [replay, diverge, commit, families, policies, again, lossy, awake, flood, alone]
 STOPS = [alone_stops]
 SMALL = [small_log]
 

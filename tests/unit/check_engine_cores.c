@@ -2,7 +2,6 @@
  *
  * check_engine_cores.c - lease, commit, pace, role and wire: one claim a test. */
 #include "sockmig/core/commit.h"
-#include "sockmig/core/gather.h"
 #include "sockmig/core/lease.h"
 #include "sockmig/core/pace.h"
 #include "sockmig/core/role.h"
@@ -266,91 +265,6 @@ START_TEST(pace_waits_for_the_last_one)
 }
 END_TEST
 
-START_TEST(gather_waits_for_a_crowd)
-{
-    struct gather g = { 0 };
-    struct gather_seen seen = { .in = 1, .crowd = 20 };
-
-    ck_assert_int_eq(gather_turn(&g, &seen), GATHER_REST);
-    seen.in = 19;
-    ck_assert_int_eq(gather_turn(&g, &seen), GATHER_REST);
-    seen.in = 20;
-    ck_assert_int_eq(gather_turn(&g, &seen), GATHER_GO);
-    ck_assert_int_eq(gather_turn(&g, &seen), GATHER_LISTEN);
-    seen.out = 19;
-    ck_assert_msg(gather_turn(&g, &seen) == GATHER_REST, "their answers are one, too");
-    seen.out = 20;
-    seen.complete = true;
-    ck_assert_int_eq(gather_turn(&g, &seen), GATHER_GO);
-    ck_assert_msg(gather_turn(&g, &seen) == GATHER_LISTEN, "all was acted on");
-}
-END_TEST
-
-START_TEST(gather_waits_no_longer_than_a_while)
-{
-    struct gather g = { 0 };
-    struct gather_seen seen = { .in = 1, .crowd = 20 };
-    unsigned waited_us = 0;
-
-    for (int round = 0; round < 2; round++, seen.in++, waited_us = 0) {
-        while (gather_turn(&g, &seen) == GATHER_REST)
-            waited_us += gather_rest_us(&seen);
-        ck_assert_uint_eq(waited_us, 1000);
-        ck_assert_int_eq(gather_turn(&g, &seen), GATHER_LISTEN);
-    }
-}
-END_TEST
-
-START_TEST(gather_keeps_nobody_who_is_alone)
-{
-    struct gather g = { 0 };
-    struct gather_seen seen = { .in = 1 };
-
-    ck_assert_int_eq(gather_turn(&g, &seen), GATHER_GO);
-    seen.out = 1;
-    ck_assert_int_eq(gather_turn(&g, &seen), GATHER_GO);
-    ck_assert_int_eq(gather_turn(&g, &seen), GATHER_LISTEN);
-}
-END_TEST
-
-static unsigned
-rest_us(uint32_t crowd, bool brief)
-{
-    return gather_rest_us(&(struct gather_seen){ .crowd = crowd, .brief = brief });
-}
-
-START_TEST(gather_rests_as_a_crowd_needs)
-{
-    ck_assert_uint_eq(rest_us(4, false), 250);
-    ck_assert_uint_eq(rest_us(40, false), 480);
-    ck_assert_uint_eq(rest_us(100, false), 1000);
-    ck_assert_uint_eq(rest_us(UINT32_MAX, false), 1000);
-    ck_assert_uint_eq(rest_us(1, true), 30);
-    ck_assert_uint_eq(rest_us(10, true), 100);
-    ck_assert_uint_eq(rest_us(UINT32_MAX, true), 500);
-}
-END_TEST
-
-START_TEST(gather_rests_once_for_the_log)
-{
-    struct gather g = { 0 };
-    struct gather_seen seen = { .in = 1, .crowd = 20, .brief = true };
-
-    ck_assert_int_eq(gather_turn(&g, &seen), GATHER_REST);
-    seen.out = 3;
-    ck_assert_int_eq(gather_turn(&g, &seen), GATHER_GO);
-    ck_assert_int_eq(gather_turn(&g, &seen), GATHER_LISTEN);
-}
-END_TEST
-
-START_TEST(gather_round_is_for_a_crowd)
-{
-    ck_assert_msg(!gather_round(true, GATHER_CROWD - 1), "nobody waits for a few");
-    ck_assert(gather_round(true, GATHER_CROWD));
-    ck_assert_msg(!gather_round(false, 100), "there is nothing to wait for");
-}
-END_TEST
-
 /* clang-format off */
 static const struct {
     const char *claim;
@@ -488,12 +402,6 @@ main(void)
     tcase_add_test(tc, pace_gathers);
     tcase_add_test(tc, pace_follows_the_cycle);
     tcase_add_test(tc, pace_knows_a_crowd);
-    tcase_add_test(tc, gather_waits_for_a_crowd);
-    tcase_add_test(tc, gather_waits_no_longer_than_a_while);
-    tcase_add_test(tc, gather_keeps_nobody_who_is_alone);
-    tcase_add_test(tc, gather_rests_as_a_crowd_needs);
-    tcase_add_test(tc, gather_rests_once_for_the_log);
-    tcase_add_test(tc, gather_round_is_for_a_crowd);
     tcase_add_test(tc, pace_waits_for_the_last_one);
     tcase_add_loop_test(tc, role_rows, 0, sizeof rows / sizeof rows[0]);
     tcase_add_test(tc, role_names);

@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * check_gather.c - who is waited for, and when processors are kept awake: one claim a
+ * test. */
+#include "sockmig/core/awake.h"
+#include "sockmig/core/gather.h"
+
+#include <check.h>
+#include <stdlib.h>
+
+START_TEST(gather_waits_for_a_crowd)
+{
+    struct gather g = { 0 };
+    struct gather_seen seen = { .in = 1, .crowd = 20 };
+
+    ck_assert_int_eq(gather_turn(&g, &seen), GATHER_REST);
+    seen.in = 19;
+    ck_assert_int_eq(gather_turn(&g, &seen), GATHER_REST);
+    seen.in = 20;
+    ck_assert_int_eq(gather_turn(&g, &seen), GATHER_GO);
+    ck_assert_int_eq(gather_turn(&g, &seen), GATHER_LISTEN);
+    seen.out = 19;
+    ck_assert_msg(gather_turn(&g, &seen) == GATHER_REST, "their answers are one, too");
+    seen.out = 20;
+    seen.complete = true;
+    ck_assert_int_eq(gather_turn(&g, &seen), GATHER_GO);
+    ck_assert_msg(gather_turn(&g, &seen) == GATHER_LISTEN, "all was acted on");
+}
+END_TEST
+
+START_TEST(gather_waits_no_longer_than_a_while)
+{
+    struct gather g = { 0 };
+    struct gather_seen seen = { .in = 1, .crowd = 20 };
+    unsigned waited_us = 0;
+
+    for (int round = 0; round < 2; round++, seen.in++, waited_us = 0) {
+        while (gather_turn(&g, &seen) == GATHER_REST)
+            waited_us += gather_rest_us(&seen);
+        ck_assert_uint_eq(waited_us, 1000);
+        ck_assert_int_eq(gather_turn(&g, &seen), GATHER_LISTEN);
+    }
+}
+END_TEST
+
+START_TEST(gather_keeps_nobody_who_is_alone)
+{
+    struct gather g = { 0 };
+    struct gather_seen seen = { .in = 1 };
+
+    ck_assert_int_eq(gather_turn(&g, &seen), GATHER_GO);
+    seen.out = 1;
+    ck_assert_int_eq(gather_turn(&g, &seen), GATHER_GO);
+    ck_assert_int_eq(gather_turn(&g, &seen), GATHER_LISTEN);
+}
+END_TEST
+
+static unsigned
+rest_us(uint32_t crowd, bool brief)
+{
+    return gather_rest_us(&(struct gather_seen){ .crowd = crowd, .brief = brief });
+}
+
+START_TEST(gather_rests_as_a_crowd_needs)
+{
+    ck_assert_uint_eq(rest_us(4, false), 250);
+    ck_assert_uint_eq(rest_us(40, false), 480);
+    ck_assert_uint_eq(rest_us(100, false), 1000);
+    ck_assert_uint_eq(rest_us(UINT32_MAX, false), 1000);
+    ck_assert_uint_eq(rest_us(1, true), 30);
+    ck_assert_uint_eq(rest_us(10, true), 100);
+    ck_assert_uint_eq(rest_us(UINT32_MAX, true), 500);
+}
+END_TEST
+
+START_TEST(gather_rests_once_for_the_log)
+{
+    struct gather g = { 0 };
+    struct gather_seen seen = { .in = 1, .crowd = 20, .brief = true };
+
+    ck_assert_int_eq(gather_turn(&g, &seen), GATHER_REST);
+    seen.out = 3;
+    ck_assert_int_eq(gather_turn(&g, &seen), GATHER_GO);
+    ck_assert_int_eq(gather_turn(&g, &seen), GATHER_LISTEN);
+}
+END_TEST
+
+START_TEST(gather_round_is_for_a_crowd)
+{
+    ck_assert_msg(!gather_round(true, GATHER_CROWD - 1), "nobody waits for a few");
+    ck_assert(gather_round(true, GATHER_CROWD));
+    ck_assert_msg(!gather_round(false, 100), "there is nothing to wait for");
+}
+END_TEST
+
+START_TEST(awake_while_packets_come)
+{
+    struct awake a = { 0 };
+    uint64_t packets = 0;
+
+    ck_assert_msg(!awake_turn(&a, packets += AWAKE_BUSY - 1), "too few");
+    ck_assert(awake_turn(&a, packets += AWAKE_BUSY));
+    for (unsigned i = 0; i < 3 * AWAKE_TURNS; i++)
+        ck_assert_msg(
+            awake_turn(&a, packets += AWAKE_QUIET + 1), "some are enough to go on");
+    for (unsigned i = 1; i < AWAKE_TURNS; i++)
+        ck_assert_msg(awake_turn(&a, packets += AWAKE_QUIET), "not asleep at once");
+    ck_assert(awake_turn(&a, packets += AWAKE_QUIET + 1));
+    for (unsigned i = 1; i < AWAKE_TURNS; i++)
+        ck_assert_msg(awake_turn(&a, packets), "the count of quiet turns begins anew");
+    ck_assert_msg(!awake_turn(&a, packets), "but in the end");
+}
+END_TEST
+
+START_TEST(awake_counts_anew_with_a_reign)
+{
+    struct awake a = { 0 };
+
+    awake_turn(&a, 1000000);
+    for (unsigned i = 0; i < AWAKE_TURNS; i++)
+        awake_turn(&a, 1000000);
+    ck_assert(!a.on);
+    ck_assert_msg(!awake_turn(&a, 3), "not as many as were there before");
+    ck_assert(awake_turn(&a, 3 + AWAKE_BUSY));
+}
+END_TEST
+
+int
+main(void)
+{
+    Suite *s = suite_create("gather");
+    TCase *tc = tcase_create("all");
+    SRunner *sr;
+    int failed;
+
+    tcase_add_test(tc, gather_waits_for_a_crowd);
+    tcase_add_test(tc, gather_waits_no_longer_than_a_while);
+    tcase_add_test(tc, gather_keeps_nobody_who_is_alone);
+    tcase_add_test(tc, gather_rests_as_a_crowd_needs);
+    tcase_add_test(tc, gather_rests_once_for_the_log);
+    tcase_add_test(tc, gather_round_is_for_a_crowd);
+    tcase_add_test(tc, awake_while_packets_come);
+    tcase_add_test(tc, awake_counts_anew_with_a_reign);
+    suite_add_tcase(s, tc);
+    sr = srunner_create(s);
+    srunner_run_all(sr, CK_NORMAL);
+    failed = srunner_ntests_failed(sr);
+    srunner_free(sr);
+    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+}

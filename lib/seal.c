@@ -14,11 +14,8 @@
 
 _Static_assert(SEAL_KEY == crypto_aead_xchacha20poly1305_ietf_KEYBYTES, "key size");
 _Static_assert(SEAL_TAG == crypto_aead_xchacha20poly1305_ietf_ABYTES, "tag size");
-_Static_assert(SEAL_TAG == crypto_aead_aes256gcm_ABYTES, "tag size");
-_Static_assert(SEAL_KEY == crypto_aead_aes256gcm_KEYBYTES, "key size");
-_Static_assert(
-    sizeof(crypto_aead_aes256gcm_state) <= sizeof(((struct seal_channel *)0)->state),
-    "room for the key schedule");
+_Static_assert(SEAL_TAG == AESGCM_TAG, "tag size");
+_Static_assert(SEAL_KEY == AESGCM_KEY, "key size");
 
 static void
 need_sodium(void)
@@ -112,8 +109,7 @@ seal_open(const struct seal_key *key, uint64_t nonce, const void *ad, size_t ad_
 bool
 seal_has_aes(void)
 {
-    need_sodium();
-    return crypto_aead_aes256gcm_is_available() == 1;
+    return aesgcm_available();
 }
 
 bool
@@ -132,10 +128,10 @@ seal_channel_init(struct seal_channel *out, const struct seal_secret *secret,
     if (cipher == SEAL_AES256) { /* no key is used with two ciphers */
         crypto_generichash(bound, sizeof bound, (const uint8_t *)name, sizeof name,
             key.key, sizeof key.key);
-        crypto_aead_aes256gcm_beforenm((void *)out->state, bound);
+        aesgcm_init(&out->aes, bound);
         sodium_memzero(bound, sizeof bound);
     } else {
-        memcpy(out->state, key.key, sizeof key.key);
+        memcpy(out->key, key.key, sizeof key.key);
     }
     sodium_memzero(&key, sizeof key);
     return true;
@@ -149,11 +145,21 @@ seal_channel_put(const struct seal_channel *c, uint64_t nonce, const void *ad,
 
     nonce_of(nonce, n); /* AES-GCM reads the first 12 bytes of it */
     if (c->cipher == SEAL_AES256)
-        crypto_aead_aes256gcm_encrypt_afternm(
-            out, NULL, data, size, ad, ad_size, NULL, n, (const void *)c->state);
+        aesgcm_seal(&c->aes, n, ad, ad_size, data, size, out, out + size);
     else
         crypto_aead_xchacha20poly1305_ietf_encrypt(
-            out, NULL, data, size, ad, ad_size, NULL, n, c->state);
+            out, NULL, data, size, ad, ad_size, NULL, n, c->key);
+}
+
+static bool
+open_aes(const struct seal_channel *c, const uint8_t *nonce, const void *ad,
+    size_t ad_size, const uint8_t *data, size_t size, uint8_t *out)
+{
+    uint8_t told[SEAL_TAG], made[SEAL_TAG];
+
+    memcpy(told, data + size, sizeof told);
+    aesgcm_open(&c->aes, nonce, ad, ad_size, data, size, out, made);
+    return sodium_memcmp(told, made, sizeof made) == 0;
 }
 
 bool
@@ -166,10 +172,9 @@ seal_channel_get(const struct seal_channel *c, uint64_t nonce, const void *ad,
         return false;
     nonce_of(nonce, n);
     if (c->cipher == SEAL_AES256)
-        return crypto_aead_aes256gcm_decrypt_afternm(out, NULL, NULL, data, size, ad,
-                   ad_size, n, (const void *)c->state) == 0;
+        return open_aes(c, n, ad, ad_size, data, size - SEAL_TAG, out);
     return crypto_aead_xchacha20poly1305_ietf_decrypt(
-               out, NULL, NULL, data, size, ad, ad_size, n, c->state) == 0;
+               out, NULL, NULL, data, size, ad, ad_size, n, c->key) == 0;
 }
 
 void

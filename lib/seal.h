@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  *
  * seal.h - authenticated encryption between nodes (libsodium behind it, see seal.c):
- * XChaCha20-Poly1305 with keys derived from the cluster's secret.
+ * XChaCha20-Poly1305, or AES-256-GCM (aesgcm.h), with keys derived from the cluster's
+ * secret.
  *
  * A key belongs to a purpose, a sender, a receiver and an epoch; a nonce is a counter
  * that is never used twice with a key.  Design: doc/protocol.md. */
 #ifndef BSC_SEAL_H
 #define BSC_SEAL_H
+
+#include "lib/aesgcm.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -53,7 +56,10 @@ bool seal_open(const struct seal_key *key, uint64_t nonce, const void *ad,
 enum seal_cipher { SEAL_XCHACHA20, SEAL_AES256, SEAL_NCIPHERS };
 
 struct seal_channel {
-    _Alignas(16) uint8_t state[512];
+    union {
+        struct aesgcm aes;
+        uint8_t key[SEAL_KEY];
+    };
     enum seal_cipher cipher;
 };
 

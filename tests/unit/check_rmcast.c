@@ -5,6 +5,7 @@
 #include "sockmig/core/rmcast.h"
 
 #include <check.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -400,6 +401,48 @@ START_TEST(a_channel_opens_its_own_only)
 }
 END_TEST
 
+static size_t
+from_hex(const char *hex, uint8_t *out)
+{
+    size_t n = 0;
+    unsigned byte;
+
+    for (; sscanf(hex + 2 * n, "%2x", &byte) == 1; n++)
+        out[n] = (uint8_t)byte;
+    return n;
+}
+
+/* Test case 16 of McGrew and Viega, The Galois/Counter Mode of Operation (2005): what a
+ * node with another library of AES-256-GCM would send. */
+START_TEST(aes_is_what_others_call_it)
+{
+    static struct aesgcm key;
+    uint8_t k[32], nonce[12], ad[20], plain[60], wanted[60 + 16], out[60], tag[16];
+    size_t n;
+
+    if (!aesgcm_available())
+        return;
+    from_hex("feffe9928665731c6d6a8f9467308308feffe9928665731c6d6a8f9467308308", k);
+    from_hex("cafebabefacedbaddecaf888", nonce);
+    from_hex("feedfacedeadbeeffeedfacedeadbeefabaddad2", ad);
+    n = from_hex("d9313225f88406e5a55909c5aff5269a86a7a9531534f7da2e4c303d8a318a72"
+                 "1c3c0c95956809532fcf0e2449a6b525b16aedf5aa0de657ba637b39",
+        plain);
+    ck_assert_uint_eq(n, sizeof plain);
+    from_hex("522dc1f099567d07f47f37a32a84427d643a8cdcbfe5c0c97598a2bd2555d1aa"
+             "8cb08e48590dbb3da7b08b1056828838c5f61e6393ba7a0abcc9f662"
+             "76fc6ece0f4e1768cddf8853bb2d551b",
+        wanted);
+    aesgcm_init(&key, k);
+    aesgcm_seal(&key, nonce, ad, sizeof ad, plain, sizeof plain, out, tag);
+    ck_assert(memcmp(out, wanted, sizeof out) == 0);
+    ck_assert(memcmp(tag, wanted + sizeof out, sizeof tag) == 0);
+    aesgcm_open(&key, nonce, ad, sizeof ad, wanted, sizeof plain, out, tag);
+    ck_assert(memcmp(out, plain, sizeof plain) == 0);
+    ck_assert(memcmp(tag, wanted + sizeof out, sizeof tag) == 0);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -423,6 +466,7 @@ main(void)
     tcase_add_test(tc, too_many_gaps_are_bounded);
     tcase_add_test(tc, counters_are_taken_once);
     tcase_add_loop_test(tc, a_channel_opens_its_own_only, 0, SEAL_NCIPHERS);
+    tcase_add_test(tc, aes_is_what_others_call_it);
     suite_add_tcase(s, tc);
     sr = srunner_create(s);
     srunner_run_all(sr, CK_NORMAL);

@@ -54,6 +54,7 @@ lab_init(struct lab *lab, const char *name, unsigned nnodes)
     if (!set_name(lab, name) || nnodes < 1 || nnodes > CONF_MAX_NODES)
         return false;
     lab->nnodes = nnodes;
+    lab->token_ms = LAB_TOKEN_MS;
     add_host(lab, "outside", LAB_OUTSIDE, 0);
     add_host(lab, "cluster", LAB_CLUSTER, 0);
     add_host(lab, "client", LAB_CLIENT, 0);

@@ -25,6 +25,7 @@
 
 #define LAB_ROOT "/var/lib/bascule-lab"
 #define LAB_NAME_LEN 24
+#define LAB_TOKEN_MS 70 /* the least with which Corosync starts as configured */
 #define LAB_MAX_HOSTS (CONF_MAX_NODES + 3)
 
 enum lab_kind { LAB_OUTSIDE, LAB_CLUSTER, LAB_CLIENT, LAB_NODE };
@@ -47,6 +48,7 @@ struct lab {
     char dir[128]; /* LAB_ROOT/NAME */
     char bin[256]; /* where the programs are; "": where they are installed */
     unsigned nnodes;
+    unsigned token_ms;                    /* of Corosync; lab_init() says 70 */
     struct lab_host hosts[LAB_MAX_HOSTS]; /* outside, cluster, client, n1, ... */
     unsigned nhosts;
     bool device; /* a quorum device: corosync-qnetd on the client's host */

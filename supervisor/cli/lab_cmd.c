@@ -17,7 +17,7 @@
 
 struct options {
     const char *name, *bin;
-    unsigned nodes, timeout_s;
+    unsigned nodes, timeout_s, token_ms;
     bool json, built;
 };
 
@@ -41,6 +41,7 @@ read_options(int argc, char **argv, bool own, struct options *o)
         { "nodes", required_argument, NULL, 'c' },
         { "timeout", required_argument, NULL, 't' },
         { "bindir", required_argument, NULL, 'b' },
+        { "token", required_argument, NULL, 'T' },
         { "json", no_argument, NULL, 'j' },
         { "built", no_argument, NULL, 'B' },
         { 0 },
@@ -56,6 +57,9 @@ read_options(int argc, char **argv, bool own, struct options *o)
             ok = ok && number(optarg, CONF_MAX_NODES, &o->nodes);
         else if (c == 't')
             ok = ok && number(optarg, 86400, &o->timeout_s);
+        else if (c == 'T')
+            ok = ok && number(optarg, 10000, &o->token_ms) &&
+                 o->token_ms >= LAB_TOKEN_MS;
         else if (c == 'b')
             o->bin = optarg;
         else if (c == 'j')
@@ -66,8 +70,9 @@ read_options(int argc, char **argv, bool own, struct options *o)
             return CLI_USAGE; /* getopt has said why */
     }
     return ok ? CLI_OK
-              : cli_usage("--nodes wants 1 to %d, --timeout 1 to 86400 seconds",
-                    CONF_MAX_NODES);
+              : cli_usage("--nodes wants 1 to %d, --timeout 1 to 86400 seconds, "
+                          "--token %d to 10000 ms",
+                    CONF_MAX_NODES, LAB_TOKEN_MS);
 }
 
 static int
@@ -92,12 +97,13 @@ up(const struct options *o, int argc, char **argv)
     struct lab lab;
 
     if (argc != 1)
-        return cli_usage(
-            "lab up [--name L] [--nodes N] [--timeout S] [--bindir DIR] CONF");
+        return cli_usage("lab up [--name L] [--nodes N] [--token MS] [--timeout S] "
+                         "[--bindir DIR] CONF");
     if (!lab_init(&lab, o->name, o->nodes))
         return cli_usage("the name of a lab is made of a-z, 0-9 and '-', begins with a "
                          "letter, and has up to %d of them",
             LAB_NAME_LEN - 1);
+    lab.token_ms = o->token_ms;
     return lab_up_cmd(&lab, argv[0], o->bin, (int)o->timeout_s);
 }
 
@@ -169,8 +175,11 @@ lab_cmd(const struct cli *cli, int argc, char **argv)
         int (*run)(const struct options *o, int argc, char **argv);
     } commands[] = { { "up", up }, { "down", down }, { "exec", execute },
         { "status", status }, { "fault", fault }, { "points", points } };
-    struct options o = { DEFAULT_NAME, NULL, DEFAULT_NODES, DEFAULT_TIMEOUT_S,
-        cli->json, false };
+    struct options o = { .name = DEFAULT_NAME,
+        .nodes = DEFAULT_NODES,
+        .timeout_s = DEFAULT_TIMEOUT_S,
+        .token_ms = LAB_TOKEN_MS,
+        .json = cli->json };
     const char *name = argc > 1 ? argv[1] : "";
     int code;
 

@@ -52,7 +52,7 @@ def need_root():
 
 
 class Lab:
-    def __init__(self, name, conf=REDIS % ("commit", 20, 2), nodes=3, up=True):
+    def __init__(self, name, conf=REDIS % ("commit", 20, 2), nodes=3, up=True, token=None):
         self.name = name
         self.nodes = ["n%d" % (i + 1) for i in range(nodes)]
         self.path = "/tmp/%s.%d.conf" % (name, os.getpid())
@@ -60,7 +60,8 @@ class Lab:
             f.write(conf)
         self.run("down", check=False)
         if up:
-            self.run("up", "--nodes", str(nodes), self.path)
+            self.run("up", "--nodes", str(nodes), *(["--token", str(token)] if token else []),
+                     self.path)
 
     def run(self, verb, *args, check=True):
         words = verb.split()

@@ -79,6 +79,8 @@ struct rmcast_tx {
     size_t size;          /* a power of two */
     uint64_t head;        /* appended up to */
     uint64_t flushed;     /* a short datagram may end here or later */
+    uint64_t prompt;      /* it may end up to here even while others are under way */
+    bool follows;         /* others are, and have had their flush */
     uint64_t sent;        /* left up to */
     uint64_t trimmed;     /* nobody needs what is before */
     uint64_t stable;      /* every node in the set has it; never goes back */

@@ -171,19 +171,27 @@ may_send(const struct rmcast_tx *tx, uint64_t end)
     return true;
 }
 
+bool
+rmcast_answered(const struct rmcast_tx *tx)
+{
+    for (unsigned i = 0; i < RMCAST_MAX_NODES; i++)
+        if ((tx->set & tx->present & BIT(i)) && tx->members[i].acked < tx->sent)
+            return false;
+    return true;
+}
+
 /* A short datagram waits until what left before it is stable: stable is in order, so it
  * could not be so earlier, and what comes meanwhile goes with it.  One that is alone is
- * never delayed; many at a time share datagrams, acknowledgements and verdicts.
+ * never delayed, nor is the end of what was flushed when nothing else was under way:
+ * it goes with the full ones before it.  Many at a time share datagrams,
+ * acknowledgements and verdicts.
  * Source: RFC 896, with the log in the place of a connection. */
 static bool
 must_fill(const struct rmcast_tx *tx)
 {
     if (tx->sent >= tx->flushed)
         return true; /* nobody is in a hurry */
-    for (unsigned i = 0; i < RMCAST_MAX_NODES; i++)
-        if ((tx->set & tx->present & BIT(i)) && tx->members[i].acked < tx->sent)
-            return true;
-    return false;
+    return tx->head > tx->prompt && !rmcast_answered(tx);
 }
 
 static bool
@@ -196,6 +204,8 @@ send_new(struct rmcast_tx *tx, struct mono now, struct rmcast_out *out)
     rmcast_at_most(&end, tx->head);
     if (end == tx->sent || !may_send(tx, end))
         return false;
+    if (tx->sent >= tx->flushed && rmcast_answered(tx))
+        tx->follows = false;
     fill(tx, out, tx->sent, end - tx->sent, now);
     out->sent = tx->sent = end;
     tx->stats.datagrams++;

@@ -17,6 +17,9 @@ void rmcast_arm(const struct rmcast_tx *tx, struct rmcast_member *m, struct mono
  * datagram. */
 void rmcast_owe(const struct rmcast_tx *tx, struct rmcast_member *m, struct mono now);
 
+/* rmcast_answered - all that left is with everyone of the set who is here. */
+bool rmcast_answered(const struct rmcast_tx *tx);
+
 /* rmcast_kept_from - what lies before is overwritten already. */
 static inline uint64_t
 rmcast_kept_from(const struct rmcast_tx *tx)

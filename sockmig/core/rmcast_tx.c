@@ -93,6 +93,9 @@ void
 rmcast_tx_flush(struct rmcast_tx *tx)
 {
     tx->flushed = tx->head;
+    if (!tx->follows || rmcast_answered(tx))
+        tx->prompt = tx->head;
+    tx->follows = true;
 }
 
 void

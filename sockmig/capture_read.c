@@ -129,13 +129,15 @@ static struct gather_seen
 look(const struct engine *e)
 {
     const struct capture *c = &e->capture;
+    uint64_t stable = mcast_stable(c->mcast);
     bool gathers = c->policy <= CONF_REPLAY && e->commit.set != 0;
 
     return (struct gather_seen){ .in = c->in.ordinal,
         .out = c->out.ordinal,
         .crowd = gathers && c->crowd >= GATHER_CROWD ? c->crowd : 0,
         .complete = c->policy == CONF_COMMIT && capture_is_complete(e),
-        .brief = c->policy == CONF_REPLAY };
+        .brief = c->policy == CONF_REPLAY,
+        .unstable = c->logged > stable ? c->logged - stable : 0 };
 }
 
 static bool
@@ -163,10 +165,11 @@ static bool
 in_round(const struct engine *e)
 {
     const struct capture *c = &e->capture;
-    bool under_way = e->commit.set != 0 && c->flushed > mcast_stable(c->mcast);
+    uint64_t stable = mcast_stable(c->mcast);
+    uint64_t unstable = c->flushed > stable ? c->flushed - stable : 0;
 
-    return c->policy == CONF_REPLAY &&
-           gather_round(under_way, c->in.count + c->out.count);
+    return c->policy == CONF_REPLAY && e->commit.set != 0 &&
+           gather_round(unstable, c->in.count + c->out.count);
 }
 
 static void

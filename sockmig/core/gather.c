@@ -33,7 +33,8 @@ gather_rest_us(const struct gather_seen *seen)
 static bool
 enough(const struct gather *g, const struct gather_seen *seen)
 {
-    return seen->complete || seen->in - g->in >= seen->crowd;
+    return seen->complete || seen->unstable >= GATHER_BULK ||
+           seen->in - g->in >= seen->crowd;
 }
 
 enum gather_turn
@@ -55,7 +56,7 @@ gather_turn(struct gather *g, const struct gather_seen *seen)
 }
 
 bool
-gather_round(bool under_way, uint32_t waiting)
+gather_round(uint64_t unstable, uint32_t waiting)
 {
-    return under_way && waiting >= GATHER_CROWD;
+    return unstable > 0 && unstable < GATHER_BULK && waiting >= GATHER_CROWD;
 }

@@ -6,7 +6,8 @@
  * its answer.  So both queues are read again and again, with rests in between, until as
  * many have come as can be expected (pace_crowd()), or the first has waited long
  * enough.  Under replay the log goes in rounds, too: who comes while one is under way
- * goes with the next.
+ * goes with the next.  Large packets, of which each is a message anyway, wait for
+ * nobody: sealing, carrying and opening them is best done side by side.
  *
  * Pure.  Design: doc/design/checkpoint.md, log.md. */
 #ifndef BSC_GATHER_H
@@ -21,10 +22,11 @@ struct gather {
 };
 
 struct gather_seen {
-    uint64_t in, out; /* newest packets read */
-    uint32_t crowd;   /* 0: nobody is waited for */
-    bool complete;    /* as many are to be let out as can be expected */
-    bool brief;       /* they wait for the log, and not for a checkpoint */
+    uint64_t in, out;  /* newest packets read */
+    uint32_t crowd;    /* 0: nobody is waited for */
+    bool complete;     /* as many are to be let out as can be expected */
+    bool brief;        /* they wait for the log, and not for a checkpoint */
+    uint64_t unstable; /* .brief: bytes of the log that some standby lacks */
 };
 
 enum gather_turn {
@@ -38,10 +40,11 @@ unsigned gather_rest_us(const struct gather_seen *seen);
 /* gather_turn - what to do after both queues were read. */
 enum gather_turn gather_turn(struct gather *g, const struct gather_seen *seen);
 
-/* gather_round - is nothing to be read until the log that is under way is stable, or
- * GATHER_ROUND_US are over?  @waiting packets wait for it. */
+/* gather_round - is nothing to be read until the log that is under way, @unstable
+ * bytes, is stable, or GATHER_ROUND_US are over?  @waiting packets wait for it. */
 #define GATHER_CROWD 4 /* fewer gain nothing by waiting for each other */
+#define GATHER_BULK (64u << 10)
 #define GATHER_ROUND_US 1000
-bool gather_round(bool under_way, uint32_t waiting);
+bool gather_round(uint64_t unstable, uint32_t waiting);
 
 #endif

@@ -87,9 +87,25 @@ END_TEST
 
 START_TEST(gather_round_is_for_a_crowd)
 {
-    ck_assert_msg(!gather_round(true, GATHER_CROWD - 1), "nobody waits for a few");
-    ck_assert(gather_round(true, GATHER_CROWD));
-    ck_assert_msg(!gather_round(false, 100), "there is nothing to wait for");
+    ck_assert_msg(!gather_round(1, GATHER_CROWD - 1), "nobody waits for a few");
+    ck_assert(gather_round(1, GATHER_CROWD));
+    ck_assert_msg(!gather_round(0, 100), "there is nothing to wait for");
+    ck_assert(gather_round(GATHER_BULK - 1, GATHER_CROWD));
+    ck_assert_msg(!gather_round(GATHER_BULK, 100), "what is large is not kept");
+}
+END_TEST
+
+START_TEST(gather_keeps_nothing_large)
+{
+    struct gather g = { 0 };
+    struct gather_seen seen = {
+        .in = 1, .crowd = 20, .brief = true, .unstable = GATHER_BULK - 1
+    };
+
+    ck_assert_int_eq(gather_turn(&g, &seen), GATHER_REST);
+    seen.unstable = GATHER_BULK;
+    ck_assert_int_eq(gather_turn(&g, &seen), GATHER_GO);
+    ck_assert_int_eq(gather_turn(&g, &seen), GATHER_LISTEN);
 }
 END_TEST
 
@@ -139,6 +155,7 @@ main(void)
     tcase_add_test(tc, gather_rests_as_a_crowd_needs);
     tcase_add_test(tc, gather_rests_once_for_the_log);
     tcase_add_test(tc, gather_round_is_for_a_crowd);
+    tcase_add_test(tc, gather_keeps_nothing_large);
     tcase_add_test(tc, awake_while_packets_come);
     tcase_add_test(tc, awake_counts_anew_with_a_reign);
     suite_add_tcase(s, tc);

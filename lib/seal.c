@@ -14,7 +14,8 @@
 
 _Static_assert(SEAL_KEY == crypto_aead_xchacha20poly1305_ietf_KEYBYTES, "key size");
 _Static_assert(SEAL_TAG == crypto_aead_xchacha20poly1305_ietf_ABYTES, "tag size");
-_Static_assert(SEAL_TAG == AESGCM_TAG, "tag size");
+_Static_assert(
+    SEAL_TAG == AESGCM_TAG && SEAL_TAG == crypto_verify_16_BYTES, "tag size");
 _Static_assert(SEAL_KEY == AESGCM_KEY, "key size");
 
 static void
@@ -159,7 +160,7 @@ open_aes(const struct seal_channel *c, const uint8_t *nonce, const void *ad,
 
     memcpy(told, data + size, sizeof told);
     aesgcm_open(&c->aes, nonce, ad, ad_size, data, size, out, made);
-    return sodium_memcmp(told, made, sizeof made) == 0;
+    return crypto_verify_16(told, made) == 0;
 }
 
 bool

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "lib/core/buf.h"
 
+#include <endian.h>
 #include <string.h>
 
 struct reader
@@ -34,15 +35,17 @@ get_copy(struct reader *r, void *to, size_t n)
         memset(to, 0, n);
 }
 
-static uint64_t
+/* Inline, so that the size is known and each of these is one move: a datagram of the
+ * log has eleven numbers, and byte by byte they took 5 % of its way. */
+static inline uint64_t
 get_le(struct reader *r, size_t n)
 {
     const uint8_t *b = get_bytes(r, n);
     uint64_t v = 0;
 
-    for (size_t i = 0; b && i < n; i++)
-        v |= (uint64_t)b[i] << (8 * i);
-    return v;
+    if (b)
+        memcpy(&v, b, n);
+    return le64toh(v);
 }
 
 uint8_t
@@ -87,14 +90,11 @@ put_bytes(struct writer *w, const void *data, size_t n)
     w->pos += n;
 }
 
-static void
+static inline void
 put_le(struct writer *w, uint64_t v, size_t n)
 {
-    uint8_t b[8];
-
-    for (size_t i = 0; i < n; i++)
-        b[i] = (uint8_t)(v >> (8 * i));
-    put_bytes(w, b, n);
+    v = htole64(v);
+    put_bytes(w, &v, n);
 }
 
 void

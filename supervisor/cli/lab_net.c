@@ -55,13 +55,35 @@ free_port(const struct lab_host *sw, const char *name)
     in_netns(sw->pid, rename_port, (void *)(uintptr_t)name);
 }
 
+/* A switch is no firewall, but where the kernel has br_netfilter each of its frames
+ * goes through iptables. */
+static int
+forward_only(void *arg)
+{
+    static const char *const families[] = { "iptables", "ip6tables", "arptables" };
+    char path[64];
+    int ret = 0;
+
+    (void)arg;
+    for (size_t i = 0; i < sizeof families / sizeof families[0] && ret == 0; i++) {
+        snprintf(
+            path, sizeof path, "/proc/sys/net/bridge/bridge-nf-call-%s", families[i]);
+        ret = access(path, F_OK) == 0 ? file_write(path, "0") : 0;
+    }
+    return ret;
+}
+
 static int
 make_switch(const struct lab_host *host)
 {
-    return ip_batch(host->pid, "link set lo up\n"
-                               "link add br0 type bridge stp_state 0 forward_delay 0 "
-                               "mcast_snooping 0\n"
-                               "link set br0 addrgenmode none up\n");
+    int ret = in_netns(host->pid, forward_only, NULL);
+
+    return ret < 0 ? ret
+                   : ip_batch(host->pid,
+                         "link set lo up\n"
+                         "link add br0 type bridge stp_state 0 forward_delay 0 "
+                         "mcast_snooping 0\n"
+                         "link set br0 addrgenmode none up\n");
 }
 
 static int

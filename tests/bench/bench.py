@@ -20,7 +20,7 @@ import time
 from figures import show
 from labrun import Client, Failure, Lab, REDIS, need_root
 from labwatch import Link
-from load import Checkpoints, Load, memory
+from load import CONF, MODES, TOKEN_MS, Checkpoints, Load, memory, summary
 from takeovers import mend, strike
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -49,20 +49,36 @@ def pauses(seen):
     return out
 
 
-def load(lab, quick):
-    active = lab.wait_protected(2)
+def pages_and_memory(lab, active, rounds):
+    """The load of a lab, and what its checkpoints were like meanwhile."""
     work = Load(lab, active)
-    samples = [{"checkpoints": work.status()["checkpoint"]["count"],
-                "active": memory(lab, active), "standby": memory(lab, work.others[0])}]
-    watch = Checkpoints(lab, active)
-    out = {"modes": work.run(1 if quick else 3)}
+
+    def sample():
+        return {"checkpoints": work.status()["checkpoint"]["count"],
+                "active": memory(lab, active), "standby": memory(lab, work.others[0])}
+    first, watch = sample(), Checkpoints(lab, active)
+    rows = work.run(rounds)
+    work.choose("commit, 20 ms")
     lab.wait("1,000 checkpoints",
-             lambda: work.status()["checkpoint"]["count"] - samples[0]["checkpoints"] > 1000)
-    out["pause"] = pauses(watch.end())
-    samples.append({"checkpoints": work.status()["checkpoint"]["count"],
-                    "active": memory(lab, active), "standby": memory(lab, work.others[0])})
-    out["memory"], out["notes"] = samples, work.notes
-    return out
+             lambda: work.status()["checkpoint"]["count"] - first["checkpoints"] > 1000)
+    return rows, {"pause": pauses(watch.end()), "memory": [first, sample()], "notes": work.notes}
+
+
+def load(quick):
+    labs, out, rounds = [], {}, 1 if quick else 3
+    for standbys in sorted({standbys for _, standbys, _ in MODES.values()}):
+        lab = Lab("load", CONF, nodes=standbys + 1, token=TOKEN_MS)
+        try:
+            active = lab.wait_protected(standbys)
+            lab.redis("debug", "populate", "100000", "key", "900")
+            if any(p == "commit" and n == standbys for p, n, _ in MODES.values()):
+                rows, out = pages_and_memory(lab, active, rounds)
+            else:
+                rows = Load(lab, active).run(rounds)
+            labs.append(rows)
+        finally:
+            lab.down()
+    return dict(out, modes=summary(labs))
 
 
 def after(lab, node):
@@ -144,8 +160,6 @@ def lab_parts(lab, parts, quick, result):
     times = 2 if quick else 5
     lab.wait_protected(2)
     lab.redis("debug", "populate", "100000", "key", "900")
-    if "load" in parts:
-        result["load"] = load(lab, quick)
     if "switchover" in parts:
         result["switchover"] = takeovers(lab, "switchover", times, 100, think_ms=100)
     if "crash" in parts:
@@ -162,7 +176,9 @@ def measure(o, result):
     if "keepalived" in parts:
         result["keepalived"] = keepalived(2 if o.quick else 5)
         say("keepalived: %s" % json.dumps(result["keepalived"]))
-    if set(parts) - {"keepalived"}:
+    if "load" in parts:
+        result["load"] = load(o.quick)
+    if set(parts) - {"keepalived", "load"}:
         lab = None
         try:
             lab = Lab("bench", REDIS % ("commit", 20, 2))

@@ -38,6 +38,8 @@ def show_modes(t, modes):
         if mode != "unprotected":
             t.add(mode + ", added to p50", m["added_p50_us"], "us",
                   150 if mode == "replay, 2 standbys" else None)
+    one, three = (modes["replay, %s" % n]["added_p50_us"] for n in ("1 standby", "3 standbys"))
+    t.add("added with 3 standbys, of that with 1", 100 * three / one, "%", 150)
     t.title("redis-benchmark SET, 20 connections (share of unprotected, same round)")
     for mode, m in modes.items():
         t.add(mode, m["set_per_s"], "/s")
@@ -56,11 +58,14 @@ def show_modes(t, modes):
         t.add(mode + ", up", m["upload_gbit"], "Gbit/s",
               5 if mode == "replay, 1 standby" else None, most=False, digits=2)
         t.add(mode + ", down", m["download_gbit"], "Gbit/s", digits=2)
-    t.title("engine of the active node, processor time per packet (SET, 20 connections)")
+    t.title("engine of the active node, processor time per packet, the way through its host's "
+            "network included")
     for mode, m in modes.items():
         if mode != "unprotected":
-            t.add(mode, m["cpu_us_per_packet"], "us", 5 if mode.startswith("replay") else None,
-                  digits=1)
+            t.add(mode + ", SET, 20 connections", m["cpu_us_per_packet"], "us",
+                  5 if mode.startswith("replay") else None, digits=1)
+        if m["flood_cpu_us"] is not None:
+            t.add(mode + ", 50,000 SYN/s, answered", m["flood_cpu_us"], "us", 5, digits=1)
 
 
 def show_load(t, r):

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """load.py - what protection costs: every way of running the service in turn, round after
-round in one lab, so that each figure has the unprotected one of the same minute beside it.
+round, so that each figure has the unprotected one of the same minute and lab beside it.
 
-The unprotected service is the same program, plain, on the active node's own address.
+The unprotected service is the same program, plain, on the active node's own address.  There
+is a lab for each number of standbys: one more than is used would have the log, too.
 """
 import json
 import os
@@ -10,20 +11,27 @@ import statistics
 import threading
 import time
 
-from labrun import ADDRESS, Failure
+from labrun import ADDRESS, BUILD, REDIS, Failure
 from labwatch import Link, inside
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 PLAIN_PORT = 6380
+PLAIN = "unprotected"
 # name: policy, standbys, interval ms
 MODES = {
-    "unprotected": None,
     # No answer waits for a checkpoint here; they only keep the replay short.
     "replay, 1 standby": ("replay", 1, 200),
     "replay, 2 standbys": ("replay", 2, 200),
+    "replay, 3 standbys": ("replay", 3, 200),
     "commit, 5 ms": ("commit", 2, 5),
     "commit, 20 ms": ("commit", 2, 20),
+    "commit, 50 ms": ("commit", 2, 50),
 }
+# Room for what an upload brings while a checkpoint is made.
+CONF = REDIS.replace("  user ", "  packet-log = 128\n  user ") % ("commit", 20, 2)
+# Corosync's token: with the lab's own, 70 ms, three of them take a seventh of two processors.
+TOKEN_MS = 300
+FLOOD = {"client": "10.77.1.254", "port": "9", "per_s": 50000, "seconds": 1}
 # How much of each kind, by policy: so that one turn takes a second or so.
 AMOUNT = {
     None: {"pings": 4000, "sets": 30000, "batch": 150000},
@@ -107,7 +115,8 @@ class Load:
         self.lab, self.active = lab, active
         self.link = Link(lab.name, active, "sockmigd")
         self.others = [n for n in lab.nodes if n != active]
-        self.rows = {name: [] for name in MODES}
+        self.modes = [m for m in MODES if MODES[m][1] == len(self.others)]
+        self.rows = {name: [] for name in [PLAIN] + self.modes}
         self.notes = []
 
     def status(self):
@@ -150,64 +159,87 @@ class Load:
         return json.loads(self.lab.exec("client", "/usr/bin/python3", "-c", text, address,
                                         str(port), str(rounds)))
 
-    def one(self, mode, address, port):
-        many = AMOUNT[MODES[mode][0] if MODES[mode] else None]
+    def bulk(self, address, port, test):
+        """Gbit/s of 64 MB in one direction, in values of 256 KB."""
+        r = self.redis_benchmark(address, port, "-t", test, "-d", "262144", "-c", "4",
+                                 "-n", "256")
+        return r["per_s"] * 262144 * 8 / 1e9
+
+    def packets(self):
+        """Passed so far; an engine tells it once a second."""
+        time.sleep(1.1)
+        gate = self.status()["gate"]
+        return gate["released"] + gate["delivered"]
+
+    def flood(self):
+        """Engine's time for a packet of a crowd: each SYN to a closed port is answered."""
+        cpu = engine_cpu_us(self.lab, self.active)
+        tool = os.path.join(os.path.abspath(BUILD), "tests/scenario/syn_flood")
+        sent = int(self.lab.exec("client", tool, FLOOD["client"], ADDRESS, FLOOD["port"],
+                                 str(FLOOD["per_s"]), str(FLOOD["seconds"])))
+        return (engine_cpu_us(self.lab, self.active) - cpu) / (2 * sent)
+
+    def one(self, policy, address, port):
+        many = AMOUNT[policy]
         row = {"ping": self.ping(address, port, many["pings"])}
-        before, cpu = self.status()["gate"], engine_cpu_us(self.lab, self.active)
+        before = self.packets() if policy else 0
+        cpu = engine_cpu_us(self.lab, self.active)
         row["set"] = self.redis_benchmark(address, port, "-t", "set", "-d", "100", "-r", "100000",
                                           "-c", "20", "-n", str(many["sets"]))
-        after = self.status()["gate"]
-        packets = sum(after[k] - before[k] for k in ("released", "delivered"))
-        if MODES[mode] and packets:
-            row["packets"] = packets
-            row["cpu_us_per_packet"] = (engine_cpu_us(self.lab, self.active) - cpu) / packets
+        cpu = engine_cpu_us(self.lab, self.active) - cpu
+        if policy:
+            row["cpu_us_per_packet"] = cpu / (self.packets() - before)
         row["set16"] = self.redis_benchmark(address, port, "-t", "set", "-d", "100", "-r",
                                             "100000", "-c", "20", "-P", "16", "-n",
                                             str(many["batch"]))
-        # 64 MB in one direction, in values of 256 KB.
-        for test in ("set", "get"):
-            bulk = self.redis_benchmark(address, port, "-t", test, "-d", "262144", "-c", "4",
-                                        "-n", "256")
-            row["upload_gbit" if test == "set" else "download_gbit"] = (
-                bulk["per_s"] * 262144 * 8 / 1e9)
+        row["upload_gbit"] = self.bulk(address, port, "set")
+        row["download_gbit"] = self.bulk(address, port, "get")
+        if policy == "replay":
+            row["flood_cpu_us"] = self.flood()
         return row
 
     def round(self, plain):
-        for mode in MODES:
-            if not MODES[mode]:
-                row = self.one(mode, plain, PLAIN_PORT)
-            else:
-                self.choose(mode)
-                row = self.one(mode, ADDRESS, 6379)
-                if self.in_set() != MODES[mode][1]:
-                    self.notes.append("%s: %d standbys in the set at the end of a turn"
-                                      % (mode, self.in_set()))
-            self.rows[mode].append(row)
+        self.rows[PLAIN].append(self.one(None, plain, PLAIN_PORT))
+        for mode in self.modes:
+            self.choose(mode)
+            self.rows[mode].append(self.one(MODES[mode][0], ADDRESS, 6379))
+            if self.in_set() != MODES[mode][1]:
+                self.notes.append("%s: %d standbys in the set at the end of a turn"
+                                  % (mode, self.in_set()))
 
     def run(self, rounds):
         plain = self.plain()
         for i in range(rounds):
             self.round(plain)
-            print("bench: load, round %d of %d" % (i + 1, rounds), flush=True)
-        self.choose("commit, 20 ms")
-        return self.summary()
+            print("bench: load, %d standbys, round %d of %d"
+                  % (len(self.others), i + 1, rounds), flush=True)
+        return self.rows
 
-    def summary(self):
-        out = {}
-        for mode, rows in self.rows.items():
-            one = out[mode] = {}
-            for test, keys in (("ping", ("p50_us", "p99_us")), ("set", ("per_s", "p50_ms",
-                               "p99_ms")), ("set16", ("per_s", "p50_ms", "p99_ms"))):
-                for key in keys:
-                    one["%s_%s" % (test, key)] = statistics.median(r[test][key] for r in rows)
-            for key in ("upload_gbit", "download_gbit", "cpu_us_per_packet"):
-                seen = [r[key] for r in rows if key in r]
-                one[key] = statistics.median(seen) if seen else None
-            # Each round has its own unprotected turn: the ratio is made before the median.
-            plain = self.rows["unprotected"]
-            for test in ("set", "set16"):
-                one[test + "_ratio"] = statistics.median(
-                    r[test]["per_s"] / p[test]["per_s"] for r, p in zip(rows, plain))
-            one["added_p50_us"] = statistics.median(
-                r["ping"]["p50_us"] - p["ping"]["p50_us"] for r, p in zip(rows, plain))
-        return out
+
+def summary(labs):
+    """Medians of what Load.run() gave for each lab.  Each round has its own unprotected
+    turn: a ratio is made before the median."""
+    out, plain_of = {}, {}
+    merged = {PLAIN: [row for rows in labs for row in rows[PLAIN]]}
+    for rows in labs:
+        for mode in rows:
+            if mode != PLAIN:
+                merged[mode], plain_of[mode] = rows[mode], rows[PLAIN]
+    for mode in [PLAIN] + [m for m in MODES if m in merged]:
+        one = out[mode] = {}
+        for test, keys in (("ping", ("p50_us", "p99_us")), ("set", ("per_s", "p50_ms", "p99_ms")),
+                           ("set16", ("per_s", "p50_ms", "p99_ms"))):
+            for key in keys:
+                one["%s_%s" % (test, key)] = statistics.median(r[test][key] for r in merged[mode])
+        for key in ("upload_gbit", "download_gbit", "cpu_us_per_packet", "flood_cpu_us"):
+            seen = [r[key] for r in merged[mode] if key in r]
+            one[key] = statistics.median(seen) if seen else None
+        if mode == PLAIN:
+            continue
+        both = list(zip(merged[mode], plain_of[mode]))
+        for test in ("set", "set16"):
+            one[test + "_ratio"] = statistics.median(
+                r[test]["per_s"] / p[test]["per_s"] for r, p in both)
+        one["added_p50_us"] = statistics.median(
+            r["ping"]["p50_us"] - p["ping"]["p50_us"] for r, p in both)
+    return out

@@ -20,7 +20,7 @@ import time
 from figures import show
 from labrun import Client, Failure, Lab, REDIS, need_root
 from labwatch import Link
-from load import CONF, MODES, TOKEN_MS, Checkpoints, Load, memory, summary
+from load import CONF, MODES, TOKEN_MS, Checkpoints, Load, keep_awake, memory, summary
 from takeovers import mend, strike
 
 HERE = os.path.dirname(os.path.abspath(__file__))
@@ -66,6 +66,7 @@ def pages_and_memory(lab, active, rounds):
 
 def load(quick):
     labs, out, rounds = [], {}, 1 if quick else 3
+    awake = keep_awake()
     for standbys in sorted({standbys for _, standbys, _ in MODES.values()}):
         lab = Lab("load", CONF, nodes=standbys + 1, token=TOKEN_MS)
         try:
@@ -78,6 +79,8 @@ def load(quick):
             labs.append(rows)
         finally:
             lab.down()
+    if awake:
+        awake.close()
     return dict(out, modes=summary(labs))
 
 

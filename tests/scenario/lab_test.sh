@@ -145,9 +145,12 @@ wait_for 5 on n1 pidof snmpd || fail "snmpd did not come back"
 $lab fault --name "$name" kill n1 nothing 2> /dev/null && fail "killed what is not there"
 
 echo "- a second lab beside it; one switch killed; down leaves nothing"
-$lab up --name "${name}b" --nodes 2 --bindir "$dir/bin" --timeout 1 "$dir/conf" \
+$lab up --name "${name}b" --nodes 2 --token 200 --bindir "$dir/bin" --timeout 1 "$dir/conf" \
     > /dev/null 2>&1
 $lab exec --name "${name}b" client -- ping -c1 -W2 10.77.1.2 > /dev/null || fail "second lab"
+$lab exec --name "${name}b" n2 -- grep -q 'token: 200' /etc/corosync/corosync.conf \
+    || fail "its token is another"
+on n1 grep -q 'token: 70' /etc/corosync/corosync.conf || fail "the first one's token"
 switch=$(grep -A2 '"name": "outside"' "/var/lib/bascule-lab/$name/lab.json" |
     sed -n 's/.*"pid": \([0-9]*\).*/\1/p')
 kill -9 "$switch" || fail "the switch cannot be killed"

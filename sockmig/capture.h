@@ -57,6 +57,7 @@ struct capture {
 
     uint32_t crowd; /* packets out that can wait at once, pace_crowd() */
     struct gather gather;
+    struct datagrams datagrams;
     uint64_t queued, released, unlogged; /* packets out; in and out without room */
 };
 

@@ -24,6 +24,12 @@ log_input(
     return mcast_append(e->capture.mcast, pieces, 3, lsn);
 }
 
+static bool
+is_datagram(const struct packet *pkt, bool known)
+{
+    return known && pkt->key.protocol == PACKET_UDP;
+}
+
 static void
 take_in(const struct nfq_packet *q, void *arg)
 {
@@ -49,6 +55,8 @@ take_in(const struct nfq_packet *q, void *arg)
     held_push(&c->in, q->id, lsn, now); /* as large as the queue */
     if (known)
         flows_input(c->flows, &pkt, now);
+    if (is_datagram(&pkt, known))
+        datagrams_in(&c->datagrams);
 }
 
 /* False: no room for its record. */
@@ -75,6 +83,7 @@ take_out(const struct nfq_packet *q, void *arg)
     struct mono now = loop_now(e->loop);
     struct packet pkt;
     uint64_t lsn = 0;
+    bool known;
 
     c->last_out = q->id;
     c->queued++;
@@ -82,8 +91,10 @@ take_out(const struct nfq_packet *q, void *arg)
         nfq_drop(c->out_queue, q->id);
         return;
     }
-    if (packet_parse(&pkt, PACKET_OUT, q->data, q->size) &&
-        !log_output(e, &pkt, now, &lsn)) {
+    known = packet_parse(&pkt, PACKET_OUT, q->data, q->size);
+    if (is_datagram(&pkt, known))
+        datagrams_out(&c->datagrams);
+    if (known && !log_output(e, &pkt, now, &lsn)) {
         nfq_drop(c->out_queue, q->id); /* the service's TCP sends it again */
         c->unlogged++;
         return;
@@ -186,7 +197,8 @@ have_read(struct engine *e)
         return;
     }
     if (turn == GATHER_GO && seen.brief) /* who was answered may ask again */
-        c->crowd = pace_crowd(c->crowd, flows_asking(c->flows) + c->out.count);
+        c->crowd = pace_crowd(c->crowd,
+            flows_asking(c->flows) + c->out.count + datagrams_asking(&c->datagrams));
     capture_go(e);
     if (in_round(e))
         rest(c, GATHER_ROUND_US);

@@ -257,6 +257,7 @@ on_tick(struct loop_timer *timer, void *arg)
     strangers_tick(e);
     replayer_tick(e);
     flows_tick(e->capture.flows, mono_clock());
+    datagrams_tick(&e->capture.datagrams);
     beats_refresh(e);
     keep_awake(e);
     if (e->status_due || mono_us_between(e->status_sent, mono_clock()) > 1000 * 1000)

@@ -60,3 +60,34 @@ gather_round(uint64_t unstable, uint32_t waiting)
 {
     return unstable > 0 && unstable < GATHER_BULK && waiting >= GATHER_CROWD;
 }
+
+#define UNANSWERED_MOST 128 /* of a stream that never gets an answer */
+
+void
+datagrams_in(struct datagrams *d)
+{
+    d->seen++;
+    if (d->unanswered < UNANSWERED_MOST)
+        d->unanswered++;
+}
+
+void
+datagrams_out(struct datagrams *d)
+{
+    if (d->unanswered > 0)
+        d->unanswered--;
+}
+
+void
+datagrams_tick(struct datagrams *d)
+{
+    d->per_ms = d->seen / 100;
+    d->seen = 0;
+    d->unanswered /= 2;
+}
+
+uint32_t
+datagrams_asking(const struct datagrams *d)
+{
+    return d->unanswered < d->per_ms / 2 ? d->unanswered : d->per_ms / 2;
+}

@@ -40,6 +40,18 @@ unsigned gather_rest_us(const struct gather_seen *seen);
 /* gather_turn - what to do after both queues were read. */
 enum gather_turn gather_turn(struct gather *g, const struct gather_seen *seen);
 
+/* Datagrams belong to no connection that tells whether an answer is waited for.  So
+ * those without one count as asking, but no more than half of what comes in a ms:
+ * where few come, or one client, nobody else is there before long. */
+struct datagrams {
+    uint32_t unanswered, seen, per_ms;
+};
+
+void datagrams_in(struct datagrams *d);
+void datagrams_out(struct datagrams *d);
+void datagrams_tick(struct datagrams *d); /* every 100 ms: it was long ago */
+uint32_t datagrams_asking(const struct datagrams *d);
+
 /* gather_round - is nothing to be read until the log that is under way, @unstable
  * bytes, is stable, or GATHER_ROUND_US are over?  @waiting packets wait for it. */
 #define GATHER_CROWD 4 /* fewer gain nothing by waiting for each other */

@@ -109,6 +109,39 @@ START_TEST(gather_keeps_nothing_large)
 }
 END_TEST
 
+START_TEST(datagrams_ask_while_many_come)
+{
+    struct datagrams d = { 0 };
+
+    for (int i = 0; i < 1000; i++)
+        datagrams_in(&d);
+    ck_assert_msg(datagrams_asking(&d) == 0, "how many come is not known yet");
+    datagrams_tick(&d);
+    ck_assert_msg(datagrams_asking(&d) == 5, "half of 10 a ms");
+    for (int i = 0; i < 64; i++)
+        datagrams_out(&d);
+    ck_assert_msg(datagrams_asking(&d) == 0, "all were answered, or forgotten");
+    datagrams_in(&d);
+    datagrams_in(&d);
+    ck_assert_msg(datagrams_asking(&d) == 2, "no more than there are");
+    datagrams_tick(&d);
+    ck_assert_msg(datagrams_asking(&d) == 0, "they come no more");
+}
+END_TEST
+
+START_TEST(datagrams_of_one_client_wait_for_nobody)
+{
+    struct datagrams d = { 0 };
+
+    for (int tick = 0; tick < 3; tick++, datagrams_tick(&d))
+        for (int i = 0; i < 2000; i++) {
+            datagrams_in(&d);
+            ck_assert_uint_lt(datagrams_asking(&d), GATHER_CROWD);
+            datagrams_out(&d);
+        }
+}
+END_TEST
+
 START_TEST(awake_while_packets_come)
 {
     struct awake a = { 0 };
@@ -156,6 +189,8 @@ main(void)
     tcase_add_test(tc, gather_rests_once_for_the_log);
     tcase_add_test(tc, gather_round_is_for_a_crowd);
     tcase_add_test(tc, gather_keeps_nothing_large);
+    tcase_add_test(tc, datagrams_ask_while_many_come);
+    tcase_add_test(tc, datagrams_of_one_client_wait_for_nobody);
     tcase_add_test(tc, awake_while_packets_come);
     tcase_add_test(tc, awake_counts_anew_with_a_reign);
     suite_add_tcase(s, tc);

@@ -66,6 +66,8 @@ def show_modes(t, modes):
                   5 if mode.startswith("replay") else None, digits=1)
         if m["flood_cpu_us"] is not None:
             t.add(mode + ", 50,000 SYN/s, answered", m["flood_cpu_us"], "us", 5, digits=1)
+            t.add(mode + ", datagrams, %.0f/s" % m["datagrams_per_s"], m["datagram_cpu_us"], "us",
+                  5, digits=1)
 
 
 def show_load(t, r):

@@ -202,10 +202,8 @@ capture_go(struct engine *e)
     capture_pass(e);
     if (!capture_logs(e))
         return;
-    if (e->capture.flushed < e->capture.logged) {
-        e->capture.flushed = e->capture.logged;
+    if (mcast_flushed(e->capture.mcast) < e->capture.logged)
         mcast_flush(e->capture.mcast);
-    }
     if (is_log_short(e))
         tracer_want(e->tracer); /* only a checkpoint makes room */
 }
@@ -301,7 +299,7 @@ capture_reign(struct engine *e)
     c->members = 0;
     c->has_mark = false;
     c->crowd = 0; /* whoever waited here then may be elsewhere now */
-    c->logged = c->flushed = 0;
+    c->logged = 0;
     c->policy = c->wanted;
     flows_init(c->flows, CAPTURE_FLOWS, e->role.own);
     mcast_reign(c->mcast, e->role.own, e->group_session);

@@ -46,7 +46,7 @@ struct capture {
     uint32_t last_in, last_out; /* ids of the newest packets read */
     uint32_t stable_mark;       /* of the newest stable checkpoint */
     bool has_mark;
-    uint64_t logged, flushed; /* LSN of the newest packet's record; sent so far */
+    uint64_t logged;                   /* LSN of the newest packet's record */
     uint64_t positions[COMMIT_WINDOW]; /* of the log, when a checkpoint was taken */
 
     pthread_mutex_t deliver;

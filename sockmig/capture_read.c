@@ -177,7 +177,8 @@ in_round(const struct engine *e)
 {
     const struct capture *c = &e->capture;
     uint64_t stable = mcast_stable(c->mcast);
-    uint64_t unstable = c->flushed > stable ? c->flushed - stable : 0;
+    uint64_t flushed = mcast_flushed(c->mcast);
+    uint64_t unstable = flushed > stable ? flushed - stable : 0;
 
     return c->policy == CONF_REPLAY && e->commit.set != 0 &&
            gather_round(unstable, c->in.count + c->out.count);

@@ -252,6 +252,12 @@ mcast_stable(const struct mcast *m)
 }
 
 uint64_t
+mcast_flushed(const struct mcast *m)
+{
+    return m->tx.flushed;
+}
+
+uint64_t
 mcast_head(const struct mcast *m)
 {
     return m->tx.head;

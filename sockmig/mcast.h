@@ -78,6 +78,7 @@ void mcast_leave(struct mcast *m, unsigned node);
 void mcast_set(struct mcast *m, uint32_t set);
 bool mcast_covered(const struct mcast *m, uint32_t set, uint64_t position);
 uint64_t mcast_stable(const struct mcast *m);
+uint64_t mcast_flushed(const struct mcast *m);
 uint64_t mcast_head(const struct mcast *m);
 
 /* ---- standby ---- */

@@ -84,9 +84,11 @@ do_takeover(struct engine *e)
     e->open = true;
     if (e->capture.wanted == CONF_COLD)
         order_trace(e, TRACE_START);
-    else
+    else {
+        tracer_press(e->tracer);
         queue_put(tracer_queue(e->tracer),
             (struct note){ .what = TRACE_WAKE, .a = (int64_t)e->followed });
+    }
 }
 
 static void

@@ -6,6 +6,14 @@
 
 #define PRIORITY 20
 
+void
+realtime_press(pthread_t thread)
+{
+    struct sched_param p = { .sched_priority = PRIORITY };
+
+    pthread_setschedparam(thread, SCHED_FIFO, &p);
+}
+
 int
 realtime_set(bool on)
 {

@@ -253,6 +253,7 @@ finish(struct receiver *r)
     slot->number = r->head.number;
     slot->mark = (struct mark){ .in = r->head.mark_in, .out = r->head.mark_out };
     slot->policy = r->head.policy;
+    slot->hurry = r->head.hurry;
     slot->taken = mono_add_us(r->began, -(int64_t)r->head.age_us);
     r->slot = NULL;
     queue_put(r->conf.to_tracer, (struct note){ .what = TRACE_SLOT, .p = slot });
@@ -262,6 +263,7 @@ finish(struct receiver *r)
         send_ack(r);
         FAULT_POINT("standby-acked");
     }
+    realtime_set(true); /* for the next one, which may be in a hurry */
     return NULL;
 }
 
@@ -284,7 +286,8 @@ begin(struct receiver *r, enum wire_kind kind, struct reader *in)
     }
     if (kind == WIRE_CHECKPOINT)
         FAULT_POINT("standby-announced");
-    realtime_set(kind == WIRE_CHECKPOINT); /* the rest is no hurry */
+    if (kind != WIRE_CHECKPOINT || !h->hurry)
+        realtime_set(false);
     if (kind == WIRE_CHECKPOINT && r->base_size == 0)
         return "a checkpoint before the image";
     if (h->anew)
@@ -404,6 +407,7 @@ receiver_stop(struct receiver *r)
     if (!r)
         return;
     shutdown(r->conf.fd, SHUT_RDWR);
+    realtime_press(r->thread);
     pthread_join(r->thread, NULL);
     if (r->conf.files)
         filestore_leave(r->conf.files);

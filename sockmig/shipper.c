@@ -194,6 +194,7 @@ ship_checkpoint(struct shipper *s, struct slot *slot)
         .file_bytes = slot->files_size,
         .age_us = age_of(slot->taken),
         .policy = slot->policy,
+        .hurry = slot->hurry,
         .mark_in = slot->mark.in,
         .mark_out = slot->mark.out,
         .anew = s->anew };
@@ -239,14 +240,12 @@ ship_base(struct shipper *s, const struct slot *slot)
     s->to = slot->nodes & everybody(s);
     if (!s->to)
         return;
-    realtime_set(false);
     put_head(s, &head);
     put_data(s, slot->pages.runs, slot->pages.nruns * sizeof *slot->pages.runs);
     put_data(s, slot->pages.data, slot->pages.size);
     put_data(s, slot->files, slot->files_size);
     write_out(s);
     measure(s);
-    realtime_set(true);
 }
 
 static void
@@ -286,6 +285,23 @@ ship_seeded(struct shipper *s, unsigned node)
     atomic_store(&s->backlog[node], 0);
 }
 
+/* In real time only if somebody waits for it: with 20 MB to encode it would keep a
+ * processor from the service for 50 ms. */
+static void
+ship_slot(struct shipper *s, struct slot *slot)
+{
+    bool hurry = slot->kind == SLOT_CHECKPOINT && slot->hurry;
+
+    if (!hurry)
+        realtime_set(false);
+    if (slot->kind == SLOT_CHECKPOINT)
+        ship_checkpoint(s, slot);
+    else
+        ship_base(s, slot);
+    if (!hurry)
+        realtime_set(true);
+}
+
 static void
 reset(struct shipper *s, struct stream_group *group)
 {
@@ -308,10 +324,7 @@ work(struct shipper *s, const struct note *n)
 
     switch ((enum shipper_note)n->what) {
     case SHIP_SLOT:
-        if (slot->kind == SLOT_CHECKPOINT)
-            ship_checkpoint(s, slot);
-        else
-            ship_base(s, slot);
+        ship_slot(s, slot);
         slot_put(slot);
         break;
     case SHIP_JOIN:

@@ -26,6 +26,7 @@ struct slot {
     uint64_t number; /* of the checkpoint */
     struct mark mark;
     unsigned policy; /* enum conf_policy: by which output was held */
+    bool hurry;      /* CHECKPOINT: somebody waits until the standbys have it */
     uint8_t *meta;   /* owned mapping: the encoded family */
     size_t meta_size, meta_max;
     struct family family; /* standby: decoded from meta; active: who is in it */

@@ -49,6 +49,7 @@ work(struct tracer *t, const struct note *n)
         break;
     case TRACE_WAKE:
         standby_wake(t, (uint64_t)n->a);
+        atomic_store(&t->pressed, false);
         break;
     case TRACE_HANDOVER:
         active_handover(t);
@@ -114,7 +115,6 @@ struct tracer *
 tracer_new(const struct tracer_conf *conf)
 {
     struct tracer *t = calloc(1, sizeof *t);
-    pthread_t thread;
 
     if (!t)
         log_fatal("tracer: out of memory");
@@ -130,9 +130,9 @@ tracer_new(const struct tracer_conf *conf)
     fill_cell(t);
     tracer_policy(t, conf->service->policy);
     tracer_pace(t, conf->service->interval_ms, conf->service->spacing_ms);
-    if (pthread_create(&thread, NULL, tracer_main, t) != 0)
+    if (pthread_create(&t->thread, NULL, tracer_main, t) != 0)
         log_fatal("tracer: no thread");
-    pthread_detach(thread);
+    pthread_detach(t->thread); /* it ends with the engine */
     return t;
 }
 
@@ -199,6 +199,13 @@ tracer_stable(struct tracer *t, uint64_t number, int64_t took_us)
         atomic_store(&t->cycle_us, pace_cycle(atomic_load(&t->cycle_us), took_us));
     if (atomic_load(&t->output_waits)) /* it may have waited for this */
         queue_put(t->queue, (struct note){ .what = TRACE_NNOTES });
+}
+
+void
+tracer_press(struct tracer *t)
+{
+    atomic_store(&t->pressed, true);
+    realtime_press(t->thread);
 }
 
 void

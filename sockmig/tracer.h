@@ -74,6 +74,10 @@ void tracer_unwant(struct tracer *t);
  * since that one was taken; 0: not known. */
 void tracer_stable(struct tracer *t, uint64_t number, int64_t took_us);
 
+/* tracer_press - from now on until the clone wakes a client waits for all that it does.
+ */
+void tracer_press(struct tracer *t);
+
 /* tracer_required - whether output waits for any standby. */
 void tracer_required(struct tracer *t, bool required);
 

@@ -156,6 +156,7 @@ checkpoint(struct tracer *t, bool stay_stopped)
 
     if (!slot)
         return -EBUSY;
+    slot->hurry = stay_stopped || atomic_load(&t->wanted);
     tracer_unwant(t); /* what comes from here on wants the next one */
     files_prepare(t);
     started = mono_clock();
@@ -177,6 +178,7 @@ checkpoint(struct tracer *t, bool stay_stopped)
     slot->taken = t->pace.ended;
     slot->mark = t->mark;
     slot->policy = atomic_load(&t->policy);
+    slot->hurry = slot->hurry || slot->policy == CONF_COMMIT;
     files_hand(t, slot);
     keep_stats(t, &timing, slot);
     queue_put(t->conf.to_main, (struct note){ .what = MAIN_TAKEN,

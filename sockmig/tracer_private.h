@@ -20,11 +20,13 @@
 
 struct tracer {
     struct tracer_conf conf;
-    struct queue *queue;                              /* owned */
+    struct queue *queue; /* owned */
+    pthread_t thread;
     struct slot_pool *checkpoints, *bases, *received; /* owned */
     struct cell_conf cell;
 
     _Atomic bool wanted, output_waits, output_complete, required;
+    _Atomic bool pressed;                            /* a client waits for the clone */
     _Atomic int64_t output_first_us, output_last_us; /* with .output_waits */
     _Atomic int64_t cycle_us;                        /* from the stop until stable */
     _Atomic uint64_t stable, applied;

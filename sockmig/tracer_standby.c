@@ -94,12 +94,22 @@ apply(struct tracer *t, struct slot *slot)
     return ret;
 }
 
+/* A takeover may begin in the middle of it, see tracer_press(). */
+static void
+take_time(struct tracer *t)
+{
+    realtime_set(false);
+    if (atomic_load(&t->pressed))
+        realtime_set(true);
+}
+
 void
 standby_slot(struct tracer *t, struct slot *slot)
 {
     enum slot_kind kind = slot->kind;
 
-    realtime_set(slot->kind == SLOT_CHECKPOINT);
+    if (kind != SLOT_CHECKPOINT || !slot->hurry)
+        take_time(t);
     if (slot->kind == SLOT_IMAGE && begin_clone(t, slot) < 0)
         goto out;
     if (!t->clone) /* broken or refused: what still comes in is of no use */

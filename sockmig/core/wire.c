@@ -42,13 +42,14 @@ wire_put_head(struct writer *w, const struct wire_head *h)
     put_u64(w, h->mark_out);
     put_u64(w, h->age_us);
     put_u8(w, (uint8_t)h->policy);
+    put_u8(w, h->hurry);
     put_u8(w, h->anew);
 }
 
 bool
 wire_get_head(struct reader *r, enum wire_kind kind, struct wire_head *h)
 {
-    uint8_t anew;
+    uint8_t hurry, anew;
 
     h->kind = kind;
     h->number = get_u64(r);
@@ -61,9 +62,11 @@ wire_get_head(struct reader *r, enum wire_kind kind, struct wire_head *h)
     h->mark_out = get_u64(r);
     h->age_us = get_u64(r);
     h->policy = get_u8(r);
+    hurry = get_u8(r);
+    h->hurry = hurry == 1;
     anew = get_u8(r);
     h->anew = anew == 1;
-    return !r->bad && anew <= 1 && reader_left(r) == 0 &&
+    return !r->bad && hurry <= 1 && anew <= 1 && reader_left(r) == 0 &&
            h->image_bytes <= WIRE_MAX_META && h->policy < WIRE_POLICIES &&
            h->age_us <= WIRE_MAX_AGE_US && h->page_bytes % IMAGE_PAGE == 0;
 }

@@ -26,7 +26,7 @@
 #define WIRE_FRAME_HEAD 12
 #define WIRE_MAX_FRAME (1u << 20) /* sealed bytes */
 #define WIRE_MAX_META (64u << 20)
-#define WIRE_VERSION 9u
+#define WIRE_VERSION 10u
 #define WIRE_UP_MAX 32768u /* bytes of a frame from a standby, sealed */
 #define WIRE_UP_BODY (WIRE_UP_MAX - 64u)
 #define WIRE_MAX_HAVE (1u << 30) /* of all WIRE_HAVE together */
@@ -64,6 +64,7 @@ struct wire_head {
     uint64_t mark_in, mark_out; /* see mark.h; of what image and pages are of */
     uint64_t age_us;            /* since it was taken, when it was sent */
     unsigned policy;            /* by which output was held; enum conf_policy */
+    bool hurry;                 /* somebody waits until the standbys have it */
     bool anew; /* pages of earlier checkpoints are forgotten first (core/known.h) */
 };
 

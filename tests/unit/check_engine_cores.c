@@ -357,6 +357,7 @@ START_TEST(wire_refuses_what_is_cut)
     h.mark_out = 8;
     h.age_us = 9;
     h.policy = 1;
+    h.hurry = true;
     h.anew = true;
     memset(&hback, 0, sizeof hback);
     wire_put_beat(&w, &b);

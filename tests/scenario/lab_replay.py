@@ -403,6 +403,25 @@ def awake(lab):
     need(wish() == before, "the wish stays: %d, not %d" % (wish(), before))
 
 
+SCHEDULING = "ps -L -o class=,comm= -p %s | sed -n 's/ *shipper$//p'"
+
+
+def unhurried(lab):
+    """A checkpoint is shipped in real time if output waits for it, and else not."""
+    for policy, wanted in (("commit", "FF"), ("replay", "TS")):
+        lab.wait_protected(2)
+        lab.policy(policy)
+        active = lab.wait_protected(2)
+        pid = lab.engine_pid(active)
+        lab.fault("arm", active, "checkpoint-half-sent", "hang")
+        lab.wait("an engine in the middle of a checkpoint", lambda: lab.exec(
+            active, "ps", "-o", "s=", "-p", pid).strip() == "T", 10)
+        seen = lab.exec(active, "sh", "-c", SCHEDULING % pid).strip()
+        lab.exec(active, "kill", "-KILL", pid)
+        need(seen == wanted, "%s: shipped by class %r, not %s" % (policy, seen, wanted))
+    lab.wait_protected(2)
+
+
 def deaf(lab, node, how):
     """A standby hears neither log nor checkpoints; the beats of the lease still arrive."""
     for words in ("tcp --dport 7810", "tcp --sport 7810", "udp --dport 7811"):
@@ -450,7 +469,8 @@ u.send(b"x")
 print(u.recv(100).split()[0].decode())
 """
 
-CHECKS = [replay, diverge, commit, families, policies, again, lossy, awake, flood, alone]
+CHECKS = [replay, diverge, commit, families, policies, again, lossy, awake, unhurried, flood,
+          alone]
 STOPS = [alone_stops]
 SMALL = [small_log]
 

@@ -21,8 +21,9 @@ struct aesgcm {
     _Alignas(64) uint8_t state[1024]; /* the key's schedule, and powers of the hash's */
 };
 
-bool aesgcm_available(
-    void); /* the processor has AES; without, nothing below may be called */
+/* aesgcm_available - the processor has AES.  To be asked first: without, and before,
+ * nothing below may be called. */
+bool aesgcm_available(void);
 void aesgcm_init(struct aesgcm *out, const uint8_t key[AESGCM_KEY]);
 
 /* aesgcm_seal - @size bytes of @data to @out (may be @data), and their tag.

@@ -140,8 +140,7 @@ check_idle(struct check *c)
     else if (n <= 0 || !strncmp(driver, "none", 4))
         check_say(c, CHECK_WARN, what,
             "no cpuidle driver: how deeply processors sleep is not the kernel's to "
-            "say, "
-            "and cpu-latency may have no effect");
+            "say, and cpu-latency may have no effect");
     else
         check_say(c, CHECK_OK, what, "can be limited while packets come");
 }

@@ -180,6 +180,8 @@ static const struct {
 
     { "a lease", C_HEAD "  lease = 50\n}\n", NULL },
     { "a lease too short", C_HEAD "  lease = 49\n}\n", "F:2: lease \"49\"" },
+    { "processors that sleep for ever", C_HEAD "  cpu-latency = 10001\n}\n",
+        "out of range; allowed: 0 to 10000 (us)" },
     { "a heartbeat too slow", C_HEAD "  lease = 100\n  heartbeat = 34\n}\n",
         "heartbeat 34 is too slow for a lease of 100; allowed: 5 to 33" },
     { "a port too low", C_HEAD "  port = 80\n}\n", "allowed: 1024 to 65400" },
@@ -316,6 +318,7 @@ START_TEST(defaults)
     ck_assert_uint_eq(conf->heartbeat_ms, 60); /* a fifth of the lease */
     ck_assert_uint_eq(conf->port, 7810);
     ck_assert_uint_eq(conf->behind_ms, 50);
+    ck_assert_uint_eq(conf->cpu_latency_us, 0);
     ck_assert_str_eq(conf->multicast, "");
     ck_assert_uint_eq(s->log_mib, 64);
     ck_assert_str_eq(conf_node(conf, "n2")->snmp, "udp:10.0.2.2:161");

@@ -20,8 +20,9 @@
 #define RUNS_AT_ONCE 512u
 #define BYTES_AT_ONCE (64u << 20)
 
-const struct image_vma *
-content_mapping(const struct clone *c, uint64_t address)
+/* The first mapping that ends behind @address; c->nvmas: none. */
+static unsigned
+first_mapping(const struct clone *c, uint64_t address)
 {
     unsigned low = 0, high = c->nvmas;
 
@@ -33,13 +34,21 @@ content_mapping(const struct clone *c, uint64_t address)
         else
             high = middle;
     }
-    return low < c->nvmas && c->vmas[low].start <= address ? &c->vmas[low] : NULL;
+    return low;
+}
+
+const struct image_vma *
+content_mapping(const struct clone *c, uint64_t address)
+{
+    unsigned i = first_mapping(c, address);
+
+    return i < c->nvmas && c->vmas[i].start <= address ? &c->vmas[i] : NULL;
 }
 
 static bool
 is_shared(const struct image_vma *v)
 {
-    return v && (v->kind == IMAGE_VMA_SHARED_ANON || v->kind == IMAGE_VMA_SEGMENT);
+    return v->kind == IMAGE_VMA_SHARED_ANON || v->kind == IMAGE_VMA_SEGMENT;
 }
 
 /* ---- content */
@@ -97,7 +106,7 @@ write_content(
 static bool
 ends_inside_huge_page(const struct image_vma *v, uint64_t from, uint64_t to)
 {
-    uint64_t size = v && v->page_bits ? UINT64_C(1) << v->page_bits : 1;
+    uint64_t size = v->page_bits ? UINT64_C(1) << v->page_bits : 1;
 
     return from % size != 0 || (to < v->end && to % size != 0);
 }
@@ -110,26 +119,48 @@ remove_guards(struct clone *c, const struct page_run *run)
         (uint64_t)run->count * IMAGE_PAGE, MADV_GUARD_REMOVE, 0, 0, 0);
 }
 
-/* In a shared mapping only MADV_REMOVE gives zeroes.  May fail: the range may reach
- * over what is not mapped any more. */
+/* In a shared mapping only MADV_REMOVE gives zeroes. */
 static int
-drop_run(struct clone *c, const struct page_run *run)
+drop_part(struct clone *c, const struct image_vma *v, const struct page_run *part)
 {
-    const struct image_vma *v = content_mapping(c, run->address);
-    uint64_t size = (uint64_t)run->count * IMAGE_PAGE;
+    uint64_t size = (uint64_t)part->count * IMAGE_PAGE;
     int advice = is_shared(v) ? MADV_REMOVE : MADV_DONTNEED;
+    int ret = batch_room(&c->batch, c->pid, 2);
 
-    if (v && ends_inside_huge_page(v, run->address, run->address + size))
+    if (ret < 0)
+        return ret;
+    if (ends_inside_huge_page(v, part->address, part->address + size))
         return -EBADMSG;
-    if (run->dropped == PAGES_GUARD) {
+    if (part->dropped == PAGES_GUARD) {
         advice = MADV_GUARD_INSTALL;
         c->has_guards = true;
     } else if (c->has_guards) {
-        remove_guards(c, run);
+        remove_guards(c, part);
     }
     batch_add(
-        &c->batch, NULL, SYS_madvise, run->address, size, (uint64_t)advice, 0, 0, 0);
+        &c->batch, NULL, SYS_madvise, part->address, size, (uint64_t)advice, 0, 0, 0);
     return 0;
+}
+
+/* A run may reach over several mappings, each of which is given back in its own way,
+ * and over what is not mapped any more. */
+static int
+drop_run(struct clone *c, const struct page_run *run)
+{
+    uint64_t end = run->address + (uint64_t)run->count * IMAGE_PAGE;
+    int ret = 0;
+
+    for (unsigned i = first_mapping(c, run->address);
+         i < c->nvmas && c->vmas[i].start < end && ret == 0; i++) {
+        const struct image_vma *v = &c->vmas[i];
+        struct page_run part = *run;
+        uint64_t to = v->end < end ? v->end : end;
+
+        part.address = v->start > run->address ? v->start : run->address;
+        part.count = (uint32_t)((to - part.address) / IMAGE_PAGE);
+        ret = drop_part(c, v, &part);
+    }
+    return ret;
 }
 
 static int
@@ -138,7 +169,7 @@ drop_runs(struct clone *c, const struct pages *p, size_t first, size_t end)
     int ret = 0;
 
     for (size_t i = first; i < end && ret == 0; i++) {
-        ret = batch_room(&c->batch, c->pid, 2);
+        ret = batch_room(&c->batch, c->pid, 1);
         if (ret == 0 && p->runs[i].dropped)
             ret = drop_run(c, &p->runs[i]);
         else if (c->has_guards)
@@ -148,6 +179,18 @@ drop_runs(struct clone *c, const struct pages *p, size_t first, size_t end)
 }
 
 /* ---- all of it */
+
+static bool
+drops_shared(const struct clone *c, const struct page_run *run)
+{
+    uint64_t end = run->address + (uint64_t)run->count * IMAGE_PAGE;
+
+    for (unsigned i = first_mapping(c, run->address);
+         run->dropped && i < c->nvmas && c->vmas[i].start < end; i++)
+        if (is_shared(&c->vmas[i]))
+            return true;
+    return false;
+}
 
 /* Up to where the order does not matter: runs of different pages, none of which gives
  * back what may be seen at another address, too. */
@@ -160,7 +203,7 @@ unordered(const struct clone *c, const struct pages *p, size_t first)
     while (end < p->nruns && p->runs[end].address >= seen) {
         const struct page_run *run = &p->runs[end];
 
-        if (run->dropped && is_shared(content_mapping(c, run->address)))
+        if (drops_shared(c, run))
             break;
         seen = run->address + (uint64_t)run->count * IMAGE_PAGE;
         end++;

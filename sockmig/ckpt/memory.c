@@ -81,8 +81,13 @@ memory_open(struct memory *m, pid_t pid, int cell_pid)
     m->was_present = reserve(MAX_FOUND * sizeof *m->was_present);
     m->written = reserve(IMAGE_MAX_VMAS * sizeof *m->written);
     m->was_written = reserve(IMAGE_MAX_VMAS * sizeof *m->was_written);
+    m->witness = reserve(MAX_FOUND * sizeof *m->witness);
+    m->was_witness = reserve(MAX_FOUND * sizeof *m->was_witness);
+    m->times = reserve(IMAGE_MAX_VMAS * sizeof *m->times);
+    m->was_times = reserve(IMAGE_MAX_VMAS * sizeof *m->was_times);
     if (!m->hot || !m->regions || !m->pieces || !m->found || !m->present ||
-        !m->was_present || !m->written || !m->was_written)
+        !m->was_present || !m->written || !m->was_written || !m->witness ||
+        !m->was_witness || !m->times || !m->was_times)
         goto fail;
     ret = m->mem_fd = open_proc(pid, "mem", O_RDWR);
     if (ret < 0)
@@ -114,6 +119,10 @@ memory_close(struct memory *m)
     give_back(m->was_present, MAX_FOUND * sizeof *m->was_present);
     give_back(m->written, IMAGE_MAX_VMAS * sizeof *m->written);
     give_back(m->was_written, IMAGE_MAX_VMAS * sizeof *m->was_written);
+    give_back(m->witness, MAX_FOUND * sizeof *m->witness);
+    give_back(m->was_witness, MAX_FOUND * sizeof *m->was_witness);
+    give_back(m->times, IMAGE_MAX_VMAS * sizeof *m->times);
+    give_back(m->was_times, IMAGE_MAX_VMAS * sizeof *m->was_times);
     *m = (struct memory){ .mem_fd = -1, .pagemap_fd = -1, .uffd = -1 };
 }
 
@@ -124,6 +133,8 @@ memory_forget(struct memory *m)
     m->nfound = 0;
     m->npresent = 0;
     m->nwritten = 0;
+    m->nwitness = 0;
+    m->ntimes = 0;
 }
 
 struct theft {

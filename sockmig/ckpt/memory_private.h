@@ -29,8 +29,12 @@ void memory_present(struct memory *m, uint64_t start, uint64_t end);
  * was dropped.  0 or -errno. */
 int memory_look_inside(struct memory *m, uint64_t start, uint64_t end);
 
+/* memory_share_of - how much of shared @v is to be sent. */
+enum memory_share memory_share_of(const struct memory *m, const struct image_vma *v);
+
 /* One mapping, or neighbours of a kind.  0 or -errno. */
 int memory_scan_settled(struct memory *m, uint64_t start, uint64_t end);
+int memory_scan_huge(struct memory *m, const struct image_vma *v, uint64_t end);
 int memory_scan_shared(struct memory *m, const struct image_vma *v);
 int memory_scan_whole(
     struct memory *m, const struct image *im, const struct image_vma *v);

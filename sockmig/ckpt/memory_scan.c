@@ -136,13 +136,11 @@ static int
 scan_present(struct memory *m, const struct image_vma *v, uint64_t end, bool send)
 {
     const bool file = v->kind == IMAGE_VMA_FILE;
-    /* huge pages are never swapped out: what reads so is a mark of the tracking */
-    const bool swap = m->swap && !v->page_bits;
     const struct pm_scan_arg what = { .flags = memory_arming(m),
         .category_mask = file ? PAGE_IS_FILE : 0,
         .category_inverted = file ? PAGE_IS_FILE : 0,
         .category_anyof_mask = PAGE_IS_PRESENT | m->guard |
-                               (swap ? PAGE_IS_SWAPPED : 0),
+                               (m->swap ? PAGE_IS_SWAPPED : 0),
         .return_mask = PAGE_IS_WRITTEN | PAGE_IS_PFNZERO | m->guard };
     long n = memory_pagemap(m, v->start, end, &what, m->regions, MAX_REGIONS);
 
@@ -262,6 +260,8 @@ static int
 scan_group(struct memory *m, const struct image *im, const struct image_vma *v,
     uint64_t end, enum memory_mode mode)
 {
+    if (v->page_bits)
+        return memory_scan_huge(m, v, end);
     switch (mode) {
     case MEMORY_WRITTEN:
         return m->all       ? scan_all_written(m, v->start, end)
@@ -292,6 +292,8 @@ static void
 begin_scan(struct memory *m, bool running)
 {
     struct span *present = m->was_present, *written = m->was_written;
+    struct memory_time *times = m->was_times;
+    uint64_t *witness = m->was_witness;
 
     m->running = running;
     m->hot_now = m->settled && m->same && !running && !m->all;
@@ -311,6 +313,14 @@ begin_scan(struct memory *m, bool running)
     m->nwas_written = m->nwritten;
     m->written = written;
     m->nwritten = 0;
+    m->was_witness = m->witness;
+    m->nwas_witness = m->nwitness;
+    m->witness = witness;
+    m->nwitness = m->next_witness = 0;
+    m->was_times = m->times;
+    m->nwas_times = m->ntimes;
+    m->times = times;
+    m->ntimes = 0;
 }
 
 int

@@ -8,19 +8,31 @@
 
 #include <fcntl.h>
 #include <stdio.h>
+#include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
+
+#define SETTLED_NS 20000000 /* how long the kernel's clock for files may stand still   \
+                             */
+#define PATH_SIZE 96
+
+static void
+map_path(const struct memory *m, const struct image_vma *v, char path[PATH_SIZE])
+{
+    snprintf(path, PATH_SIZE, "/proc/%d/map_files/%llx-%llx", (int)m->pid,
+        (unsigned long long)v->start, (unsigned long long)v->end);
+}
 
 /* What a shared mapping has, mapped here or not: the holes of its file are empty. */
 static void
 found_shared(struct memory *m, const struct image_vma *v, uint64_t start, uint64_t end)
 {
-    char path[96];
+    char path[PATH_SIZE];
     off_t base = (off_t)v->offset - (off_t)v->start, at = (off_t)start + base;
     off_t to = (off_t)end + base;
     int fd;
 
-    snprintf(path, sizeof path, "/proc/%d/map_files/%llx-%llx", (int)m->pid,
-        (unsigned long long)v->start, (unsigned long long)v->end);
+    map_path(m, v, path);
     fd = open(path, O_RDONLY | O_CLOEXEC);
     while (fd >= 0 && at < to) {
         off_t data = lseek(fd, at, SEEK_DATA), hole;
@@ -39,14 +51,60 @@ found_shared(struct memory *m, const struct image_vma *v, uint64_t start, uint64
     fd_close(fd);
 }
 
-static enum memory_share
-share(const struct memory *m, const struct image_vma *v)
+enum memory_share
+memory_share_of(const struct memory *m, const struct image_vma *v)
 {
     if (m->share_all)
         return MEMORY_SHARE_ALL;
     if (m->share)
         return m->share(m->share_arg, v, m->all);
-    return m->all ? MEMORY_SHARE_ALL : MEMORY_SHARE_WRITTEN;
+    return m->all ? MEMORY_SHARE_ALL : MEMORY_SHARE_CHANGED;
+}
+
+static bool
+is_young(const struct timespec *t)
+{
+    struct timespec now;
+    int64_t age;
+
+    clock_gettime(CLOCK_REALTIME, &now);
+    age = (now.tv_sec - t->tv_sec) * INT64_C(1000000000) + now.tv_nsec - t->tv_nsec;
+    return age >= 0 && age < SETTLED_NS;
+}
+
+static const struct memory_time *
+find_time(const struct memory_time *times, size_t n, const struct image_vma *v)
+{
+    for (size_t i = 0; i < n; i++)
+        if (times[i].inode == v->inode && times[i].dev_minor == v->dev_minor)
+            return &times[i];
+    return NULL;
+}
+
+/* Was it changed since the last scan by what does not count as writing to a mapping:
+ * given back (what is read there afterwards is new, but protected), by a file's calls?
+ * All these set the file's time; a young one may be set again without a difference. */
+static bool
+is_changed(struct memory *m, const struct image_vma *v)
+{
+    const struct memory_time *now = find_time(m->times, m->ntimes, v);
+    const struct memory_time *was = find_time(m->was_times, m->nwas_times, v);
+    struct memory_time t = { .inode = v->inode, .dev_minor = v->dev_minor };
+    struct stat st;
+    char path[PATH_SIZE];
+
+    if (now)
+        return now->changed;
+    map_path(m, v, path);
+    if (stat(path, &st) < 0)
+        return true; /* unmapped meanwhile, while the process runs */
+    t.time = st.st_mtim;
+    t.changed = !was || was->young || was->time.tv_sec != t.time.tv_sec ||
+                was->time.tv_nsec != t.time.tv_nsec;
+    t.young = is_young(&t.time);
+    if (m->ntimes < IMAGE_MAX_VMAS)
+        m->times[m->ntimes++] = t;
+    return t.changed;
 }
 
 /* What cannot be written here is not tracked: others write it, or nobody. */
@@ -58,7 +116,7 @@ memory_scan_whole(struct memory *m, const struct image *im, const struct image_v
             im->vmas[i].dev_major == v->dev_major &&
             im->vmas[i].dev_minor == v->dev_minor)
             return 0; /* it is, elsewhere */
-    if (!m->share || share(m, v) == MEMORY_SHARE_ALL)
+    if (!m->share || memory_share_of(m, v) == MEMORY_SHARE_ALL)
         found_shared(m, v, v->start, v->end);
     return 0;
 }
@@ -76,20 +134,22 @@ scan_touched(struct memory *m, const struct image_vma *v)
     return n < 0 ? (int)n : 0;
 }
 
-static int
-scan_usual(struct memory *m, const struct image_vma *v)
+int
+memory_scan_shared(struct memory *m, const struct image_vma *v)
 {
     const struct pm_scan_arg fast = { .flags = memory_arming(m),
         .category_mask = PAGE_IS_WRITTEN,
         .return_mask = PAGE_IS_WRITTEN };
-    enum memory_share how = share(m, v);
+    enum memory_share how = memory_share_of(m, v);
+    bool first = how == MEMORY_SHARE_CHANGED || how == MEMORY_SHARE_ALL;
+    bool changed = first && is_changed(m, v);
     long n = memory_pagemap(m, v->start, v->end, &fast, m->regions, MEMORY_MAX_REGIONS);
 
     if (n < 0)
         return (int)n;
     if (how == MEMORY_SHARE_TOUCHED && !m->swap)
         return scan_touched(m, v);
-    if (how != MEMORY_SHARE_WRITTEN) {
+    if (how == MEMORY_SHARE_ALL || how == MEMORY_SHARE_TOUCHED || changed) {
         found_shared(m, v, v->start, v->end);
         return 0;
     }
@@ -102,36 +162,4 @@ scan_usual(struct memory *m, const struct image_vma *v)
             found_shared(m, v, r->start, r->end);
     }
     return 0;
-}
-
-/* hugetlb tells of holes neither by lseek() nor as written: pages are compared with
- * those of the last time (find_dropped()). */
-static int
-scan_huge(struct memory *m, const struct image_vma *v)
-{
-    const struct pm_scan_arg what = { .flags = memory_arming(m),
-        .category_mask = PAGE_IS_PRESENT,
-        .return_mask = PAGE_IS_WRITTEN };
-    enum memory_share how = share(m, v);
-    long n = memory_pagemap(m, v->start, v->end, &what, m->regions, MEMORY_MAX_REGIONS);
-
-    if (how == MEMORY_SHARE_ALL)
-        memory_found(m, v->start, v->end, PAGES_CONTENT);
-    for (long i = 0; i < n; i++) {
-        const struct page_region *r = &m->regions[i];
-
-        if (how == MEMORY_SHARE_TOUCHED ||
-            (how == MEMORY_SHARE_WRITTEN && (r->categories & PAGE_IS_WRITTEN)))
-            memory_found(m, r->start, r->end, PAGES_CONTENT);
-        memory_present(m, r->start, r->end);
-    }
-    return n < 0 ? (int)n : 0;
-}
-
-int
-memory_scan_shared(struct memory *m, const struct image_vma *v)
-{
-    if (v->page_bits)
-        return scan_huge(m, v);
-    return scan_usual(m, v);
 }

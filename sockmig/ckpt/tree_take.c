@@ -27,47 +27,54 @@ struct taking {
 /* ---- shared memory */
 
 static bool
-maps(const struct tree_member *m, const struct image_vma *v, bool writable)
+is_same(const struct image_vma *a, const struct image_vma *b)
 {
-    for (uint32_t i = 0; m->target && m->taken && i < m->image->nvmas; i++) {
-        const struct image_vma *own = &m->image->vmas[i];
+    return (a->kind == IMAGE_VMA_SHARED_ANON || a->kind == IMAGE_VMA_SEGMENT) &&
+           a->inode == b->inode && a->dev_major == b->dev_major &&
+           a->dev_minor == b->dev_minor;
+}
 
-        if ((own->kind == IMAGE_VMA_SHARED_ANON || own->kind == IMAGE_VMA_SEGMENT) &&
-            own->inode == v->inode && own->dev_major == v->dev_major &&
-            own->dev_minor == v->dev_minor && (!writable || (own->prot & 2)))
-            return true;
+static bool
+covers(const struct image_vma *a, const struct image_vma *b)
+{
+    return a->offset <= b->offset &&
+           a->offset + (a->end - a->start) >= b->offset + (b->end - b->start);
+}
+
+/* Is there a mapping of what @v maps, that can write, in one of the members 0..@to - 1?
+ * @all: of all that @v maps. */
+static bool
+any_writes(const struct tree *t, unsigned to, const struct image_vma *v, bool all)
+{
+    for (unsigned k = 0; k < to; k++) {
+        const struct tree_member *m = &t->members[k];
+
+        for (uint32_t i = 0; m->target && m->taken && i < m->image->nvmas; i++) {
+            const struct image_vma *own = &m->image->vmas[i];
+
+            if (is_same(own, v) && (own->prot & 2) && (!all || covers(own, v)))
+                return true;
+        }
     }
     return false;
 }
 
-/* Does one of members @from..@to - 1 map what @v does? */
-static bool
-any_maps(const struct tree *t, unsigned from, unsigned to, const struct image_vma *v,
-    bool writable)
-{
-    for (unsigned i = from; i < to; i++)
-        if (maps(&t->members[i], v, writable))
-            return true;
-    return false;
-}
-
-/* Each tells what it wrote itself.  Only what one has written that is gone must be sent
- * as a whole, by the first of those that have it. */
+/* Each tells what it wrote itself.  The first that can write tells what was changed by
+ * other ways, and must send all of it if one has written that is gone. */
 static enum memory_share
 share(void *arg, const struct image_vma *v, bool fresh)
 {
     struct taking *k = arg;
-    bool before = any_maps(k->t, 0, k->member, v, false);
-    bool known = before || any_maps(k->t, k->member + 1, k->t->n, v, false);
+    bool first = !any_writes(k->t, k->member, v, true);
 
     if (!(v->prot & 2))
-        return any_maps(k->t, 0, k->t->n, v, true) ? MEMORY_SHARE_WRITTEN
+        return any_writes(k->t, k->t->n, v, false) ? MEMORY_SHARE_WRITTEN
                                                    : MEMORY_SHARE_ALL;
-    if (k->t->lost && !before)
+    if (first && (k->t->lost || fresh))
         return MEMORY_SHARE_ALL;
     if (fresh)
-        return known ? MEMORY_SHARE_TOUCHED : MEMORY_SHARE_ALL;
-    return MEMORY_SHARE_WRITTEN;
+        return MEMORY_SHARE_TOUCHED;
+    return first ? MEMORY_SHARE_CHANGED : MEMORY_SHARE_WRITTEN;
 }
 
 /* Children that were born since the last checkpoint and are not here any more. */

@@ -12,8 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
-#define SETTLED_NS 20000000 /* how long the kernel's clock for files may stand still   \
-                             */
+#define SETTLED_NS 20000000 /* how long a file's time may stand still */
 #define PATH_SIZE 96
 
 static void

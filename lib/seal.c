@@ -114,28 +114,38 @@ seal_has_aes(void)
 }
 
 bool
-seal_channel_init(struct seal_channel *out, const struct seal_secret *secret,
-    enum seal_cipher cipher, const char *purpose, unsigned from, unsigned to,
-    const char *service, uint64_t epoch, uint64_t session)
+seal_channel_of(
+    struct seal_channel *out, const struct seal_key *key, enum seal_cipher cipher)
 {
     static const char name[] = "aes256-gcm";
-    struct seal_key key;
     uint8_t bound[SEAL_KEY];
 
     if (cipher == SEAL_AES256 && !seal_has_aes())
         return false;
-    seal_derive(secret, purpose, from, to, service, epoch, session, &key);
     out->cipher = cipher;
     if (cipher == SEAL_AES256) { /* no key is used with two ciphers */
         crypto_generichash(bound, sizeof bound, (const uint8_t *)name, sizeof name,
-            key.key, sizeof key.key);
+            key->key, sizeof key->key);
         aesgcm_init(&out->aes, bound);
         sodium_memzero(bound, sizeof bound);
     } else {
-        memcpy(out->key, key.key, sizeof key.key);
+        memcpy(out->key, key->key, sizeof key->key);
     }
-    sodium_memzero(&key, sizeof key);
     return true;
+}
+
+bool
+seal_channel_init(struct seal_channel *out, const struct seal_secret *secret,
+    enum seal_cipher cipher, const char *purpose, unsigned from, unsigned to,
+    const char *service, uint64_t epoch, uint64_t session)
+{
+    struct seal_key key;
+    bool ok;
+
+    seal_derive(secret, purpose, from, to, service, epoch, session, &key);
+    ok = seal_channel_of(out, &key, cipher);
+    sodium_memzero(&key, sizeof key);
+    return ok;
 }
 
 void

@@ -49,7 +49,7 @@ void seal(const struct seal_key *key, uint64_t nonce, const void *ad, size_t ad_
 bool seal_open(const struct seal_key *key, uint64_t nonce, const void *ad,
     size_t ad_size, const uint8_t *data, size_t size, uint8_t *out);
 
-/* For many small messages: a key made ready for one cipher.  AES-256-GCM is for
+/* For many messages: a key made ready for one cipher.  AES-256-GCM is for
  * processors that have it, and several times as fast there; both sides must use the
  * same cipher, which is part of the key: a flag that was changed on the way opens
  * nothing. */
@@ -64,6 +64,10 @@ struct seal_channel {
 };
 
 bool seal_has_aes(void); /* this processor can do SEAL_AES256 */
+
+/* seal_channel_of - @key made ready for @cipher.  False: not on this processor. */
+bool seal_channel_of(
+    struct seal_channel *out, const struct seal_key *key, enum seal_cipher cipher);
 
 /* seal_channel_init - see seal_derive().  False: not on this processor. */
 bool seal_channel_init(struct seal_channel *out, const struct seal_secret *secret,

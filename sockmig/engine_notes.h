@@ -12,7 +12,7 @@
 
 enum trace_note {   /* to the tracer */
     TRACE_START,    /* start the command from scratch: MAIN_STARTED */
-    TRACE_JOIN,     /* node, a: descriptor, taken: seed this standby */
+    TRACE_JOIN,     /* as SHIP_JOIN: seed this standby */
     TRACE_LEAVE,    /* node: it is gone */
     TRACE_HAVE,     /* node; p, taken, of a bytes: what is in its state folders */
     TRACE_SLOT,     /* p: a received slot, taken */

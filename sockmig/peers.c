@@ -127,7 +127,10 @@ peer_greeted(struct peer *p)
         return;
     }
     queue_put(tracer_queue(p->engine->tracer),
-        (struct note){ .what = TRACE_JOIN, .node = p->bit, .a = copy });
+        (struct note){ .what = TRACE_JOIN,
+            .node = p->bit,
+            .a = copy,
+            .b = p->pair.challenge[0] & WIRE_CAN_AES });
 }
 
 static void
@@ -405,14 +408,14 @@ peers_tick(struct engine *e)
 void
 peers_reign(struct engine *e)
 {
-    struct stream_group *group = calloc(1, sizeof *group);
+    struct seal_key *group = malloc(sizeof *group);
 
     if (!group)
         log_fatal("engine: out of memory");
     peers_drop_all(e);
     seal_random(&e->group_session, sizeof e->group_session);
     stream_group_key(&e->secret, e->service->name, e->self->id, e->role.own,
-        e->group_session, &group->key);
+        e->group_session, group);
     queue_put(
         shipper_queue(e->shipper), (struct note){ .what = SHIP_RESET, .p = group });
     commit_init(&e->commit);

@@ -153,7 +153,7 @@ on_accept(struct loop_io *io, int fd, int events, void *arg)
     e->greeting.fd = c;
     e->greeting.pair = (struct stream_pair){ &e->secret, e->service->name, e->active,
         e->self->id, { 0 } };
-    seal_random(e->greeting.pair.challenge, WIRE_CHALLENGE);
+    stream_challenge(e->greeting.pair.challenge);
     if (send(c, e->greeting.pair.challenge, WIRE_CHALLENGE, MSG_NOSIGNAL) !=
         WIRE_CHALLENGE) {
         greeting_drop(e);

@@ -21,6 +21,7 @@
 
 struct receiver {
     struct receiver_conf conf;
+    struct stream_keys keys;
     pthread_t thread;
     struct uplink up;
     bool seeded, ready;
@@ -349,7 +350,7 @@ receiver_main(void *arg)
     pthread_setname_np(pthread_self(), "receiver");
     for (;;) {
         ret = stream_read_frame(
-            r->conf.fd, &r->conf.group, &r->conf.next, r->frame, &body, &size);
+            r->conf.fd, &r->keys, &r->conf.next, r->frame, &body, &size);
         if (ret < 0)
             break;
         atomic_fetch_add(r->conf.bytes, size + WIRE_FRAME_HEAD + SEAL_TAG);
@@ -370,7 +371,7 @@ receiver_main(void *arg)
     return NULL;
 }
 
-static uint8_t *
+static void *
 map(size_t size)
 {
     void *p = mmap(NULL, size, PROT_READ | PROT_WRITE,
@@ -384,11 +385,10 @@ map(size_t size)
 struct receiver *
 receiver_new(const struct receiver_conf *conf)
 {
-    struct receiver *r = calloc(1, sizeof *r);
+    struct receiver *r = map(sizeof *r);
 
-    if (!r)
-        log_fatal("receiver: out of memory");
     r->conf = *conf;
+    stream_keys_init(&r->keys, &conf->group);
     r->base = map(META_MAX);
     r->lines = map(META_MAX);
     r->known_pages = map((size_t)KNOWN_PLACES * KNOWN_PAGE);
@@ -415,5 +415,5 @@ receiver_stop(struct receiver *r)
     munmap(r->base, META_MAX);
     munmap(r->lines, META_MAX);
     munmap(r->known_pages, (size_t)KNOWN_PLACES * KNOWN_PAGE);
-    free(r);
+    munmap(r, sizeof *r);
 }

@@ -27,8 +27,10 @@
 
 struct shipper {
     struct queue *queue;
-    struct stream_group group;
+    struct stream_keys keys;
+    uint64_t next; /* frame; goes on in the next reign: a hello may quote it */
     int fds[COMMIT_MAX_NODES]; /* owned; -1: not joined */
+    uint32_t aes;              /* bit i: node i opens AES */
     uint8_t *last, *lines;     /* owned mappings: encoding of the last image, diff */
     size_t last_size;
     struct mono last_taken;
@@ -91,10 +93,14 @@ write_out(struct shipper *s)
 static void
 put_frame(struct shipper *s, size_t body_size)
 {
+    const bool aes = s->keys.has[SEAL_AES256] && !(s->to & ~s->aes);
+    const struct seal_channel *key = &s->keys.of[aes ? SEAL_AES256 : SEAL_XCHACHA20];
+
     if (OUT_MAX - s->out_size < body_size + WIRE_FRAME_HEAD + SEAL_TAG)
         write_out(s);
-    s->out_size += stream_frame(&s->group, s->body, body_size, s->out + s->out_size);
-    atomic_store(&s->next_frame, s->group.next);
+    s->out_size += stream_frame(
+        key, s->next++, s->body, body_size, s->out + s->out_size);
+    atomic_store(&s->next_frame, s->next);
 }
 
 static void
@@ -255,7 +261,7 @@ put_queue(void *arg, const void *data, size_t size)
 }
 
 static void
-ship_join(struct shipper *s, unsigned node, int fd)
+ship_join(struct shipper *s, unsigned node, int fd, bool aes)
 {
     struct wire_head head = {
         .kind = WIRE_IMAGE, .age_us = age_of(s->last_taken), .image_bytes = s->last_size
@@ -265,6 +271,7 @@ ship_join(struct shipper *s, unsigned node, int fd)
     s->anew = true;
     s->fds[node] = fd;
     s->to = 1u << node;
+    s->aes = aes ? s->aes | s->to : s->aes & ~s->to;
     s->seeding |= s->to;
     head.parcel_bytes = queues_bytes(&s->kept);
     put_head(s, &head);
@@ -303,13 +310,10 @@ ship_slot(struct shipper *s, struct slot *slot)
 }
 
 static void
-reset(struct shipper *s, struct stream_group *group)
+reset(struct shipper *s, struct seal_key *key)
 {
-    uint64_t next = s->group.next; /* goes on: a hello may quote it at any time */
-
-    s->group = *group;
-    s->group.next = next;
-    free(group);
+    stream_keys_init(&s->keys, key);
+    free(key);
     s->anew = true;
     s->last_size = 0;
     for (unsigned i = 0; i < COMMIT_MAX_NODES; i++)
@@ -328,7 +332,7 @@ work(struct shipper *s, const struct note *n)
         slot_put(slot);
         break;
     case SHIP_JOIN:
-        ship_join(s, n->node, (int)n->a);
+        ship_join(s, n->node, (int)n->a, n->b);
         break;
     case SHIP_SEEDED:
         ship_seeded(s, n->node);
@@ -363,7 +367,7 @@ shipper_main(void *arg)
     return NULL;
 }
 
-static uint8_t *
+static void *
 map(size_t size)
 {
     void *p = mmap(NULL, size, PROT_READ | PROT_WRITE,
@@ -377,13 +381,11 @@ map(size_t size)
 struct shipper *
 shipper_new(void)
 {
-    struct shipper *s = calloc(1, sizeof *s);
+    struct shipper *s = map(sizeof *s);
     pthread_t thread;
 
-    if (!s)
-        log_fatal("shipper: out of memory");
     s->queue = queue_new();
-    s->group.next = 1;
+    s->next = 1;
     atomic_store(&s->next_frame, 1);
     s->last = map(SLOT_META);
     s->lines = map(SLOT_META);

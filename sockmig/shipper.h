@@ -16,10 +16,11 @@
 
 enum shipper_note {
     SHIP_SLOT,   /* p: the slot, taken */
-    SHIP_JOIN,   /* node; a: descriptor, taken: send it the last image, then all else */
+    SHIP_JOIN,   /* node; a: descriptor, taken: send it the last image, then all else;
+                    b: it opens AES */
     SHIP_SEEDED, /* node: all its base pages have been put before this */
     SHIP_LEAVE,  /* node */
-    SHIP_RESET,  /* p: struct stream_group to use from now on, freed; forget images */
+    SHIP_RESET,  /* p: struct seal_key to use from now on, freed; forget images */
     SHIP_NNOTES
 };
 

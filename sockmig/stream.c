@@ -22,11 +22,12 @@ pair_key(const struct stream_pair *pair, bool to_standby, struct seal_key *key)
 }
 
 static void
-put_frame_head(uint8_t head[WIRE_FRAME_HEAD], size_t sealed, uint64_t number)
+put_frame_head(
+    uint8_t head[WIRE_FRAME_HEAD], size_t sealed, uint32_t flags, uint64_t number)
 {
     struct writer w = writer_init(head, WIRE_FRAME_HEAD);
 
-    put_u32(&w, (uint32_t)sealed);
+    put_u32(&w, (uint32_t)sealed | flags);
     put_u64(&w, number);
 }
 
@@ -46,7 +47,7 @@ stream_seal_small(const struct stream_pair *pair, bool to_standby, uint64_t numb
     struct seal_key key;
 
     pair_key(pair, to_standby, &key);
-    put_frame_head(out, size + SEAL_TAG, number);
+    put_frame_head(out, size + SEAL_TAG, 0, number);
     seal(&key, number, out, WIRE_FRAME_HEAD, body, size, out + WIRE_FRAME_HEAD);
     return WIRE_FRAME_HEAD + size + SEAL_TAG;
 }
@@ -77,22 +78,31 @@ stream_group_key(const struct seal_secret *secret, const char *service, unsigned
     seal_derive(secret, "group", active, 0, service, epoch, session, key);
 }
 
-size_t
-stream_frame(struct stream_group *group, const uint8_t *body, size_t size, uint8_t *out)
+void
+stream_keys_init(struct stream_keys *out, const struct seal_key *key)
 {
-    uint64_t number = group->next++;
+    for (unsigned c = 0; c < SEAL_NCIPHERS; c++)
+        out->has[c] = seal_channel_of(&out->of[c], key, (enum seal_cipher)c);
+}
 
-    put_frame_head(out, size + SEAL_TAG, number);
-    seal(&group->key, number, out, WIRE_FRAME_HEAD, body, size, out + WIRE_FRAME_HEAD);
+size_t
+stream_frame(const struct seal_channel *key, uint64_t number, const uint8_t *body,
+    size_t size, uint8_t *out)
+{
+    put_frame_head(
+        out, size + SEAL_TAG, key->cipher == SEAL_AES256 ? WIRE_FRAME_AES : 0, number);
+    seal_channel_put(
+        key, number, out, WIRE_FRAME_HEAD, body, size, out + WIRE_FRAME_HEAD);
     return WIRE_FRAME_HEAD + size + SEAL_TAG;
 }
 
 int
-stream_read_frame(int fd, const struct seal_key *key, uint64_t *next, uint8_t *buffer,
-    const uint8_t **body, size_t *size)
+stream_read_frame(int fd, const struct stream_keys *keys, uint64_t *next,
+    uint8_t *buffer, const uint8_t **body, size_t *size)
 {
     uint8_t head[WIRE_FRAME_HEAD] = { 0 };
     struct reader r = reader_init(head, sizeof head);
+    enum seal_cipher cipher;
     uint32_t sealed;
     uint64_t number;
     int ret = fd_read_all(fd, head, sizeof head);
@@ -101,17 +111,28 @@ stream_read_frame(int fd, const struct seal_key *key, uint64_t *next, uint8_t *b
         return ret;
     sealed = get_u32(&r);
     number = get_u64(&r);
-    if (sealed < SEAL_TAG || sealed > WIRE_MAX_FRAME || number < *next)
+    cipher = sealed & WIRE_FRAME_AES ? SEAL_AES256 : SEAL_XCHACHA20;
+    sealed &= ~WIRE_FRAME_AES;
+    if (sealed < SEAL_TAG || sealed > WIRE_MAX_FRAME || number < *next ||
+        !keys->has[cipher])
         return -EBADMSG;
     ret = fd_read_all(fd, buffer, sealed);
     if (ret < 0)
         return ret;
-    if (!seal_open(key, number, head, sizeof head, buffer, sealed, buffer))
+    if (!seal_channel_get(
+            &keys->of[cipher], number, head, sizeof head, buffer, sealed, buffer))
         return -EBADMSG;
     *next = number + 1;
     *body = buffer;
     *size = sealed - SEAL_TAG;
     return 0;
+}
+
+void
+stream_challenge(uint8_t out[WIRE_CHALLENGE])
+{
+    seal_random(out, WIRE_CHALLENGE);
+    out[0] = seal_has_aes() ? WIRE_CAN_AES : 0;
 }
 
 void

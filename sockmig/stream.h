@@ -35,26 +35,32 @@ bool stream_open_small(const struct stream_pair *pair, bool to_standby,
     uint64_t least_number, uint8_t *frame, size_t size, uint64_t *number,
     const uint8_t **body, size_t *body_size);
 
-struct stream_group { /* the sending side of the frames for all standbys */
-    struct seal_key key;
-    uint64_t next;
-};
-
 void stream_group_key(const struct seal_secret *secret, const char *service,
     unsigned active, uint64_t epoch, uint64_t session, struct seal_key *key);
 
-/* stream_frame - seal @size bytes of @body as the group's next frame into @out
- * (WIRE_FRAME_HEAD + size + SEAL_TAG bytes).  Bytes written. */
-size_t stream_frame(
-    struct stream_group *group, const uint8_t *body, size_t size, uint8_t *out);
+struct stream_keys { /* a group's, for each cipher */
+    struct seal_channel of[SEAL_NCIPHERS];
+    bool has[SEAL_NCIPHERS]; /* false: this processor cannot */
+};
+
+void stream_keys_init(struct stream_keys *out, const struct seal_key *key);
+
+/* stream_frame - seal @size bytes of @body as frame @number, which this key never had,
+ * into @out (WIRE_FRAME_HEAD + size + SEAL_TAG bytes).  Bytes written. */
+size_t stream_frame(const struct seal_channel *key, uint64_t number,
+    const uint8_t *body, size_t size, uint8_t *out);
 
 /* stream_read_frame - blocking; *next is the least number accepted, advanced.
  *
  * @buffer  WIRE_MAX_FRAME bytes; @body points into it
  *
- * 0; -EBADMSG forged, replayed or too long; -ECONNRESET at the end; other -errno. */
-int stream_read_frame(int fd, const struct seal_key *key, uint64_t *next,
+ * 0; -EBADMSG forged, replayed, too long, or of a cipher that this processor cannot
+ * open; -ECONNRESET at the end; other -errno. */
+int stream_read_frame(int fd, const struct stream_keys *keys, uint64_t *next,
     uint8_t *buffer, const uint8_t **body, size_t *size);
+
+/* stream_challenge - a new one, with what this processor can. */
+void stream_challenge(uint8_t out[WIRE_CHALLENGE]);
 
 /* stream_tune - what both ends set on their socket. */
 void stream_tune(int fd);

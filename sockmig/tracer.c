@@ -31,7 +31,7 @@ work(struct tracer *t, const struct note *n)
         active_start(t);
         break;
     case TRACE_JOIN:
-        active_join(t, n->node, (int)n->a);
+        active_join(t, n);
         break;
     case TRACE_LEAVE:
         active_leave(t, n->node);

@@ -254,14 +254,19 @@ is_over(int fd)
 }
 
 void
-active_join(struct tracer *t, unsigned node, int fd)
+active_join(struct tracer *t, const struct note *join)
 {
+    struct note ship = *join;
+    unsigned node = join->node;
+    int fd = (int)join->a;
+
     if (t->pid == 0 || is_over(fd) || (!t->tracked && track(t) < 0)) {
         fd_close(fd); /* the main thread was told, and tries again later */
         return;
     }
     FAULT_POINT("seed-joined");
-    tracer_ship(t, SHIP_JOIN, node, fd, NULL);
+    ship.what = SHIP_JOIN;
+    queue_put(shipper_queue(t->conf.shipper), ship);
     seeding_leave(t, node);
     t->standbys |= 1u << node;
     t->to_seed |= 1u << node;

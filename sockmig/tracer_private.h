@@ -77,7 +77,7 @@ void seeding_leave(struct tracer *t, unsigned node);
 
 /* tracer_active.c */
 void active_start(struct tracer *t);
-void active_join(struct tracer *t, unsigned node, int fd);
+void active_join(struct tracer *t, const struct note *join);
 void active_leave(struct tracer *t, unsigned node);
 void active_handover(struct tracer *t);
 void active_resume(struct tracer *t);

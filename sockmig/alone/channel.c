@@ -25,11 +25,18 @@
 #define ITEM_MAX (1ull << 31)
 #define BODY_MAX (WIRE_MAX_FRAME - SEAL_TAG)
 
-static const char greeting[8] = "sockmig1";
+#define CAN_AES UINT64_C(1) /* in a hello's number, which is a part of the keys */
+
+static const char greeting[8] = "sockmig2";
 
 struct hello {
     char greeting[sizeof greeting];
     uint64_t number;
+};
+
+struct channel_ready { /* keys */
+    struct seal_channel out;
+    struct stream_keys in;
 };
 
 struct channel_slot {
@@ -70,10 +77,12 @@ static int
 exchange(struct channel *c, const struct seal_secret *secret, bool mover)
 {
     struct hello ours, its;
+    bool aes;
     int ret;
 
     memcpy(ours.greeting, greeting, sizeof greeting);
     seal_random(&ours.number, sizeof ours.number);
+    ours.number = (ours.number & ~CAN_AES) | (seal_has_aes() ? CAN_AES : 0);
     stream_tune(c->fd);
     keep_alive(c->fd);
     limit(c->fd, SO_RCVTIMEO, HELLO_MS);
@@ -88,6 +97,9 @@ exchange(struct channel *c, const struct seal_secret *secret, bool mover)
     for (unsigned to = 0; to < 2; to++)
         seal_derive(secret, "move", !to, to, "", mover ? ours.number : its.number,
             mover ? its.number : ours.number, to == mover ? &c->in : &c->out);
+    aes = ours.number & its.number & CAN_AES;
+    seal_channel_of(&c->ready->out, &c->out, aes ? SEAL_AES256 : SEAL_XCHACHA20);
+    stream_keys_init(&c->ready->in, &c->in);
     return 0;
 }
 
@@ -96,7 +108,8 @@ init(struct channel *c, int fd)
 {
     *c = (struct channel){ .fd = fd };
     c->frame = malloc(WIRE_MAX_FRAME);
-    return c->frame ? 0 : -ENOMEM;
+    c->ready = aligned_alloc(_Alignof(struct channel_ready), sizeof *c->ready);
+    return c->frame && c->ready ? 0 : -ENOMEM;
 }
 
 int
@@ -233,13 +246,24 @@ channel_connect(struct channel *c, const char *host, const struct seal_secret *s
 
 /* ---- sending */
 
+static size_t
+put_frame(struct channel *c, const uint8_t *body, size_t size, uint8_t *room)
+{
+    const struct seal_channel *key = c->ready ? &c->ready->out : NULL;
+    struct seal_channel plain;
+
+    if (!key) {
+        seal_channel_of(&plain, &c->out, SEAL_XCHACHA20);
+        key = &plain;
+    }
+    return stream_frame(key, c->next_out++, body, size, room);
+}
+
 static int
 send_body(struct channel *c, const uint8_t *body, size_t size, uint8_t *room)
 {
-    struct stream_group group = { .key = c->out, .next = c->next_out };
-    size_t n = stream_frame(&group, body, size, room);
+    size_t n = put_frame(c, body, size, room);
 
-    c->next_out = group.next;
     return timed(fd_write_all(c->fd, room, n));
 }
 
@@ -269,12 +293,10 @@ channel_say(struct channel *c, unsigned type, const void *data, size_t size)
 size_t
 channel_prepare(struct channel *c, unsigned type, uint8_t *out)
 {
-    struct stream_group group = { .key = c->out, .next = c->next_out };
     uint8_t body[ITEM_HEAD];
 
     put_item_head(body, type, 0, true);
-    c->next_out++;
-    return stream_frame(&group, body, sizeof body, out);
+    return put_frame(c, body, sizeof body, out);
 }
 
 static void *
@@ -446,7 +468,8 @@ channel_get(struct channel *c, struct imgfile_item *item, unsigned limit_ms)
         uint64_t number = c->next_in;
         size_t size;
 
-        ret = stream_read_frame(c->fd, &c->in, &c->next_in, c->frame, &body, &size);
+        ret = stream_read_frame(
+            c->fd, &c->ready->in, &c->next_in, c->frame, &body, &size);
         if (ret < 0)
             break;
         if (c->next_in != number + 1)
@@ -482,6 +505,7 @@ channel_close(struct channel *c)
     }
     free(c->slots);
     free(c->frame);
+    free(c->ready);
     free(c->item);
     fd_close(c->fd);
     *c = (struct channel){ .fd = -1 };

@@ -64,6 +64,8 @@ struct channel_slot;
 struct channel {
     int fd; /* owned */
     struct seal_key out, in;
+    struct channel_ready
+        *ready; /* owned; NULL: of another program, see arrive_clear() */
     uint64_t next_out, next_in;
     uint8_t *frame; /* owned: what is read */
     uint8_t *item;  /* owned: put together so far */

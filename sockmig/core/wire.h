@@ -4,7 +4,8 @@
  *
  * Stream (TCP, active -> standby; acknowledgements back):
  *
- *   standby: challenge (16 random bytes, in the clear)
+ *   standby: challenge (a byte of what it can, 15 random bytes; in the clear, but a
+ *            part of the pair's keys)
  *   active:  hello, sealed with the pair's key (from, to, challenge): epoch, group
  *            session, number of the next frame
  *   active:  frames, sealed with the group's key (from, epoch, group session): one
@@ -12,7 +13,8 @@
  *   standby: acks, sealed with the pair's key in the other direction
  *
  *   frame: u32 size of the sealed bytes, u64 number (both authenticated), sealed bytes
- *   = u8 kind, then the fields below
+ *   = u8 kind, then the fields below; the size's highest bit: sealed with AES-256-GCM,
+ *   which all whom it goes to can open, else XChaCha20-Poly1305
  *
  * Beats (UDP): see struct wire_beat.
  *
@@ -23,10 +25,12 @@
 #include "lib/core/buf.h"
 
 #define WIRE_CHALLENGE 16
+#define WIRE_CAN_AES 1u /* in a challenge's first byte */
 #define WIRE_FRAME_HEAD 12
+#define WIRE_FRAME_AES (1u << 31)
 #define WIRE_MAX_FRAME (1u << 20) /* sealed bytes */
 #define WIRE_MAX_META (64u << 20)
-#define WIRE_VERSION 10u
+#define WIRE_VERSION 11u
 #define WIRE_UP_MAX 32768u /* bytes of a frame from a standby, sealed */
 #define WIRE_UP_BODY (WIRE_UP_MAX - 64u)
 #define WIRE_MAX_HAVE (1u << 30) /* of all WIRE_HAVE together */

@@ -134,7 +134,7 @@ begin(struct bench *b)
     b->shipper = shipper_new();
     b->bases = slot_pool_new(2, (size_t)8 << 20, 0, false);
     b->checkpoints = slot_pool_new(3, (size_t)8 << 20, 0, false);
-    tell(b, SHIP_RESET, 0, 0, calloc(1, sizeof(struct stream_group)));
+    tell(b, SHIP_RESET, 0, 0, calloc(1, sizeof(struct seal_key)));
     for (unsigned i = 0; i < 2; i++) {
         connect_pair(&ours, &b->reads[i]);
         tell(b, SHIP_JOIN, i, ours, NULL);

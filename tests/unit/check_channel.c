@@ -105,7 +105,7 @@ frame_size(const uint8_t *at)
     uint32_t n;
 
     memcpy(&n, at, sizeof n);
-    return FRAME_HEAD + n;
+    return FRAME_HEAD + (n & 0x7fffffff); /* the highest bit is the cipher */
 }
 
 static void

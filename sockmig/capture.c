@@ -87,10 +87,14 @@ capture_is_complete(const struct engine *e)
            e->capture.out.count >= e->capture.crowd;
 }
 
+/* So much is in the log that one more checkpoint is worth it, besides those that are on
+ * their way: only they make room. */
 static bool
 is_log_short(const struct engine *e)
 {
-    return capture_logs(e) && mcast_room(e->capture.mcast) < e->capture.log_bytes / 2;
+    const struct capture *c = &e->capture;
+
+    return capture_logs(e) && mcast_head(c->mcast) - c->covered > c->log_bytes / 2;
 }
 
 /* Beyond the lease the fence drops what is let go; held, it leaves when there is a
@@ -146,6 +150,7 @@ deliver_locked(struct engine *e, enum held_rule by)
             &lsn);
     nfq_accept_upto(c->in_queue, batch.last_id);
     c->delivered = batch.last;
+    atomic_store(&c->delivered_lsn, batch.last_lsn);
 }
 
 static void
@@ -205,7 +210,7 @@ capture_go(struct engine *e)
     if (mcast_flushed(e->capture.mcast) < e->capture.logged)
         mcast_flush(e->capture.mcast);
     if (is_log_short(e))
-        tracer_want(e->tracer); /* only a checkpoint makes room */
+        tracer_want(e->tracer);
 }
 
 void
@@ -226,6 +231,7 @@ capture_mark(void *engine, struct mark *out)
     pthread_mutex_lock(&c->deliver);
     nfq_stat(c->out_queue, &q);
     out->in = c->delivered;
+    out->log = atomic_load(&c->delivered_lsn);
     out->out_id = q.last_id;
     out->out = c->anchor + (uint32_t)(q.last_id - c->anchor_id);
 }
@@ -241,12 +247,18 @@ capture_marked(void *engine)
 }
 
 void
-capture_taken(struct engine *e, uint64_t number, uint32_t mark, enum conf_policy policy)
+capture_taken(struct engine *e, uint64_t number, uint32_t mark, uint64_t log,
+    enum conf_policy policy)
 {
     struct capture *c = &e->capture;
+    uint64_t head = mcast_head(c->mcast);
 
     commit_taken(&e->commit, number, mark, mono_clock());
-    c->positions[number % COMMIT_WINDOW] = mcast_head(c->mcast);
+    /* Before the newest packet that its mark covers all is older than the mark; and so
+     * is, where none comes in, what was logged when the one before was taken. */
+    c->covered = log > c->head_taken && log <= head ? log : c->head_taken;
+    c->positions[number % COMMIT_WINDOW] = c->covered;
+    c->head_taken = head;
     if (policy == c->wanted && c->wanted_from == 0)
         c->wanted_from = number;
     /* What was read while it was being taken wanted one, and it may cover that. */
@@ -259,14 +271,11 @@ void
 capture_stable(struct engine *e, uint32_t mark)
 {
     struct capture *c = &e->capture;
-    uint64_t before = e->commit.stable - 1;
 
     c->crowd = pace_crowd(c->crowd, c->out.count);
     c->stable_mark = mark;
     c->has_mark = true;
-    /* What was logged when the one before was taken is behind this one's mark. */
-    if (before > 0)
-        mcast_trim(c->mcast, c->positions[before % COMMIT_WINDOW]);
+    mcast_trim(c->mcast, c->positions[e->commit.stable % COMMIT_WINDOW]);
 }
 
 void
@@ -300,10 +309,12 @@ capture_reign(struct engine *e)
     c->has_mark = false;
     c->crowd = 0; /* whoever waited here then may be elsewhere now */
     c->logged = 0;
+    atomic_store(&c->delivered_lsn, 0);
     c->policy = c->wanted;
     flows_init(c->flows, CAPTURE_FLOWS, e->role.own);
     mcast_reign(c->mcast, e->role.own, e->group_session);
     c->log_bytes = mcast_room(c->mcast);
+    c->covered = c->head_taken = mcast_head(c->mcast);
 }
 
 bool

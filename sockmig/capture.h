@@ -46,14 +46,18 @@ struct capture {
     uint32_t last_in, last_out; /* ids of the newest packets read */
     uint32_t stable_mark;       /* of the newest stable checkpoint */
     bool has_mark;
-    uint64_t logged;                   /* LSN of the newest packet's record */
-    uint64_t positions[COMMIT_WINDOW]; /* of the log, when a checkpoint was taken */
+    uint64_t logged; /* LSN of the newest packet's record */
+    /* Of the log.  Before .covered all is older than the mark of the newest checkpoint,
+     * which makes room for as much, once it is stable. */
+    uint64_t covered, head_taken; /* .head_taken: its end when that had been taken */
+    uint64_t positions[COMMIT_WINDOW]; /* .covered, of each that is not stable */
 
     pthread_mutex_t deliver;
-    _Atomic bool deliver_waits; /* for marked() */
-    uint64_t delivered;         /* ordinal; changed under .deliver */
-    uint64_t anchor;            /* ordinal of the output packet ... */
-    uint32_t anchor_id;         /* ... with this id; under .deliver */
+    _Atomic bool deliver_waits;     /* for marked() */
+    uint64_t delivered;             /* ordinal; changed under .deliver */
+    _Atomic uint64_t delivered_lsn; /* of its record; as that, but for a new reign */
+    uint64_t anchor;                /* ordinal of the output packet ... */
+    uint32_t anchor_id;             /* ... with this id; under .deliver */
 
     uint32_t crowd; /* packets out that can wait at once, pace_crowd() */
     struct gather gather;
@@ -76,8 +80,9 @@ bool capture_join(
     struct engine *e, unsigned node, uint64_t session, uint64_t *position);
 void capture_leave(struct engine *e, unsigned node);
 
-void capture_taken(struct engine *e, uint64_t number, uint32_t mark,
-    enum conf_policy policy);                         /* a checkpoint was taken */
+/* capture_taken - a checkpoint was taken: its mark's .out_id and .log. */
+void capture_taken(struct engine *e, uint64_t number, uint32_t mark, uint64_t log,
+    enum conf_policy policy);
 void capture_stable(struct engine *e, uint32_t mark); /* the newest one is stable */
 
 /* capture_wait - output is not looked at until capture_look(): what a clone puts out

@@ -27,7 +27,7 @@ enum trace_note {   /* to the tracer */
 
 enum main_note {  /* to the main thread */
     MAIN_STARTED, /* p: struct started, freed by the receiver */
-    MAIN_TAKEN,   /* a: number, b: mark (id), node: policy, of a checkpoint just taken
+    MAIN_TAKEN,   /* a: number, b, c: mark (id, log), node: policy, of one just taken
                    */
     MAIN_APPLIED, /* a: position before which the packet log is not needed */
     MAIN_UNPROTECTED, /* p: struct refusals, freed by the receiver */

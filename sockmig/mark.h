@@ -13,6 +13,7 @@ struct mark {
     uint64_t in;     /* the last packet that was delivered to the service */
     uint64_t out;    /* the newest packet from the service in the egress queue */
     uint32_t out_id; /* its id there; of no use to others */
+    uint64_t log;    /* all of the log before it is older; of no use to others */
 };
 
 #endif

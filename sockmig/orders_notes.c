@@ -269,7 +269,8 @@ orders_note(struct engine *e, struct note *n)
         on_started(e, n->p);
         break;
     case MAIN_TAKEN:
-        capture_taken(e, (uint64_t)n->a, (uint32_t)n->b, (enum conf_policy)n->node);
+        capture_taken(e, (uint64_t)n->a, (uint32_t)n->b, (uint64_t)n->c,
+            (enum conf_policy)n->node);
         break;
     case MAIN_APPLIED:
         if (e->role.state == ROLE_FOLLOWING)

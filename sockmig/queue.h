@@ -12,7 +12,7 @@
 struct note {
     int what; /* meaning and fields are the receiver's, see its header */
     unsigned node;
-    int64_t a, b;
+    int64_t a, b, c;
     void *p;
 };
 

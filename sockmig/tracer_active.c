@@ -178,13 +178,14 @@ checkpoint(struct tracer *t, bool stay_stopped)
     slot->taken = t->pace.ended;
     slot->mark = t->mark;
     slot->policy = atomic_load(&t->policy);
-    slot->hurry = slot->hurry || slot->policy == CONF_COMMIT;
+    slot->hurry = slot->hurry || slot->policy == CONF_COMMIT || atomic_load(&t->wanted);
     files_hand(t, slot);
     keep_stats(t, &timing, slot);
     queue_put(t->conf.to_main, (struct note){ .what = MAIN_TAKEN,
                                    .node = slot->policy,
                                    .a = (int64_t)t->number,
-                                   .b = t->mark.out_id });
+                                   .b = t->mark.out_id,
+                                   .c = (int64_t)t->mark.log });
     tracer_ship(t, SHIP_SLOT, 0, 0, slot);
     return 0;
 }

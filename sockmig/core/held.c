@@ -61,6 +61,7 @@ take(struct held *h, uint32_t count)
     b.first = h->ordinal - h->count + 1;
     b.last = b.first + count - 1;
     b.last_id = slot(h, count - 1)->id;
+    b.last_lsn = slot(h, count - 1)->lsn;
     h->head = (h->head + count) % h->capacity;
     h->count -= count;
     return b;

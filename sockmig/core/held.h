@@ -59,6 +59,7 @@ struct held_batch {
     uint32_t count;       /* 0: none */
     uint32_t last_id;     /* accept or drop up to it */
     uint64_t first, last; /* ordinals: for RELEASE (last), CANCEL (both) */
+    uint64_t last_lsn;    /* as pushed */
 };
 
 /* held_release - take out what may go under @rule, but no more than @most: always a

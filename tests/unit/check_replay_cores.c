@@ -139,7 +139,8 @@ START_TEST(held_by_the_policy)
     b = held_release(&h, held_rule(r->policy, r->way), &stable, h.count);
     ck_assert_msg(b.count == r->goes, "%s: %u go", r->claim, b.count);
     if (b.count > 0)
-        ck_assert(b.first == 1 && b.last == b.count && b.last_id == b.count - 2);
+        ck_assert(b.first == 1 && b.last == b.count && b.last_id == b.count - 2 &&
+                  b.last_lsn == (b.count == 3 ? 20 : 10));
     b = held_drop(&h);
     ck_assert(b.count == 3 - r->goes && (b.count == 0 || b.last == 3));
     ck_assert(!held_since(&h, &t));

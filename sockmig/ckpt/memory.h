@@ -117,7 +117,7 @@ void memory_close(struct memory *m);
 int memory_track(struct memory *m, struct inject *in, struct trace_thread *th);
 
 /* memory_register - track all of @im's mappings that can change (new ones too; it is
- * cheap).  0; -EOPNOTSUPP: one cannot be tracked, see @why. */
+ * cheap).  0; -EOPNOTSUPP: one cannot be tracked, see @why; other -errno. */
 int memory_register(
     struct memory *m, const struct image *im, uint64_t skip, struct refusals *why);
 

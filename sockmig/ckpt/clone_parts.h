@@ -114,6 +114,9 @@ int skeleton_threads(struct clone *c, const struct image *im);
 int skeleton_drop_segments(
     struct clone *c, const struct image *const *images, uint32_t n);
 
+/* skeleton_prot - how a mapping is protected until the clone is woken. */
+uint32_t skeleton_prot(const struct image_vma *v);
+
 /* skeleton_same_backing - does a page keep its content if mapping @a becomes @b? */
 bool skeleton_same_backing(const struct image_vma *a, const struct image_vma *b);
 

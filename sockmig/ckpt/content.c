@@ -57,10 +57,13 @@ static int
 write_forced(const struct clone *c, const struct iovec *local,
     const struct iovec *remote, size_t n)
 {
-    for (size_t i = 0; i < n; i++)
-        if (pwrite(c->mem, local[i].iov_base, local[i].iov_len,
-                (off_t)(uintptr_t)remote[i].iov_base) != (ssize_t)local[i].iov_len)
-            return errno ? -errno : -EFAULT;
+    for (size_t i = 0; i < n; i++) {
+        ssize_t put = pwrite(c->mem, local[i].iov_base, local[i].iov_len,
+            (off_t)(uintptr_t)remote[i].iov_base);
+
+        if (put != (ssize_t)local[i].iov_len)
+            return put < 0 ? -errno : -EFAULT;
+    }
     return 0;
 }
 

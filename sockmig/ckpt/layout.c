@@ -52,12 +52,16 @@ is_late(const struct image_vma *v)
     return v->kind == IMAGE_VMA_HELD || v->kind == IMAGE_VMA_STATE_FILE;
 }
 
-static uint32_t
+/* What nobody can touch stays so, or a reservation would count as memory.  But shared
+ * memory counts in any case, and is not written to past its protection. */
+uint32_t
 skeleton_prot(const struct image_vma *v)
 {
+    bool shared = v->kind == IMAGE_VMA_SHARED_ANON || v->kind == IMAGE_VMA_SEGMENT;
+
     if (is_late(v))
         return 0;
-    if (v->prot == 0 || v->kind == IMAGE_VMA_SHARED_FILE)
+    if ((v->prot == 0 && !shared) || v->kind == IMAGE_VMA_SHARED_FILE)
         return v->prot;
     return v->prot | PROT_READ | PROT_WRITE;
 }

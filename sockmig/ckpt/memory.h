@@ -12,7 +12,8 @@
  *               dropped one is not reported (files), or because reporting it would
  *               cost page tables for all that was never touched (reservations)
  *     QUIET     private files that cannot be written at present: as PRESENT if the fast
- *               path finds that something was written, and every 16th time
+ *               path finds that something was written, and every 16th time; else only
+ *               pages that were there are looked at
  *     SHARED    shared anonymous memory: as WRITTEN, but what is not mapped is not
  *               empty; all of it while a child may write to it
  *     WHOLE     shared memory with a name that can only be read: all of it

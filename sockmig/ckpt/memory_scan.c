@@ -157,10 +157,25 @@ scan_present(struct memory *m, const struct image_vma *v, uint64_t end, bool sen
     return n < 0 ? (int)n : 0;
 }
 
+/* Private copies of a file that were there: those that are yet. */
+static int
+look_again(struct memory *m, uint64_t start, uint64_t end)
+{
+    const struct pm_scan_arg what = { .category_mask = PAGE_IS_FILE,
+        .category_inverted = PAGE_IS_FILE,
+        .category_anyof_mask = PAGE_IS_PRESENT | m->guard |
+                               (m->swap ? PAGE_IS_SWAPPED : 0),
+        .return_mask = PAGE_IS_PRESENT };
+    long n = memory_pagemap(m, start, end, &what, m->regions, MAX_REGIONS);
+
+    for (long i = 0; i < n; i++)
+        memory_present(m, m->regions[i].start, m->regions[i].end);
+    return n < 0 ? (int)n : 0;
+}
+
 /* Most mapped files are code: looking at each of their pages would take half of the
- * scan's time, so it is done only when a page was written (by way of mprotect()).
- * Private copies that are dropped while the mapping cannot be written are noticed
- * every QUIET_ROUND scans only; and if no mapping changed, none was writable. */
+ * scan's time, so it is done only when a page was written (by way of mprotect()), which
+ * is not asked, either, if no mapping changed: none was writable. */
 static int
 scan_quiet(struct memory *m, const struct image_vma *v, uint64_t end)
 {
@@ -170,21 +185,20 @@ scan_quiet(struct memory *m, const struct image_vma *v, uint64_t end)
         .return_mask = PAGE_IS_WRITTEN };
     bool skip = m->same && !m->all && m->round % QUIET_ROUND != 0;
     long n = skip ? 0 : memory_pagemap(m, start, end, &fast, m->regions, MAX_REGIONS);
+    int ret = n < 0 ? (int)n : 0;
 
-    if (n < 0)
-        return (int)n;
-    if (n > 0 || m->all || m->round % QUIET_ROUND == 0)
+    if (n > 0 || m->all || (n == 0 && m->round % QUIET_ROUND == 0))
         return scan_present(m, v, end, n > 0 || m->all);
     while (m->quiet < m->nwas_present && m->was_present[m->quiet].end <= start)
         m->quiet++;
-    for (size_t i = m->quiet; i < m->nwas_present && m->was_present[i].start < end;
-         i++) {
+    for (size_t i = m->quiet;
+         i < m->nwas_present && m->was_present[i].start < end && ret == 0; i++) {
         const struct span *s = &m->was_present[i];
 
-        memory_present(
+        ret = look_again(
             m, s->start > start ? s->start : start, s->end < end ? s->end : end);
     }
-    return 0;
+    return ret;
 }
 
 /* @at..@end was content: what of it is not there now is @kind. */

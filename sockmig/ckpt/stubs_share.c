@@ -138,8 +138,7 @@ map_object(struct stubs *s, const struct piece *p, int fd)
     batch_add(b, "pidfd_getfd", SYS_pidfd_getfd, (uint64_t)s->number, (uint64_t)fd, 0,
         0, 0, 0);
     batch_add(b, "map shared memory", SYS_mmap, v->start, v->end - v->start,
-        v->prot == 0 ? 0 : v->prot | PROT_READ | PROT_WRITE, MAP_SHARED | MAP_FIXED, 0,
-        v->offset);
+        skeleton_prot(v), MAP_SHARED | MAP_FIXED, 0, v->offset);
     batch_add(b, "close", SYS_close, 0, 0, 0, 0, 0, 0);
     return batch_run(b, s->clones[p->process]->pid);
 }

@@ -6,6 +6,7 @@
 #include "lib/log.h"
 #include "lib/loop.h"
 #include "sockmig/alone/alone.h"
+#include "sockmig/ckpt/given.h"
 #include "sockmig/ckpt/links.h"
 #include "sockmig/ckpt/peek.h"
 #include "sockmig/ckpt/place.h"
@@ -102,6 +103,7 @@ take_find(struct take *t, pid_t root)
         return ret;
     describe_host(&t->head);
     survey_load(); /* not while they stand still */
+    given_load();
     tcp_read_load();
     if (!t->talking)
         silence_name(tree_pid(&t->tree, 0), t->head.silence);

@@ -2,6 +2,7 @@
 #include "sockmig/ckpt/memory.h"
 
 #include "lib/fd.h"
+#include "sockmig/ckpt/given.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -80,12 +81,13 @@ memory_open(struct memory *m, pid_t pid, int cell_pid)
     m->was_written = reserve(IMAGE_MAX_VMAS * sizeof *m->was_written);
     m->witness = reserve(MAX_FOUND * sizeof *m->witness);
     m->was_witness = reserve(MAX_FOUND * sizeof *m->was_witness);
-    m->times = reserve(IMAGE_MAX_VMAS * sizeof *m->times);
-    m->was_times = reserve(IMAGE_MAX_VMAS * sizeof *m->was_times);
+    m->given = reserve(IMAGE_MAX_VMAS * sizeof *m->given);
+    m->was_given = reserve(IMAGE_MAX_VMAS * sizeof *m->was_given);
     if (!m->hot || !m->regions || !m->pieces || !m->found || !m->present ||
         !m->was_present || !m->written || !m->was_written || !m->witness ||
-        !m->was_witness || !m->times || !m->was_times)
+        !m->was_witness || !m->given || !m->was_given)
         goto fail;
+    given_load();
     ret = m->mem_fd = open_proc(pid, "mem", O_RDWR);
     if (ret < 0)
         goto fail;
@@ -118,8 +120,8 @@ memory_close(struct memory *m)
     give_back(m->was_written, IMAGE_MAX_VMAS * sizeof *m->was_written);
     give_back(m->witness, MAX_FOUND * sizeof *m->witness);
     give_back(m->was_witness, MAX_FOUND * sizeof *m->was_witness);
-    give_back(m->times, IMAGE_MAX_VMAS * sizeof *m->times);
-    give_back(m->was_times, IMAGE_MAX_VMAS * sizeof *m->was_times);
+    give_back(m->given, IMAGE_MAX_VMAS * sizeof *m->given);
+    give_back(m->was_given, IMAGE_MAX_VMAS * sizeof *m->was_given);
     *m = (struct memory){ .mem_fd = -1, .pagemap_fd = -1, .uffd = -1 };
 }
 
@@ -131,7 +133,7 @@ memory_forget(struct memory *m)
     m->npresent = 0;
     m->nwritten = 0;
     m->nwitness = 0;
-    m->ntimes = 0;
+    m->ngiven = 0;
 }
 
 /* Page by page, through the debugger's door; what cannot be read is not there any

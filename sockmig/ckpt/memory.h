@@ -31,8 +31,6 @@
 #include "sockmig/pages.h"
 #include "sockmig/refusal.h"
 
-#include <time.h>
-
 #define MEMORY_MAX_REGIONS (1u << 20) /* of one scan */
 #define MEMORY_MAX_PIECES (1u << 16)
 #define MEMORY_MAX_FOUND (1u << 20)
@@ -54,7 +52,7 @@ struct span {
 /* How much of a shared mapping is to be sent.  @fresh: all of this process is. */
 enum memory_share {
     MEMORY_SHARE_WRITTEN, /* what this process has written since the last scan */
-    MEMORY_SHARE_CHANGED, /* and what was given back, or written by file calls */
+    MEMORY_SHARE_CHANGED, /* and what anybody has given back */
     MEMORY_SHARE_TOUCHED, /* what it has mapped by now: others are scanned as well, and
                              it has been tracked for as long as it exists only now */
     MEMORY_SHARE_ALL
@@ -68,12 +66,11 @@ struct finding { /* pages to be sent */
     enum pages_kind kind;
 };
 
-struct memory_time { /* of the file behind shared memory, at a scan */
+struct memory_given { /* of the file behind shared memory, at a scan */
     uint64_t inode;
-    uint32_t dev_minor;
-    bool changed; /* since the scan before */
-    bool young;
-    struct timespec time;
+    uint32_t dev_major, dev_minor;
+    uint64_t count; /* of pages given back */
+    bool changed;   /* since the scan before */
 };
 
 struct memory {
@@ -90,8 +87,8 @@ struct memory {
     size_t nwritten, nwas_written;
     uint64_t *witness, *was_witness; /* sorted; of huge pages, see memory_huge.c */
     size_t nwitness, nwas_witness, next_witness;
-    struct memory_time *times, *was_times; /* of usual shared memory */
-    size_t ntimes, nwas_times;
+    struct memory_given *given, *was_given; /* of usual shared memory */
+    size_t ngiven, nwas_given;
     uint8_t modes[IMAGE_MAX_VMAS]; /* of the image last registered */
     bool all;                      /* next scan reports everything */
     bool same;                     /* no mapping changed since the last scan */

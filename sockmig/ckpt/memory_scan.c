@@ -306,7 +306,7 @@ static void
 begin_scan(struct memory *m, bool running)
 {
     struct span *present = m->was_present, *written = m->was_written;
-    struct memory_time *times = m->was_times;
+    struct memory_given *given = m->was_given;
     uint64_t *witness = m->was_witness;
 
     m->running = running;
@@ -331,10 +331,10 @@ begin_scan(struct memory *m, bool running)
     m->nwas_witness = m->nwitness;
     m->witness = witness;
     m->nwitness = m->next_witness = 0;
-    m->was_times = m->times;
-    m->nwas_times = m->ntimes;
-    m->times = times;
-    m->ntimes = 0;
+    m->was_given = m->given;
+    m->nwas_given = m->ngiven;
+    m->given = given;
+    m->ngiven = 0;
 }
 
 int

@@ -5,14 +5,12 @@
 #include "sockmig/ckpt/memory_private.h"
 
 #include "lib/fd.h"
+#include "sockmig/ckpt/given.h"
 
 #include <fcntl.h>
 #include <stdio.h>
-#include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
-#define SETTLED_NS 20000000 /* how long a file's time may stand still */
 #define PATH_SIZE 96
 
 static void
@@ -60,50 +58,38 @@ memory_share_of(const struct memory *m, const struct image_vma *v)
     return m->all ? MEMORY_SHARE_ALL : MEMORY_SHARE_CHANGED;
 }
 
-static bool
-is_young(const struct timespec *t)
-{
-    struct timespec now;
-    int64_t age;
-
-    clock_gettime(CLOCK_REALTIME, &now);
-    age = (now.tv_sec - t->tv_sec) * INT64_C(1000000000) + now.tv_nsec - t->tv_nsec;
-    return age >= 0 && age < SETTLED_NS;
-}
-
-static const struct memory_time *
-find_time(const struct memory_time *times, size_t n, const struct image_vma *v)
+static const struct memory_given *
+find_given(const struct memory_given *all, size_t n, const struct image_vma *v)
 {
     for (size_t i = 0; i < n; i++)
-        if (times[i].inode == v->inode && times[i].dev_minor == v->dev_minor)
-            return &times[i];
+        if (all[i].inode == v->inode && all[i].dev_minor == v->dev_minor &&
+            all[i].dev_major == v->dev_major)
+            return &all[i];
     return NULL;
 }
 
-/* Was it changed since the last scan by what does not count as writing to a mapping:
- * given back (what is read there afterwards is new, but protected), by a file's calls?
- * All these set the file's time; a young one may be set again without a difference. */
+/* Was some of it given back since the last scan?  What is read there afterwards is new,
+ * and does not count as written: the kernel keeps our protection for it
+ * (mm/memory.c:pte_install_uffd_wp_if_needed()). */
 static bool
-is_changed(struct memory *m, const struct image_vma *v)
+was_given_back(struct memory *m, const struct image_vma *v)
 {
-    const struct memory_time *now = find_time(m->times, m->ntimes, v);
-    const struct memory_time *was = find_time(m->was_times, m->nwas_times, v);
-    struct memory_time t = { .inode = v->inode, .dev_minor = v->dev_minor };
-    struct stat st;
-    char path[PATH_SIZE];
+    const struct memory_given *now = find_given(m->given, m->ngiven, v);
+    const struct memory_given *was = find_given(m->was_given, m->nwas_given, v);
+    struct memory_given g = {
+        .inode = v->inode, .dev_major = v->dev_major, .dev_minor = v->dev_minor
+    };
+    bool known, tells;
 
     if (now)
         return now->changed;
-    map_path(m, v, path);
-    if (stat(path, &st) < 0)
-        return true; /* unmapped meanwhile, while the process runs */
-    t.time = st.st_mtim;
-    t.changed = !was || was->young || was->time.tv_sec != t.time.tv_sec ||
-                was->time.tv_nsec != t.time.tv_nsec;
-    t.young = is_young(&t.time);
-    if (m->ntimes < IMAGE_MAX_VMAS)
-        m->times[m->ntimes++] = t;
-    return t.changed;
+    known = given_count(v, &g.count, &tells);
+    if (!tells)
+        return false;
+    g.changed = !known || !was || was->count != g.count;
+    if (m->ngiven < IMAGE_MAX_VMAS)
+        m->given[m->ngiven++] = g;
+    return g.changed;
 }
 
 /* What cannot be written here is not tracked: others write it, or nobody. */
@@ -141,7 +127,7 @@ memory_scan_shared(struct memory *m, const struct image_vma *v)
         .return_mask = PAGE_IS_WRITTEN };
     enum memory_share how = memory_share_of(m, v);
     bool first = how == MEMORY_SHARE_CHANGED || how == MEMORY_SHARE_ALL;
-    bool changed = first && is_changed(m, v);
+    bool changed = first && was_given_back(m, v);
     long n = memory_pagemap(m, v->start, v->end, &fast, m->regions, MEMORY_MAX_REGIONS);
 
     if (n < 0)

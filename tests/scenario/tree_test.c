@@ -24,7 +24,15 @@
 #define WAIT_MS 10000
 #define PAGE 4096u
 
-enum what { NOTHING, FORK, FORK_AND_END, CHILD_WRITES, CHILD_ENDS, CHILD_EXECUTES };
+enum what {
+    NOTHING,
+    FORK,
+    FORK_AND_END,
+    CHILD_WRITES,
+    CHILD_GIVES_BACK,
+    CHILD_ENDS,
+    CHILD_EXECUTES
+};
 
 /* What the test says to the processes, by memory that all share: they have no
  * descriptors.  Pages of its own for what they write. */
@@ -67,6 +75,10 @@ child(struct board *b)
         case CHILD_WRITES:
             write_page(b, 1);
             atomic_store(&b->done, 1);
+            break;
+        case CHILD_GIVES_BACK: /* and reads: it is there again */
+            madvise(&b->page[1], PAGE, MADV_REMOVE);
+            atomic_store(&b->done, 1 + (int)b->page[1].value);
             break;
         case CHILD_ENDS:
             write_page(b, 2);
@@ -172,12 +184,12 @@ take(struct bench *b)
     return ret;
 }
 
-/* Has the last checkpoint what page @i holds?  Of which process does not matter: the
- * mapping is at the same place in all. */
-static bool
-has(const struct bench *b, unsigned i)
+/* What the last checkpoint has of page @i; @none: nothing.  Of which process does not
+ * matter: the mapping is at the same place in all. */
+static uint64_t
+value_of(const struct bench *b, unsigned i, uint64_t none)
 {
-    uint64_t at = (uint64_t)(uintptr_t)&b->board->page[i], value = 0;
+    uint64_t at = (uint64_t)(uintptr_t)&b->board->page[i], value = none;
 
     for (size_t k = 0; k < b->pages.nruns; k++) {
         const struct page_run *r = &b->pages.runs[k];
@@ -186,7 +198,13 @@ has(const struct bench *b, unsigned i)
             at < r->address + (uint64_t)r->count * PAGE)
             memcpy(&value, b->pages.data + r->offset + (at - r->address), sizeof value);
     }
-    return value == 100 + i;
+    return value;
+}
+
+static bool
+has(const struct bench *b, unsigned i)
+{
+    return value_of(b, i, 0) == 100 + i;
 }
 
 static uint32_t
@@ -231,6 +249,8 @@ come_and_go(struct bench *b)
         "what a child writes is in the next one");
     check(b, take(b) == 0 && !has(b, 1) && number_of_child(b) == number,
         "and in no other");
+    check(b, order(b, CHILD_GIVES_BACK, true) && take(b) == 0 && value_of(b, 1, 1) == 0,
+        "what it gives back, and only reads again, is");
     check(b, order(b, CHILD_ENDS, false) && take(b) == 0 && has(b, 2),
         "what it wrote before its end is, too");
     check(b, b->tree.family.n == 1, "and it is gone");

@@ -394,8 +394,9 @@ set_up(struct engine *e)
     go_realtime();
     ret = idle_open(&e->idle);
     if (ret < 0)
-        log_warn("engine: no wish how deeply processors sleep (/dev/cpu_dma_latency: "
-                 "%s): latencies will vary",
+        log_warn("engine: processors sleep as they like, so latencies will vary "
+                 "(/dev/cpu_dma_latency: %s): let the engine write to it, or use a "
+                 "kernel with CONFIG_CPU_IDLE",
             strerror(-ret));
     start_threads(e);
     lease_init(&e->lease, e->conf->nnodes, (int64_t)e->conf->lease_ms * 1000);

@@ -24,11 +24,9 @@ idle_open(struct idle *idle)
     return idle->fd < 0 ? -errno : 0;
 }
 
-bool
+void
 idle_limit(struct idle *idle, bool on, unsigned us)
 {
-    if (idle->fd < 0 || on == idle->limited || !wish(idle, on ? (int32_t)us : NO_WISH))
-        return false;
-    idle->limited = on;
-    return true;
+    if (idle->fd >= 0 && on != idle->limited && wish(idle, on ? (int32_t)us : NO_WISH))
+        idle->limited = on;
 }

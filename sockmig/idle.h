@@ -18,8 +18,7 @@ struct idle {
  * ends takes its wish with it. */
 int idle_open(struct idle *idle);
 
-/* idle_limit - a processor may need @us to wake, while @on.  True if that is a change.
- */
-bool idle_limit(struct idle *idle, bool on, unsigned us);
+/* idle_limit - a processor may need @us to wake, while @on. */
+void idle_limit(struct idle *idle, bool on, unsigned us);
 
 #endif

@@ -8,7 +8,7 @@
  * keep coming it is kept awake, therefore; that costs power, so where few come it is
  * not.
  *
- * Pure.  Design: doc/design/log.md. */
+ * Pure.  Design: doc/design/engine.md. */
 #ifndef BSC_AWAKE_H
 #define BSC_AWAKE_H
 

@@ -145,6 +145,22 @@ check_idle(struct check *c)
         check_say(c, CHECK_OK, what, "can be limited while packets come");
 }
 
+/* Programs that the kernel runs for the engine (BPF) are fitted to it by these. */
+static void
+check_types(struct check *c)
+{
+    static const char what[] = "kernel's types (BTF)";
+
+    if (access("/sys/kernel/btf/vmlinux", R_OK) < 0)
+        check_say(c, CHECK_WARN, what,
+            "/sys/kernel/btf/vmlinux: %s: checkpoints take longer, files of state "
+            "folders are read whole, and what a service gives back of shared memory "
+            "and reads again is not seen; use a kernel with CONFIG_DEBUG_INFO_BTF",
+            strerror(errno));
+    else
+        check_say(c, CHECK_OK, what, "there");
+}
+
 void
 check_kernel(struct check *c)
 {
@@ -172,5 +188,6 @@ check_kernel(struct check *c)
             check_say(c, CHECK_MISSING, features[i].what, "%s; it needs %s",
                 strerror(-ret), features[i].cure);
     }
+    check_types(c);
     check_idle(c);
 }

@@ -10,20 +10,23 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#define PAGES 64u
-#define HALF (PAGES / 2)
-#define RANGE 12u /* pages at once, at most: of more the scan looks at each */
-#define WORD 8    /* where in a page the value is */
+#define FEW 64u
+#define MANY 2048u /* of which huge ones can be made */
+#define RANGE 12u  /* pages at once, at most, of few: of more the scan looks at each */
+#define WORD 8     /* where in a page the value is */
+
+struct known_page {
+    uint32_t value, base; /* .base: of the file, again if it is given back */
+    int prot;
+};
 
 struct turmoil {
     int flags; /* of the mappings */
     int fd;    /* owned; what they map; -1: nothing */
     uint32_t random, now;
     char *at;
-    struct {
-        uint32_t value, base; /* .base: of the file, again if it is given back */
-        int prot;
-    } pages[PAGES];
+    unsigned n, range, alignment; /* pages, of one step, of the place */
+    struct known_page *pages;     /* owned */
 };
 
 static unsigned
@@ -48,6 +51,8 @@ map_anew(struct turmoil *t, unsigned page, unsigned n)
     if (mmap(page_at(t, page), n * PAGE, RW, flags, t->fd, t->fd < 0 ? 0 : offset) ==
         MAP_FAILED)
         abort();
+    if (t->alignment > 1)
+        madvise(page_at(t, page), n * PAGE, MADV_HUGEPAGE);
     for (unsigned i = page; i < page + n; i++) {
         uint32_t base = 0;
 
@@ -91,10 +96,10 @@ give_back(struct turmoil *t, unsigned page, unsigned n)
 static void
 move(struct turmoil *t, unsigned page, unsigned n)
 {
-    unsigned to = (page + HALF) % PAGES;
+    unsigned half = t->n / 2, to = (page + half) % t->n;
     size_t size = n * PAGE;
 
-    if (page % HALF + n > HALF)
+    if (page % half + n > half)
         return;
     if (mremap(page_at(t, page), size, size, MREMAP_MAYMOVE | MREMAP_FIXED,
             page_at(t, to)) == MAP_FAILED) {
@@ -111,9 +116,9 @@ static void
 step(struct turmoil *t)
 {
     static const int prots[] = { PROT_NONE, PROT_READ, RW };
-    unsigned page = dice(t, PAGES), n = 1 + dice(t, RANGE);
+    unsigned page = dice(t, t->n), n = 1 + dice(t, t->range);
 
-    n = page + n <= PAGES ? n : PAGES - page;
+    n = page + n <= t->n ? n : t->n - page;
     switch (dice(t, 12)) {
     case 0:
         give_back(t, page, n);
@@ -138,11 +143,18 @@ step(struct turmoil *t)
 }
 
 static const char *
-set_up(struct turmoil *t)
+set_up(struct turmoil *t, unsigned n, unsigned range, unsigned alignment)
 {
-    t->at = mapping_new(PAGES, PROT_NONE, MAP_PRIVATE);
-    WANT(t->at != MAP_FAILED);
-    map_anew(t, 0, PAGES);
+    size_t align = (size_t)alignment * PAGE;
+
+    t->n = n;
+    t->range = range;
+    t->alignment = alignment;
+    t->pages = calloc(n, sizeof *t->pages);
+    t->at = mapping_new(n + alignment, PROT_NONE, MAP_PRIVATE);
+    WANT(t->pages && t->at != MAP_FAILED);
+    t->at += (align - (uintptr_t)t->at % align) % align;
+    map_anew(t, 0, n);
     for (unsigned i = 0; i < 200; i++)
         step(t);
     return NULL;
@@ -153,7 +165,7 @@ check(const struct turmoil *t)
 {
     int mem = open("/proc/self/mem", O_RDONLY | O_CLOEXEC);
 
-    for (unsigned i = 0; i < PAGES; i++) {
+    for (unsigned i = 0; i < t->n; i++) {
         off_t at = (off_t)(uintptr_t)page_at(t, i);
         uint32_t value;
 
@@ -169,12 +181,13 @@ check(const struct turmoil *t)
 
 static struct turmoil own = { .flags = MAP_PRIVATE, .fd = -1, .random = 2 };
 static struct turmoil shared = { .flags = MAP_SHARED, .fd = -1, .random = 4 };
+static struct turmoil huge = { .flags = MAP_PRIVATE, .fd = -1, .random = 8 };
 static struct turmoil file = { .flags = MAP_PRIVATE, .random = 6 };
 
 static const char *
 set_up_own(void)
 {
-    return set_up(&own);
+    return set_up(&own, FEW, RANGE, 1);
 }
 
 static const char *
@@ -192,7 +205,7 @@ step_own(void)
 static const char *
 set_up_shared(void)
 {
-    return set_up(&shared);
+    return set_up(&shared, FEW, RANGE, 1);
 }
 
 static const char *
@@ -207,12 +220,31 @@ step_shared(void)
     step(&shared);
 }
 
+/* At the edges of huge pages, over whole ones, and inside of them. */
+static const char *
+set_up_huge(void)
+{
+    return set_up(&huge, MANY, MANY / 3, 512);
+}
+
+static const char *
+check_huge(void)
+{
+    return check(&huge);
+}
+
+static void
+step_huge(void)
+{
+    step(&huge);
+}
+
 static const char *
 set_up_file(void)
 {
     file.fd = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
     WANT(file.fd >= 0);
-    return set_up(&file);
+    return set_up(&file, FEW, RANGE, 1);
 }
 
 static const char *
@@ -231,6 +263,8 @@ static const struct feature rows[] = {
     { "private memory treated at random", NULL, 0, set_up_own, check_own, step_own },
     { "shared memory treated at random", NULL, 0, set_up_shared, check_shared,
         step_shared },
+    { "memory of transparent huge pages treated at random", NULL, 0, set_up_huge,
+        check_huge, step_huge },
     { "private mapping of a file treated at random", NULL, 0, set_up_file, check_file,
         step_file },
 };

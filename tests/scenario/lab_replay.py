@@ -418,6 +418,8 @@ def unhurried(lab):
             active, "ps", "-o", "s=", "-p", pid).strip() == "T", 10)
         seen = lab.exec(active, "sh", "-c", SCHEDULING % pid).strip()
         lab.exec(active, "kill", "-KILL", pid)
+        lab.wait("a takeover", lambda: (
+            lab.service() or {}).get("active") not in (None, active), 10)
         need(seen == wanted, "%s: shipped by class %r, not %s" % (policy, seen, wanted))
     lab.wait_protected(2)
 

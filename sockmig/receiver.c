@@ -385,8 +385,11 @@ map(size_t size)
 struct receiver *
 receiver_new(const struct receiver_conf *conf)
 {
-    struct receiver *r = map(sizeof *r);
+    struct receiver *r = aligned_alloc(_Alignof(struct receiver), sizeof *r);
 
+    if (!r)
+        log_fatal("receiver: out of memory");
+    memset(r, 0, sizeof *r);
     r->conf = *conf;
     stream_keys_init(&r->keys, &conf->group);
     r->base = map(META_MAX);
@@ -415,5 +418,5 @@ receiver_stop(struct receiver *r)
     munmap(r->base, META_MAX);
     munmap(r->lines, META_MAX);
     munmap(r->known_pages, (size_t)KNOWN_PLACES * KNOWN_PAGE);
-    munmap(r, sizeof *r);
+    free(r);
 }

@@ -381,9 +381,12 @@ map(size_t size)
 struct shipper *
 shipper_new(void)
 {
-    struct shipper *s = map(sizeof *s);
+    struct shipper *s = aligned_alloc(_Alignof(struct shipper), sizeof *s);
     pthread_t thread;
 
+    if (!s)
+        log_fatal("shipper: out of memory");
+    memset(s, 0, sizeof *s);
     s->queue = queue_new();
     s->next = 1;
     atomic_store(&s->next_frame, 1);

@@ -10,13 +10,13 @@
 #include <string.h>
 
 /* One for all processes, loaded when the first is looked at, kept for ever. */
+static struct program *program;
 static int map = -1;
 static pthread_once_t loaded = PTHREAD_ONCE_INIT;
 
 static void
 load(void)
 {
-    struct program *program = NULL;
     int ret = program_load("bascule_given", given_bpf_o, sizeof given_bpf_o, &program);
 
     if (ret == 0)
@@ -25,6 +25,7 @@ load(void)
         ret = map = program_map(program, "given");
     if (ret < 0) {
         program_free(program);
+        program = NULL;
         log_info("what a service gives back of shared memory, and reads again, is not "
                  "seen: this kernel refuses to tell: %s",
             strerror(-ret));

@@ -2,7 +2,6 @@
 """alone_odd.py - a process with what cannot be moved; prints a word for each that this
 kernel lets it have, then "ready"."""
 import ctypes
-import mmap
 import os
 import socket
 import struct
@@ -48,6 +47,6 @@ has("performance", lambda: libc.syscall(298, struct.pack("IIQ", 1, 112, 1).ljust
 has("secret", lambda: libc.syscall(447, 0))
 has("userfaultfd", lambda: libc.syscall(323, 1))
 has("device", lambda: open("/dev/net/tun", "w"))
-has("hugetlb", lambda: mmap.mmap(-1, 2 << 20, flags=mmap.MAP_SHARED | mmap.MAP_ANONYMOUS | 0x40000))
+has("hugetlb", lambda: os.memfd_create("huge", os.MFD_HUGETLB))
 print("ready", flush=True)
 time.sleep(60)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  *
  * crowd.c - threads that come and go at random, and wait in different ways for work. */
+#include "tests/features/chance.h"
 #include "tests/features/features.h"
 
 #include <poll.h>
@@ -33,20 +34,6 @@ struct worker {
 static struct worker workers[WORKERS];
 static uint32_t state = 13;
 
-static unsigned
-dice(unsigned sides)
-{
-    state = state * 1103515245u + 12345u;
-    return state / 65536 % sides;
-}
-
-static void
-need(bool ok)
-{
-    if (!ok)
-        abort();
-}
-
 static void
 wait_for_work(struct worker *w)
 {
@@ -66,8 +53,8 @@ wait_for_work(struct worker *w)
         return;
     }
     if (w->way == BY_POLL)
-        need(poll(&p, 1, -1) == 1);
-    need(read(w->counter, &value, sizeof value) == sizeof value);
+        chance_need(poll(&p, 1, -1) == 1);
+    chance_need(read(w->counter, &value, sizeof value) == sizeof value);
 }
 
 static void *
@@ -100,7 +87,7 @@ give_work(struct worker *w, bool last)
     if (w->way == BY_SEMAPHORE)
         sem_post(&w->work);
     else if (w->way != BY_CONDITION)
-        need(write(w->counter, &one, sizeof one) == sizeof one);
+        chance_need(write(w->counter, &one, sizeof one) == sizeof one);
 }
 
 static bool
@@ -116,19 +103,19 @@ is_done(struct worker *w)
 static void
 hire(struct worker *w)
 {
-    *w = (struct worker){ .there = true, .way = (enum way)dice(NWAYS) };
+    *w = (struct worker){ .there = true, .way = (enum way)chance_dice(&state, NWAYS) };
     pthread_mutex_init(&w->lock, NULL);
     pthread_cond_init(&w->changed, NULL);
-    need(sem_init(&w->work, 0, 0) == 0 && sem_init(&w->answers, 0, 0) == 0);
+    chance_need(sem_init(&w->work, 0, 0) == 0 && sem_init(&w->answers, 0, 0) == 0);
     w->counter = eventfd(0, EFD_CLOEXEC);
-    need(w->counter >= 0 && pthread_create(&w->thread, NULL, work, w) == 0);
+    chance_need(w->counter >= 0 && pthread_create(&w->thread, NULL, work, w) == 0);
 }
 
 static void
 dismiss(struct worker *w)
 {
     give_work(w, true);
-    need(is_done(w) && pthread_join(w->thread, NULL) == 0);
+    chance_need(is_done(w) && pthread_join(w->thread, NULL) == 0);
     close(w->counter);
     w->there = false;
 }
@@ -136,15 +123,15 @@ dismiss(struct worker *w)
 static void
 step(void)
 {
-    struct worker *w = &workers[dice(WORKERS)];
+    struct worker *w = &workers[chance_dice(&state, WORKERS)];
 
     if (!w->there) {
         hire(w);
-    } else if (dice(4) == 0) {
+    } else if (chance_dice(&state, 4) == 0) {
         dismiss(w);
     } else {
         give_work(w, false);
-        need(is_done(w));
+        chance_need(is_done(w));
     }
 }
 

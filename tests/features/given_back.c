@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "tests/features/given_back.h"
 
+#include "tests/features/chance.h"
 #include "tests/features/features.h"
 #include "tests/features/mapping.h"
 
@@ -15,26 +16,20 @@ spot(const struct given_back *g, unsigned page, unsigned k)
     return (uint32_t *)(void *)(g->at + page * g->page + offset);
 }
 
-static unsigned
-dice(struct given_back *g, unsigned sides)
-{
-    g->random = g->random * 1103515245u + 12345u;
-    return g->random / 65536 % sides;
-}
-
 void
 given_back_step(struct given_back *g)
 {
-    unsigned page = dice(g, GIVEN_BACK_PAGES), k = dice(g, GIVEN_BACK_SPOTS);
+    unsigned page = chance_dice(&g->random, GIVEN_BACK_PAGES),
+             k = chance_dice(&g->random, GIVEN_BACK_SPOTS);
 
-    if (dice(g, 4) > 0) {
+    if (chance_dice(&g->random, 4) > 0) {
         *spot(g, page, k) = g->values[page][k] = ++g->now;
         return;
     }
     if (madvise(g->at + page * g->page, g->page, g->advice) < 0)
         return;
     memset(g->values[page], 0, sizeof g->values[page]);
-    if (dice(g, 2) > 0)
+    if (chance_dice(&g->random, 2) > 0)
         (void)*(volatile uint32_t *)spot(g, page, k);
 }
 
@@ -70,22 +65,14 @@ static struct given_back own = {
     .page = 16 * PAGE, .flags = MAP_PRIVATE, .advice = MADV_DONTNEED, .random = 9
 };
 
+CHANCE_ROW(given_back, pages)
+CHANCE_ROW(given_back, blocks)
+CHANCE_ROW(given_back, own)
+
 static const char *
 set_up_pages(void)
 {
     return given_back_set_up(&pages);
-}
-
-static const char *
-check_pages(void)
-{
-    return given_back_check(&pages);
-}
-
-static void
-step_pages(void)
-{
-    given_back_step(&pages);
 }
 
 static const char *
@@ -95,33 +82,9 @@ set_up_blocks(void)
 }
 
 static const char *
-check_blocks(void)
-{
-    return given_back_check(&blocks);
-}
-
-static void
-step_blocks(void)
-{
-    given_back_step(&blocks);
-}
-
-static const char *
 set_up_own(void)
 {
     return given_back_set_up(&own);
-}
-
-static const char *
-check_own(void)
-{
-    return given_back_check(&own);
-}
-
-static void
-step_own(void)
-{
-    given_back_step(&own);
 }
 
 /* ---- neighbours: what is given back is one range of addresses */

@@ -2,6 +2,7 @@
  *
  * shuffle.c - descriptors that are opened, duplicated, exchanged and closed, and what
  * is behind them used, at random: what is where is known in usual memory besides. */
+#include "tests/features/chance.h"
 #include "tests/features/features.h"
 
 #include <fcntl.h>
@@ -42,20 +43,6 @@ static struct thing things[THINGS];
 static struct number numbers[NUMBERS];
 static uint32_t state = 11;
 
-static unsigned
-dice(unsigned sides)
-{
-    state = state * 1103515245u + 12345u;
-    return state / 65536 % sides;
-}
-
-static void
-need(bool ok)
-{
-    if (!ok)
-        abort();
-}
-
 static int
 find(int thing, int end)
 {
@@ -92,7 +79,8 @@ settle(unsigned i, int fd, int thing, int end)
 {
     int was = numbers[i].thing;
 
-    need(fd >= 0 && dup3(fd, FIRST + (int)i, dice(2) ? O_CLOEXEC : 0) >= 0);
+    chance_need(fd >= 0 &&
+                dup3(fd, FIRST + (int)i, chance_dice(&state, 2) ? O_CLOEXEC : 0) >= 0);
     close(fd);
     numbers[i] = (struct number){ thing, end };
     if (was >= 0)
@@ -102,7 +90,8 @@ settle(unsigned i, int fd, int thing, int end)
 static void
 make(int thing, enum kind kind)
 {
-    unsigned i = dice(NUMBERS), k = (i + 1 + dice(NUMBERS - 1)) % NUMBERS;
+    unsigned i = chance_dice(&state, NUMBERS),
+             k = (i + 1 + chance_dice(&state, NUMBERS - 1)) % NUMBERS;
     int fds[2] = { -1, -1 };
     char path[32];
 
@@ -112,10 +101,10 @@ make(int thing, enum kind kind)
     else if (kind == A_COUNTER)
         fds[0] = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     else if (kind == A_PIPE)
-        need(pipe2(fds, O_CLOEXEC | O_NONBLOCK) == 0);
+        chance_need(pipe2(fds, O_CLOEXEC | O_NONBLOCK) == 0);
     else
-        need(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, fds) ==
-             0);
+        chance_need(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0,
+                        fds) == 0);
     things[thing] = (struct thing){ .kind = kind };
     if (kind == A_PIPE) { /* fds[0] reads */
         int reads = fds[0];
@@ -136,7 +125,7 @@ put(int fd, struct queue *q, unsigned n)
 
     for (unsigned i = 0; i < n; i++)
         bytes[i] = (uint8_t)(q->first + q->n + i);
-    need(write(fd, bytes, n) == (ssize_t)n);
+    chance_need(write(fd, bytes, n) == (ssize_t)n);
     q->n += n;
 }
 
@@ -160,32 +149,34 @@ use(unsigned i)
     struct thing *t = &things[numbers[i].thing];
     struct queue *out = &t->to[!numbers[i].end], *in = &t->to[numbers[i].end];
     int fd = FIRST + (int)i;
-    uint64_t one = 1 + dice(5);
-    bool writes = dice(2) > 0;
+    uint64_t one = 1 + chance_dice(&state, 5);
+    bool writes = chance_dice(&state, 2) > 0;
 
     if (t->kind == A_FILE)
-        need(lseek(fd, (off_t)(t->value = dice(1000)), SEEK_SET) >= 0);
+        chance_need(
+            lseek(fd, (off_t)(t->value = chance_dice(&state, 1000)), SEEK_SET) >= 0);
     else if (t->kind == A_COUNTER) {
-        need(write(fd, &one, sizeof one) == sizeof one);
+        chance_need(write(fd, &one, sizeof one) == sizeof one);
         t->value += one;
     } else if (t->kind == A_PIPE ? numbers[i].end == 0 : writes) {
-        put(fd, out, dice(QUEUE - out->n + 1));
+        put(fd, out, chance_dice(&state, QUEUE - out->n + 1));
     } else if (in->n > 0) {
-        need(get(fd, in, 1 + dice(in->n)));
+        chance_need(get(fd, in, 1 + chance_dice(&state, in->n)));
     }
 }
 
 static void
 step(void)
 {
-    unsigned i = dice(NUMBERS), k = dice(NUMBERS), thing = dice(THINGS);
+    unsigned i = chance_dice(&state, NUMBERS), k = chance_dice(&state, NUMBERS),
+             thing = chance_dice(&state, THINGS);
 
     if (numbers[i].thing < 0) {
         if (things[thing].kind == NOTHING)
-            make((int)thing, (enum kind)(A_FILE + dice(KINDS - A_FILE)));
+            make((int)thing, (enum kind)(A_FILE + chance_dice(&state, KINDS - A_FILE)));
         return;
     }
-    switch (dice(6)) {
+    switch (chance_dice(&state, 6)) {
     case 0:
         thing = (unsigned)numbers[i].thing;
         shut(i);

@@ -2,6 +2,7 @@
  *
  * turmoil.c - memory that is written, read, given back, protected, moved and mapped
  * anew at random: what is where is known in usual memory besides. */
+#include "tests/features/chance.h"
 #include "tests/features/features.h"
 #include "tests/features/mapping.h"
 
@@ -28,13 +29,6 @@ struct turmoil {
     unsigned n, range, alignment; /* pages, of one step, of the place */
     struct known_page *pages;     /* owned */
 };
-
-static unsigned
-dice(struct turmoil *t, unsigned sides)
-{
-    t->random = t->random * 1103515245u + 12345u;
-    return t->random / 65536 % sides;
-}
 
 static char *
 page_at(const struct turmoil *t, unsigned page)
@@ -113,24 +107,25 @@ move(struct turmoil *t, unsigned page, unsigned n)
 }
 
 static void
-step(struct turmoil *t)
+turmoil_step(struct turmoil *t)
 {
     static const int prots[] = { PROT_NONE, PROT_READ, RW };
-    unsigned page = dice(t, t->n), n = 1 + dice(t, t->range);
+    unsigned page = chance_dice(&t->random, t->n),
+             n = 1 + chance_dice(&t->random, t->range);
 
     n = page + n <= t->n ? n : t->n - page;
-    switch (dice(t, 12)) {
+    switch (chance_dice(&t->random, 12)) {
     case 0:
         give_back(t, page, n);
         break;
     case 1:
-        protect(t, page, n, prots[dice(t, 3)]);
+        protect(t, page, n, prots[chance_dice(&t->random, 3)]);
         break;
     case 2:
         move(t, page, n);
         break;
     case 3:
-        if (dice(t, 2) > 0)
+        if (chance_dice(&t->random, 2) > 0)
             map_anew(t, page, n);
         break;
     case 4:
@@ -156,12 +151,12 @@ set_up(struct turmoil *t, unsigned n, unsigned range, unsigned alignment)
     t->at += (align - (uintptr_t)t->at % align) % align;
     map_anew(t, 0, n);
     for (unsigned i = 0; i < 200; i++)
-        step(t);
+        turmoil_step(t);
     return NULL;
 }
 
 static const char *
-check(const struct turmoil *t)
+turmoil_check(const struct turmoil *t)
 {
     int mem = open("/proc/self/mem", O_RDONLY | O_CLOEXEC);
 
@@ -184,6 +179,11 @@ static struct turmoil shared = { .flags = MAP_SHARED, .fd = -1, .random = 4 };
 static struct turmoil huge = { .flags = MAP_PRIVATE, .fd = -1, .random = 8 };
 static struct turmoil file = { .flags = MAP_PRIVATE, .random = 6 };
 
+CHANCE_ROW(turmoil, own)
+CHANCE_ROW(turmoil, shared)
+CHANCE_ROW(turmoil, huge)
+CHANCE_ROW(turmoil, file)
+
 static const char *
 set_up_own(void)
 {
@@ -191,33 +191,9 @@ set_up_own(void)
 }
 
 static const char *
-check_own(void)
-{
-    return check(&own);
-}
-
-static void
-step_own(void)
-{
-    step(&own);
-}
-
-static const char *
 set_up_shared(void)
 {
     return set_up(&shared, FEW, RANGE, 1);
-}
-
-static const char *
-check_shared(void)
-{
-    return check(&shared);
-}
-
-static void
-step_shared(void)
-{
-    step(&shared);
 }
 
 /* At the edges of huge pages, over whole ones, and inside of them. */
@@ -228,35 +204,11 @@ set_up_huge(void)
 }
 
 static const char *
-check_huge(void)
-{
-    return check(&huge);
-}
-
-static void
-step_huge(void)
-{
-    step(&huge);
-}
-
-static const char *
 set_up_file(void)
 {
     file.fd = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
     WANT(file.fd >= 0);
     return set_up(&file, FEW, RANGE, 1);
-}
-
-static const char *
-check_file(void)
-{
-    return check(&file);
-}
-
-static void
-step_file(void)
-{
-    step(&file);
 }
 
 static const struct feature rows[] = {

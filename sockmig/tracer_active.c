@@ -135,6 +135,18 @@ encode(struct tracer *t, struct slot *slot)
     return slot->meta_size > 0 ? 0 : -E2BIG;
 }
 
+/* The main thread knows of it before a standby can answer. */
+static void
+hand_over(struct tracer *t, struct slot *slot)
+{
+    queue_put(t->conf.to_main, (struct note){ .what = MAIN_TAKEN,
+                                   .node = slot->policy,
+                                   .a = (int64_t)slot->number,
+                                   .b = slot->mark.out_id,
+                                   .c = (int64_t)slot->mark.log });
+    tracer_ship(t, SHIP_SLOT, 0, 0, slot);
+}
+
 static int
 checkpoint(struct tracer *t, bool stay_stopped)
 {
@@ -181,12 +193,7 @@ checkpoint(struct tracer *t, bool stay_stopped)
     slot->hurry = slot->hurry || slot->policy == CONF_COMMIT || atomic_load(&t->wanted);
     files_hand(t, slot);
     keep_stats(t, &timing, slot);
-    queue_put(t->conf.to_main, (struct note){ .what = MAIN_TAKEN,
-                                   .node = slot->policy,
-                                   .a = (int64_t)t->number,
-                                   .b = t->mark.out_id,
-                                   .c = (int64_t)t->mark.log });
-    tracer_ship(t, SHIP_SLOT, 0, 0, slot);
+    hand_over(t, slot);
     return 0;
 }
 

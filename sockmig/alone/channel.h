@@ -19,7 +19,6 @@
 
 #include <pthread.h>
 
-#define CHANNEL_PORT 4780
 #define CHANNEL_SLOTS 16u
 #define CHANNEL_WORD 64u /* bytes of a sealed word, with room */
 

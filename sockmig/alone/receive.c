@@ -4,6 +4,7 @@
 #include "sockmig/alone/alone.h"
 #include "sockmig/alone/arrive.h"
 #include "sockmig/alone/hostroute.h"
+#include "sockmig/alone/reach.h"
 #include "sockmig/alone/unfinished.h"
 
 #include "lib/fd.h"
@@ -192,7 +193,7 @@ options(struct receiver *r, int argc, char **argv, const char **secret)
         { "route", no_argument, NULL, 'r' }, { "table", required_argument, NULL, 't' },
         { NULL, 0, NULL, 0 } };
     const char *address = "::";
-    unsigned port = CHANNEL_PORT;
+    unsigned port = REACH_PORT;
     bool right = true;
     int c;
 

@@ -393,7 +393,7 @@ def awake(lab):
     lab.wait("nodes whose processors may sleep", lambda: all_are(False), 10)
     before = wish()
     packets = subprocess.Popen([BASCULE, "lab", "exec", "--name", lab.name, "client", "--", tool,
-                                "10.77.1.254", V4, "7000", "1000", "5"], stdout=subprocess.DEVNULL)
+                                "10.77.1.254", V4, "7000", "10000", "5"], stdout=subprocess.DEVNULL)
     try:
         lab.wait("nodes that are kept awake", lambda: all_are(True), 5)
         need(before > 0 and wish() == 0, "the kernel was not told: %d, %d" % (before, wish()))

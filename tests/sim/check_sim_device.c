@@ -6,8 +6,8 @@
  *   check_sim_device FROM TO   run these seeds and print the first that fails, with its
  *                              transcript if SIM_TRACE is set */
 #include "tests/sim/sim.h"
+#include "tests/suite.h"
 
-#include <check.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -309,10 +309,7 @@ run_by_hand(uint64_t from, uint64_t to)
 int
 main(int argc, char **argv)
 {
-    Suite *suite = suite_create("sim device");
     TCase *tc = tcase_create("two nodes");
-    SRunner *runner = srunner_create(suite);
-    int failed;
 
     if (argc == 3)
         return run_by_hand(strtoull(argv[1], NULL, 0), strtoull(argv[2], NULL, 0));
@@ -321,11 +318,7 @@ main(int argc, char **argv)
     tcase_add_test(tc, the_device_is_lost);
     tcase_add_test(tc, node_and_device_are_lost);
     tcase_add_loop_test(tc, safe_and_live, 0, SEEDS / BATCH);
-    tcase_add_loop_test(tc, mutant_is_found, 0, sizeof mutants / sizeof mutants[0]);
+    ADD_ROWS(tc, mutant_is_found, mutants);
     tcase_set_timeout(tc, 120);
-    suite_add_tcase(suite, tc);
-    srunner_run_all(runner, CK_ENV);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run("sim device", tc, NULL);
 }

@@ -6,8 +6,8 @@
  *
  *   check_sim_plan FROM TO   run these seeds and print the first that fails */
 #include "tests/sim/plan_world.h"
+#include "tests/suite.h"
 
-#include <check.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -458,10 +458,7 @@ run_by_hand(uint64_t from, uint64_t to)
 int
 main(int argc, char **argv)
 {
-    Suite *suite = suite_create("sim plan");
     TCase *tc = tcase_create("cluster");
-    SRunner *runner = srunner_create(suite);
-    int failed;
 
     if (argc == 3)
         return run_by_hand(strtoull(argv[1], NULL, 0), strtoull(argv[2], NULL, 0));
@@ -473,9 +470,5 @@ main(int argc, char **argv)
     tcase_add_loop_test(tc, storm, 0, SEEDS / BATCH);
     tcase_add_loop_test(tc, mutant_is_found, 0, WORLD_MUTANTS);
     tcase_set_timeout(tc, 120);
-    suite_add_tcase(suite, tc);
-    srunner_run_all(runner, CK_ENV);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run("sim plan", tc, NULL);
 }

@@ -8,8 +8,8 @@
  * segment boundaries and another timing, and on until all clients have their answers.
  * Run with arguments for one seed: check_sim_replay MODE SEED [COUNT]. */
 #include "tests/sim/rsim_life.h"
+#include "tests/suite.h"
 
-#include <check.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -340,24 +340,16 @@ get_memory(void)
 int
 main(int argc, char **argv)
 {
-    Suite *suite = suite_create("replay simulation");
     TCase *tc = tcase_create("lives");
-    SRunner *sr;
-    int failed;
 
     get_memory();
     tcase_add_test(tc, nothing_is_noticed);
     tcase_add_test(tc, fed_in_again_under_commit);
     tcase_add_test(tc, a_wrong_answer_ends_its_connection_only);
     tcase_set_timeout(tc, 240);
-    suite_add_tcase(suite, tc);
-    sr = srunner_create(suite);
     if (argc > 2)
         lives(atoi(argv[1]), strtoull(argv[2], NULL, 10),
             argc > 3 ? strtoull(argv[3], NULL, 10) : 1);
     else
-        srunner_run_all(sr, CK_NORMAL);
-    failed = srunner_ntests_failed(sr);
-    srunner_free(sr);
-    return failed ? 1 : 0;
+        return suite_run("replay simulation", tc, NULL);
 }

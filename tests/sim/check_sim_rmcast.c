@@ -3,9 +3,7 @@
  * check_sim_rmcast.c - the multicast channel in storms: thousands of seeds, each with
  * its number of standbys, its losses, its crashes; and mistakes that must be seen. */
 #include "tests/sim/sim_rmcast.h"
-
-#include <check.h>
-#include <stdlib.h>
+#include "tests/suite.h"
 
 #define SEEDS 3000
 #define STEPS 600
@@ -57,18 +55,10 @@ END_TEST
 int
 main(void)
 {
-    Suite *s = suite_create("rmcast in storms");
     TCase *tc = tcase_create("storms");
-    SRunner *sr;
-    int failed;
 
     tcase_set_timeout(tc, 120);
     tcase_add_loop_test(tc, storms, 0, 4);
     tcase_add_loop_test(tc, mistakes_are_seen, MISTAKE_NONE + 1, NMISTAKES);
-    suite_add_tcase(s, tc);
-    sr = srunner_create(s);
-    srunner_run_all(sr, CK_NORMAL);
-    failed = srunner_ntests_failed(sr);
-    srunner_free(sr);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run("rmcast in storms", tc, NULL);
 }

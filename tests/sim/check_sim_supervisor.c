@@ -7,8 +7,8 @@
  *     run these seeds and print the first that fails, with its transcript if SIM_TRACE
  * is set; with the planted mistake of this number, from 0 */
 #include "tests/sim/sim.h"
+#include "tests/suite.h"
 
-#include <check.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -392,10 +392,7 @@ run_by_hand(uint64_t from, uint64_t to, const struct sim_mutant *mutant)
 int
 main(int argc, char **argv)
 {
-    Suite *suite = suite_create("sim supervisor");
     TCase *tc = tcase_create("cluster");
-    SRunner *runner = srunner_create(suite);
-    int failed;
 
     if (argc >= 3)
         return run_by_hand(strtoull(argv[1], NULL, 0), strtoull(argv[2], NULL, 0),
@@ -413,9 +410,5 @@ main(int argc, char **argv)
     tcase_add_loop_test(tc, two_nodes_that_fence, 0, 4);
     tcase_add_loop_test(tc, pair_mutant_is_found, 0, SIM_PAIR_MUTANTS);
     tcase_set_timeout(tc, 120);
-    suite_add_tcase(suite, tc);
-    srunner_run_all(runner, CK_ENV);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run("sim supervisor", tc, NULL);
 }

@@ -2,10 +2,9 @@
  *
  * check_agent_desk.c - orders by SET: which are taken, and how the others are refused.
  */
+#include "tests/suite.h"
 #include "tests/unit/sample_snapshot.h"
 
-#include <check.h>
-#include <stdlib.h>
 #include <string.h>
 
 #define LOCK 5
@@ -323,20 +322,13 @@ END_TEST
 int
 main(void)
 {
-    Suite *suite = suite_create("agent-desk");
     TCase *tc = tcase_create("desk");
-    SRunner *runner = srunner_create(suite);
-    int failed;
 
-    tcase_add_loop_test(tc, set, 0, sizeof rows / sizeof rows[0]);
+    ADD_ROWS(tc, set, rows);
     tcase_add_test(tc, lock_wraps_to_zero);
     tcase_add_test(tc, answers_are_kept);
     tcase_add_test(tc, the_owner_is_the_index);
     tcase_add_test(tc, old_rows_make_place);
     tcase_add_test(tc, few_may_wait);
-    suite_add_tcase(suite, tc);
-    srunner_run_all(runner, CK_ENV);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run("agent-desk", tc, NULL);
 }

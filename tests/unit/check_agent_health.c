@@ -3,8 +3,8 @@
  * check_agent_health.c - the verdict of a node on itself, one threshold a row. */
 #include "agent/core/health.h"
 #include "agent/core/watch.h"
+#include "tests/suite.h"
 
-#include <check.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -187,20 +187,13 @@ END_TEST
 int
 main(void)
 {
-    Suite *suite = suite_create("agent-health");
     TCase *tc = tcase_create("health");
-    SRunner *runner = srunner_create(suite);
-    int failed;
 
-    tcase_add_loop_test(tc, judge, 0, sizeof rows / sizeof rows[0]);
+    ADD_ROWS(tc, judge, rows);
     tcase_add_test(tc, reason_is_cut_to_fit);
     tcase_add_test(tc, findings_add_up);
     tcase_add_test(tc, verdicts_change_when_readings_insist);
     tcase_add_test(tc, what_hangs_is_told);
     tcase_add_test(tc, broken_comes_first);
-    suite_add_tcase(suite, tc);
-    srunner_run_all(runner, CK_ENV);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run("agent-health", tc, NULL);
 }

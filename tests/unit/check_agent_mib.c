@@ -2,8 +2,8 @@
  *
  * check_agent_mib.c - the agent's tables: values, order, rows that come and go. */
 #include "agent/core/snapshot.h"
+#include "tests/suite.h"
 
-#include <check.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -374,10 +374,7 @@ END_TEST
 int
 main(void)
 {
-    Suite *suite = suite_create("agent-mib");
     TCase *tc = tcase_create("mib");
-    SRunner *runner = srunner_create(suite);
-    int failed;
 
     tcase_add_loop_test(tc, walk_is_strictly_increasing, 0, 100);
     tcase_add_loop_test(tc, walk_increases_while_rows_come_and_go, 0, 100);
@@ -386,14 +383,10 @@ main(void)
     tcase_add_test(tc, addresses_are_indexes);
     tcase_add_test(tc, shared_rows_are_not_made_here);
     tcase_add_test(tc, blank_rows_have_no_numbers);
-    tcase_add_loop_test(tc, value, 0, sizeof values / sizeof values[0]);
+    ADD_ROWS(tc, value, values);
     tcase_add_test(tc, lag_may_be_negative);
     tcase_add_test(tc, full_table_counts_what_it_drops);
-    tcase_add_loop_test(tc, date, 0, sizeof dates / sizeof dates[0]);
+    ADD_ROWS(tc, date, dates);
     tcase_add_test(tc, text_is_cut_between_characters);
-    suite_add_tcase(suite, tc);
-    srunner_run_all(runner, CK_ENV);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run("agent-mib", tc, NULL);
 }

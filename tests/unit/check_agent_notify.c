@@ -2,10 +2,9 @@
  *
  * check_agent_notify.c - what is notified, how often, and with which objects. */
 #include "agent/core/notify.h"
+#include "tests/suite.h"
 #include "tests/unit/sample_snapshot.h"
 
-#include <check.h>
-#include <stdlib.h>
 #include <string.h>
 
 static struct snapshot before, snap; /* megabytes */
@@ -270,22 +269,14 @@ END_TEST
 int
 main(void)
 {
-    Suite *suite = suite_create("agent-notify");
     TCase *tc = tcase_create("notify");
-    SRunner *runner = srunner_create(suite);
-    int failed;
     tcase_add_test(tc, changes_are_notified_once);
     tcase_add_test(tc, an_absent_supervisor_is_notified);
     tcase_add_test(tc, the_rate_is_limited);
     tcase_add_test(tc, errors_are_notified);
-    tcase_add_loop_test(
-        tc, notices_carry_their_objects, 0, sizeof carried / sizeof carried[0]);
+    ADD_ROWS(tc, notices_carry_their_objects, carried);
     tcase_add_test(tc, pairs);
     tcase_add_test(tc, verdicts_are_notified);
     tcase_add_test(tc, a_burst_is_dropped_and_counted);
-    suite_add_tcase(suite, tc);
-    srunner_run_all(runner, CK_ENV);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run("agent-notify", tc, NULL);
 }

@@ -2,8 +2,8 @@
  *
  * check_agent_plugin.c - what monitoring plugins say, and what others say. */
 #include "agent/core/plugin.h"
+#include "tests/suite.h"
 
-#include <check.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -103,17 +103,10 @@ END_TEST
 int
 main(void)
 {
-    Suite *suite = suite_create("agent-plugin");
     TCase *tc = tcase_create("plugin");
-    SRunner *runner = srunner_create(suite);
-    int failed;
 
-    tcase_add_loop_test(tc, result, 0, sizeof rows / sizeof rows[0]);
+    ADD_ROWS(tc, result, rows);
     tcase_add_loop_test(tc, noise, 0, 500);
     tcase_add_test(tc, many_data_are_cut);
-    suite_add_tcase(suite, tc);
-    srunner_run_all(runner, CK_ENV);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run("agent-plugin", tc, NULL);
 }

@@ -3,9 +3,8 @@
  * check_agent_polled.c - the digest of a node is another one when anything that the
  * poller reads is another one, and only then. */
 #include "agent/core/polled.h"
+#include "tests/suite.h"
 
-#include <check.h>
-#include <stdlib.h>
 #include <string.h>
 
 static struct snapshot snap; /* megabytes */
@@ -125,18 +124,10 @@ END_TEST
 int
 main(void)
 {
-    Suite *s = suite_create("agent: digest of a node");
     TCase *c = tcase_create("digest");
-    SRunner *r;
-    int failed;
 
     tcase_add_loop_test(c, each_object, 0, POLLED_SERVICE);
     tcase_add_test(c, verdicts);
     tcase_add_test(c, rows);
-    suite_add_tcase(s, c);
-    r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run("agent: digest of a node", c, NULL);
 }

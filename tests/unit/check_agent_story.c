@@ -3,9 +3,8 @@
  * check_agent_story.c - the newest events, the steps of the last change, constraints.
  */
 #include "agent/core/story.h"
+#include "tests/suite.h"
 
-#include <check.h>
-#include <stdlib.h>
 #include <string.h>
 
 static struct snapshot snap; /* megabytes */
@@ -150,18 +149,11 @@ END_TEST
 int
 main(void)
 {
-    Suite *suite = suite_create("agent-story");
     TCase *tc = tcase_create("story");
-    SRunner *runner = srunner_create(suite);
-    int failed;
 
-    tcase_add_loop_test(tc, steps, 0, sizeof rows / sizeof rows[0]);
+    ADD_ROWS(tc, steps, rows);
     tcase_add_test(tc, newest_first);
     tcase_add_test(tc, event_about);
-    tcase_add_loop_test(tc, constraint, 0, sizeof constraints / sizeof constraints[0]);
-    suite_add_tcase(suite, tc);
-    srunner_run_all(runner, CK_ENV);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    ADD_ROWS(tc, constraint, constraints);
+    return suite_run("agent-story", tc, NULL);
 }

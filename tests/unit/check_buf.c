@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "lib/core/buf.h"
+#include "tests/suite.h"
 
-#include <check.h>
 #include <string.h>
 
 START_TEST(round_trip)
@@ -110,20 +110,12 @@ END_TEST
 int
 main(void)
 {
-    Suite *s = suite_create("buf");
     TCase *tc = tcase_create("buf");
-    SRunner *sr;
-    int failed;
 
     tcase_add_test(tc, round_trip);
     tcase_add_test(tc, little_endian);
     tcase_add_loop_test(tc, reads_beyond_the_end, 0, 32);
     tcase_add_test(tc, writes_beyond_the_end);
     tcase_add_test(tc, huge_sizes_do_not_wrap);
-    suite_add_tcase(s, tc);
-    sr = srunner_create(s);
-    srunner_run_all(sr, CK_NORMAL);
-    failed = srunner_ntests_failed(sr);
-    srunner_free(sr);
-    return failed ? 1 : 0;
+    return suite_run("buf", tc, NULL);
 }

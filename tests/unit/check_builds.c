@@ -2,10 +2,9 @@
  *
  * check_builds.c - what basculed makes of the builds that its poller reads. */
 #include "supervisor/builds.h"
+#include "tests/suite.h"
 
-#include <check.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 static struct conf conf;
@@ -121,18 +120,10 @@ END_TEST
 int
 main(void)
 {
-    Suite *s = suite_create("builds");
     TCase *tc = tcase_create("builds");
-    SRunner *runner;
-    int failed;
 
     tcase_add_test(tc, said_once_with_the_file);
     tcase_add_test(tc, what_is_not_known_says_nothing);
     tcase_add_test(tc, another_active_node);
-    suite_add_tcase(s, tc);
-    runner = srunner_create(s);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run("builds", tc, NULL);
 }

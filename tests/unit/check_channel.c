@@ -8,9 +8,9 @@
 #include "sockmig/alone/channel.h"
 
 #include "lib/fd.h"
+#include "tests/suite.h"
 
 #include <arpa/inet.h>
-#include <check.h>
 #include <errno.h>
 #include <netinet/in.h>
 #include <pthread.h>
@@ -240,19 +240,11 @@ END_TEST
 int
 main(void)
 {
-    Suite *s = suite_create("channel");
     TCase *tc = tcase_create("channel");
-    SRunner *sr;
-    int failed;
 
     signal(SIGPIPE, SIG_IGN);
     tcase_set_timeout(tc, 60);
-    tcase_add_loop_test(tc, changes, 0, sizeof rows / sizeof rows[0]);
+    ADD_ROWS(tc, changes, rows);
     tcase_add_test(tc, another_secret);
-    suite_add_tcase(s, tc);
-    sr = srunner_create(s);
-    srunner_run_all(sr, CK_ENV);
-    failed = srunner_ntests_failed(sr);
-    srunner_free(sr);
-    return failed ? 1 : 0;
+    return suite_run("channel", tc, NULL);
 }

@@ -3,10 +3,9 @@
  * check_conf.c - a row per claim: a file, and what must be said about it. */
 #include "lib/conf.h"
 #include "lib/fd.h"
+#include "tests/suite.h"
 
-#include <check.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -381,23 +380,14 @@ END_TEST
 int
 main(void)
 {
-    Suite *s = suite_create("conf");
     TCase *tc = tcase_create("conf"), *fuzz = tcase_create("damaged");
-    SRunner *sr;
-    int failed;
 
     tcase_add_checked_fixture(tc, make_path, remove_path);
-    tcase_add_loop_test(tc, says, 0, sizeof rows / sizeof rows[0]);
+    ADD_ROWS(tc, says, rows);
     tcase_add_test(tc, defaults);
     tcase_add_test(tc, no_file);
-    suite_add_tcase(s, tc);
     tcase_add_unchecked_fixture(fuzz, make_path, remove_path);
     tcase_add_checked_fixture(fuzz, make_path, remove_path);
     tcase_add_loop_test(fuzz, damaged, 0, 400);
-    suite_add_tcase(s, fuzz);
-    sr = srunner_create(s);
-    srunner_run_all(sr, CK_NORMAL);
-    failed = srunner_ntests_failed(sr);
-    srunner_free(sr);
-    return failed ? 1 : 0;
+    return suite_run("conf", tc, fuzz, NULL);
 }

@@ -2,8 +2,8 @@
  *
  * check_demo_history.c - the demo's client must see each lie it is told. */
 #include "supervisor/cli/demo_history.h"
+#include "tests/suite.h"
 
-#include <check.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -153,10 +153,7 @@ END_TEST
 int
 main(void)
 {
-    Suite *s = suite_create("demo_history");
     TCase *tc = tcase_create("demo_history");
-    SRunner *sr;
-    int failed;
 
     tcase_add_checked_fixture(tc, setup, NULL);
     tcase_add_test(tc, counts);
@@ -168,10 +165,5 @@ main(void)
     tcase_add_test(tc, sees_an_older_value);
     tcase_add_test(tc, sees_a_missing_value_at_the_end);
     tcase_add_test(tc, sees_a_counter_that_is_behind_at_the_end);
-    suite_add_tcase(s, tc);
-    sr = srunner_create(s);
-    srunner_run_all(sr, CK_NORMAL);
-    failed = srunner_ntests_failed(sr);
-    srunner_free(sr);
-    return failed ? 1 : 0;
+    return suite_run("demo_history", tc, NULL);
 }

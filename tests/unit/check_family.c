@@ -5,9 +5,7 @@
 #include "tests/unit/sample_image.h"
 
 #include "sockmig/image_alloc.h"
-
-#include <check.h>
-#include <stdlib.h>
+#include "tests/suite.h"
 
 #define CAP (1u << 20)
 
@@ -252,18 +250,14 @@ END_TEST
 int
 main(void)
 {
-    Suite *s = suite_create("family");
     TCase *c = tcase_create("family");
-    SRunner *r;
-    int failed;
 
     tcase_add_checked_fixture(c, setup, teardown);
     tcase_add_test(c, round_trip);
     tcase_add_test(c, truncation);
     tcase_add_test(c, no_room);
-    tcase_add_loop_test(c, broken, 0, sizeof broken_members / sizeof broken_members[0]);
-    tcase_add_loop_test(
-        c, broken_link, 0, sizeof broken_links / sizeof broken_links[0]);
+    ADD_ROWS(c, broken, broken_members);
+    ADD_ROWS(c, broken_link, broken_links);
     tcase_add_test(c, endless_name);
     tcase_add_test(c, other_image);
     tcase_add_test(c, broken_image);
@@ -272,10 +266,5 @@ main(void)
     tcase_add_test(c, other_peer);
     tcase_add_test(c, any_bit);
     tcase_add_test(c, places);
-    suite_add_tcase(s, c);
-    r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run("family", c, NULL);
 }

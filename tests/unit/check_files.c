@@ -3,10 +3,9 @@
  * check_files.c - state folders: names, the encoding, and what turns one list into
  * another.  Whole folders: tests/scenario/files_loop. */
 #include "sockmig/core/files.h"
+#include "tests/suite.h"
 
-#include <check.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 static const struct {
@@ -352,26 +351,16 @@ END_TEST
 int
 main(void)
 {
-    Suite *s = suite_create("files");
     TCase *tc = tcase_create("files");
-    SRunner *runner;
-    int failed;
 
-    tcase_add_loop_test(
-        tc, a_path_stays_in_its_folder, 0, sizeof paths / sizeof paths[0]);
+    ADD_ROWS(tc, a_path_stays_in_its_folder, paths);
     tcase_add_test(tc, a_path_has_its_bounds);
-    tcase_add_loop_test(
-        tc, a_link_stays_in_its_folder, 0, sizeof targets / sizeof targets[0]);
+    ADD_ROWS(tc, a_link_stays_in_its_folder, targets);
     tcase_add_test(tc, operations_come_back);
     tcase_add_test(tc, operations_cut_short_are_refused);
-    tcase_add_loop_test(tc, bad_operations_are_refused, 0, sizeof bad / sizeof bad[0]);
+    ADD_ROWS(tc, bad_operations_are_refused, bad);
     tcase_add_test(tc, entries_come_back_in_order_only);
-    tcase_add_loop_test(tc, lists_differ_by, 0, sizeof deltas / sizeof deltas[0]);
+    ADD_ROWS(tc, lists_differ_by, deltas);
     tcase_add_test(tc, attributes_go_from_the_leaves_up);
-    suite_add_tcase(s, tc);
-    runner = srunner_create(s);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run("files", tc, NULL);
 }

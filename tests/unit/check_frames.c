@@ -2,11 +2,10 @@
  *
  * check_frames.c - the frames that announce a virtual address, and its MAC. */
 #include "sockmig/core/frames.h"
+#include "tests/suite.h"
 
-#include <check.h>
 #include <stdbool.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 static const uint8_t mac[6] = { 0x02, 0x11, 0x22, 0x33, 0x44, 0x55 };
@@ -195,19 +194,12 @@ END_TEST
 int
 main(void)
 {
-    Suite *suite = suite_create("frames");
     TCase *tc = tcase_create("frames");
-    SRunner *runner = srunner_create(suite);
-    int failed;
 
-    tcase_add_loop_test(tc, bytes, 0, sizeof rows / sizeof rows[0]);
-    tcase_add_loop_test(tc, shape, 0, sizeof shapes / sizeof shapes[0]);
-    tcase_add_loop_test(tc, claim, 0, sizeof claims / sizeof claims[0]);
+    ADD_ROWS(tc, bytes, rows);
+    ADD_ROWS(tc, shape, shapes);
+    ADD_ROWS(tc, claim, claims);
     tcase_add_test(tc, checksum_of_a_known_message);
     tcase_add_test(tc, mac_address);
-    suite_add_tcase(suite, tc);
-    srunner_run_all(runner, CK_ENV);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run("frames", tc, NULL);
 }

@@ -4,9 +4,7 @@
  * test. */
 #include "sockmig/core/awake.h"
 #include "sockmig/core/gather.h"
-
-#include <check.h>
-#include <stdlib.h>
+#include "tests/suite.h"
 
 START_TEST(gather_waits_for_a_crowd)
 {
@@ -177,10 +175,7 @@ END_TEST
 int
 main(void)
 {
-    Suite *s = suite_create("gather");
     TCase *tc = tcase_create("all");
-    SRunner *sr;
-    int failed;
 
     tcase_add_test(tc, gather_waits_for_a_crowd);
     tcase_add_test(tc, gather_waits_no_longer_than_a_while);
@@ -193,10 +188,5 @@ main(void)
     tcase_add_test(tc, datagrams_of_one_client_wait_for_nobody);
     tcase_add_test(tc, awake_while_packets_come);
     tcase_add_test(tc, awake_counts_anew_with_a_reign);
-    suite_add_tcase(s, tc);
-    sr = srunner_create(s);
-    srunner_run_all(sr, CK_NORMAL);
-    failed = srunner_ntests_failed(sr);
-    srunner_free(sr);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run("gather", tc, NULL);
 }

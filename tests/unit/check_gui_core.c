@@ -6,9 +6,9 @@
 #include "gui/core/scene.h"
 #include "gui/core/series.h"
 #include "gui/core/takeovers.h"
+#include "tests/suite.h"
 #include "tests/unit/sample_model.h"
 
-#include <check.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -316,25 +316,17 @@ END_TEST
 int
 main(void)
 {
-    Suite *s = suite_create("gui core");
     TCase *c = tcase_create("all");
-    SRunner *r;
-    int failed;
 
     tcase_set_timeout(c, 60);
-    tcase_add_loop_test(c, clean, 0, sizeof texts / sizeof texts[0]);
+    ADD_ROWS(c, clean, texts);
     tcase_add_test(c, table_holds);
     tcase_add_test(c, table_dates_and_addresses);
-    tcase_add_loop_test(c, overall, 0, sizeof rows / sizeof rows[0]);
+    ADD_ROWS(c, overall, rows);
     tcase_add_test(c, nobody_answers);
-    tcase_add_loop_test(c, who_decides, 0, sizeof deciders / sizeof deciders[0]);
+    ADD_ROWS(c, who_decides, deciders);
     tcase_add_loop_test(c, cards_do_not_overlap, 1, 65);
     tcase_add_test(c, probe);
     tcase_add_test(c, series_remembers);
-    suite_add_tcase(s, c);
-    r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed != 0;
+    return suite_run("gui core", c, NULL);
 }

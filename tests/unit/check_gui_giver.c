@@ -3,8 +3,8 @@
  * check_gui_giver.c - an order on its way, from the lock to the result: a story a
  * claim. The agent is this file: it has asker_ask() and asker_set(). */
 #include "gui/giver.h"
+#include "tests/suite.h"
 
-#include <check.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -277,10 +277,7 @@ END_TEST
 int
 main(void)
 {
-    Suite *s = suite_create("gui giver");
     TCase *tc = tcase_create("stories");
-    SRunner *r;
-    int failed;
 
     tcase_add_checked_fixture(tc, begin, end);
     tcase_set_timeout(tc, 60);
@@ -292,10 +289,5 @@ main(void)
     tcase_add_test(tc, the_agent_dies);
     tcase_add_test(tc, no_answer_but_carried_out);
     tcase_add_test(tc, nothing_to_compare_with);
-    suite_add_tcase(s, tc);
-    r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run("gui giver", tc, NULL);
 }

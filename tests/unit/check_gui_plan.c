@@ -2,9 +2,8 @@
  *
  * check_gui_plan.c - what the console asks an agent, and when. */
 #include "gui/core/plan.h"
+#include "tests/suite.h"
 #include "tests/unit/sample_model.h"
-
-#include <check.h>
 
 /* Of the test that runs: begin() starts anew. */
 static struct plan p;
@@ -163,10 +162,7 @@ END_TEST
 int
 main(void)
 {
-    Suite *s = suite_create("gui plan");
     TCase *c = tcase_create("all");
-    SRunner *r;
-    int failed;
 
     tcase_set_timeout(c, 60);
     tcase_add_test(c, plan_reads_all_rows);
@@ -175,10 +171,5 @@ main(void)
     tcase_add_test(c, plan_does_not_wait_for_the_picture_for_ever);
     tcase_add_test(c, plan_lets_everything_have_its_turn);
     tcase_add_test(c, plan_survives_an_agent_that_stands_still);
-    suite_add_tcase(s, c);
-    r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed != 0;
+    return suite_run("gui plan", c, NULL);
 }

@@ -4,9 +4,8 @@
 #include "sockmig/ckpt/memory_hot.h"
 
 #include "sockmig/core/image.h"
+#include "tests/suite.h"
 
-#include <check.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -146,10 +145,7 @@ END_TEST
 int
 main(void)
 {
-    Suite *s = suite_create("hot pages");
     TCase *tc = tcase_create("hot");
-    SRunner *sr = srunner_create(s);
-    int failed;
 
     tcase_add_checked_fixture(tc, set_up, tear_down);
     tcase_add_test(tc, is_hot_after_a_streak);
@@ -158,9 +154,5 @@ main(void)
     tcase_add_test(tc, forgets);
     tcase_add_test(tc, cannot_be_read);
     tcase_add_test(tc, is_full);
-    suite_add_tcase(s, tc);
-    srunner_run_all(sr, CK_NORMAL);
-    failed = srunner_ntests_failed(sr);
-    srunner_free(sr);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run("hot pages", tc, NULL);
 }

@@ -5,8 +5,8 @@
 #include "tests/unit/sample_image.h"
 
 #include "sockmig/image_alloc.h"
+#include "tests/suite.h"
 
-#include <check.h>
 #include <stdlib.h>
 
 #define CAP (1u << 20)
@@ -483,10 +483,7 @@ END_TEST
 int
 main(void)
 {
-    Suite *s = suite_create("image");
     TCase *tc = tcase_create("image");
-    SRunner *run;
-    int failed;
 
     tcase_add_checked_fixture(tc, setup, teardown);
     tcase_set_timeout(tc, 60);
@@ -494,7 +491,7 @@ main(void)
     tcase_add_test(tc, truncation);
     tcase_add_test(tc, no_room);
     tcase_add_test(tc, bit_flips);
-    tcase_add_loop_test(tc, invariants, 0, sizeof broken / sizeof broken[0]);
+    ADD_ROWS(tc, invariants, broken);
     tcase_add_test(tc, lines);
     tcase_add_test(tc, lines_growing);
     tcase_add_test(tc, lines_many);
@@ -502,10 +499,5 @@ main(void)
     tcase_add_test(tc, lines_alike);
     tcase_add_test(tc, lines_malformed);
     tcase_add_test(tc, datagrams);
-    suite_add_tcase(s, tc);
-    run = srunner_create(s);
-    srunner_run_all(run, CK_NORMAL);
-    failed = srunner_ntests_failed(run);
-    srunner_free(run);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run("image", tc, NULL);
 }

@@ -2,8 +2,8 @@
  *
  * check_imgfile.c - image files: what was put is read; what was changed is refused. */
 #include "sockmig/alone/imgfile.h"
+#include "tests/suite.h"
 
-#include <check.h>
 #include <dirent.h>
 #include <elf.h>
 #include <errno.h>
@@ -208,10 +208,7 @@ END_TEST
 int
 main(void)
 {
-    Suite *s = suite_create("imgfile");
     TCase *tc = tcase_create("file");
-    SRunner *r;
-    int failed;
 
     tcase_add_checked_fixture(tc, make_sample, clean);
     tcase_add_test(tc, comes_back);
@@ -221,10 +218,5 @@ main(void)
     tcase_add_test(tc, what_is_changed_is_named);
     tcase_add_test(tc, others_are_named);
     tcase_add_test(tc, what_is_not_whole_is_not_there);
-    suite_add_tcase(s, tc);
-    r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? 1 : 0;
+    return suite_run("imgfile", tc, NULL);
 }

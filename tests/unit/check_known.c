@@ -3,9 +3,8 @@
  * check_known.c - pages of checkpoints as what changed in them (core/known.h). */
 #include "sockmig/core/known.h"
 #include "tests/dice.h"
+#include "tests/suite.h"
 
-#include <check.h>
-#include <stdlib.h>
 #include <string.h>
 
 #define PAGES 9000u /* more than have a place */
@@ -148,10 +147,7 @@ END_TEST
 int
 main(void)
 {
-    Suite *suite = suite_create("known pages");
     TCase *t = tcase_create("pages");
-    SRunner *runner;
-    int failed;
 
     tcase_add_checked_fixture(t, setup, NULL);
     tcase_add_test(t, only_lines_that_changed_are_sent);
@@ -161,10 +157,5 @@ main(void)
     tcase_add_test(t, a_cut_page_is_refused_and_changes_nothing);
     tcase_add_test(t, the_receiver_has_what_was_sent);
     tcase_set_timeout(t, 60);
-    suite_add_tcase(suite, t);
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run("known pages", t, NULL);
 }

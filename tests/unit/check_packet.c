@@ -2,9 +2,8 @@
  *
  * check_packet.c - packets taken apart and made, and digests, claim by claim. */
 #include "sockmig/core/digest.h"
+#include "tests/suite.h"
 #include "tests/unit/sample_packet.h"
-
-#include <check.h>
 
 struct parse_row {
     const char *claim;
@@ -198,21 +197,13 @@ END_TEST
 int
 main(void)
 {
-    Suite *suite = suite_create("packets");
     TCase *tc = tcase_create("cores");
-    SRunner *sr;
-    int failed;
 
-    tcase_add_loop_test(tc, parses, 0, sizeof parse_rows / sizeof parse_rows[0]);
+    ADD_ROWS(tc, parses, parse_rows);
     tcase_add_test(tc, both_ways_have_one_key);
     tcase_add_loop_test(tc, checksums, 0, 2);
     tcase_add_test(tc, a_synack_says_what_it_was_told);
     tcase_add_test(tc, an_unreachable_quotes_the_segment);
     tcase_add_test(tc, a_digest_minds_bytes_not_pieces);
-    suite_add_tcase(suite, tc);
-    sr = srunner_create(suite);
-    srunner_run_all(sr, CK_NORMAL);
-    failed = srunner_ntests_failed(sr);
-    srunner_free(sr);
-    return failed ? 1 : 0;
+    return suite_run("packets", tc, NULL);
 }

@@ -7,8 +7,8 @@
  * the other the plan is carried out; then both must be alike. */
 #include "sockmig/core/family_plan.h"
 #include "tests/dice.h"
+#include "tests/suite.h"
 
-#include <check.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -414,17 +414,9 @@ END_TEST
 int
 main(void)
 {
-    Suite *s = suite_create("plan");
     TCase *c = tcase_create("plan");
-    SRunner *r;
-    int failed;
 
     tcase_set_timeout(c, 120);
     tcase_add_loop_test(c, life, 0, 2);
-    suite_add_tcase(s, c);
-    r = srunner_create(s);
-    srunner_run_all(r, CK_NORMAL);
-    failed = srunner_ntests_failed(r);
-    srunner_free(r);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run("plan", c, NULL);
 }

@@ -2,9 +2,8 @@
  *
  * check_repair.c - the order of a connection's restore, and what its states mean. */
 #include "sockmig/ckpt/repair.h"
+#include "tests/suite.h"
 
-#include <check.h>
-#include <stdlib.h>
 #include <string.h>
 
 struct order {
@@ -83,17 +82,9 @@ END_TEST
 int
 main(void)
 {
-    Suite *suite = suite_create("repair");
     TCase *c = tcase_create("repair");
-    SRunner *runner;
-    int failed;
 
-    tcase_add_loop_test(c, order, 0, sizeof orders / sizeof orders[0]);
-    tcase_add_loop_test(c, snd_una, 0, sizeof unas / sizeof unas[0]);
-    suite_add_tcase(suite, c);
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    ADD_ROWS(c, order, orders);
+    ADD_ROWS(c, snd_una, unas);
+    return suite_run("repair", c, NULL);
 }

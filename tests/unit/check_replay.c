@@ -6,8 +6,8 @@
 #include "sockmig/core/digest.h"
 #include "sockmig/core/image.h"
 #include "sockmig/core/replay.h"
+#include "tests/suite.h"
 
-#include <check.h>
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
@@ -401,22 +401,11 @@ END_TEST
 int
 main(void)
 {
-    Suite *suite = suite_create("replay");
     TCase *tc = tcase_create("replay");
-    SRunner *runner;
-    int failed;
 
-    tcase_add_loop_test(tc, a_short_log, 0, sizeof rows / sizeof rows[0]);
-    tcase_add_loop_test(
-        tc, a_nudge_for_each_doubling, 0, sizeof nudged / sizeof nudged[0]);
-    tcase_add_loop_test(
-        tc, a_shut_window_is_asked_for, 0, sizeof shut / sizeof shut[0]);
-    tcase_add_loop_test(
-        tc, an_image_says_how_much_room_there_is, 0, sizeof scaled / sizeof scaled[0]);
-    suite_add_tcase(suite, tc);
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? 1 : 0;
+    ADD_ROWS(tc, a_short_log, rows);
+    ADD_ROWS(tc, a_nudge_for_each_doubling, nudged);
+    ADD_ROWS(tc, a_shut_window_is_asked_for, shut);
+    ADD_ROWS(tc, an_image_says_how_much_room_there_is, scaled);
+    return suite_run("replay", tc, NULL);
 }

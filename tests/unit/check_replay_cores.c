@@ -8,9 +8,9 @@
 #include "sockmig/core/held.h"
 #include "sockmig/core/keep.h"
 #include "sockmig/core/replay.h"
+#include "tests/suite.h"
 #include "tests/unit/sample_packet.h"
 
-#include <check.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -464,32 +464,22 @@ START_TEST(a_flood_keeps_to_its_room)
 }
 END_TEST
 
-#define LOOP(t, rows) tcase_add_loop_test(tc, t, 0, sizeof rows / sizeof rows[0])
-
 int
 main(void)
 {
-    Suite *suite = suite_create("packet log");
     TCase *tc = tcase_create("cores");
-    SRunner *sr;
-    int failed;
 
     tcase_add_test(tc, records_wrap_and_come_whole);
     tcase_add_test(tc, what_is_no_record_is_told);
     tcase_add_test(tc, small_records_come_back);
-    LOOP(held_by_the_policy, held_rows);
+    ADD_ROWS(tc, held_by_the_policy, held_rows);
     tcase_add_test(tc, only_new_output_is_logged);
     tcase_add_test(tc, who_asks_is_counted_until_it_is_answered);
     tcase_add_test(tc, a_flood_pushes_out_the_half_open);
-    LOOP(kept_of_what_is_before_the_mark, keep_rows);
+    ADD_ROWS(tc, kept_of_what_is_before_the_mark, keep_rows);
     tcase_add_test(tc, after_the_mark_nothing_is_trimmed);
     tcase_add_test(tc, a_wrong_guess_finds_the_connection);
     tcase_add_test(tc, deaf_since_the_last_input);
     tcase_add_test(tc, a_flood_keeps_to_its_room);
-    suite_add_tcase(suite, tc);
-    sr = srunner_create(suite);
-    srunner_run_all(sr, CK_NORMAL);
-    failed = srunner_ntests_failed(sr);
-    srunner_free(sr);
-    return failed ? 1 : 0;
+    return suite_run("packet log", tc, NULL);
 }

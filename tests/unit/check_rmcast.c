@@ -3,10 +3,9 @@
  * check_rmcast.c - the multicast channel's core and its seals: one claim a test. */
 #include "lib/seal.h"
 #include "sockmig/core/rmcast.h"
+#include "tests/suite.h"
 
-#include <check.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #define RING 1024u
@@ -462,10 +461,7 @@ END_TEST
 int
 main(void)
 {
-    Suite *s = suite_create("rmcast");
     TCase *tc = tcase_create("rows");
-    SRunner *sr;
-    int failed;
 
     tcase_add_test(tc, datagrams_are_filled);
     tcase_add_test(tc, what_nobody_waits_for_delays_nothing);
@@ -483,10 +479,5 @@ main(void)
     tcase_add_test(tc, counters_are_taken_once);
     tcase_add_loop_test(tc, a_channel_opens_its_own_only, 0, SEAL_NCIPHERS);
     tcase_add_test(tc, aes_is_what_others_call_it);
-    suite_add_tcase(s, tc);
-    sr = srunner_create(s);
-    srunner_run_all(sr, CK_NORMAL);
-    failed = srunner_ntests_failed(sr);
-    srunner_free(sr);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run("rmcast", tc, NULL);
 }

@@ -2,11 +2,10 @@
  *
  * check_segment.c - TCP segments as the peer would have sent them. */
 #include "sockmig/core/segment.h"
+#include "tests/suite.h"
 
 #include <arpa/inet.h>
-#include <check.h>
 #include <netinet/in.h>
-#include <stdlib.h>
 #include <string.h>
 
 struct row {
@@ -156,17 +155,9 @@ END_TEST
 int
 main(void)
 {
-    Suite *suite = suite_create("segment");
     TCase *c = tcase_create("build");
-    SRunner *runner;
-    int failed;
 
-    tcase_add_loop_test(c, build, 0, sizeof rows / sizeof rows[0]);
-    tcase_add_loop_test(c, build_datagram, 0, sizeof datagrams / sizeof datagrams[0]);
-    suite_add_tcase(suite, c);
-    runner = srunner_create(suite);
-    srunner_run_all(runner, CK_NORMAL);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    ADD_ROWS(c, build, rows);
+    ADD_ROWS(c, build_datagram, datagrams);
+    return suite_run("segment", c, NULL);
 }

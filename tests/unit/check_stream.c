@@ -3,10 +3,9 @@
  * check_stream.c - frames between engines: each cipher opens its own, and what was
  * changed on the way opens nothing. */
 #include "sockmig/stream.h"
+#include "tests/suite.h"
 
-#include <check.h>
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -83,17 +82,9 @@ END_TEST
 int
 main(void)
 {
-    Suite *s = suite_create("stream");
     TCase *tc = tcase_create("frames");
-    SRunner *sr;
-    int failed;
 
     tcase_add_loop_test(tc, frames, 0, (int)(sizeof rows / sizeof *rows));
     tcase_add_test(tc, challenges);
-    suite_add_tcase(s, tc);
-    sr = srunner_create(s);
-    srunner_run_all(sr, CK_ENV);
-    failed = srunner_ntests_failed(sr);
-    srunner_free(sr);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run("stream", tc, NULL);
 }

@@ -5,10 +5,9 @@
 #include "supervisor/core/heed.h"
 #include "supervisor/core/member.h"
 #include "supervisor/core/verdict.h"
+#include "tests/suite.h"
 #include "tests/unit/sample_cluster.h"
 
-#include <check.h>
-#include <stdlib.h>
 #include <string.h>
 
 static struct effects out;
@@ -445,26 +444,19 @@ END_TEST
 int
 main(void)
 {
-    Suite *suite = suite_create("supervisor cores");
     TCase *tc = tcase_create("rows");
-    SRunner *runner = srunner_create(suite);
-    int failed;
 
     tcase_add_loop_test(tc, messages_come_back_as_sent, 0, PEER_NKINDS);
     tcase_add_test(tc, damaged_messages_stay_in_range);
-    tcase_add_loop_test(tc, quorum, 0, sizeof quorums / sizeof quorums[0]);
-    tcase_add_loop_test(tc, election, 0, sizeof elections / sizeof elections[0]);
+    ADD_ROWS(tc, quorum, quorums);
+    ADD_ROWS(tc, election, elections);
     tcase_add_test(tc, who_goes_first);
-    tcase_add_loop_test(tc, order, 0, sizeof orders / sizeof orders[0]);
-    tcase_add_loop_test(tc, forecast, 0, sizeof forecasts / sizeof forecasts[0]);
+    ADD_ROWS(tc, order, orders);
+    ADD_ROWS(tc, forecast, forecasts);
     tcase_add_test(tc, a_reign_needs_votes);
     tcase_add_test(tc, a_record_that_was_missed_is_missed);
     tcase_add_loop_test(tc, records_of_one_date, 0, 2);
     tcase_add_loop_test(tc, a_report_overtakes_an_answer, 0, 2);
-    tcase_add_loop_test(tc, verdict, 0, sizeof verdicts / sizeof verdicts[0]);
-    suite_add_tcase(suite, tc);
-    srunner_run_all(runner, CK_ENV);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    ADD_ROWS(tc, verdict, verdicts);
+    return suite_run("supervisor cores", tc, NULL);
 }

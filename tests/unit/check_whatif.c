@@ -2,10 +2,8 @@
  *
  * check_whatif.c - what would happen, by the same cores. */
 #include "supervisor/core/whatif.h"
+#include "tests/suite.h"
 #include "tests/unit/sample_cluster.h"
-
-#include <check.h>
-#include <stdlib.h>
 
 /* Nodes 1..3, two services on node 1, clones everywhere. */
 static void
@@ -116,16 +114,9 @@ END_TEST
 int
 main(void)
 {
-    Suite *suite = suite_create("what if");
     TCase *tc = tcase_create("whatif");
-    SRunner *runner = srunner_create(suite);
-    int failed;
 
     tcase_add_test(tc, what_would_happen);
     tcase_add_test(tc, what_would_happen_to_two);
-    suite_add_tcase(suite, tc);
-    srunner_run_all(runner, CK_ENV);
-    failed = srunner_ntests_failed(runner);
-    srunner_free(runner);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run("what if", tc, NULL);
 }

@@ -87,14 +87,12 @@ capture_is_complete(const struct engine *e)
            e->capture.out.count >= e->capture.crowd;
 }
 
-/* So much is in the log that one more checkpoint is worth it, besides those that are on
- * their way: only they make room. */
 static bool
 is_log_short(const struct engine *e)
 {
     const struct capture *c = &e->capture;
 
-    return capture_logs(e) && mcast_head(c->mcast) - c->covered > c->log_bytes / 2;
+    return capture_logs(e) && trim_wants(&c->trim, mcast_head(c->mcast));
 }
 
 /* Beyond the lease the fence drops what is let go; held, it leaves when there is a
@@ -251,14 +249,9 @@ capture_taken(struct engine *e, uint64_t number, uint32_t mark, uint64_t log,
     enum conf_policy policy)
 {
     struct capture *c = &e->capture;
-    uint64_t head = mcast_head(c->mcast);
 
     commit_taken(&e->commit, number, mark, mono_clock());
-    /* Before the newest packet that its mark covers all is older than the mark; and so
-     * is, where none comes in, what was logged when the one before was taken. */
-    c->covered = log > c->head_taken && log <= head ? log : c->head_taken;
-    c->positions[number % COMMIT_WINDOW] = c->covered;
-    c->head_taken = head;
+    trim_taken(&c->trim, number, log, mcast_head(c->mcast));
     if (policy == c->wanted && c->wanted_from == 0)
         c->wanted_from = number;
     /* What was read while it was being taken wanted one, and it may cover that. */
@@ -275,7 +268,7 @@ capture_stable(struct engine *e, uint32_t mark)
     c->crowd = pace_crowd(c->crowd, c->out.count);
     c->stable_mark = mark;
     c->has_mark = true;
-    mcast_trim(c->mcast, c->positions[e->commit.stable % COMMIT_WINDOW]);
+    mcast_trim(c->mcast, trim_stable(&c->trim, e->commit.stable));
 }
 
 void
@@ -313,8 +306,7 @@ capture_reign(struct engine *e)
     c->policy = c->wanted;
     flows_init(c->flows, CAPTURE_FLOWS, e->role.own);
     mcast_reign(c->mcast, e->role.own, e->group_session);
-    c->log_bytes = mcast_room(c->mcast);
-    c->covered = c->head_taken = mcast_head(c->mcast);
+    trim_reign(&c->trim, mcast_head(c->mcast), mcast_room(c->mcast));
 }
 
 bool

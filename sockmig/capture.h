@@ -11,10 +11,10 @@
 
 #include "lib/conf.h"
 #include "lib/loop.h"
-#include "sockmig/core/commit.h"
 #include "sockmig/core/flows.h"
 #include "sockmig/core/gather.h"
 #include "sockmig/core/held.h"
+#include "sockmig/core/trim.h"
 #include "sockmig/mark.h"
 #include "sockmig/nfq.h"
 #include "sockmig/rest.h"
@@ -35,7 +35,6 @@ struct capture {
     struct held in, out;
     struct flows *flows;
     struct mcast *mcast;
-    size_t log_bytes; /* room in an empty log */
 
     enum conf_policy policy; /* by whose rule packets wait */
     enum conf_policy wanted; /* the newest order's; .policy follows when a standby could
@@ -46,11 +45,8 @@ struct capture {
     uint32_t last_in, last_out; /* ids of the newest packets read */
     uint32_t stable_mark;       /* of the newest stable checkpoint */
     bool has_mark;
-    uint64_t logged; /* LSN of the newest packet's record */
-    /* Of the log.  Before .covered all is older than the mark of the newest checkpoint,
-     * which makes room for as much, once it is stable. */
-    uint64_t covered, head_taken; /* .head_taken: its end when that had been taken */
-    uint64_t positions[COMMIT_WINDOW]; /* .covered, of each that is not stable */
+    uint64_t logged;  /* LSN of the newest packet's record */
+    struct trim trim; /* of the log */
 
     pthread_mutex_t deliver;
     _Atomic bool deliver_waits;     /* for marked() */

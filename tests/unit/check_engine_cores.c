@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  *
- * check_engine_cores.c - lease, commit, pace, role and wire: one claim a test. */
+ * check_engine_cores.c - lease, commit, trim, pace, role and wire: one claim a test. */
 #include "sockmig/core/commit.h"
 #include "sockmig/core/lease.h"
 #include "sockmig/core/pace.h"
 #include "sockmig/core/role.h"
+#include "sockmig/core/trim.h"
 #include "sockmig/core/wire.h"
+#include "tests/suite.h"
 
-#include <check.h>
-#include <stdlib.h>
 #include <string.h>
 
 static struct mono
@@ -175,6 +175,69 @@ START_TEST(commit_covers_up_to_its_newest_mark)
     commit_taken(&c, 2, 3, ms(2)); /* the kernel's ids begin again at 0 */
     ck_assert(commit_covers(&c, UINT32_MAX) && commit_covers(&c, 3));
     ck_assert(!commit_covers(&c, 4));
+}
+END_TEST
+
+START_TEST(trim_goes_to_the_newest_packet_covered)
+{
+    struct trim t;
+
+    trim_reign(&t, 1000, 800);
+    trim_taken(&t, 1, 1200, 1300);
+    ck_assert_uint_eq(trim_stable(&t, 1), 1200);
+    trim_taken(&t, 2, 1350, 1400);
+    ck_assert_uint_eq(trim_stable(&t, 2), 1350);
+    ck_assert_msg(trim_stable(&t, 1) == 1200, "the one before may be stable later");
+}
+END_TEST
+
+START_TEST(trim_goes_to_the_last_one_where_none_comes_in)
+{
+    struct trim t;
+
+    trim_reign(&t, 1000, 800);
+    trim_taken(&t, 1, 0, 1300);
+    ck_assert_msg(trim_stable(&t, 1) == 1000, "nothing is known to be older");
+    trim_taken(&t, 2, 1200, 1500);
+    ck_assert_msg(trim_stable(&t, 2) == 1300, "it only sent since: to where that was");
+}
+END_TEST
+
+START_TEST(trim_ignores_a_packet_of_an_earlier_reign)
+{
+    struct trim t;
+
+    trim_reign(&t, 0, 800);
+    trim_taken(&t, 1, 9000, 100);
+    ck_assert_uint_eq(trim_stable(&t, 1), 0);
+}
+END_TEST
+
+START_TEST(trim_wants_one_when_half_is_not_covered)
+{
+    struct trim t;
+
+    trim_reign(&t, 1000, 800);
+    ck_assert(!trim_wants(&t, 1400));
+    ck_assert(trim_wants(&t, 1401));
+    trim_taken(&t, 1, 1300, 1401);
+    ck_assert_msg(!trim_wants(&t, 1700), "the one that is on its way makes room");
+    ck_assert(trim_wants(&t, 1701));
+    trim_reign(&t, 5000, 800);
+    ck_assert_msg(!trim_wants(&t, 5400), "a new reign has an empty log");
+}
+END_TEST
+
+START_TEST(trim_knows_all_that_may_be_on_their_way)
+{
+    struct trim t;
+
+    trim_reign(&t, 0, 1000);
+    for (uint64_t n = 1; n <= 3 * COMMIT_WINDOW; n++) {
+        trim_taken(&t, n, 10 * n, 10 * n + 5);
+        for (uint64_t k = n < COMMIT_WINDOW ? 1 : n - COMMIT_WINDOW + 1; k <= n; k++)
+            ck_assert_uint_eq(trim_stable(&t, k), 10 * k);
+    }
 }
 END_TEST
 
@@ -384,10 +447,7 @@ END_TEST
 int
 main(void)
 {
-    Suite *s = suite_create("engine cores");
     TCase *tc = tcase_create("all");
-    SRunner *sr;
-    int failed;
 
     tcase_add_test(tc, lease_needs_a_majority);
     tcase_add_test(tc, lease_counts_from_sending);
@@ -399,18 +459,18 @@ main(void)
     tcase_add_test(tc, commit_set_decides);
     tcase_add_test(tc, commit_window_fills);
     tcase_add_test(tc, commit_covers_up_to_its_newest_mark);
+    tcase_add_test(tc, trim_goes_to_the_newest_packet_covered);
+    tcase_add_test(tc, trim_goes_to_the_last_one_where_none_comes_in);
+    tcase_add_test(tc, trim_ignores_a_packet_of_an_earlier_reign);
+    tcase_add_test(tc, trim_wants_one_when_half_is_not_covered);
+    tcase_add_test(tc, trim_knows_all_that_may_be_on_their_way);
     tcase_add_test(tc, pace_rules);
     tcase_add_test(tc, pace_gathers);
     tcase_add_test(tc, pace_follows_the_cycle);
     tcase_add_test(tc, pace_knows_a_crowd);
     tcase_add_test(tc, pace_waits_for_the_last_one);
-    tcase_add_loop_test(tc, role_rows, 0, sizeof rows / sizeof rows[0]);
+    ADD_ROWS(tc, role_rows, rows);
     tcase_add_test(tc, role_names);
     tcase_add_test(tc, wire_refuses_what_is_cut);
-    suite_add_tcase(s, tc);
-    sr = srunner_create(s);
-    srunner_run_all(sr, CK_NORMAL);
-    failed = srunner_ntests_failed(sr);
-    srunner_free(sr);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return suite_run("engine cores", tc, NULL);
 }

@@ -33,7 +33,7 @@ gather_rest_us(const struct gather_seen *seen)
 static bool
 enough(const struct gather *g, const struct gather_seen *seen)
 {
-    return seen->complete || seen->unstable >= GATHER_BULK ||
+    return seen->complete || (seen->brief && seen->unstable >= GATHER_BULK) ||
            seen->in - g->in >= seen->crowd;
 }
 

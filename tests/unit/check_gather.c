@@ -104,6 +104,9 @@ START_TEST(gather_keeps_nothing_large)
     seen.unstable = GATHER_BULK;
     ck_assert_int_eq(gather_turn(&g, &seen), GATHER_GO);
     ck_assert_int_eq(gather_turn(&g, &seen), GATHER_LISTEN);
+    seen.brief = false;
+    seen.in++;
+    ck_assert_msg(gather_turn(&g, &seen) == GATHER_REST, "they wait for a checkpoint");
 }
 END_TEST
 

@@ -198,15 +198,18 @@ find_survey(char *text, size_t size)
 static enum gate_found
 find_reading(char *text, size_t size)
 {
-    if (tcp_read_load()) {
+    const char *failed = tcp_read_load();
+
+    if (!failed) {
         snprintf(text, size, "read without repair mode");
         return GATE_WORKS;
     }
     snprintf(text, size,
-        "in repair mode only, in which a paced socket (bbr) loses time at each "
-        "checkpoint: use net.ipv4.tcp_congestion_control = cubic where much is sent; "
+        "in repair mode only (%s): a paced socket (bbr) loses time at each "
+        "checkpoint, use net.ipv4.tcp_congestion_control = cubic where much is sent; "
         "the kernel needs CONFIG_BPF_SYSCALL, CONFIG_DEBUG_INFO_BTF (Linux 6.2 or "
-        "newer)");
+        "newer)",
+        failed);
     return GATE_LIMITED;
 }
 

@@ -27,7 +27,8 @@ static struct program *program;
 static int reading; /* the function */
 static struct queues_shared *shared;
 static const uint8_t *bytes;
-static bool usable, forbidden;
+static const char *unusable; /* why; NULL: it is not */
+static bool forbidden;
 static pthread_once_t loaded = PTHREAD_ONCE_INIT;
 
 static void *
@@ -113,7 +114,7 @@ try_with(const uint8_t *in, const uint8_t *out)
     int sock = tcp_restore(&e, NULL, 0, in, out, 0, &step);
 
     if (sock < 0)
-        return "no connection for a trial";
+        return "no connection for a trial (is the loopback interface up?)";
     shared->sock = 0;
     shared->fd = (uint32_t)sock;
     if (!locate(out))
@@ -153,18 +154,16 @@ load(void)
         failed = strerror(errno);
     else
         failed = trial();
-    usable = !failed;
+    unusable = failed;
     if (failed)
-        log_info("connections are read in repair mode: this kernel refuses to have "
-                 "them read: %s",
-            failed);
+        log_info("connections are read in repair mode: %s", failed);
 }
 
-bool
+const char *
 tcp_read_load(void)
 {
     pthread_once(&loaded, load);
-    return usable;
+    return unusable;
 }
 
 void
@@ -176,7 +175,7 @@ tcp_read_allow(bool allowed)
 bool
 tcp_read(int sock, struct tcp_reading *out, const uint8_t **to)
 {
-    if (forbidden || !tcp_read_load() || !read_now(0, sock, out))
+    if (forbidden || tcp_read_load() || !read_now(0, sock, out))
         return false;
     *to = bytes;
     return true;
@@ -185,7 +184,7 @@ tcp_read(int sock, struct tcp_reading *out, const uint8_t **to)
 bool
 tcp_read_at(uint64_t sock, struct tcp_reading *out, const uint8_t **to)
 {
-    if (forbidden || sock == 0 || !tcp_read_load() || !read_now(sock, -1, out))
+    if (forbidden || sock == 0 || tcp_read_load() || !read_now(sock, -1, out))
         return false;
     *to = bytes;
     return true;

@@ -19,8 +19,9 @@
 void tcp_read_allow(bool allowed);
 
 /* tcp_read_load - what tcp_read() would do once, the first time: 30 ms; in a network
- * namespace whose loopback is up.  False: it will always fail. */
-bool tcp_read_load(void);
+ * namespace whose loopback is up.  NULL, or a static text that says why it will always
+ * fail. */
+const char *tcp_read_load(void);
 
 /* tcp_read - what TCP socket @sock of the caller is, all of one instant.
  *

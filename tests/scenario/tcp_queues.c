@@ -275,7 +275,7 @@ main(int argc, char **argv)
     make_pattern();
     netlab_new(&lab);
     netlab_enter(lab.primary);
-    if (!tcp_read_load()) {
+    if (tcp_read_load()) {
         puts("SKIP: this kernel has no reading of connections, see above");
         return NETLAB_SKIP;
     }

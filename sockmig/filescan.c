@@ -5,6 +5,7 @@
 #include "lib/fd.h"
 #include "lib/log.h"
 #include "lib/loop.h"
+#include "sockmig/reserve.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -15,10 +16,9 @@
 static uint8_t *
 map_buffer(void)
 {
-    void *p = mmap(NULL, FILESCAN_BYTES, PROT_READ | PROT_WRITE,
-        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    void *p = reserve(FILESCAN_BYTES);
 
-    if (p == MAP_FAILED)
+    if (!p)
         log_fatal("state folders: out of memory");
     madvise(p, FILESCAN_BYTES, MADV_DONTFORK);
     return p;
@@ -63,7 +63,7 @@ filescan_free(struct filescan *s)
     free(s->was);
     free(s->by_watch);
     free(s->by_inode);
-    munmap(s->delta, FILESCAN_BYTES);
+    reserve_end(s->delta, FILESCAN_BYTES);
     free(s->slots);
     free(s->to);
     free(s->chunk);

@@ -1,40 +1,25 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "sockmig/image_alloc.h"
 
+#include "sockmig/reserve.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
-
-static void *
-reserve(size_t count, size_t each)
-{
-    void *p = mmap(NULL, count * each, PROT_READ | PROT_WRITE,
-        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-
-    return p == MAP_FAILED ? NULL : p;
-}
-
-static void
-give_back(void *p, size_t count, size_t each)
-{
-    if (p)
-        munmap(p, count * each);
-}
 
 int
 image_alloc(struct image *im)
 {
     memset(im, 0, sizeof *im);
-    im->threads = reserve(IMAGE_MAX_THREADS, sizeof *im->threads);
-    im->vmas = reserve(IMAGE_MAX_VMAS, sizeof *im->vmas);
-    im->fds = reserve(IMAGE_MAX_FDS, sizeof *im->fds);
-    im->items = reserve(IMAGE_MAX_ITEMS, sizeof *im->items);
-    im->tcps = reserve(IMAGE_MAX_FDS, sizeof *im->tcps);
-    im->unixes = reserve(IMAGE_MAX_UNIX, sizeof *im->unixes);
-    im->watches = reserve(IMAGE_MAX_WATCHES, sizeof *im->watches);
-    im->semaphores = reserve(IMAGE_MAX_SEMAPHORES, sizeof *im->semaphores);
-    im->code = reserve(IMAGE_MAX_CODE, sizeof *im->code);
+    im->threads = reserve(IMAGE_MAX_THREADS * sizeof *im->threads);
+    im->vmas = reserve(IMAGE_MAX_VMAS * sizeof *im->vmas);
+    im->fds = reserve(IMAGE_MAX_FDS * sizeof *im->fds);
+    im->items = reserve(IMAGE_MAX_ITEMS * sizeof *im->items);
+    im->tcps = reserve(IMAGE_MAX_FDS * sizeof *im->tcps);
+    im->unixes = reserve(IMAGE_MAX_UNIX * sizeof *im->unixes);
+    im->watches = reserve(IMAGE_MAX_WATCHES * sizeof *im->watches);
+    im->semaphores = reserve(IMAGE_MAX_SEMAPHORES * sizeof *im->semaphores);
+    im->code = reserve(IMAGE_MAX_CODE * sizeof *im->code);
     if (im->threads && im->vmas && im->fds && im->items && im->tcps && im->unixes &&
         im->watches && im->code && im->semaphores)
         return 0;
@@ -45,15 +30,15 @@ image_alloc(struct image *im)
 void
 image_release(struct image *im)
 {
-    give_back(im->threads, IMAGE_MAX_THREADS, sizeof *im->threads);
-    give_back(im->vmas, IMAGE_MAX_VMAS, sizeof *im->vmas);
-    give_back(im->fds, IMAGE_MAX_FDS, sizeof *im->fds);
-    give_back(im->items, IMAGE_MAX_ITEMS, sizeof *im->items);
-    give_back(im->tcps, IMAGE_MAX_FDS, sizeof *im->tcps);
-    give_back(im->watches, IMAGE_MAX_WATCHES, sizeof *im->watches);
-    give_back(im->unixes, IMAGE_MAX_UNIX, sizeof *im->unixes);
-    give_back(im->semaphores, IMAGE_MAX_SEMAPHORES, sizeof *im->semaphores);
-    give_back(im->code, IMAGE_MAX_CODE, sizeof *im->code);
+    reserve_end(im->threads, IMAGE_MAX_THREADS * sizeof *im->threads);
+    reserve_end(im->vmas, IMAGE_MAX_VMAS * sizeof *im->vmas);
+    reserve_end(im->fds, IMAGE_MAX_FDS * sizeof *im->fds);
+    reserve_end(im->items, IMAGE_MAX_ITEMS * sizeof *im->items);
+    reserve_end(im->tcps, IMAGE_MAX_FDS * sizeof *im->tcps);
+    reserve_end(im->watches, IMAGE_MAX_WATCHES * sizeof *im->watches);
+    reserve_end(im->unixes, IMAGE_MAX_UNIX * sizeof *im->unixes);
+    reserve_end(im->semaphores, IMAGE_MAX_SEMAPHORES * sizeof *im->semaphores);
+    reserve_end(im->code, IMAGE_MAX_CODE * sizeof *im->code);
     memset(im, 0, sizeof *im);
 }
 
@@ -80,11 +65,11 @@ int
 family_alloc(struct family *f, uint32_t n)
 {
     if (!f->members)
-        f->members = reserve(FAMILY_MAX, sizeof *f->members);
+        f->members = reserve(FAMILY_MAX * sizeof *f->members);
     if (!f->images)
         f->images = calloc(FAMILY_MAX, sizeof(struct image *));
     if (!f->links)
-        f->links = reserve(FAMILY_MAX_LINKS, sizeof *f->links);
+        f->links = reserve(FAMILY_MAX_LINKS * sizeof *f->links);
     if (!f->members || !f->images || !f->links || n > FAMILY_MAX)
         return -ENOMEM;
     for (uint32_t i = 0; i < n; i++)
@@ -98,8 +83,8 @@ family_release(struct family *f)
 {
     for (uint32_t i = 0; f->images && i < FAMILY_MAX && f->images[i]; i++)
         image_free(f->images[i]);
-    give_back(f->members, FAMILY_MAX, sizeof *f->members);
+    reserve_end(f->members, FAMILY_MAX * sizeof *f->members);
     free(f->images);
-    give_back(f->links, FAMILY_MAX_LINKS, sizeof *f->links);
+    reserve_end(f->links, FAMILY_MAX_LINKS * sizeof *f->links);
     memset(f, 0, sizeof *f);
 }

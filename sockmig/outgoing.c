@@ -5,13 +5,13 @@
 #include "sockmig/core/packet.h"
 #include "sockmig/core/segment.h"
 #include "sockmig/gatens.h"
+#include "sockmig/reserve.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/socket.h>
 
 #define BYTES ((size_t)16 << 20)
@@ -34,9 +34,8 @@ outgoing_new(int netns, int raw4, struct outgoing **out)
         return -ENOMEM;
     o->raw4 = raw4;
     o->raw6 = -1;
-    o->data = mmap(NULL, BYTES, PROT_READ | PROT_WRITE,
-        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    ret = o->data == MAP_FAILED ? -errno : gatens_enter(netns, &back);
+    o->data = reserve(BYTES);
+    ret = !o->data ? -ENOMEM : gatens_enter(netns, &back);
     if (ret == 0) {
         o->raw6 = socket(AF_INET6, SOCK_RAW | SOCK_CLOEXEC, IPPROTO_RAW);
         ret = o->raw6 < 0 ? -errno : 0;
@@ -55,8 +54,7 @@ outgoing_free(struct outgoing *o)
 {
     if (!o)
         return;
-    if (o->data && o->data != MAP_FAILED)
-        munmap(o->data, BYTES);
+    reserve_end(o->data, BYTES);
     fd_close(o->raw6);
     free(o);
 }

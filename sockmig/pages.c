@@ -2,6 +2,7 @@
 #include "sockmig/pages.h"
 
 #include "sockmig/core/image.h"
+#include "sockmig/reserve.h"
 
 #include <errno.h>
 #include <string.h>
@@ -14,10 +15,9 @@
 static void *
 map_buffer(size_t size, bool huge)
 {
-    void *p = mmap(NULL, size, PROT_READ | PROT_WRITE,
-        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    void *p = reserve(size);
 
-    if (p == MAP_FAILED)
+    if (!p)
         return NULL;
     madvise(p, size, huge ? MADV_HUGEPAGE : MADV_NOHUGEPAGE);
     madvise(p, size, MADV_DONTFORK); /* or each fork makes the next writes copies */
@@ -41,10 +41,8 @@ pages_init(struct pages *p, size_t max_bytes, size_t warm)
 void
 pages_fini(struct pages *p)
 {
-    if (p->runs)
-        munmap(p->runs, p->max_runs * sizeof *p->runs);
-    if (p->data)
-        munmap(p->data, p->max_size);
+    reserve_end(p->runs, p->max_runs * sizeof *p->runs);
+    reserve_end(p->data, p->max_size);
     *p = (struct pages){ 0 };
 }
 
@@ -136,8 +134,7 @@ parcels_init(struct parcels *p, size_t max_bytes)
 void
 parcels_fini(struct parcels *p)
 {
-    if (p->data)
-        munmap(p->data, p->max_size);
+    reserve_end(p->data, p->max_size);
     *p = (struct parcels){ 0 };
 }
 

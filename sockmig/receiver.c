@@ -9,12 +9,12 @@
 #include "sockmig/engine_notes.h"
 #include "sockmig/image_alloc.h"
 #include "sockmig/realtime.h"
+#include "sockmig/reserve.h"
 
 #include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/socket.h>
 
 #define META_MAX (64u << 20)
@@ -374,10 +374,9 @@ receiver_main(void *arg)
 static void *
 map(size_t size)
 {
-    void *p = mmap(NULL, size, PROT_READ | PROT_WRITE,
-        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    void *p = reserve(size);
 
-    if (p == MAP_FAILED)
+    if (!p)
         log_fatal("receiver: out of memory");
     return p;
 }
@@ -415,8 +414,8 @@ receiver_stop(struct receiver *r)
     if (r->conf.files)
         filestore_leave(r->conf.files);
     fd_close(r->conf.fd);
-    munmap(r->base, META_MAX);
-    munmap(r->lines, META_MAX);
-    munmap(r->known_pages, (size_t)KNOWN_PLACES * KNOWN_PAGE);
+    reserve_end(r->base, META_MAX);
+    reserve_end(r->lines, META_MAX);
+    reserve_end(r->known_pages, (size_t)KNOWN_PLACES * KNOWN_PAGE);
     free(r);
 }

@@ -9,6 +9,7 @@
 #include "sockmig/core/known.h"
 #include "sockmig/queues_kept.h"
 #include "sockmig/realtime.h"
+#include "sockmig/reserve.h"
 
 #include <errno.h>
 #include <linux/sockios.h>
@@ -17,7 +18,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
-#include <sys/mman.h>
 #include <sys/socket.h>
 
 #define CHUNK (256u << 10) /* bytes of a checkpoint in one frame */
@@ -370,10 +370,9 @@ shipper_main(void *arg)
 static void *
 map(size_t size)
 {
-    void *p = mmap(NULL, size, PROT_READ | PROT_WRITE,
-        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    void *p = reserve(size);
 
-    if (p == MAP_FAILED)
+    if (!p)
         log_fatal("shipper: out of memory");
     return p;
 }

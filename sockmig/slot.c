@@ -3,6 +3,7 @@
 
 #include "lib/log.h"
 #include "sockmig/image_alloc.h"
+#include "sockmig/reserve.h"
 
 #include <pthread.h>
 #include <stdlib.h>
@@ -21,9 +22,8 @@ static void
 slot_init(struct slot *s, size_t max_bytes, size_t warm, bool images)
 {
     s->meta_max = SLOT_META;
-    s->meta = mmap(NULL, SLOT_META, PROT_READ | PROT_WRITE,
-        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (s->meta == MAP_FAILED || pages_init(&s->pages, max_bytes, warm) < 0 ||
+    s->meta = reserve(SLOT_META);
+    if (!s->meta || pages_init(&s->pages, max_bytes, warm) < 0 ||
         parcels_init(&s->parcels, PARCELS_MAX) < 0 ||
         family_alloc(&s->family, images) < 0)
         log_fatal("checkpoint buffers: out of memory");
@@ -33,9 +33,8 @@ void
 slot_pool_files(struct slot_pool *pool)
 {
     for (struct slot *s = pool->free; s; s = s->next) {
-        s->files = mmap(NULL, SLOT_FILES, PROT_READ | PROT_WRITE,
-            MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-        if (s->files == MAP_FAILED)
+        s->files = reserve(SLOT_FILES);
+        if (!s->files)
             log_fatal("checkpoint buffers: out of memory");
         madvise(s->files, SLOT_FILES, MADV_DONTFORK);
     }

@@ -4,6 +4,7 @@
 #include "lib/fd.h"
 #include "lib/log.h"
 #include "lib/loop.h"
+#include "sockmig/reserve.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -13,28 +14,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #define TEXT_SIZE (8u << 20) /* an epoll set of 16,384 descriptors has 1.5 MB */
-
-static void *
-reserve(size_t size)
-{
-    void *p = mmap(NULL, size, PROT_READ | PROT_WRITE,
-        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-
-    return p == MAP_FAILED ? NULL : p;
-}
-
-static void
-give_back(void *p, size_t size)
-{
-    if (p)
-        munmap(p, size);
-}
 
 /* -1 where it cannot be had: then less is asked. */
 static int
@@ -126,17 +110,17 @@ descriptors_close(struct descriptors *d)
     for (int i = 0; d->known && i < d->top; i++)
         if (d->known[i].seen > 0)
             forget_one(&d->known[i]);
-    give_back(d->known, IMAGE_MAX_NUMBER * sizeof *d->known);
-    give_back(d->before, DESCRIPTORS_MAX_NUMBER * sizeof *d->before);
-    give_back(d->rests, DESCRIPTORS_MAX_NUMBER * sizeof *d->rests);
-    give_back(d->briefs, DESCRIPTORS_MAX_NUMBER * sizeof *d->briefs);
-    give_back(d->places, IMAGE_MAX_FDS * sizeof *d->places);
-    give_back(d->index, IMAGE_MAX_NUMBER * sizeof *d->index);
-    give_back(d->item_inodes, IMAGE_MAX_ITEMS * sizeof *d->item_inodes);
-    give_back(d->item_of, DESCRIPTORS_MAX_NUMBER * sizeof *d->item_of);
-    give_back(d->watched, IMAGE_MAX_ITEMS * sizeof *d->watched);
-    give_back(d->numbers, (IMAGE_MAX_FDS + 1) * sizeof *d->numbers);
-    give_back(d->last_numbers, (IMAGE_MAX_FDS + 1) * sizeof *d->last_numbers);
+    reserve_end(d->known, IMAGE_MAX_NUMBER * sizeof *d->known);
+    reserve_end(d->before, DESCRIPTORS_MAX_NUMBER * sizeof *d->before);
+    reserve_end(d->rests, DESCRIPTORS_MAX_NUMBER * sizeof *d->rests);
+    reserve_end(d->briefs, DESCRIPTORS_MAX_NUMBER * sizeof *d->briefs);
+    reserve_end(d->places, IMAGE_MAX_FDS * sizeof *d->places);
+    reserve_end(d->index, IMAGE_MAX_NUMBER * sizeof *d->index);
+    reserve_end(d->item_inodes, IMAGE_MAX_ITEMS * sizeof *d->item_inodes);
+    reserve_end(d->item_of, DESCRIPTORS_MAX_NUMBER * sizeof *d->item_of);
+    reserve_end(d->watched, IMAGE_MAX_ITEMS * sizeof *d->watched);
+    reserve_end(d->numbers, (IMAGE_MAX_FDS + 1) * sizeof *d->numbers);
+    reserve_end(d->last_numbers, (IMAGE_MAX_FDS + 1) * sizeof *d->last_numbers);
     proctext_fini(&d->text);
     survey_close(&d->survey);
     fd_close(d->pidfd);

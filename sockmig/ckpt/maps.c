@@ -6,12 +6,12 @@
 #include "sockmig/ckpt/kernel.h"
 #include "sockmig/ckpt/place.h"
 #include "sockmig/filehash.h"
+#include "sockmig/reserve.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 
@@ -23,18 +23,11 @@ int
 maps_open(struct maps *m, pid_t pid, int cell_pid)
 {
     char path[64];
-    void *map;
 
     *m = (struct maps){ .pid = pid, .cell_pid = cell_pid, .fd = -1 };
-    map = mmap(NULL, IMAGE_MAX_VMAS * sizeof *m->flags, PROT_READ | PROT_WRITE,
-        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (map == MAP_FAILED)
-        return -ENOMEM;
-    m->flags = map;
-    map = mmap(NULL, IMAGE_MAX_VMAS * sizeof *m->known, PROT_READ | PROT_WRITE,
-        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    m->known = map == MAP_FAILED ? NULL : map;
-    if (!m->known || proctext_init(&m->text, TEXT_SIZE) < 0) {
+    m->flags = reserve(IMAGE_MAX_VMAS * sizeof *m->flags);
+    m->known = reserve(IMAGE_MAX_VMAS * sizeof *m->known);
+    if (!m->flags || !m->known || proctext_init(&m->text, TEXT_SIZE) < 0) {
         maps_close(m);
         return -ENOMEM;
     }
@@ -55,10 +48,8 @@ maps_close(struct maps *m)
     fd_close(m->fd);
     m->fd = -1;
     proctext_fini(&m->text);
-    if (m->flags)
-        munmap(m->flags, IMAGE_MAX_VMAS * sizeof *m->flags);
-    if (m->known)
-        munmap(m->known, IMAGE_MAX_VMAS * sizeof *m->known);
+    reserve_end(m->flags, IMAGE_MAX_VMAS * sizeof *m->flags);
+    reserve_end(m->known, IMAGE_MAX_VMAS * sizeof *m->known);
     m->flags = NULL;
     m->known = NULL;
 }

@@ -3,12 +3,12 @@
 
 #include "lib/fd.h"
 #include "sockmig/ckpt/given.h"
+#include "sockmig/reserve.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -17,22 +17,6 @@
 #define MAX_FOUND MEMORY_MAX_FOUND
 #define MAX_IOV 512
 #define MAX_COPY (256u << 20) /* bytes of one process_vm_readv */
-
-static void *
-reserve(size_t size)
-{
-    void *p = mmap(NULL, size, PROT_READ | PROT_WRITE,
-        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-
-    return p == MAP_FAILED ? NULL : p;
-}
-
-static void
-give_back(void *p, size_t size)
-{
-    if (p)
-        munmap(p, size);
-}
 
 static int
 open_proc(pid_t pid, const char *name, int flags)
@@ -111,17 +95,17 @@ memory_close(struct memory *m)
     fd_close(m->pagemap_fd);
     fd_close(m->mem_fd);
     hot_free(m->hot);
-    give_back(m->regions, MAX_REGIONS * sizeof *m->regions);
-    give_back(m->pieces, MAX_PIECES * sizeof *m->pieces);
-    give_back(m->found, MAX_FOUND * sizeof *m->found);
-    give_back(m->present, MAX_FOUND * sizeof *m->present);
-    give_back(m->was_present, MAX_FOUND * sizeof *m->was_present);
-    give_back(m->written, IMAGE_MAX_VMAS * sizeof *m->written);
-    give_back(m->was_written, IMAGE_MAX_VMAS * sizeof *m->was_written);
-    give_back(m->witness, MAX_FOUND * sizeof *m->witness);
-    give_back(m->was_witness, MAX_FOUND * sizeof *m->was_witness);
-    give_back(m->given, IMAGE_MAX_VMAS * sizeof *m->given);
-    give_back(m->was_given, IMAGE_MAX_VMAS * sizeof *m->was_given);
+    reserve_end(m->regions, MAX_REGIONS * sizeof *m->regions);
+    reserve_end(m->pieces, MAX_PIECES * sizeof *m->pieces);
+    reserve_end(m->found, MAX_FOUND * sizeof *m->found);
+    reserve_end(m->present, MAX_FOUND * sizeof *m->present);
+    reserve_end(m->was_present, MAX_FOUND * sizeof *m->was_present);
+    reserve_end(m->written, IMAGE_MAX_VMAS * sizeof *m->written);
+    reserve_end(m->was_written, IMAGE_MAX_VMAS * sizeof *m->was_written);
+    reserve_end(m->witness, MAX_FOUND * sizeof *m->witness);
+    reserve_end(m->was_witness, MAX_FOUND * sizeof *m->was_witness);
+    reserve_end(m->given, IMAGE_MAX_VMAS * sizeof *m->given);
+    reserve_end(m->was_given, IMAGE_MAX_VMAS * sizeof *m->was_given);
     *m = (struct memory){ .mem_fd = -1, .pagemap_fd = -1, .uffd = -1 };
 }
 

@@ -2,6 +2,7 @@
 #include "sockmig/ckpt/memory_hot.h"
 
 #include "sockmig/core/image.h"
+#include "sockmig/reserve.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -44,10 +45,9 @@ hot_new(void)
 {
     struct memory_hot *h = calloc(1, sizeof *h);
     size_t size = 2 * (size_t)HOT_PAGES * IMAGE_PAGE;
-    void *pages = mmap(NULL, size, PROT_READ | PROT_WRITE,
-        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    void *pages = reserve(size);
 
-    if (h && pages != MAP_FAILED) {
+    if (h && pages) {
         madvise(pages, size, MADV_DONTFORK);
         h->sent = pages;
         h->now = h->sent + size / 2;
@@ -55,8 +55,7 @@ hot_new(void)
         h->clear = true;
         return h;
     }
-    if (pages != MAP_FAILED)
-        munmap(pages, size);
+    reserve_end(pages, size);
     free(h);
     return NULL;
 }
@@ -66,7 +65,7 @@ hot_free(struct memory_hot *h)
 {
     if (!h)
         return;
-    munmap(h->sent, 2 * (size_t)HOT_PAGES * IMAGE_PAGE);
+    reserve_end(h->sent, 2 * (size_t)HOT_PAGES * IMAGE_PAGE);
     free(h);
 }
 

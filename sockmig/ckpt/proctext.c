@@ -2,30 +2,26 @@
 #include "sockmig/ckpt/proctext.h"
 
 #include "lib/fd.h"
+#include "sockmig/reserve.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
 int
 proctext_init(struct proctext *t, size_t capacity)
 {
-    void *p = mmap(NULL, capacity, PROT_READ | PROT_WRITE,
-        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-
-    *t = (struct proctext){ .data = p == MAP_FAILED ? NULL : p, .capacity = capacity };
+    *t = (struct proctext){ .data = reserve(capacity), .capacity = capacity };
     return t->data ? 0 : -ENOMEM;
 }
 
 void
 proctext_fini(struct proctext *t)
 {
-    if (t->data)
-        munmap(t->data, t->capacity);
+    reserve_end(t->data, t->capacity);
     *t = (struct proctext){ 0 };
 }
 

@@ -6,6 +6,7 @@
 #include "sockmig/ckpt/filters.h"
 #include "sockmig/ckpt/hurry.h"
 #include "sockmig/ckpt/trace_child.h"
+#include "sockmig/reserve.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -14,7 +15,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/ptrace.h>
 #include <sys/signalfd.h>
 #include <sys/wait.h>
@@ -264,15 +264,12 @@ trace_open(struct trace *t, pid_t pid)
 {
     sigset_t set;
     unsigned added;
-    void *map;
     int ret;
 
     *t = (struct trace){ .pid = pid, .kin = t->kin, .signal_fd = -1, .status = -1 };
-    map = mmap(NULL, TRACE_MAX_THREADS * sizeof *t->threads, PROT_READ | PROT_WRITE,
-        MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    if (map == MAP_FAILED)
+    t->threads = reserve(TRACE_MAX_THREADS * sizeof *t->threads);
+    if (!t->threads)
         return -ENOMEM;
-    t->threads = map;
     sigemptyset(&set);
     sigaddset(&set, SIGCHLD);
     pthread_sigmask(SIG_BLOCK, &set, NULL);
@@ -299,8 +296,7 @@ trace_close(struct trace *t)
     trace_child_fini(t);
     fd_close(t->signal_fd);
     t->signal_fd = -1;
-    if (t->threads)
-        munmap(t->threads, TRACE_MAX_THREADS * sizeof *t->threads);
+    reserve_end(t->threads, TRACE_MAX_THREADS * sizeof *t->threads);
     t->threads = NULL;
 }
 

@@ -22,7 +22,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-struct trim { /* positions in the stream (plog.h) */
+struct trim {                          /* positions in the stream (plog.h) */
     uint64_t room;                     /* bytes that an empty log holds */
     uint64_t covered;                  /* older than the newest checkpoint taken */
     uint64_t head_taken;               /* the log's end when that had been taken */

@@ -6,24 +6,7 @@
 
 #include <sched.h>
 
-/* net-snmp's headers bring their own package macros. */
-#undef PACKAGE_BUGREPORT
-#undef PACKAGE_NAME
-#undef PACKAGE_STRING
-#undef PACKAGE_TARNAME
-#undef PACKAGE_URL
-#undef PACKAGE_VERSION
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wstrict-prototypes"
-#include <net-snmp/net-snmp-config.h>
-
-#include <net-snmp/net-snmp-includes.h>
-
-#include <net-snmp/agent/net-snmp-agent-includes.h>
-
-#include <net-snmp/agent/agent_callbacks.h>
-#include <net-snmp/library/large_fd_set.h>
-#pragma GCC diagnostic pop
+#include "lib/netsnmp.h" /* last: see there */
 
 #define ROUNDS 64 /* of the library in a turn */
 

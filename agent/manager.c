@@ -4,21 +4,7 @@
 #include "lib/log.h"
 #include "lib/loop.h"
 
-/* net-snmp's headers bring their own package macros. */
-#undef PACKAGE_BUGREPORT
-#undef PACKAGE_NAME
-#undef PACKAGE_STRING
-#undef PACKAGE_TARNAME
-#undef PACKAGE_URL
-#undef PACKAGE_VERSION
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wstrict-prototypes"
-#include <net-snmp/net-snmp-config.h>
-
-#include <net-snmp/net-snmp-includes.h>
-
-#include <net-snmp/library/large_fd_set.h>
-#pragma GCC diagnostic pop
+#include "lib/netsnmp.h" /* last: see there */
 
 static const oid root[] = { 1, 3, 6, 1, 4, 1, BSC_ENTERPRISE };
 #define NROOT OID_LENGTH(root)

@@ -7,21 +7,7 @@
 #include <glib/gi18n.h>
 #include <string.h>
 
-/* net-snmp's headers bring their own package macros. */
-#undef PACKAGE_BUGREPORT
-#undef PACKAGE_NAME
-#undef PACKAGE_STRING
-#undef PACKAGE_TARNAME
-#undef PACKAGE_URL
-#undef PACKAGE_VERSION
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wstrict-prototypes"
-#include <net-snmp/net-snmp-config.h>
-
-#include <net-snmp/net-snmp-includes.h>
-
-#include <net-snmp/library/large_fd_set.h>
-#pragma GCC diagnostic pop
+#include "lib/netsnmp.h" /* last: see there */
 
 /* twice: an agent that is gone is known to be after 1.4 s */
 #define TIMEOUT_US 700000

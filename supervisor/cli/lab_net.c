@@ -15,9 +15,8 @@
 #include <unistd.h>
 
 static int
-ip_batch(pid_t pid, const char *script)
+run_in_netns(const char *const argv[], const char *input, pid_t pid)
 {
-    const char *const argv[] = { "ip", "-batch", "-", NULL };
     char path[64];
     int netns, ret;
 
@@ -25,9 +24,17 @@ ip_batch(pid_t pid, const char *script)
     netns = open(path, O_RDONLY | O_CLOEXEC);
     if (netns < 0)
         return -errno;
-    ret = run_program(argv, script, netns);
+    ret = run_program(argv, input, netns);
     fd_close(netns);
     return ret;
+}
+
+static int
+ip_batch(pid_t pid, const char *script)
+{
+    const char *const argv[] = { "ip", "-batch", "-", NULL };
+
+    return run_in_netns(argv, script, pid);
 }
 
 static int
@@ -208,27 +215,12 @@ lab_net_link(struct lab *lab, struct lab_host *host, enum lab_net net, bool up)
 }
 
 static int
-run_in_netns(const char *const argv[], pid_t pid)
-{
-    char path[64];
-    int netns, ret;
-
-    snprintf(path, sizeof path, "/proc/%d/ns/net", (int)pid);
-    netns = open(path, O_RDONLY | O_CLOEXEC);
-    if (netns < 0)
-        return -errno;
-    ret = run_program(argv, NULL, netns);
-    fd_close(netns);
-    return ret;
-}
-
-static int
 forward_rule(pid_t sw, const char *how, const char *from, const char *to)
 {
     const char *const argv[] = { "ebtables", how, "FORWARD", "-i", from, "-o", to, "-j",
         "DROP", NULL };
 
-    return run_in_netns(argv, sw);
+    return run_in_netns(argv, NULL, sw);
 }
 
 int
@@ -258,7 +250,7 @@ loss_rule(
         "statistic", "--mode", "random", "--probability", share, "-j", "DROP", NULL };
 
     snprintf(share, sizeof share, "0.%02u", percent);
-    return run_in_netns(argv, host->pid);
+    return run_in_netns(argv, NULL, host->pid);
 }
 
 int

@@ -8,19 +8,6 @@
  *
  * By SNMPv3 authPriv (SHA-256, AES); with PHRASE "-" by SNMPv2c, USER is the community.
  * The walk ends with status 1 if an identifier does not grow or a request fails. */
-#undef PACKAGE_BUGREPORT
-#undef PACKAGE_NAME
-#undef PACKAGE_STRING
-#undef PACKAGE_TARNAME
-#undef PACKAGE_URL
-#undef PACKAGE_VERSION
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wstrict-prototypes"
-#include <net-snmp/net-snmp-config.h>
-
-#include <net-snmp/net-snmp-includes.h>
-#pragma GCC diagnostic pop
-
 #include <malloc.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -28,6 +15,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+
+#include "lib/netsnmp.h" /* last: see there */
 
 #define MAX_COLUMNS 16
 #define MAX_SAMPLES 200000

@@ -221,6 +221,7 @@ fill_replay(struct snapshot *s, const char *service, const struct jv *replay)
         { NULL, "compared", NUMBER, R(compared) },
         { NULL, "diverged", NUMBER, R(diverged) },
         { NULL, "stalled", NUMBER, R(stalled) },
+        { NULL, "datagrams", NUMBER, R(datagrams) },
     };
 #undef R
     struct replay_row *row = jv_has(replay, "duration_us")

@@ -153,6 +153,17 @@ say_diverged(struct engine *e, const struct replay_effect *effect)
         flow, effect->reason, effect->seq);
 }
 
+/* There is no connection to reset. */
+static void
+say_datagrams(struct engine *e, uint64_t n)
+{
+    if (n > 0)
+        engine_journal(e, "warn", "diverged",
+            "%llu datagram%s of the service came out otherwise than before, or not at "
+            "all; if this happens often, choose policy commit",
+            (unsigned long long)n, n == 1 ? "" : "s");
+}
+
 static void
 end(struct engine *e)
 {
@@ -160,6 +171,7 @@ end(struct engine *e)
     struct replay_stat s = replay_stat(r->machine);
 
     drop_swallowed(e);
+    say_datagrams(e, s.datagrams);
     boost_end(&r->boost);
     r->running = false;
     r->watching = replay_watching(r->machine) > 0;
@@ -444,6 +456,7 @@ replayer_status(const struct engine *e)
     jv_set_int(o, "compared", (int64_t)s.compared);
     jv_set_int(o, "diverged", (int64_t)s.diverged);
     jv_set_int(o, "stalled", (int64_t)s.stalled);
+    jv_set_int(o, "datagrams", (int64_t)s.datagrams);
     jv_set_int(o, "unmade", (int64_t)r->unmade);
     jv_set_str(o, "reason", r->reason[0] ? r->reason : NULL);
     jv_set(o, "divergences", divergences_array(r));

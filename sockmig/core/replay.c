@@ -164,6 +164,7 @@ replay_start(
     struct plog_record rec;
 
     r->conf = *conf;
+    r->stall_us = conf->stall_us;
     *why = "the log is malformed";
     if (!sound(conf->kept, conf->kept->begin, &rec, r->scratch) ||
         !sound(conf->log, conf->log->begin, &rec, r->scratch))
@@ -426,7 +427,7 @@ replay_next(struct replay *r, struct mono now, struct replay_effect *e)
 int64_t
 replay_wait_us(const struct replay *r, struct mono now)
 {
-    int64_t left = r->progress_us + r->allow_us + r->conf.stall_us - now.us;
+    int64_t left = r->progress_us + r->allow_us + r->stall_us - now.us;
 
     if (r->phase != PHASE_LOG || left < 0)
         return 0;

@@ -42,9 +42,11 @@ struct replay_conf {
     int64_t silent_us; /* since the log's last record came, by this node's clock */
     int64_t outage_us; /* since a client was last heard: so long, at most, they have
                           sent into the void */
-    int64_t stall_us;  /* without progress so long: the connection is given up.  What
-                          the service needed at first is granted besides */
-    uint32_t lost_max; /* more given up so: STALLED */
+    int64_t stall_us;  /* without progress so long: what it waits for is given up, the
+                          next time sooner.  What the service needed at first is
+                          granted besides */
+    uint32_t lost_max; /* more given up so, or waited for six times as long in all:
+                          STALLED */
 };
 
 /* A connection as the image has it. */

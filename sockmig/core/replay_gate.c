@@ -32,6 +32,11 @@ unmet_remove(struct replay *r, struct rflow *f)
     r->unmet_count--;
 }
 
+/* A service that lacks something once lacks more, and all clients wait: the next wait
+ * is half as long, down to a part of the first, and all together are bounded. */
+#define STALL_LEAST 16
+#define STALLS_MAX 6
+
 #define GRANT_MAX_US 60000000 /* a client has gone by then */
 
 /* The service may take as long as it did at first, between the input and this. */
@@ -199,12 +204,14 @@ excuse(struct replay *r, struct rflow *f)
     r->stat.excused++;
 }
 
+/* True: *e, the replay as a whole is given up. */
 static bool
-stall(struct replay *r, struct rflow *f, struct replay_effect *e)
+give_up(struct replay *r, struct rflow *f, struct replay_effect *e)
 {
     static const char reason[] = "output that the log has was not made again";
+    bool late = r->waited_us > STALLS_MAX * r->conf.stall_us;
 
-    if (f->state == R_DATAGRAMS) {
+    if (f->state == R_DATAGRAMS && !late) {
         r->stat.datagrams += f->need - f->made;
         f->made = f->need;
         unmet_remove(r, f);
@@ -212,7 +219,7 @@ stall(struct replay *r, struct rflow *f, struct replay_effect *e)
         return false;
     }
     r->stat.stalled++;
-    if (r->stat.stalled <= r->conf.lost_max) {
+    if (r->stat.stalled <= r->conf.lost_max && !late) {
         replay_kill(r, f, f->out_next, reason);
         return false;
     }
@@ -222,6 +229,21 @@ stall(struct replay *r, struct rflow *f, struct replay_effect *e)
         .reason = reason };
     r->phase = PHASE_GONE;
     return true;
+}
+
+/* All that the gate waits for had the whole time. */
+static bool
+stall(struct replay *r, struct replay_effect *e)
+{
+    r->waited_us += r->stall_us;
+    if (r->stall_us > r->conf.stall_us / STALL_LEAST)
+        r->stall_us /= 2;
+    if (r->injecting)
+        return give_up(r, &r->flows[r->blocked], e);
+    while (r->unmet_count > 0)
+        if (give_up(r, &r->flows[r->unmet_first], e))
+            return true;
+    return false;
 }
 
 static bool
@@ -247,8 +269,6 @@ help(struct replay *r, struct mono now, struct replay_effect *e)
 bool
 gate_blocked(struct replay *r, struct mono now, struct replay_effect *e, bool *effect)
 {
-    uint32_t i = r->injecting ? r->blocked : r->unmet_first;
-
     *effect = help(r, now, e);
     if (*effect)
         return true;
@@ -258,9 +278,9 @@ gate_blocked(struct replay *r, struct mono now, struct replay_effect *e, bool *e
             excuse(r, &r->flows[u]);
             return true;
         }
-    if (now.us - r->progress_us < r->conf.stall_us + r->allow_us)
+    if (now.us - r->progress_us < r->stall_us + r->allow_us)
         return false;
-    *effect = stall(r, &r->flows[i], e);
+    *effect = stall(r, e);
     replay_progress(r, now);
     return true;
 }

@@ -263,8 +263,10 @@ same_datagram(const struct replay *r, const struct rflow *f, const struct packet
 static void
 output_datagram(struct replay *r, const struct packet *pkt, struct mono now)
 {
-    struct rflow *f = replay_find(r, &pkt->key);
+    struct rflow *f;
 
+    nodes_load(r); /* the service may be faster than the first step in the log */
+    f = replay_find(r, &pkt->key);
     if (!f)
         f = replay_add(r, &pkt->key, R_DATAGRAMS);
     if (!f || f->state != R_DATAGRAMS || r->phase >= PHASE_SEND)

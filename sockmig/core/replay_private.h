@@ -114,6 +114,7 @@ struct replay {
     } cancels[REPLAY_CANCELS];
     uint32_t ncancels;
     int64_t start_us, progress_us, allow_us;
+    int64_t stall_us, waited_us;     /* the limit now; stalls waited for in all */
     uint64_t released_at, newest_at; /* by the active node's clock */
     uint32_t walk;   /* PHASE_BORN, _NUDGE, _LAST_WORDS: flow to look at next */
     uint32_t nudges; /* PHASE_NUDGE: given out for that flow */

@@ -242,6 +242,22 @@ def families(lab):
     talk.stop()
 
 
+def datagrams(lab):
+    """So many clients of datagrams that they are gathered; none sees an answer twice or
+    one that is not its own."""
+    talk = Talk(lab, "udp:60:" + V4)
+    for policy, kind in (("replay", "crash"), ("replay", "engine"), ("replay", "switchover"),
+                         ("commit", "crash")):
+        lab.wait_protected(2)
+        lab.policy(policy)
+        _, status, report, _ = lab.takeover(kind, talk)
+        sound(report)
+        if policy == "replay" and kind != "switchover":
+            need(status["replay"]["injected"] > 0, "nothing to replay: %s" % status["replay"])
+            need(status["replay"]["datagrams"] == 0, "made otherwise: %s" % status["replay"])
+    talk.stop()
+
+
 def small_log(lab):
     """Uploads of many times the log's size: clients are served right, whatever becomes of
     the standbys.  Not green: under such a load a standby that was lost is not seeded again,
@@ -471,7 +487,7 @@ u.send(b"x")
 print(u.recv(100).split()[0].decode())
 """
 
-CHECKS = [replay, diverge, commit, families, policies, again, lossy, awake, unhurried, flood,
+CHECKS = [replay, diverge, commit, families, datagrams, policies, again, lossy, awake, unhurried, flood,
           alone]
 STOPS = [alone_stops]
 SMALL = [small_log]

@@ -56,6 +56,10 @@ static const struct row rows[] = {
     { "another answer to a datagram resets nothing", "urVur", "v", "I|I.", "" },
     { "a later fragment goes in as it is", "frdr", "", "II.", "" },
     { "an ICMP error goes in as it is", "irdr", "", "II.", "" },
+    { "an answer that comes before the log was looked at is the log's", "Vdr", "", "I.",
+        "V" },
+    { "all that lack their output are given up together", "urdrOVdr", "t", "II|DIaX.",
+        "" },
     { "what was in flight and is put out again is sent", "dr", "", "IXX.", "12" },
     { "of it, what the client acknowledges in the log is not", "kr", "", "IX.", "12" },
     { "nor anything a second time", "", "", "XX.", "1122" },
@@ -167,13 +171,15 @@ logged(struct story *s, char what)
 }
 
 /* The two pieces that the image has in flight, as they are put out while the clone
- * wakes; a: an acknowledgement without data. */
+ * wakes; a: an acknowledgement without data; V: a datagram. */
 static void
 flown(struct story *s, char what)
 {
     uint32_t seq = SND - (what == '1' ? 2 * PIECE : what == '2' ? PIECE : 0);
     uint8_t p[200];
-    size_t n = tcp_packet(p, &tcp, PACKET_OUT, seq, RCV, what == 'a' ? 0 : PIECE, 'o');
+    size_t n = what == 'V' ? other_packet(p, 17, false, 0, 'o')
+                           : tcp_packet(p, &tcp, PACKET_OUT, seq, RCV,
+                                 what == 'a' ? 0 : PIECE, 'o');
 
     replay_output(s->replay, s->now, p, n);
 }
@@ -273,6 +279,42 @@ START_TEST(a_short_log)
     }
     ck_assert_msg(!strcmp(effects, r->effects), "%s: %s instead of %s", r->claim,
         effects, r->effects);
+    free(s.replay);
+}
+END_TEST
+
+/* Of a service that answers no datagram any more. */
+static const struct {
+    unsigned lacking;
+    enum replay_what end;
+    int64_t least_us, most_us; /* until then */
+} waits[] = {
+    { 1, REPLAY_DONE, 1000000, 1020000 },
+    { 2, REPLAY_DONE, 1500000, 1540000 },
+    { 20, REPLAY_DONE, 2000000, 4000000 },
+    { 75, REPLAY_STALLED, 6000000, 6200000 },
+};
+
+START_TEST(waiting_is_bounded)
+{
+    static const struct replay_sizes sizes = { 16, 256, 4096 };
+    struct story s = { .in_seq = RCV, .out_seq = SND, .now = { 1000000 } };
+    struct replay_effect e = { .what = REPLAY_INJECT };
+    int64_t waited_us;
+
+    plog_ring_init(&s.kept, s.none, sizeof s.none, 0);
+    plog_ring_init(&s.log, s.bytes, sizeof s.bytes, 0);
+    for (unsigned i = 0; i < waits[_i].lacking; i++)
+        for (const char *c = "urV"; *c; c++)
+            logged(&s, *c);
+    begin(&s, &sizes, SND);
+    while (e.what != REPLAY_DONE && e.what != REPLAY_STALLED)
+        if (!replay_next(s.replay, s.now, &e))
+            s.now.us += 1000;
+    waited_us = s.now.us - 1000000;
+    ck_assert_int_eq(e.what, waits[_i].end);
+    ck_assert_int_ge(waited_us, waits[_i].least_us);
+    ck_assert_int_le(waited_us, waits[_i].most_us);
     free(s.replay);
 }
 END_TEST
@@ -404,6 +446,7 @@ main(void)
     TCase *tc = tcase_create("replay");
 
     ADD_ROWS(tc, a_short_log, rows);
+    ADD_ROWS(tc, waiting_is_bounded, waits);
     ADD_ROWS(tc, a_nudge_for_each_doubling, nudged);
     ADD_ROWS(tc, a_shut_window_is_asked_for, shut);
     ADD_ROWS(tc, an_image_says_how_much_room_there_is, scaled);

@@ -108,6 +108,21 @@ size_t packet_ack(uint8_t *out, const struct flow_key *flow, enum packet_way way
 size_t packet_rst(uint8_t *out, const struct flow_key *flow, enum packet_way way,
     uint32_t seq, uint32_t ack);
 
+/* packet_probe - a byte that the receiver has already, @seq its number: it is dropped,
+ * and answered with what is lacking and how much room there is.  As above. */
+size_t packet_probe(uint8_t *out, const struct flow_key *flow, enum packet_way way,
+    uint32_t seq, uint32_t ack, uint16_t window);
+
+/* packet_part - bytes [@skip, @skip + @size) of TCP segment @pkt's payload as a segment
+ * of their own, with its header; what marks an end goes with the last byte.  Checksums
+ * are complete.
+ *
+ * @out  PACKET_MAX bytes, not those of @pkt
+ *
+ * The packet's size. */
+size_t packet_part(
+    uint8_t *out, const struct packet *pkt, uint32_t skip, uint32_t size);
+
 /* packet_synack - the service's answer to a SYN, with the options that @tcp has; its
  * flags are not looked at.  @out and result as above. */
 size_t packet_synack(

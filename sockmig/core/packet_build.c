@@ -91,6 +91,21 @@ packet_ack(uint8_t *out, const struct flow_key *flow, enum packet_way way, uint3
 }
 
 size_t
+packet_probe(uint8_t *out, const struct flow_key *flow, enum packet_way way,
+    uint32_t seq, uint32_t ack, uint16_t window)
+{
+    static const uint8_t byte;
+    struct segment s = { .seq = seq,
+        .ack = ack,
+        .flags = SEGMENT_ACK,
+        .window = window,
+        .data = &byte,
+        .size = 1 };
+
+    return build(out, flow, way, s);
+}
+
+size_t
 packet_rst(uint8_t *out, const struct flow_key *flow, enum packet_way way, uint32_t seq,
     uint32_t ack)
 {
@@ -108,11 +123,28 @@ packet_complete_ip(uint8_t *p)
     if (p[0] >> 4 != 4)
         return;
     put_be16(p + 10, 0);
-    for (int i = 0; i < 20; i += 2)
+    for (int i = 0; i < (p[0] & 15) * 4; i += 2)
         sum += be16(p + i);
     sum = (sum & 0xffff) + (sum >> 16);
     sum += sum >> 16;
     put_be16(p + 10, ~sum & 0xffff);
+}
+
+size_t
+packet_part(uint8_t *out, const struct packet *pkt, uint32_t skip, uint32_t size)
+{
+    uint32_t head = (uint32_t)(pkt->payload - pkt->data), all = head + size;
+    bool v4 = pkt->key.version == 4;
+
+    memcpy(out, pkt->data, head);
+    memcpy(out + head, pkt->payload + skip, size);
+    put_be16(out + (v4 ? 2 : 4), v4 ? all : all - 40);
+    put_be32(out + pkt->transport + 4, pkt->tcp.seq + skip);
+    if (skip + size < pkt->payload_size)
+        out[pkt->transport + 13] &= (uint8_t) ~(TCP_FIN | TCP_PSH);
+    packet_complete_ip(out);
+    packet_complete(out, all);
+    return all;
 }
 
 /* ICMP has its checksum at bytes 2 and 3; that of IPv6 sums a pseudo header as well. */

@@ -73,6 +73,9 @@ replay_connection(struct replay *r, const struct replay_connection *c)
     f->in_next = c->rcv_nxt;
     f->window = c->window;
     f->segment = c->segment;
+    f->has_edge = c->has_edge;
+    f->edge = c->edge;
+    f->rcv_wscale = c->rcv_wscale;
     return true;
 }
 
@@ -99,6 +102,9 @@ replay_connection_image(const struct image_tcp *tcp, struct replay_connection *c
     c->rcv_nxt = tcp->rcv_nxt;
     c->window = (uint16_t)(window > 65535 ? 65535 : window);
     c->segment = (uint16_t)(segment > 65535 ? 65535 : segment);
+    c->has_edge = tcp->has_window;
+    c->edge = tcp->rcv_wup + tcp->rcv_wnd;
+    c->rcv_wscale = tcp->rcv_wscale & 15;
     return true;
 }
 

@@ -55,6 +55,9 @@ struct replay_connection {
     uint32_t snd_una, snd_nxt, rcv_nxt; /* snd_nxt: sent so far; FINs counted */
     uint16_t window, segment; /* the client's window, unscaled, as in its packets; the
                                  size of a segment, likewise */
+    bool has_edge;
+    uint32_t edge;      /* the service takes input up to it */
+    uint8_t rcv_wscale; /* of what it says of that */
 };
 
 /* A connection that no image has, to be made from its first acknowledgement; fields as

@@ -218,6 +218,10 @@ give_up(struct replay *r, struct rflow *f, struct replay_effect *e)
         nodes_drop(r, f);
         return false;
     }
+    if (r->injecting && (r->conf.mode == REPLAY_FEED || replay_lost(f))) {
+        f->full = true;
+        return false;
+    }
     r->stat.stalled++;
     if (r->stat.stalled <= r->conf.lost_max && !late) {
         replay_kill(r, f, f->out_next, reason);
@@ -256,6 +260,8 @@ help(struct replay *r, struct mono now, struct replay_effect *e)
         input_synthetic(r, f, acknowledgeable(r, f), e);
         return true;
     }
+    if (r->blocked != FLOWMAP_NONE && window_probe(r, now, e))
+        return true;
     for (uint32_t i = r->unmet_first; i != FLOWMAP_NONE; i = f->newer) {
         f = &r->flows[i];
         if (starves(r, f, now)) {

@@ -136,6 +136,8 @@ rebuild(struct replay *r, struct rflow *f, const struct packet *pkt, struct mono
     f->window = pkt->tcp.window;
     f->output_us = now.us;
     f->owes_ack = pkt->tcp.seq != f->in_next || pkt->tcp.ack != f->acked;
+    f->rcv_wscale = e->request.wscale ? e->request.rcv_wscale & 15 : 0;
+    f->has_edge = f->parted = f->full = false;
     r->stat.rebuilt++;
 }
 
@@ -146,6 +148,24 @@ skip(struct replay *r)
     return INPUT_AGAIN;
 }
 
+/* Does @ack acknowledge what this connection has never put out? */
+static bool
+is_strange(const struct replay *r, const struct rflow *f, uint32_t ack)
+{
+    uint32_t end = f->answer.seq + 1;
+
+    for (uint32_t i = f->first; i != FLOWMAP_NONE; i = r->nodes[i].next) {
+        const struct node *n = &r->nodes[i];
+
+        if (n->kind != NODE_SYN && seq_after(n->seq + n->size, end))
+            end = n->seq + n->size;
+        if (n->kind == NODE_FIN)
+            end++;
+    }
+    return seq_after(f->answer.seq + 1, ack) ||
+           (r->expect_ended && r->conf.mode == REPLAY_COMPARE && seq_after(ack, end));
+}
+
 static enum input_step
 input_to_born(struct replay *r, struct rflow *f, const struct packet *pkt,
     struct mono now, struct replay_effect *e)
@@ -154,12 +174,14 @@ input_to_born(struct replay *r, struct rflow *f, const struct packet *pkt,
         f->have_syn = false;
     if (!f->have_syn || !(pkt->tcp.flags & TCP_ACK))
         return skip(r);
+    if (!f->have_answer && r->conf.mode == REPLAY_FEED)
+        return skip(r); /* no answer left: it is of one that is over */
     if (!f->have_answer) {
         replay_kill(r, f, f->syn.seq, "its SYN-ACK is not in the log");
         return skip(r);
     }
-    if (seq_after(f->answer.seq + 1, pkt->tcp.ack))
-        return skip(r); /* not of this connection */
+    if (is_strange(r, f, pkt->tcp.ack))
+        return skip(r); /* of one that was there before */
     rebuild(r, f, pkt, now, e);
     return INPUT_EFFECT;
 }
@@ -181,14 +203,26 @@ went_in(struct rflow *f, const struct packet *pkt)
         f->fin_in = f->fin_out = true;
 }
 
+/* Until output up to @ack is made; or, @full, until the service has read. */
+static enum input_step
+blocked(struct replay *r, const struct rflow *f, uint32_t ack, bool full)
+{
+    r->blocked = replay_index(r, f);
+    r->blocked_ack = ack;
+    r->blocked_full = full;
+    return INPUT_BLOCKED;
+}
+
 /* It will be reset, so the service may forget all that it has put out: acknowledged,
  * for what the log acknowledges may be more than was made. */
 static enum input_step
 input_to_doomed(struct replay *r, struct rflow *f, const struct packet *pkt,
-    const struct plog_record *rec, struct replay_effect *e)
+    const struct plog_record *rec, struct mono now, struct replay_effect *e)
 {
     uint32_t at = pkt->transport + 8;
 
+    if (window_room(r, f, pkt, 0, now) < pkt->payload_size)
+        return blocked(r, f, f->acked, true);
     inject(r, rec, e);
     memmove(r->buffer, rec->payload, rec->size);
     put_be32(r->buffer + at, f->out_next);
@@ -199,21 +233,45 @@ input_to_doomed(struct replay *r, struct rflow *f, const struct packet *pkt,
     return INPUT_EFFECT;
 }
 
+/* What the service has room for, of a packet that does not go in as it is. */
+static enum input_step
+input_part(struct replay *r, struct rflow *f, const struct packet *pkt,
+    const struct plog_record *rec, uint32_t room, struct replay_effect *e)
+{
+    uint32_t skip = f->parted ? f->in_next - pkt->tcp.seq : 0;
+
+    f->parted = skip + room < pkt->payload_size;
+    *e = (struct replay_effect){ .what = REPLAY_INJECT,
+        .packet = r->buffer,
+        .size = packet_part(r->buffer, pkt, skip, room),
+        .ordinal = f->parted ? 0 : rec->arg };
+    r->stat.injected += !f->parted;
+    if (f->parted)
+        f->in_next = pkt->tcp.seq + skip + room;
+    else
+        went_in(f, pkt);
+    return INPUT_EFFECT;
+}
+
 static enum input_step
 input_to_open(struct replay *r, struct rflow *f, const struct packet *pkt,
-    const struct plog_record *rec, struct replay_effect *e)
+    const struct plog_record *rec, struct mono now, struct replay_effect *e)
 {
+    uint32_t skip = f->parted ? f->in_next - pkt->tcp.seq : 0;
+    uint32_t room = window_room(r, f, pkt, skip, now);
+
     if (f->owes_ack) {
         f->owes_ack = false;
         input_synthetic(r, f, f->acked, e);
         return INPUT_EFFECT;
     }
     if (pkt->tcp.flags & TCP_ACK && seq_after(pkt->tcp.ack, f->out_next) &&
-        f->state == R_OPEN) {
-        r->blocked = replay_index(r, f);
-        r->blocked_ack = pkt->tcp.ack;
-        return INPUT_BLOCKED;
-    }
+        f->state == R_OPEN)
+        return blocked(r, f, pkt->tcp.ack, false);
+    if (room == 0 && skip < pkt->payload_size)
+        return blocked(r, f, f->acked, true);
+    if (skip > 0 || room < pkt->payload_size)
+        return input_part(r, f, pkt, rec, room, e);
     inject(r, rec, e);
     went_in(f, pkt);
     if (pkt->tcp.flags & TCP_RST)
@@ -234,11 +292,13 @@ input_tcp(struct replay *r, const struct plog_record *rec, const struct packet *
         take_syn(r, f, pkt);
         return INPUT_AGAIN;
     }
+    if (f->full)
+        return skip(r);
     if (f->state == R_BORN)
         return input_to_born(r, f, pkt, now, e);
     if (f->state == R_DOOMED)
-        return input_to_doomed(r, f, pkt, rec, e);
-    return input_to_open(r, f, pkt, rec, e);
+        return input_to_doomed(r, f, pkt, rec, now, e);
+    return input_to_open(r, f, pkt, rec, now, e);
 }
 
 /* REBUILD and what a connection owes come before the packet that brought them: the

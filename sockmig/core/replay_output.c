@@ -239,6 +239,8 @@ output_tcp(struct replay *r, struct packet *pkt, struct mono now)
 
     if (!f)
         return;
+    if (r->phase == PHASE_LOG)
+        window_told(r, f, pkt, now);
     if (replay_lost(f))
         output_lost(f, pkt);
     else if (pkt->tcp.flags & TCP_RST)

@@ -58,12 +58,17 @@ struct rflow {
     bool excused;        /* not waited for any more, still compared */
     bool fin_in, fin_out, reset;
     bool have_syn, have_answer, owes_ack;
+    bool has_edge;            /* .edge is known */
+    bool parted;              /* of the next packet, what is before .in_next went in */
+    bool full;                /* takes no more: the client has to send it again */
+    uint8_t rcv_wscale;       /* of the windows that the service tells */
     bool told;                /* HALF_OPEN was given out, its SYN-ACK comes next */
     bool reported;            /* DIVERGED was given out */
     uint32_t out_next;        /* output was made up to it */
     uint32_t flight;          /* of what the image has in flight, kept up to it */
     uint32_t flight_end;      /* the end of that */
     uint32_t in_next;         /* input was injected up to it, without holes */
+    uint32_t edge;            /* the service takes input up to it */
     uint32_t acked;           /* what the service was told that the client has */
     uint32_t logged_ack;      /* highest acknowledgement by the client in the log */
     uint32_t need;            /* the gate waits for output up to it; or datagrams */
@@ -109,6 +114,8 @@ struct replay {
     uint64_t goal;
     uint32_t blocked; /* flow whose input waits for output; FLOWMAP_NONE */
     uint32_t blocked_ack;
+    bool blocked_full; /* that flow has no room */
+    int64_t probed_us; /* when it was asked for it last */
     struct {
         uint64_t first, last;
     } cancels[REPLAY_CANCELS];
@@ -188,6 +195,19 @@ bool input_born(
     struct replay *r, struct rflow *f, struct mono now, struct replay_effect *e);
 void input_synthetic(
     struct replay *r, struct rflow *f, uint32_t ack, struct replay_effect *e);
+
+/* replay_window.c */
+/* window_told - by an output packet of @f, whatever else it is. */
+void window_told(
+    struct replay *r, struct rflow *f, const struct packet *pkt, struct mono now);
+/* window_room - bytes of @pkt's payload that @f takes now, from @skip on; all that is
+ * left: with what marks its end. */
+uint32_t window_room(const struct replay *r, const struct rflow *f,
+    const struct packet *pkt, uint32_t skip, struct mono now);
+
+/* window_probe - what is blocked for want of room is asked how much there is: what the
+ * service has read since it last said so.  False: not now. */
+bool window_probe(struct replay *r, struct mono now, struct replay_effect *e);
 
 /* replay_output.c */
 bool output_send(struct replay *r, struct replay_effect *e);

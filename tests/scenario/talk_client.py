@@ -6,6 +6,7 @@ usage: talk_client.py PORT [KIND:NUMBER:ADDRESS...]
 steady   one connection each, "e" requests      births   connect, ask once, close
 random   one connection each, "r" requests      udp      datagrams, 1 in 8 of 4000 bytes
 bulk     one connection each, 20 requests of 7000 bytes under way at a time
+upload   one connection each, 2 MB that are not answered, then what their sum is
 
 Lines on stdin: `report` prints what happened since it was asked last, as JSON; `half N
 ADDRESS` makes connections whose last packet of the handshake is lost; `deaf N ADDRESS` begins
@@ -19,6 +20,7 @@ import subprocess
 import sys
 import threading
 import time
+import zlib
 
 PORT = int(sys.argv[1])
 HALF_PORTS = (20000, 20099)
@@ -106,6 +108,29 @@ def bulk(kind, address):
                     count(kind, "wrong" if got else "broken", "%r as line %d" % (got[:40], n))
                     if not got:
                         return
+            count(kind, "answers")
+    except OSError as e:
+        count(kind, "broken", "line %d: %s" % (n, e))
+
+
+def upload(kind, address):
+    s, n, total, f = connection(address), 0, 1, None
+    s.connect((address, PORT))
+    f = s.makefile("rb")
+    try:
+        while not stopping.is_set():
+            lines = []
+            for _ in range(500):
+                n += 1
+                text = b"%d " % n * (4000 // len(b"%d " % n))
+                total = zlib.adler32(text, total)
+                lines.append(b"q " + text + b"\n")
+            n += 1
+            s.sendall(b"".join(lines) + b"s\n")
+            got = f.readline()
+            if got != b"%d %d\n" % (n, total):
+                count(kind, "wrong" if got else "broken", "%r after line %d" % (got[:40], n))
+                return
             count(kind, "answers")
     except OSError as e:
         count(kind, "broken", "line %d: %s" % (n, e))
@@ -214,7 +239,7 @@ def main():
     made, base, unheard, deaf_base = [], HALF_PORTS[0], [], DEAF_PORTS[0]
     for spec in sys.argv[2:]:
         kind, number, address = spec.split(":", 2)
-        work = {"births": births, "udp": udp, "bulk": bulk}.get(kind, steady)
+        work = {"births": births, "udp": udp, "bulk": bulk, "upload": upload}.get(kind, steady)
         for _ in range(int(number)):
             threading.Thread(target=work, args=(kind + ("6" if ":" in address else ""), address)
                              if kind != "random" else (kind, address), daemon=True).start()

@@ -6,8 +6,9 @@
  *
  * TCP and UDP, IPv4 and IPv6.  A line "e TEXT" is answered with "N TEXT", a line
  * "r" with "N LAST NEW": N counts the connection's lines, NEW is a random number and
- * LAST the one before.  A datagram is answered with "N TEXT", N counts all datagrams.
- * Under replay the answers to "e" are made again, those to "r" are not. */
+ * LAST the one before.  A line "q TEXT" is not answered, but "s" is with "N SUM": the
+ * Adler-32 of all such texts.  A datagram is answered with "N TEXT", N counts all
+ * datagrams. Under replay the answers to "e" are made again, those to "r" are not. */
 #include <arpa/inet.h>
 #include <poll.h>
 #include <stdint.h>
@@ -25,6 +26,7 @@
 struct client {
     unsigned count;
     uint64_t last;
+    uint32_t low, high; /* of the sum, less 1 and 0 */
     size_t have;
     char line[LINE];
 };
@@ -84,6 +86,16 @@ datagram(int fd)
     sendto(fd, data + 16 - len, (size_t)(n + len), 0, (struct sockaddr *)&from, size);
 }
 
+/* RFC 1950. */
+static void
+add_up(struct client *c, const char *text)
+{
+    for (; *text; text++) {
+        c->low = (c->low + (unsigned char)*text) % 65521;
+        c->high = (c->high + c->low + 1) % 65521;
+    }
+}
+
 static int
 answer(int fd, struct client *c, const char *line)
 {
@@ -92,7 +104,14 @@ answer(int fd, struct client *c, const char *line)
     int len;
 
     c->count++;
-    if (line[0] == 'r') {
+    if (line[0] == 'q') {
+        add_up(c, line + 2);
+        return 1;
+    }
+    if (line[0] == 's') {
+        len = snprintf(text, sizeof text, "%u %u\n", c->count,
+            c->high << 16 | (c->low + 1) % 65521);
+    } else if (line[0] == 'r') {
         if (getrandom(&fresh, sizeof fresh, 0) != sizeof fresh)
             return 0;
         len = snprintf(text, sizeof text, "%u %016llx %016llx\n", c->count,

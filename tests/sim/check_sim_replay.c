@@ -46,7 +46,7 @@ check_request(const struct replay_request *q)
     const struct cconn *k = &life->clients.conns[q->key.remote_port - 40000];
 
     if (q->client_isn != k->iss || q->mss != 1400 || q->snd_wscale != 5 ||
-        q->rcv_wscale != 7 || !q->timestamps || q->rcv_tsecr < 1000 + 200 ||
+        q->rcv_wscale != RSIM_WSCALE || !q->timestamps || q->rcv_tsecr < 1000 + 200 ||
         /* of one that is over an old SYN may have come again */
         (k->irs && k->state < C_DONE && q->server_isn != k->irs))
         life->broken = "a connection is not rebuilt as it was";
@@ -122,8 +122,15 @@ begin_replay(void)
     life->replay = replay_init(replay_memory, &sizes);
     for (int i = 0; i < RSIM_CONNS; i++) {
         const struct sconn *c = &life->clone.conns[i];
-        struct replay_connection rc = { c->key, c->snd_una, c->snd_nxt, c->rcv_nxt,
-            60000, 1 };
+        struct replay_connection rc = { .key = c->key,
+            .snd_una = c->snd_una,
+            .snd_nxt = c->snd_nxt,
+            .rcv_nxt = c->rcv_nxt,
+            .window = 60000,
+            .segment = 1,
+            .has_edge = true,
+            .edge = c->edge,
+            .rcv_wscale = RSIM_WSCALE };
 
         if (c->state == S_ACCEPTED)
             must(replay_connection(life->replay, &rc));

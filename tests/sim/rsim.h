@@ -14,6 +14,7 @@
 #define RSIM_STREAM 24576u /* bytes of answers of a connection, at most */
 #define RSIM_REQUESTS 14
 #define RSIM_PACKET 6200u
+#define RSIM_WSCALE 1 /* of the windows that the server tells */
 #define RSIM_OOO 64
 #define RSIM_TOKENS 512
 #define RSIM_COUNTERS 4096
@@ -34,6 +35,7 @@ struct rsim_segment {
     uint32_t seq, ack, size;
     uint8_t flags;
     uint8_t wscale; /* of a SYN; 0: without options */
+    uint16_t window;
     uint32_t mss, tsval;
     const uint8_t *data;
 };
@@ -48,6 +50,7 @@ struct sconn {
     enum sconn_state state;
     struct flow_key key;
     uint32_t irs, iss, rcv_nxt, snd_una, snd_nxt, write_seq;
+    uint32_t edge;        /* what is beyond is dropped */
     uint32_t cwnd, quiet; /* ticks since something moved */
     bool fin_rcvd, fin_queued, rebuilt, ack_due;
     uint32_t unread;         /* bytes at the end of .in that the application lacks */
@@ -98,6 +101,7 @@ struct cconn {
     enum cconn_state state;
     struct flow_key key;
     uint32_t iss, snd_una, snd_nxt, rcv_nxt, irs;
+    uint32_t edge; /* the server takes no more */
     uint32_t nrequests, asked, answered;
     uint32_t quiet, start, abort_at;
     bool fin_rcvd, ack_due, quit;

@@ -41,7 +41,8 @@ send_segment(struct cconn *k, uint32_t seq, const uint8_t *data, uint32_t size,
         .data = data,
         .tsval = 500,
         .mss = 1400,
-        .wscale = 5 };
+        .wscale = 5,
+        .window = 60000 };
 
     k->ack_due = false;
     emit(arg, p, rsim_build(p, &k->key, PACKET_IN, &s, rsim_chance(50)));
@@ -86,7 +87,8 @@ ask(struct cconn *k, rsim_emit *emit, void *arg)
 {
     uint32_t from = k->snd_nxt;
 
-    if (k->asked == k->nrequests || k->asked - k->answered >= 4)
+    if (k->asked == k->nrequests || k->asked - k->answered >= 4 ||
+        seq_after(from + 8, k->edge))
         return;
     k->asked++;
     k->snd_nxt += 8;
@@ -169,6 +171,7 @@ clients_input(
             k->irs = pkt.tcp.seq;
             k->rcv_nxt = pkt.tcp.seq + 1;
             k->snd_una = k->snd_nxt = k->iss + 1;
+            k->edge = pkt.tcp.ack + pkt.tcp.window;
         }
         if (pkt.tcp.seq == k->irs)
             send_segment(k, k->snd_nxt, NULL, 0, TCP_ACK, emit, arg);
@@ -180,9 +183,24 @@ clients_input(
         k->snd_una = pkt.tcp.ack;
         k->quiet = 0;
     }
+    if (seq_after(pkt.tcp.ack + ((uint32_t)pkt.tcp.window << RSIM_WSCALE), k->edge))
+        k->edge = pkt.tcp.ack + ((uint32_t)pkt.tcp.window << RSIM_WSCALE);
     take_stream(c, k, &pkt);
     if (k->ack_due && rsim_chance(50))
         send_segment(k, k->snd_nxt, NULL, 0, TCP_ACK, emit, arg);
+}
+
+/* That it has room the server may have said while nobody heard it. */
+static void
+ask_for_window(struct cconn *k, rsim_emit *emit, void *arg)
+{
+    uint8_t old;
+
+    if (k->asked == k->nrequests || k->snd_una == k->iss + 1 ||
+        !seq_after(k->snd_nxt + 8, k->edge))
+        return;
+    request_bytes(k, k->snd_una - 1, &old, 1);
+    send_segment(k, k->snd_una - 1, &old, 1, TCP_ACK, emit, arg);
 }
 
 static void
@@ -203,8 +221,10 @@ go_on(struct cconn *k, uint32_t now, rsim_emit *emit, void *arg)
         k->quiet = 0;
         if (k->state == C_SYN_SENT)
             send_segment(k, k->iss, NULL, 0, TCP_SYN, emit, arg);
-        else
+        else if (k->snd_una != k->snd_nxt)
             send_requests(k, k->snd_una, emit, arg);
+        else
+            ask_for_window(k, emit, arg);
     }
     if (now >= k->abort_at && k->state == C_OPEN) {
         send_segment(k, k->snd_nxt, NULL, 0, TCP_RST | TCP_ACK, emit, arg);

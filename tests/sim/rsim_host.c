@@ -10,6 +10,8 @@
 
 #define CWND_RESTORED 4000u
 #define RTO_TICKS 60u
+#define ROOM 20u /* bytes that the application has not read */
+#define ROOM_REBUILT 20u
 
 static uint64_t seed_state;
 
@@ -59,7 +61,7 @@ tcp_header(uint8_t *t, const struct rsim_segment *s, uint16_t from, uint16_t to)
     put_be32(t + 4, s->seq);
     put_be32(t + 8, s->ack);
     t[13] = s->flags;
-    put_be16(t + 14, 60000);
+    put_be16(t + 14, s->window);
     if (s->flags & TCP_SYN && s->mss) {
         memcpy(t + n, "\2\4\0\0\3\3\0\1", 8);
         put_be16(t + n + 2, s->mss);
@@ -121,6 +123,12 @@ drop_tokens(struct host *h, uint32_t conn)
     h->ntokens = n;
 }
 
+static uint32_t
+room(const struct sconn *c)
+{
+    return ROOM - (c->in_size - c->taken - c->unread);
+}
+
 static void
 send_segment(struct sconn *c, uint32_t seq, uint32_t size, uint8_t flags,
     rsim_emit *emit, void *arg)
@@ -132,11 +140,17 @@ send_segment(struct sconn *c, uint32_t seq, uint32_t size, uint8_t flags,
         .size = size,
         .data = size > 0 ? c->out + (seq - c->iss - 1) : NULL };
 
+    if (seq_after(c->rcv_nxt + room(c), c->edge))
+        c->edge = c->rcv_nxt + room(c);
+    if (!(flags & TCP_SYN)) /* rounded up, as the kernel does */
+        c->edge += (c->edge - c->rcv_nxt) % (1u << RSIM_WSCALE);
+    s.window = (uint16_t)(c->edge - c->rcv_nxt);
     if (flags & TCP_SYN) {
         s.mss = 1400;
-        s.wscale = 7;
+        s.wscale = RSIM_WSCALE;
         s.tsval = 1000;
-    }
+    } else
+        s.window >>= RSIM_WSCALE;
     c->ack_due = false;
     emit(arg, p, rsim_build(p, &c->key, PACKET_OUT, &s, rsim_chance(50)));
 }
@@ -191,6 +205,7 @@ add(struct host *h, const struct packet *pkt, uint32_t iss, enum sconn_state sta
         .snd_una = iss + 1,
         .snd_nxt = iss + 1,
         .write_seq = iss + 1,
+        .edge = pkt->tcp.seq + 1 + ROOM,
         .cwnd = 8000 };
     return c;
 }
@@ -238,6 +253,8 @@ take_data(struct host *h, struct sconn *c, const struct packet *pkt)
     if (size == 0 && !fin)
         return;
     c->ack_due = true;
+    if (seq_after(seq + size, c->edge))
+        return;
     if (seq_after(seq, c->rcv_nxt)) {
         assert(c->nooo < RSIM_OOO);
         c->ooo[c->nooo].seq = seq;
@@ -279,6 +296,7 @@ rebuilt(struct host *h, const struct packet *pkt, bool *drop)
             syn.tcp.seq--;
             c = add(h, &syn, pkt->tcp.ack - 1, S_WAITING);
             c->cwnd = CWND_RESTORED;
+            c->edge = c->rcv_nxt + ROOM_REBUILT;
             c->rebuilt = true;
             token(h, c, T_ACCEPT, 0);
             return c;
@@ -385,6 +403,7 @@ handle(struct host *h, struct sconn *c, uint32_t size)
         c->taken += 8;
         c->unread -= 8;
     }
+    c->ack_due |= 2 * (c->edge - c->rcv_nxt) <= room(c);
 }
 
 bool

@@ -194,6 +194,69 @@ START_TEST(a_digest_minds_bytes_not_pieces)
 }
 END_TEST
 
+static bool
+is_header_sound(const uint8_t *p)
+{
+    uint32_t sum = 0;
+
+    for (int i = 0; i < 20; i += 2)
+        sum += (uint32_t)(p[i] << 8 | p[i + 1]);
+    return (sum & 0xffff) + (sum >> 16) == 0xffff;
+}
+
+/* Parts of a segment are the segment. */
+START_TEST(a_segment_comes_in_parts)
+{
+    uint8_t whole[200], part[200], bytes[50];
+    struct packet pkt, piece;
+    struct flow_key key = { .version = _i ? 6 : 4,
+        .protocol = PACKET_TCP,
+        .local_port = 80,
+        .remote_port = 4000,
+        .local = { 10, 0, 0, 1 },
+        .remote = { 10, 0, 0, 2 } };
+    size_t n = packet_ack(whole, &key, PACKET_IN, UINT32_MAX - 20, 7, 100);
+
+    for (size_t i = 0; i < sizeof bytes; i++)
+        whole[n + i] = (uint8_t)i;
+    n += sizeof bytes;
+    whole[_i ? 5 : 3] = (uint8_t)(_i ? n - 40 : n);
+    whole[(_i ? 40 : 20) + 13] |= TCP_FIN | TCP_PSH;
+    ck_assert(packet_parse(&pkt, PACKET_IN, whole, n));
+    for (uint32_t skip = 0, size; skip < sizeof bytes; skip += size) {
+        bool last = skip == 48;
+        size_t all;
+
+        size = last ? 2 : 16;
+        all = packet_part(part, &pkt, skip, size);
+        ck_assert(packet_sound(part, all) && (_i || is_header_sound(part)));
+        ck_assert(packet_parse(&piece, PACKET_IN, part, all) && piece.size == all);
+        ck_assert_uint_eq(piece.tcp.seq, UINT32_MAX - 20 + skip);
+        ck_assert_uint_eq(piece.tcp.ack, 7);
+        ck_assert_uint_eq(piece.payload_size, size);
+        ck_assert(memcmp(piece.payload, pkt.payload + skip, size) == 0);
+        ck_assert(
+            (piece.tcp.flags & (TCP_FIN | TCP_PSH)) == (last ? TCP_FIN | TCP_PSH : 0));
+        ck_assert(memcmp(&piece.key, &pkt.key, sizeof pkt.key) == 0);
+    }
+}
+END_TEST
+
+START_TEST(a_probe_has_one_byte)
+{
+    struct flow_key key = { .version = 4,
+        .protocol = PACKET_TCP,
+        .local = { 10, 0, 0, 1 },
+        .remote = { 10, 0, 0, 2 } };
+    uint8_t p[PACKET_BUILT];
+    size_t n = packet_probe(p, &key, PACKET_IN, 41, 7, 100);
+    struct packet pkt;
+
+    ck_assert(packet_sound(p, n) && packet_parse(&pkt, PACKET_IN, p, n));
+    ck_assert(pkt.tcp.seq == 41 && pkt.payload_size == 1 && pkt.tcp.flags == TCP_ACK);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -205,5 +268,7 @@ main(void)
     tcase_add_test(tc, a_synack_says_what_it_was_told);
     tcase_add_test(tc, an_unreachable_quotes_the_segment);
     tcase_add_test(tc, a_digest_minds_bytes_not_pieces);
+    tcase_add_loop_test(tc, a_segment_comes_in_parts, 0, 2);
+    tcase_add_test(tc, a_probe_has_one_byte);
     return suite_run("packets", tc, NULL);
 }

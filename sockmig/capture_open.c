@@ -28,6 +28,12 @@ on_late(void *arg, unsigned node)
 }
 
 static void
+on_lost(void *arg, unsigned node)
+{
+    peers_lost(arg, node - 1);
+}
+
+static void
 on_caught_up(void *arg, unsigned node)
 {
     peers_caught_up(arg, node - 1);
@@ -68,7 +74,7 @@ open_log(struct engine *e)
     static const struct mcast_calls calls = { .stable = on_stable,
         .late = on_late,
         .caught_up = on_caught_up,
-        .lost = on_late,
+        .lost = on_lost,
         .received = on_received };
     struct mcast_options options = { .conf = e->conf,
         .service = e->service,

@@ -51,9 +51,11 @@ struct peer {
     uint8_t *have; /* owned: parts of WIRE_HAVE so far */
     size_t have_size, have_max;
     uint64_t ack_least, whole, applied;
-    char sorry[200]; /* why it was behind, as it said; "": nothing */
-    bool seeded;     /* its clone is whole */
-    bool caught_up;  /* so is its log */
+    char sorry[200];       /* why it was behind, as was said; "": nothing */
+    unsigned losses;       /* of its log, since it was ready last */
+    struct mono no_sooner; /* after a loss it is seeded anew */
+    bool seeded;           /* its clone is whole */
+    bool caught_up;        /* so is its log */
 
     /* beats */
     struct seal_key beat_key;  /* from here to there */
@@ -217,6 +219,7 @@ void peers_reign(struct engine *e); /* a new reign of this node begins: new keys
 void peers_drop_all(struct engine *e);
 void peers_tick(struct engine *e);
 void peers_late(struct engine *e, unsigned node);      /* its log is not kept up */
+void peers_lost(struct engine *e, unsigned node);      /* what it lacks of it is gone */
 void peers_caught_up(struct engine *e, unsigned node); /* its log is whole again */
 void peers_stop_following(struct engine *e);
 uint32_t peers_mask(const struct engine *e, const struct jv *nodes, bool *ok);

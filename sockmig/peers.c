@@ -160,6 +160,38 @@ peers_late(struct engine *e, unsigned node)
         peer_drop(p, PEER_BEHIND);
 }
 
+static void
+say_behind(struct peer *p, const char *kind, const char *text)
+{
+    if (strcmp(text, p->sorry) != 0) {
+        engine_journal(
+            p->engine, "error", kind, "standby %s is behind: %s", p->node->name, text);
+        engine_error(p->engine, "standby %s is behind: %s", p->node->name, text);
+    }
+    snprintf(p->sorry, sizeof p->sorry, "%s", text);
+}
+
+#define SEEDED_ANEW_MS 200 /* after the first loss; twice as late after each more */
+#define LOSSES_MOST 5
+
+/* One that is being seeded, for which nobody waits.  Seeding costs the service time: if
+ * the log is too small for it, not again and again. */
+void
+peers_lost(struct engine *e, unsigned node)
+{
+    struct peer *p = &e->peers[node];
+
+    p->caught_up = false;
+    if (p->state != PEER_SEEDING && p->state != PEER_READY)
+        return;
+    p->losses += p->losses < LOSSES_MOST;
+    p->no_sooner = mono_add_ms(mono_clock(), SEEDED_ANEW_MS << p->losses);
+    say_behind(p, "standby",
+        "the packet log does not hold what came in while it was brought up to date; "
+        "if this goes on, make packet-log larger");
+    peer_drop(p, PEER_BEHIND);
+}
+
 /* A part of what it has of the state folders; whole, it is the tracer's. */
 static bool
 take_have(struct peer *p, struct reader *r)
@@ -210,12 +242,7 @@ take_sorry(struct peer *p, struct reader *r)
     for (char *c = text; *c; c++)
         if (*c < ' ' || *c > '~')
             *c = '?';
-    if (strcmp(text, p->sorry) != 0) {
-        engine_journal(p->engine, "error", "files", "standby %s is behind: %s",
-            p->node->name, text);
-        engine_error(p->engine, "standby %s is behind: %s", p->node->name, text);
-    }
-    snprintf(p->sorry, sizeof p->sorry, "%s", text);
+    say_behind(p, "files", text);
     peer_drop(p, PEER_BEHIND);
 }
 
@@ -236,8 +263,10 @@ take_ack(struct peer *p, struct reader *r)
     commit_acked(&e->commit, p->bit, ack.whole);
     p->seeded |= ack.ready;
     peer_complete(p);
-    if (p->state == PEER_READY)
+    if (p->state == PEER_READY) {
         p->sorry[0] = '\0';
+        p->losses = 0;
+    }
 }
 
 static void
@@ -400,7 +429,8 @@ peers_tick(struct engine *e)
             continue;
         if (p->state == PEER_CONNECTING || p->state == PEER_GREETING)
             peer_drop(p, PEER_DOWN); /* a tick long no answer */
-        if (p->state == PEER_DOWN || p->state == PEER_BEHIND)
+        if ((p->state == PEER_DOWN || p->state == PEER_BEHIND) &&
+            !mono_before(mono_clock(), p->no_sooner))
             peer_connect(p);
     }
 }

@@ -273,11 +273,30 @@ def uploads(lab):
 
 def small_log(lab):
     """Requests and answers of many times the log's size."""
-    talk = Talk(lab, "bulk:3:" + V4, "steady:3:" + V4)
-    for kind in ("crash", "engine"):
-        _, status, report, _ = lab.takeover(kind, talk)
-        sound(report)
-        need(status["replay"]["injected"] > 0, "nothing to replay: %s" % status["replay"])
+    talk = Talk(lab, "upload:6:" + V4, "bulk:3:" + V4, "steady:3:" + V4)
+    for kind in ("crash", "engine", "crash"):
+        sound(lab.takeover(kind, talk)[2])
+    lab.wait_protected(2)
+    talk.stop()
+
+
+def seeded_anew(lab):
+    """The log goes past a standby that stands still: it is given up, and seeded anew."""
+    def stopped():
+        return any(line.split() == ["T", "sockmig-engine"] for line in lab.exec(
+            node, "ps", "-e", "-o", "s=,comm=").splitlines())
+    talk = Talk(lab, "upload:6:" + V4)
+    active = lab.wait_protected(2)
+    node = next(n for n in lab.nodes if n != active)
+    lab.fault("arm", node, "clone-begun", "hang")
+    lab.exec(node, "kill", "-KILL", lab.engine_pid(node))
+    lab.wait("an engine in the middle of a seeding", stopped, 20)
+    lab.wait("%s to be given up" % node, lambda: not any(
+        s["node"] == node and s["state"] in ("seeding", "ready")
+        for s in (lab.engine_status(active) or {}).get("standbys", [])), 20)
+    lab.exec(node, "kill", "-CONT", lab.engine_pid(node))
+    lab.wait_protected(2)
+    sound(talk.answered()[0])
     talk.stop()
 
 
@@ -501,7 +520,7 @@ print(u.recv(100).split()[0].decode())
 CHECKS = [replay, diverge, commit, families, datagrams, uploads, policies, again, lossy, awake, unhurried, flood,
           alone]
 STOPS = [alone_stops]
-SMALL = [small_log]
+SMALL = [small_log, seeded_anew]
 
 
 def mend(lab):
@@ -548,7 +567,7 @@ def main():
     shutil.copy(os.path.join(BUILD, "tests/scenario/talk_server"), folder)
     checks = [c for c in CHECKS if not o.checks or c.__name__ in o.checks]
     bad = one_lab(o.name, "replay", checks, folder) if checks else []
-    for special, line in ((STOPS, 'when-alone = "stop"'), (SMALL, "packet-log = 8")):
+    for special, line in ((STOPS, 'when-alone = "stop"'), (SMALL, "packet-log = 4")):
         checks = [c for c in special if not o.checks or c.__name__ in o.checks]
         bad += one_lab(o.name, "replay", checks, folder, line) if checks else []
     shutil.rmtree(folder)

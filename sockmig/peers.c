@@ -171,8 +171,8 @@ say_behind(struct peer *p, const char *kind, const char *text)
     snprintf(p->sorry, sizeof p->sorry, "%s", text);
 }
 
-#define SEEDED_ANEW_MS 200 /* after the first loss; twice as late after each more */
-#define LOSSES_MOST 5
+#define SEEDED_ANEW_MS 400 /* after the first loss; twice as late after each more */
+#define LOSSES_MOST 4
 
 /* One that is being seeded, for which nobody waits.  Seeding costs the service time: if
  * the log is too small for it, not again and again. */
@@ -184,8 +184,8 @@ peers_lost(struct engine *e, unsigned node)
     p->caught_up = false;
     if (p->state != PEER_SEEDING && p->state != PEER_READY)
         return;
-    p->losses += p->losses < LOSSES_MOST;
     p->no_sooner = mono_add_ms(mono_clock(), SEEDED_ANEW_MS << p->losses);
+    p->losses += p->losses < LOSSES_MOST;
     say_behind(p, "standby",
         "the packet log does not hold what came in while it was brought up to date; "
         "if this goes on, make packet-log larger");

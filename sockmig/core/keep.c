@@ -237,6 +237,15 @@ conn_of(struct keep *k, const struct plog_record *rec, struct packet *pkt)
     return plog_decode_output(rec, &o) ? find(k, &o.flow) : NULL;
 }
 
+static bool
+cancelled(const struct keep *k, uint64_t ordinal)
+{
+    for (uint32_t i = 0; i < k->ncancels; i++)
+        if (ordinal >= k->cancels[i].first && ordinal <= k->cancels[i].last)
+            return true;
+    return false;
+}
+
 static void
 compact(struct keep *k, uint8_t *scratch)
 {
@@ -251,7 +260,8 @@ compact(struct keep *k, uint8_t *scratch)
     while (plog_read(&k->ring, &at, &rec, scratch) == PLOG_READ) {
         struct conn *c = conn_of(k, &rec, &pkt);
 
-        if (c && needed(c, &rec, &pkt))
+        if (c && needed(c, &rec, &pkt) &&
+            (rec.kind != PLOG_IN || !cancelled(k, rec.arg)))
             plog_ring_append_record(&to, &rec);
     }
     k->spare = k->ring.data;
@@ -391,15 +401,6 @@ find_cancels(struct keep *k, const struct plog_ring *ring, uint8_t *scratch)
     }
 }
 
-static bool
-cancelled(const struct keep *k, uint64_t ordinal)
-{
-    for (uint32_t i = 0; i < k->ncancels; i++)
-        if (ordinal >= k->cancels[i].first && ordinal <= k->cancels[i].last)
-            return true;
-    return false;
-}
-
 static void
 look_at(struct keep *k, uint64_t at, const struct plog_record *rec,
     const struct plog_mark *mark, uint8_t *scratch)
@@ -436,6 +437,7 @@ keep_trim(struct keep *k, struct plog_ring *ring, const struct plog_mark *mark,
     bool whole = true;
 
     find_cancels(k, ring, scratch);
+    k->changed |= k->ncancels > 0; /* of what was kept before that came, too */
     forget_gone(k); /* the connections of the image before: a new one may follow */
     while (was = at, (got = plog_read(ring, &at, &rec, scratch)) == PLOG_READ) {
         look_at(k, was, &rec, mark, scratch);

@@ -293,8 +293,8 @@ log_step(struct plog_ring *ring, char what, uint64_t *in, uint64_t *out)
 }
 
 struct keep_row {
-    const char *claim, *log;
-    int64_t image_rcv_nxt; /* -1: it is not in the image */
+    const char *claim, *log; /* |: trimmed there, too */
+    int64_t image_rcv_nxt;   /* -1: it is not in the image */
     unsigned records, waiting, half_open;
 };
 
@@ -307,6 +307,8 @@ static const struct keep_row keep_rows[] = {
     { "accepted and closed before the mark", "SsAdF", -1, 0, 0, 0 },
     { "reset by the client", "SsAdR", -1, 0, 0, 0 },
     { "data that was dropped is not kept", "SsAdC", -1, 3, 1, 0 },
+    { "nor where that comes after it was kept", "SsAd|C", -1, 3, 1, 0 },
+    { "nor of one in the image, after a hole", "SsAd|C", 100, 0, 0, 0 },
     { "of a connection nobody knows", "Ad", -1, 0, 0, 0 },
 };
 
@@ -322,6 +324,16 @@ count(const struct plog_ring *ring)
     return n;
 }
 
+static void
+trim_to(struct keep *k, struct plog_ring *ring, const struct plog_mark *mark,
+    int64_t image_rcv_nxt)
+{
+    keep_begin(k);
+    if (image_rcv_nxt >= 0)
+        keep_connection(k, &sample_flow, (uint32_t)image_rcv_nxt, FLOWMAP_NONE);
+    ck_assert(keep_trim(k, ring, mark, scratch));
+}
+
 START_TEST(kept_of_what_is_before_the_mark)
 {
     const struct keep_row *r = &keep_rows[_i];
@@ -334,12 +346,12 @@ START_TEST(kept_of_what_is_before_the_mark)
 
     plog_ring_init(&ring, bytes, sizeof bytes, 0);
     for (const char *c = r->log; *c; c++)
-        log_step(&ring, *c, &mark.in, &mark.out);
+        if (*c == '|')
+            trim_to(k, &ring, &mark, r->image_rcv_nxt);
+        else
+            log_step(&ring, *c, &mark.in, &mark.out);
     for (int again = 0; again < 2; again++) {
-        keep_begin(k);
-        if (r->image_rcv_nxt >= 0)
-            keep_connection(k, &sample_flow, (uint32_t)r->image_rcv_nxt, FLOWMAP_NONE);
-        ck_assert(keep_trim(k, &ring, &mark, scratch));
+        trim_to(k, &ring, &mark, r->image_rcv_nxt);
         ck_assert_msg(count(keep_records(k)) == r->records, "%s: %u records", r->claim,
             count(keep_records(k)));
         ck_assert_msg(keep_stat(k).waiting == r->waiting &&

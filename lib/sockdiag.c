@@ -20,8 +20,8 @@
 
 struct pass {
     int fd;
+    uint8_t protocol, extensions; /* bit n - 1: attribute n */
     uint32_t states;
-    bool details;
     void (*each)(const struct sockdiag_socket *, void *);
     void *arg;
 };
@@ -36,25 +36,36 @@ ask(const struct pass *p, uint8_t family)
                   .nlmsg_type = SOCK_DIAG_BY_FAMILY,
                   .nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP },
         .req = { .sdiag_family = family,
-            .sdiag_protocol = IPPROTO_TCP,
-            .idiag_ext = p->details ? 1 << (INET_DIAG_INFO - 1) : 0,
+            .sdiag_protocol = p->protocol,
+            .idiag_ext = p->extensions,
             .idiag_states = p->states } };
 
     return send(p->fd, &msg, sizeof msg, 0) < 0 ? -errno : 0;
 }
 
+/* @out gets what there is of attribute @type, the rest is as it was. */
 static void
-take_details(const struct nlmsghdr *h, struct sockdiag_socket *s)
+attribute(const struct nlmsghdr *h, unsigned short type, void *out, size_t size)
 {
     const struct inet_diag_msg *m = NLMSG_DATA(h);
     const struct rtattr *a = (const void *)(m + 1);
     size_t left = h->nlmsg_len - NLMSG_LENGTH(sizeof *m);
-    struct tcp_info info = { 0 };
 
     for (; RTA_OK(a, left); a = RTA_NEXT(a, left))
-        if (a->rta_type == INET_DIAG_INFO)
-            memcpy(&info, RTA_DATA(a),
-                RTA_PAYLOAD(a) < sizeof info ? RTA_PAYLOAD(a) : sizeof info);
+        if (a->rta_type == type)
+            memcpy(out, RTA_DATA(a), RTA_PAYLOAD(a) < size ? RTA_PAYLOAD(a) : size);
+}
+
+static void
+take_details(const struct nlmsghdr *h, struct sockdiag_socket *s)
+{
+    uint32_t memory[SK_MEMINFO_VARS] = { 0 };
+    struct tcp_info info = { 0 };
+
+    attribute(h, INET_DIAG_INFO, &info, sizeof info);
+    attribute(h, INET_DIAG_SKMEMINFO, memory, sizeof memory);
+    if (memory[SK_MEMINFO_RCVBUF] > memory[SK_MEMINFO_RMEM_ALLOC])
+        s->receive_left = memory[SK_MEMINFO_RCVBUF] - memory[SK_MEMINFO_RMEM_ALLOC];
     s->received = info.tcpi_bytes_received;
     s->acked = info.tcpi_bytes_acked;
     s->idle_ms = info.tcpi_last_data_recv < info.tcpi_last_data_sent
@@ -77,7 +88,7 @@ give(const struct pass *p, const struct nlmsghdr *h)
 
     memcpy(s.local, m->id.idiag_src, sizeof s.local);
     memcpy(s.remote, m->id.idiag_dst, sizeof s.remote);
-    if (p->details)
+    if (p->extensions)
         take_details(h, &s);
     p->each(&s, p->arg);
 }
@@ -104,23 +115,46 @@ take(const struct pass *p)
     }
 }
 
+static int
+run(struct pass *p)
+{
+    int ret;
+
+    p->fd = socket(AF_NETLINK, SOCK_DGRAM | SOCK_CLOEXEC, NETLINK_SOCK_DIAG);
+    if (p->fd < 0)
+        return -errno;
+    ret = ask(p, AF_INET);
+    if (ret == 0)
+        ret = take(p);
+    if (ret == 0)
+        ret = ask(p, AF_INET6);
+    if (ret == 0)
+        ret = take(p);
+    fd_close(p->fd);
+    return ret;
+}
+
 int
 sockdiag_tcp(uint32_t states, bool details,
     void (*each)(const struct sockdiag_socket *socket, void *arg), void *arg)
 {
-    struct pass p = { .states = states, .details = details, .each = each, .arg = arg };
-    int ret;
+    struct pass p = { .protocol = IPPROTO_TCP,
+        .extensions = details ? 1 << (INET_DIAG_INFO - 1) : 0,
+        .states = states,
+        .each = each,
+        .arg = arg };
 
-    p.fd = socket(AF_NETLINK, SOCK_DGRAM | SOCK_CLOEXEC, NETLINK_SOCK_DIAG);
-    if (p.fd < 0)
-        return -errno;
-    ret = ask(&p, AF_INET);
-    if (ret == 0)
-        ret = take(&p);
-    if (ret == 0)
-        ret = ask(&p, AF_INET6);
-    if (ret == 0)
-        ret = take(&p);
-    fd_close(p.fd);
-    return ret;
+    return run(&p);
+}
+
+int
+sockdiag_udp(void (*each)(const struct sockdiag_socket *socket, void *arg), void *arg)
+{
+    struct pass p = { .protocol = IPPROTO_UDP,
+        .extensions = 1 << (INET_DIAG_SKMEMINFO - 1),
+        .states = ~0u,
+        .each = each,
+        .arg = arg };
+
+    return run(&p);
 }

@@ -8,6 +8,7 @@
 #include "sockmig/boost.h"
 #include "sockmig/ckpt/tcp.h"
 #include "sockmig/engine.h"
+#include "sockmig/feed.h"
 #include "sockmig/gatens.h"
 #include "sockmig/outgoing.h"
 #include "sockmig/prefault.h"
@@ -38,6 +39,7 @@ struct divergence { /* a connection that was reset */
 struct replayer {
     void *memory; /* owned: of .machine */
     struct replay *machine;
+    struct feed *feed;         /* owned */
     struct reqsk *reqsk;       /* borrowed; NULL: this kernel can not */
     struct outgoing *outgoing; /* owned: to clients, when the outside opens */
     struct answers *answers;   /* owned: those that may have to be sent again */
@@ -50,7 +52,7 @@ struct replayer {
     unsigned undropped;     /* of those: the kernel still has them */
     struct mono began, end; /* of the last replay; .end.us 0: none yet */
     struct mono grace;      /* the map is cleared then; .us 0: it is empty */
-    uint64_t unsent, unmade;
+    uint64_t unmade;
     char reason[128]; /* why it was given up; "": it was not */
     uint64_t epoch;   /* of the reign that it began */
     struct divergence divergences[DIVERGENCES];
@@ -217,8 +219,7 @@ carry_out(struct engine *e, const struct replay_effect *effect)
 
     switch (effect->what) {
     case REPLAY_INJECT:
-        if (write(gate_tun(e->gate), effect->packet, effect->size) < 0)
-            r->unsent++;
+        feed_put(r->feed, effect->packet, effect->size);
         break;
     case REPLAY_REBUILD:
         make_again(r, &effect->request);
@@ -257,7 +258,8 @@ go_on(struct engine *e)
 
     if (r->undropped >= UNDROPPED)
         drop_swallowed(e);
-    while (r->running && replay_next(r->machine, mono_clock(), &effect)) {
+    while (r->running && !feed_waits(r->feed) &&
+           replay_next(r->machine, mono_clock(), &effect)) {
         carry_out(e, &effect);
         moved = true;
     }
@@ -311,6 +313,7 @@ replayer_begin(struct engine *e)
     r->running = true;
     r->watching = r->answering = false;
     answers_clear(r->answers);
+    feed_begin(r->feed, gate_tun(e->gate), gate_cell_netns(e->gate));
     r->reason[0] = '\0';
     r->ndivergences = 0;
     r->epoch = e->last_wake_epoch;
@@ -477,7 +480,8 @@ replayer_open(struct engine *e)
         return -ENOMEM;
     r->machine = replay_init(r->memory, &sizes);
     r->answers = answers_new();
-    if (!r->answers)
+    r->feed = feed_new();
+    if (!r->answers || !r->feed)
         return -ENOMEM;
     r->timer = loop_timer_new(e->loop, on_timer, e);
     ret = outgoing_new(gate_cell_netns(e->gate), gate_raw(e->gate), &r->outgoing);

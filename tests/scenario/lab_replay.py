@@ -38,6 +38,19 @@ service "talk" {
 """
 
 
+STREAM = """
+import socket, sys, time
+s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+s.connect((sys.argv[1], 7000))
+begin = time.monotonic()
+for i in range(int(sys.argv[2])):
+    s.send(b"q%d" % i)
+    while i > (time.monotonic() - begin) * 25000:
+        time.sleep(0.001)
+time.sleep(0.3)
+"""
+
+
 def on_term(signo, frame):
     """A time limit: the lab must not stay."""
     raise Failure("ended by a signal")
@@ -309,6 +322,30 @@ def told(lab, seconds=10):
     return int(code.stdout)
 
 
+def one_way(lab):
+    """A stream of datagrams that nobody answers: a replay does not outrun the service."""
+    lab.wait_protected(2)
+    lab.policy("replay")
+    active = lab.wait_protected(2)
+    lab.engine(active, op="interval", service="talk", ms=60000)
+    time.sleep(0.5)
+    before = told(lab)
+    lab.exec("client", "/usr/bin/python3", "-c", STREAM, V4, "30000")
+    counted = told(lab)
+    need(counted > before + 20000, "the stream was lost: %d, %d" % (before, counted))
+    lab.fault("crash", active)
+    lab.wait("another node is active", lambda: (
+        lambda s: s and s["active"] not in (None, active) and s["state"] != "taking-over")(
+            lab.service(avoid=active)))
+    again = told(lab)
+    new = lab.service(avoid=active)["active"]
+    replay = lab.engine_status(new)["replay"]
+    print("  %d datagrams, %d after the crash, %s" % (counted, again, replay), flush=True)
+    lab.fault("restart", active)
+    need(replay["injected"] > 20000, "little to replay: %s" % replay)
+    need(again == counted + 1, "memory is lost: %d after %d" % (again, counted))
+
+
 def policies(lab):
     """A running service's policy is changed; a takeover after each change."""
     for _ in range(20):
@@ -517,7 +554,7 @@ u.send(b"x")
 print(u.recv(100).split()[0].decode())
 """
 
-CHECKS = [replay, diverge, commit, families, datagrams, uploads, policies, again, lossy, awake, unhurried, flood,
+CHECKS = [replay, diverge, commit, families, datagrams, one_way, uploads, policies, again, lossy, awake, unhurried, flood,
           alone]
 STOPS = [alone_stops]
 SMALL = [small_log, seeded_anew]

@@ -6,6 +6,7 @@ usage: talk_client.py PORT [KIND:NUMBER:ADDRESS...]
 steady   one connection each, "e" requests      births   connect, ask once, close
 random   one connection each, "r" requests      udp      datagrams, 1 in 8 of 4000 bytes
 bulk     one connection each, 20 requests of 7000 bytes under way at a time
+download one connection each, answers of 2 MB that are read slowly
 upload   one connection each, 2 MB that are not answered, then what their sum is
 
 Lines on stdin: `report` prints what happened since it was asked last, as JSON; `half N
@@ -136,6 +137,27 @@ def upload(kind, address):
         count(kind, "broken", "line %d: %s" % (n, e))
 
 
+def download(kind, address):
+    s, n = connection(address), 0
+    s.connect((address, PORT))
+    f = s.makefile("rb")
+    try:
+        while not stopping.is_set():
+            n += 1
+            s.sendall(b"g 500\n")
+            for i in range(500):
+                got = f.readline()
+                if got != b"%d %s\n" % (n, bytes([97 + (n + i) % 26]) * 4000):
+                    count(kind, "wrong" if got else "broken", "%r: line %d of %d" % (
+                        got[:20], i, n))
+                    return
+                if i % 100 == 0:
+                    time.sleep(0.01)
+            count(kind, "answers")
+    except OSError as e:
+        count(kind, "broken", "answer %d: %s" % (n, e))
+
+
 def births(kind, address):
     while not stopping.is_set():
         s, connected = connection(address), False
@@ -239,7 +261,8 @@ def main():
     made, base, unheard, deaf_base = [], HALF_PORTS[0], [], DEAF_PORTS[0]
     for spec in sys.argv[2:]:
         kind, number, address = spec.split(":", 2)
-        work = {"births": births, "udp": udp, "bulk": bulk, "upload": upload}.get(kind, steady)
+        work = {"births": births, "udp": udp, "bulk": bulk, "upload": upload,
+                "download": download}.get(kind, steady)
         for _ in range(int(number)):
             threading.Thread(target=work, args=(kind + ("6" if ":" in address else ""), address)
                              if kind != "random" else (kind, address), daemon=True).start()

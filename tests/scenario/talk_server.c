@@ -7,8 +7,10 @@
  * TCP and UDP, IPv4 and IPv6.  A line "e TEXT" is answered with "N TEXT", a line
  * "r" with "N LAST NEW": N counts the connection's lines, NEW is a random number and
  * LAST the one before.  A line "q TEXT" is not answered, but "s" is with "N SUM": the
- * Adler-32 of all such texts.  A datagram is answered with "N TEXT", N counts all
- * datagrams. Under replay the answers to "e" are made again, those to "r" are not. */
+ * Adler-32 of all such texts; "g M" is answered with M lines "N CCC...", of 4000
+ * letters.  A datagram is answered with "N TEXT", N counts all datagrams; unless it
+ * begins with q. Under replay the answers to "e" are made again, those to "r" are not.
+ */
 #include <arpa/inet.h>
 #include <poll.h>
 #include <stdint.h>
@@ -81,7 +83,10 @@ datagram(int fd)
 
     if (n < 0)
         return;
-    len = snprintf(head, sizeof head, "%u ", ++datagrams);
+    datagrams++;
+    if (n > 0 && data[16] == 'q')
+        return;
+    len = snprintf(head, sizeof head, "%u ", datagrams);
     memcpy(data + 16 - len, head, (size_t)len);
     sendto(fd, data + 16 - len, (size_t)(n + len), 0, (struct sockaddr *)&from, size);
 }
@@ -96,6 +101,23 @@ add_up(struct client *c, const char *text)
     }
 }
 
+/* Each line has another letter than the one before. */
+static int
+give(int fd, unsigned count, int lines)
+{
+    char text[16 + 4001];
+
+    for (int i = 0; i < lines; i++) {
+        int len = snprintf(text, 16, "%u ", count);
+
+        memset(text + len, 'a' + (int)(count + (unsigned)i) % 26, 4000);
+        text[len + 4000] = '\n';
+        if (send(fd, text, (size_t)len + 4001, MSG_NOSIGNAL) != len + 4001)
+            return 0;
+    }
+    return 1;
+}
+
 static int
 answer(int fd, struct client *c, const char *line)
 {
@@ -108,6 +130,8 @@ answer(int fd, struct client *c, const char *line)
         add_up(c, line + 2);
         return 1;
     }
+    if (line[0] == 'g')
+        return give(fd, c->count, atoi(line + 2));
     if (line[0] == 's') {
         len = snprintf(text, sizeof text, "%u %u\n", c->count,
             c->high << 16 | (c->low + 1) % 65521);

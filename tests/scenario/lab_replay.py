@@ -554,8 +554,8 @@ u.send(b"x")
 print(u.recv(100).split()[0].decode())
 """
 
-CHECKS = [replay, diverge, commit, families, datagrams, one_way, uploads, policies, again, lossy, awake, unhurried, flood,
-          alone]
+CHECKS = [replay, diverge, commit, families, datagrams, one_way, uploads, policies, again,
+          lossy, awake, unhurried, flood, alone]
 STOPS = [alone_stops]
 SMALL = [small_log, seeded_anew]
 

@@ -115,7 +115,7 @@ start(struct entry *e, const struct packet *pkt, struct mono now)
     e->flow.last = now;
     e->flow.isn = pkt->tcp.seq;
     e->flow.out_next = pkt->tcp.seq;
-    e->flow.fin_in = e->flow.fin_out = false;
+    e->flow.fin_in = e->flow.fin_out = e->flow.heard = false;
 }
 
 static struct entry *
@@ -154,6 +154,19 @@ move_on(struct flows *f, struct entry *e, const struct packet *pkt, struct mono 
     }
 }
 
+/* What was never put out is no acknowledgement; the kernel drops it. */
+static void
+hear(struct flow *flow, const struct packet_tcp *tcp)
+{
+    if ((tcp->flags & (TCP_ACK | TCP_RST)) != TCP_ACK ||
+        seq_after(tcp->ack, flow->out_next))
+        return;
+    if (!flow->heard || seq_after(tcp->ack, flow->acked))
+        flow->acked = tcp->ack;
+    flow->window = tcp->window;
+    flow->heard = true;
+}
+
 void
 flows_input(struct flows *f, const struct packet *pkt, struct mono now)
 {
@@ -166,6 +179,8 @@ flows_input(struct flows *f, const struct packet *pkt, struct mono now)
     if (e->flow.state == FLOW_HALF_OPEN && pkt->tcp.flags & TCP_ACK &&
         pkt->tcp.ack == e->flow.isn + 1)
         become(f, e, FLOW_OPEN);
+    if (e->flow.state == FLOW_OPEN)
+        hear(&e->flow, &pkt->tcp);
     if (pkt->payload_size > 0 && e->flow.state == FLOW_OPEN)
         ask(f, e, true);
     move_on(f, e, pkt, now);
@@ -245,6 +260,11 @@ output_tcp(
     describe_data(f, pkt, from, out);
     if (!e)
         return true;
+    if (e->flow.heard) {
+        out->options = PLOG_ACKED;
+        out->acked = e->flow.acked;
+        out->window = e->flow.window;
+    }
     if (seq_after(end, from))
         e->flow.out_next = end;
     ask(f, e, false);

@@ -22,7 +22,10 @@ struct flow {
     struct mono last;       /* packet, either way */
     uint32_t out_next, isn; /* next byte that the service has not sent yet */
     bool fin_in, fin_out;
-    bool asks; /* the newest bytes are the client's: an answer may come */
+    bool heard;      /* of the client: */
+    uint16_t window; /* its newest one */
+    uint32_t acked;  /* it has what is before */
+    bool asks;       /* the newest bytes are the client's: an answer may come */
 };
 
 struct flows_stat {

@@ -95,7 +95,7 @@ plog_encode_output(
     put_u8(&w, key->version);
     put_u8(&w, key->protocol);
     put_u8(&w, o->tcp_flags);
-    put_u8(&w, is_syn(o) ? o->options : 0);
+    put_u8(&w, o->options);
     put_u16(&w, key->local_port);
     put_u16(&w, key->remote_port);
     put_u32(&w, o->seq);
@@ -110,6 +110,10 @@ plog_encode_output(
         put_u16(&w, o->mss);
         put_u8(&w, o->wscale);
         put_u8(&w, 0);
+    } else if (o->options & PLOG_ACKED) {
+        put_u32(&w, o->acked);
+        put_u16(&w, o->window);
+        put_u16(&w, 0);
     }
     assert(!w.bad);
     rec.size = (uint32_t)w.pos;
@@ -162,6 +166,9 @@ plog_decode_output(const struct plog_record *rec, struct plog_output *out)
         out->tsecr = get_u32(&r);
         out->mss = get_u16(&r);
         out->wscale = get_u8(&r);
+    } else if (out->options & PLOG_ACKED) {
+        out->acked = get_u32(&r);
+        out->window = get_u16(&r);
     }
     return !r.bad && (key->version == 4 || key->version == 6) &&
            out->size <= PACKET_MAX;

@@ -44,6 +44,7 @@ struct plog_mark {
 };
 
 enum { PLOG_SACK = 1, PLOG_TIMESTAMPS = 2, PLOG_WSCALE = 4, PLOG_ECN = 8 };
+enum { PLOG_ACKED = 1 };
 
 /* What is logged of an output packet. */
 struct plog_output {
@@ -52,10 +53,14 @@ struct plog_output {
     uint32_t size;     /* bytes hashed: the new ones (TCP), the payload (UDP) */
     uint64_t hash;     /* digest_of() them */
     uint8_t tcp_flags; /* of these only SYN, FIN, RST; 0 for UDP */
+    uint8_t options;   /* of a SYN-ACK PLOG_SACK ..., of other TCP PLOG_ACKED */
+    /* PLOG_ACKED, for acknowledgements have no records: */
+    uint32_t acked;  /* the client has what is before */
+    uint16_t window; /* its newest one, as in its packet */
     /* SYN-ACK only: */
     uint32_t ack, tsval, tsecr;
     uint16_t mss;
-    uint8_t wscale, options; /* PLOG_SACK ... */
+    uint8_t wscale;
 };
 
 /* plog_span - bytes that a record with @size bytes of payload takes in the log. */

@@ -11,7 +11,7 @@ replay_size(const struct replay_sizes *s)
     return carve_size(sizeof(struct replay)) + flowmap_size(s->flows) +
            carve_size(s->flows * sizeof(struct rflow)) +
            carve_size(s->outputs * sizeof(struct node)) + carve_size(s->bytes) +
-           3 * carve_size(PLOG_PAYLOAD);
+           (3 + REPLAY_EARLY) * carve_size(PLOG_PAYLOAD);
 }
 
 struct replay *
@@ -29,6 +29,7 @@ replay_init(void *memory, const struct replay_sizes *s)
     r->scratch = carve(&at, PLOG_PAYLOAD);
     r->inject_scratch = carve(&at, PLOG_PAYLOAD);
     r->buffer = carve(&at, PLOG_PAYLOAD);
+    r->early_data = carve(&at, REPLAY_EARLY * PLOG_PAYLOAD);
     r->free_node = r->unmet_first = r->blocked = r->starved = FLOWMAP_NONE;
     r->report_first = r->report_last = FLOWMAP_NONE;
     return r;
@@ -71,7 +72,7 @@ replay_connection(struct replay *r, const struct replay_connection *c)
     f->out_next = f->need = f->flight_end = c->snd_nxt;
     f->acked = f->flight = c->snd_una;
     f->in_next = c->rcv_nxt;
-    f->window = c->window;
+    f->window = f->told_window = c->window;
     f->segment = c->segment;
     f->has_edge = c->has_edge;
     f->edge = c->edge;
@@ -152,6 +153,22 @@ foresee_input(struct replay *r, const struct plog_record *rec)
     f->has_logged_ack = true;
 }
 
+/* How far its client has its output: there is no record of mere acknowledgements. */
+static void
+foresee_output(struct replay *r, const struct plog_record *rec)
+{
+    struct plog_output o;
+    struct rflow *f;
+
+    if (!plog_decode_output(rec, &o) || o.flow.protocol != PACKET_TCP ||
+        o.tcp_flags & TCP_SYN || !(o.options & PLOG_ACKED) ||
+        !(f = replay_find(r, &o.flow)))
+        return;
+    if (!f->has_logged_ack || seq_after(o.acked, f->logged_ack))
+        f->logged_ack = o.acked;
+    f->has_logged_ack = true;
+}
+
 static bool
 sound(const struct plog_ring *ring, uint64_t at, struct plog_record *rec, uint8_t *buf)
 {
@@ -181,6 +198,8 @@ replay_start(
             r->newest_at = rec.at_us;
         if (rec.kind == PLOG_IN)
             foresee_input(r, &rec);
+        else if (rec.kind == PLOG_OUT)
+            foresee_output(r, &rec);
         else if (rec.kind > PLOG_MARK)
             r->stat.unknown++;
     }

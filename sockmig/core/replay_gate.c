@@ -55,6 +55,8 @@ need_tcp(struct replay *r, struct rflow *f, const struct plog_record *rec,
 {
     uint32_t end = o->seq + o->size + !!(o->tcp_flags & TCP_FIN);
 
+    if (o->options & PLOG_ACKED)
+        f->window = o->window;
     if (f->state != R_OPEN || o->tcp_flags & TCP_RST || f->excused)
         return;
     if (f->fin_in && f->fin_out)
@@ -157,6 +159,8 @@ acknowledgeable(const struct replay *r, const struct rflow *f)
 {
     uint32_t ack = f->acked;
 
+    if (f->state == R_DOOMED)
+        return f->out_next; /* the client gets a reset, whatever it has */
     if (f->has_logged_ack && !f->many && seq_after(f->logged_ack, ack))
         ack = f->logged_ack;
     if (replay_index(r, f) == r->blocked && seq_after(r->blocked_ack, ack))
@@ -178,8 +182,14 @@ gate_acknowledges(struct replay *r, struct rflow *f, struct replay_effect *e)
 static bool
 starves(const struct replay *r, const struct rflow *f, struct mono now)
 {
-    return f->state == R_OPEN && seq_after(acknowledgeable(r, f), f->acked) &&
-           (in_flight(f) >= STARVE_BYTES || now.us - f->output_us >= STARVE_US);
+    bool silent = now.us - f->output_us >= STARVE_US;
+
+    if (f->state != R_OPEN && f->state != R_DOOMED)
+        return false;
+    if (silent && f->window > f->told_window)
+        return true; /* the client had no room when the service heard of it last */
+    return seq_after(acknowledgeable(r, f), f->acked) &&
+           (silent || in_flight(f) >= STARVE_BYTES);
 }
 
 /* The service may well have written it: the small window of a restored connection
@@ -250,6 +260,24 @@ stall(struct replay *r, struct replay_effect *e)
     return false;
 }
 
+/* A service that writes to one connection may keep the others waiting: as far as the
+ * log allows, each gets its acknowledgements. */
+static bool
+help_others(struct replay *r, struct mono now, struct replay_effect *e)
+{
+    if (now.us - r->progress_us < STARVE_US)
+        return false;
+    for (uint32_t i = 0; i < r->map.fresh; i++) {
+        struct rflow *f = &r->flows[i];
+
+        if (starves(r, f, now)) {
+            input_synthetic(r, f, acknowledgeable(r, f), e);
+            return true;
+        }
+    }
+    return false;
+}
+
 static bool
 help(struct replay *r, struct mono now, struct replay_effect *e)
 {
@@ -269,7 +297,7 @@ help(struct replay *r, struct mono now, struct replay_effect *e)
             return true;
         }
     }
-    return false;
+    return help_others(r, now, e);
 }
 
 bool

@@ -62,6 +62,7 @@ input_synthetic(
     };
     e->size = packet_ack(r->buffer, key, PACKET_IN, f->in_next, ack, f->window);
     f->acked = ack;
+    f->told_window = f->window;
     r->stat.synthetic++;
 }
 
@@ -133,7 +134,7 @@ rebuild(struct replay *r, struct rflow *f, const struct packet *pkt, struct mono
     f->state = R_OPEN;
     f->out_next = f->acked = f->need = isn + 1;
     f->in_next = f->syn.seq + 1;
-    f->window = pkt->tcp.window;
+    f->window = f->told_window = pkt->tcp.window;
     f->output_us = now.us;
     f->owes_ack = pkt->tcp.seq != f->in_next || pkt->tcp.ack != f->acked;
     f->rcv_wscale = e->request.wscale ? e->request.rcv_wscale & 15 : 0;
@@ -192,7 +193,7 @@ went_in(struct rflow *f, const struct packet *pkt)
     const struct packet_tcp *tcp = &pkt->tcp;
     uint32_t end = packet_seq_end(pkt);
 
-    f->window = tcp->window;
+    f->window = f->told_window = tcp->window;
     if (tcp->flags & TCP_ACK && seq_after(tcp->ack, f->acked))
         f->acked = tcp->ack;
     if (!seq_after(tcp->seq, f->in_next) && seq_after(end, f->in_next))

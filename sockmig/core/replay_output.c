@@ -3,6 +3,8 @@
  * replay_output.c - what the service puts out: compared, and kept to be sent. */
 #include "sockmig/core/replay_private.h"
 
+#include <string.h>
+
 /* Kept for the opening.  Lost for want of room is what is oldest; nothing depends on
  * it, the service's TCP has it as well and sends it again in its own time. */
 static void
@@ -158,6 +160,37 @@ output_flight(struct replay *r, struct rflow *f, const struct packet *pkt, uint3
         keep(r, f, pkt, end);
 }
 
+/* Two processors put out what one socket sends: packets overtake each other, and none
+ * comes again before a timer of the service's TCP.  The oldest has to make room. */
+static void
+keep_early(struct replay *r, const struct rflow *f, const struct packet *pkt)
+{
+    uint32_t i = r->next_early++ % REPLAY_EARLY;
+
+    r->nearly += r->early[i].size == 0;
+    r->early[i].flow = replay_index(r, f);
+    r->early[i].size = pkt->size;
+    memcpy(r->early_data + (size_t)i * PLOG_PAYLOAD, pkt->data, pkt->size);
+}
+
+/* One of @f that came before its time, and is of use now. */
+static bool
+take_early(struct replay *r, const struct rflow *f, struct packet *pkt)
+{
+    for (uint32_t i = 0; r->nearly > 0 && i < REPLAY_EARLY; i++) {
+        const uint8_t *data = r->early_data + (size_t)i * PLOG_PAYLOAD;
+
+        if (r->early[i].size == 0 || r->early[i].flow != replay_index(r, f) ||
+            !packet_parse(pkt, PACKET_OUT, data, r->early[i].size) ||
+            seq_after(pkt->tcp.seq, f->out_next))
+            continue;
+        r->early[i].size = 0;
+        r->nearly--;
+        return true;
+    }
+    return false;
+}
+
 static void
 output_data(struct replay *r, struct rflow *f, struct packet *pkt, struct mono now)
 {
@@ -166,9 +199,11 @@ output_data(struct replay *r, struct rflow *f, struct packet *pkt, struct mono n
 
     if (seq_after(pkt->tcp.ack, f->in_next))
         f->in_next = pkt->tcp.ack; /* holes that were filled */
-    /* What is behind a gap comes again: nothing acknowledges it before. */
-    if (seq_after(pkt->tcp.seq, f->out_next))
+    if (seq_after(pkt->tcp.seq, f->out_next)) {
+        if (end != pkt->tcp.seq)
+            keep_early(r, f, pkt);
         return;
+    }
     if (!seq_after(end, f->out_next)) {
         output_flight(r, f, pkt, end);
         return;
@@ -248,7 +283,9 @@ output_tcp(struct replay *r, struct packet *pkt, struct mono now)
     else if (f->state == R_FRESH && pkt->tcp.flags & TCP_SYN)
         keep(r, f, pkt, packet_seq_end(pkt));
     else if (f->state == R_OPEN && !(pkt->tcp.flags & TCP_SYN))
-        output_data(r, f, pkt, now);
+        do
+            output_data(r, f, pkt, now);
+        while (f->state == R_OPEN && take_early(r, f, pkt));
 }
 
 static bool

@@ -16,6 +16,7 @@
 #include "sockmig/core/flowmap.h"
 #include "sockmig/core/replay.h"
 
+#define REPLAY_EARLY 32     /* output packets that came before their time */
 #define REPLAY_CANCELS 1024 /* ranges not passed yet */
 #define STARVE_US 500       /* silent so long: the window may be what holds it back */
 #define STARVE_BYTES 8192u  /* or so much in flight */
@@ -78,6 +79,7 @@ struct rflow {
     uint32_t newer, older;    /* in the list of unmet ones */
     uint32_t to_report;       /* list of dead ones */
     uint16_t window, segment; /* as the client said last; less than a segment: shut */
+    uint16_t told_window;     /* what the service was told of it */
     int64_t output_us;        /* when it last made progress */
     struct digest digest;
     struct packet_tcp syn;     /* of the client */
@@ -129,6 +131,11 @@ struct replay {
     uint32_t starved;      /* PHASE_DONE: flow to be acknowledged; FLOWMAP_NONE */
     struct plog_ring sent; /* swallowed output not acknowledged in the log */
     uint64_t send_at;
+    struct {
+        uint32_t flow, size; /* 0: none */
+    } early[REPLAY_EARLY];
+    uint32_t nearly, next_early;
+    uint8_t *early_data;                        /* REPLAY_EARLY times PLOG_PAYLOAD */
     uint8_t *scratch, *inject_scratch, *buffer; /* PLOG_PAYLOAD each */
 };
 

@@ -284,6 +284,14 @@ def uploads(lab):
     talk.stop()
 
 
+def downloads(lab):
+    """A server with one thread that waits for its readers: each gets its answers in full."""
+    talk = Talk(lab, "download:4:" + V4, "upload:1:" + V4, "steady:3:" + V4)
+    for kind in ("crash", "crash", "engine"):
+        sound(lab.takeover(kind, talk)[2])
+    talk.stop()
+
+
 def small_log(lab):
     """Requests and answers of many times the log's size."""
     talk = Talk(lab, "upload:6:" + V4, "bulk:3:" + V4, "steady:3:" + V4)
@@ -554,8 +562,8 @@ u.send(b"x")
 print(u.recv(100).split()[0].decode())
 """
 
-CHECKS = [replay, diverge, commit, families, datagrams, one_way, uploads, policies, again,
-          lossy, awake, unhurried, flood, alone]
+CHECKS = [replay, diverge, commit, families, datagrams, one_way, uploads, downloads, policies,
+          again, lossy, awake, unhurried, flood, alone]
 STOPS = [alone_stops]
 SMALL = [small_log, seeded_anew]
 

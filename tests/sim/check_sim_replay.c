@@ -88,10 +88,21 @@ carry_out(const struct replay_effect *e)
 }
 
 static void
+swap(struct captured *a, struct captured *b)
+{
+    struct captured was = *a;
+
+    *a = *b;
+    *b = was;
+}
+
+static void
 swallow(void)
 {
     uint32_t n = life->nswallowed > 0 ? 1 + rsim_below(life->nswallowed) : 0;
 
+    if (n > 1 && rsim_chance(5)) /* two processors put it out */
+        swap(&life->swallowed[n - 2], &life->swallowed[n - 1]);
     for (uint32_t i = 0; i < n; i++)
         replay_output(
             life->replay, rsim_now(), life->swallowed[i].data, life->swallowed[i].size);

@@ -23,6 +23,8 @@ static const struct row rows[] = {
     { "what was not released goes in at the end", "dd", "", "II.", "" },
     { "what was cancelled does not", "dcdr", "", "I.", "" },
     { "input waits for the output before it", "drOdr", "O", "I|IX.", "" },
+    { "packets of output that overtake each other are put in order", "drOOdr", "NO",
+        "I||IXX.", "" },
     { "output that waits in no record: its acknowledgement waits too", "kr", "O", "|I.",
         "" },
     { "an acknowledgement of half of it waits", "kkr", "oO", "||II.", "" },
@@ -62,7 +64,8 @@ flown(struct story *s, char what)
 }
 
 /* A letter of play: O, W, o: the connection's next piece, the right one, a wrong one,
- * half of one; V, v: a datagram, a wrong one; t: so much time that it is given up. */
+ * half of one; N: the one after the next, before it; V, v: a datagram, a wrong one; t:
+ * so much time that it is given up. */
 static void
 played(struct story *s, char what)
 {
@@ -76,10 +79,18 @@ played(struct story *s, char what)
         return;
     if (what == 'O' && s->made % PIECE)
         size = 2 * PIECE - s->made % PIECE; /* the rest, and one more */
+    if (what == 'N') {
+        n = tcp_packet(
+            p, &tcp, PACKET_OUT, SND + s->made + PIECE, s->in_seq, PIECE, 'o');
+        replay_output(s->replay, s->now, p, n);
+        s->early += PIECE;
+        return;
+    }
     n = datagram
             ? other_packet(p, 17, false, 0, fill)
             : tcp_packet(p, &tcp, PACKET_OUT, SND + s->made, s->in_seq, size, fill);
-    s->made += datagram ? 0 : (uint32_t)size;
+    s->made += datagram ? 0 : (uint32_t)size + s->early;
+    s->early = 0;
     replay_output(s->replay, s->now, p, n);
 }
 

@@ -34,9 +34,10 @@ struct story {
     struct plog_ring kept, log;
     uint8_t bytes[1 << 14], none[64];
     uint64_t in, out;
-    uint32_t in_seq, out_seq, acked, made;
+    uint32_t in_seq, out_seq, acked, made, early;
     struct mono now;
     enum replay_mode mode;
+    const struct replay_connection *other; /* besides; NULL: none */
     struct replay *replay;
 };
 
@@ -149,6 +150,7 @@ begin_with(struct story *s, const struct replay_sizes *sizes,
 
     s->replay = replay_init(malloc(replay_size(sizes)), sizes);
     ck_assert(replay_connection(s->replay, c));
+    ck_assert(!s->other || replay_connection(s->replay, s->other));
     ck_assert_msg(replay_start(s->replay, &conf, s->now, &why), "%s", why);
 }
 

@@ -286,6 +286,8 @@ def uploads(lab):
 
 def downloads(lab):
     """A server with one thread that waits for its readers: each gets its answers in full."""
+    lab.wait_protected(2)
+    lab.policy("replay")
     talk = Talk(lab, "download:4:" + V4, "upload:1:" + V4, "steady:3:" + V4)
     for kind in ("crash", "crash", "engine"):
         sound(lab.takeover(kind, talk)[2])

@@ -28,25 +28,33 @@ goes_in(struct story *s, uint32_t seq, uint32_t size)
     ck_assert_uint_eq(pkt.payload_size, size);
 }
 
-START_TEST(input_waits_for_room)
+/* The service takes input up to @edge, and counts room by four. */
+static void
+begins(struct story *s, const char *log, uint32_t edge)
 {
     static const struct replay_sizes sizes = { 16, 64, 4096 };
-    struct story s = { .in_seq = RCV, .out_seq = SND, .now = { 1000000 } };
-    struct replay_connection c = { .key = tcp,
+    const struct replay_connection c = { .key = tcp,
         .snd_una = SND,
         .snd_nxt = SND,
         .rcv_nxt = RCV,
         .window = 1000,
         .has_edge = true,
-        .edge = RCV + 3 * PIECE / 2,
+        .edge = edge,
         .rcv_wscale = 2 };
+
+    plog_ring_init(&s->kept, s->none, sizeof s->none, 0);
+    plog_ring_init(&s->log, s->bytes, sizeof s->bytes, 0);
+    for (; *log; log++)
+        logged(s, *log);
+    begin_with(s, &sizes, &c, 1000000);
+}
+
+START_TEST(input_waits_for_room)
+{
+    struct story s = { .in_seq = RCV, .out_seq = SND, .now = { 1000000 } };
     struct replay_effect e;
 
-    plog_ring_init(&s.kept, s.none, sizeof s.none, 0);
-    plog_ring_init(&s.log, s.bytes, sizeof s.bytes, 0);
-    for (const char *at = "dddr"; *at; at++)
-        logged(&s, *at);
-    begin_with(&s, &sizes, &c, 1000000);
+    begins(&s, "dddr", RCV + 3 * PIECE / 2);
     goes_in(&s, RCV, PIECE);
     ck_assert_msg(!replay_next(s.replay, s.now, &e), "there is room for half of it");
     s.now.us += 500;
@@ -70,24 +78,12 @@ END_TEST
 /* Under commit the client has no acknowledgement of it and sends it again. */
 START_TEST(what_never_finds_room_is_left_out)
 {
-    static const struct replay_sizes sizes = { 16, 64, 4096 };
     struct story s = { .in_seq = RCV, .out_seq = SND, .now = { 1000000 } };
-    struct replay_connection c = { .key = tcp,
-        .snd_una = SND,
-        .snd_nxt = SND,
-        .rcv_nxt = RCV,
-        .window = 1000,
-        .has_edge = true,
-        .edge = RCV };
     struct replay_effect e = { .what = REPLAY_INJECT };
     unsigned lost = 0;
 
-    plog_ring_init(&s.kept, s.none, sizeof s.none, 0);
-    plog_ring_init(&s.log, s.bytes, sizeof s.bytes, 0);
-    for (const char *at = "ddr"; *at; at++)
-        logged(&s, *at);
     s.mode = REPLAY_FEED;
-    begin_with(&s, &sizes, &c, 1000000);
+    begins(&s, "ddr", RCV);
     while (e.what != REPLAY_DONE) {
         if (!replay_next(s.replay, s.now, &e)) {
             s.now.us += 1000;

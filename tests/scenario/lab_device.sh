@@ -11,7 +11,7 @@ done
     echo "cluster \"$name\" {"
     echo "  lease = 140"
     echo "  heartbeat = 20"
-    echo "  quorum-device = 1250"
+    echo "  quorum-device = 2500"
     echo "}"
     redis_service a 10.77.1.100
     alone_on_the_machine

@@ -101,6 +101,21 @@ add_up(struct client *c, const char *text)
     }
 }
 
+/* A checkpoint that interrupts a send() which waits lets it return what it has done. */
+static int
+send_all(int fd, const char *text, int size)
+{
+    while (size > 0) {
+        ssize_t n = send(fd, text, (size_t)size, MSG_NOSIGNAL);
+
+        if (n < 0)
+            return 0;
+        text += n;
+        size -= (int)n;
+    }
+    return 1;
+}
+
 /* Each line has another letter than the one before. */
 static int
 give(int fd, unsigned count, int lines)
@@ -112,7 +127,7 @@ give(int fd, unsigned count, int lines)
 
         memset(text + len, 'a' + (int)(count + (unsigned)i) % 26, 4000);
         text[len + 4000] = '\n';
-        if (send(fd, text, (size_t)len + 4001, MSG_NOSIGNAL) != len + 4001)
+        if (!send_all(fd, text, len + 4001))
             return 0;
     }
     return 1;
@@ -144,7 +159,7 @@ answer(int fd, struct client *c, const char *line)
     } else {
         len = snprintf(text, sizeof text, "%u %s\n", c->count, line + 2);
     }
-    return send(fd, text, (size_t)len, MSG_NOSIGNAL) == len;
+    return send_all(fd, text, len);
 }
 
 /* 0: the connection is over. */

@@ -28,6 +28,7 @@ static const struct key engine_keys[] = {
     { "gate", "delivered", NUMBER, E(delivered) },
     { "gate", "dropped_in", NUMBER, E(dropped_in) },
     { "gate", "unlogged", NUMBER, E(log_unlogged) },
+    { "gate", "overrun", NUMBER, E(log_overrun) },
     { "lease", "held", TRUTH, E(lease_held) },
     { "lease", "remaining_ms", NUMBER, E(lease_remaining_ms) },
     { "lease", "refreshed", NUMBER, E(lease_refreshed) },
@@ -67,7 +68,7 @@ static const struct key engine_keys[] = {
 static const size_t engine_counters[] = { E(queued), E(released), E(dropped),
     E(passed_in), E(passed_out), E(fenced_in), E(fenced_out), E(lease_refreshed),
     E(lease_lost), E(count), E(stable), E(sent_bytes), E(received_bytes), E(forged),
-    E(malformed), E(stale), E(delivered), E(dropped_in), E(log_unlogged),
+    E(malformed), E(stale), E(delivered), E(dropped_in), E(log_unlogged), E(log_overrun),
     E(log_position), E(log_stable), E(log_evicted), E(log_lost), E(log_datagrams),
     E(log_repairs), E(log_duplicates), E(log_out_of_window), E(log_refused),
     E(log_forged), E(log_replayed), E(log_old_epoch), E(log_malformed) };

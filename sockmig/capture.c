@@ -3,6 +3,7 @@
 
 #include "lib/log.h"
 #include "sockmig/core/pace.h"
+#include "sockmig/drops.h"
 
 #define OUT_AT_ONCE 256 /* packets: 10 us each, and the lease may end meanwhile */
 
@@ -61,9 +62,8 @@ serves(const struct engine *e)
            !alone_and_stopped(e);
 }
 
-/* Nothing leaves; the log has what comes in, for the successor. */
-static bool
-hands_over(const struct engine *e)
+bool
+capture_hands_over(const struct engine *e)
 {
     return e->listen_until.us != 0;
 }
@@ -111,7 +111,7 @@ let_out(struct engine *e)
     struct held_batch batch;
 
     c->unleased = false;
-    if (c->out.count == 0 || !serves(e) || hands_over(e))
+    if (c->out.count == 0 || !serves(e) || capture_hands_over(e))
         return;
     do {
         c->unleased = !has_lease(e);
@@ -126,29 +126,41 @@ let_out(struct engine *e)
         tracer_output(e->tracer, held_newest(&c->out), capture_is_complete(e));
 }
 
+static uint32_t
+deliverable(const struct engine *e)
+{
+    uint64_t room = capture_logs(e) ? mcast_room(e->capture.mcast) / PLOG_SMALL
+                                    : UINT64_MAX;
+
+    if (room < 2)
+        return 0;
+    return room - 1 < DROPS_AT_ONCE ? (uint32_t)room - 1 : DROPS_AT_ONCE;
+}
+
 /* The record of a release goes before the verdict: what the packets cause comes after
- * it in the log. */
-static void
-deliver_locked(struct engine *e, enum held_rule by)
+ * it in the log.  So many at once that each may have to be cancelled.  False: no more
+ * may go. */
+static bool
+deliver_some(struct engine *e, enum held_rule by)
 {
     struct capture *c = &e->capture;
     struct held_stable stable = settled(e);
     uint8_t record[PLOG_SMALL];
-    struct held_batch batch;
+    uint32_t most = deliverable(e);
+    struct held_batch batch = held_release(&c->in, by, &stable, most);
     uint64_t lsn;
 
-    if (capture_logs(e) && mcast_room(c->mcast) < PLOG_SMALL)
-        return;
-    batch = held_release(&c->in, by, &stable, UINT32_MAX);
     if (batch.count == 0)
-        return;
+        return false;
     if (capture_logs(e))
         capture_append(e, record,
             plog_encode_release(record, (uint64_t)loop_now(e->loop).us, batch.last),
             &lsn);
     nfq_accept_upto(c->in_queue, batch.last_id);
+    capture_overrun(e, &batch);
     c->delivered = batch.last;
     atomic_store(&c->delivered_lsn, batch.last_lsn);
+    return batch.count == most;
 }
 
 static void
@@ -156,14 +168,15 @@ deliver(struct engine *e, enum held_rule by)
 {
     struct capture *c = &e->capture;
 
-    if (c->in.count == 0 || !(serves(e) || hands_over(e)))
+    if (c->in.count == 0 || !(serves(e) || capture_hands_over(e)))
         return;
     if (pthread_mutex_trylock(&c->deliver) != 0) {
         atomic_store(&c->deliver_waits, true);
         if (pthread_mutex_trylock(&c->deliver) != 0)
             return; /* marked() sends a note */
     }
-    deliver_locked(e, by);
+    while (deliver_some(e, by))
+        continue;
     pthread_mutex_unlock(&c->deliver);
 }
 
@@ -193,7 +206,7 @@ void
 capture_pass(struct engine *e)
 {
     let_out(e);
-    deliver(e, hands_over(e) ? HELD_FREE : rule(e, PACKET_IN));
+    deliver(e, capture_hands_over(e) ? HELD_FREE : rule(e, PACKET_IN));
 }
 
 void
@@ -358,7 +371,7 @@ capture_discard_in(struct engine *e)
     if (capture_logs(e)) {
         capture_append(e, record,
             plog_encode_cancel(
-                record, (uint64_t)loop_now(e->loop).us, batch.first, batch.last),
+                record, (uint64_t)loop_now(e->loop).us, batch.first, batch.last, 0),
             &lsn);
         mcast_flush(c->mcast);
     }

@@ -14,6 +14,7 @@
 #include "sockmig/core/flows.h"
 #include "sockmig/core/gather.h"
 #include "sockmig/core/held.h"
+#include "sockmig/core/overrun.h"
 #include "sockmig/core/trim.h"
 #include "sockmig/mark.h"
 #include "sockmig/nfq.h"
@@ -22,6 +23,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+struct drops;
 struct engine;
 struct mcast;
 
@@ -58,6 +60,9 @@ struct capture {
     uint32_t crowd; /* packets out that can wait at once, pace_crowd() */
     struct gather gather;
     struct datagrams datagrams;
+    struct drops *drops; /* NULL: the kernel does not tell */
+    struct overrun overrun;
+    uint64_t overran; /* datagrams that the service's sockets had no room for */
     uint64_t queued, released, unlogged; /* packets out; in and out without room */
 };
 

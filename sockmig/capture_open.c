@@ -5,6 +5,7 @@
 #include "sockmig/capture_private.h"
 
 #include "lib/log.h"
+#include "sockmig/drops.h"
 #include "sockmig/prefault.h"
 
 #include <string.h>
@@ -101,6 +102,21 @@ prefaulted(size_t size)
     return p;
 }
 
+/* The engine's thread delivers; it is also the one that opens. */
+static void
+open_drops(struct engine *e)
+{
+    struct capture *c = &e->capture;
+    int ret = drops_open(&c->drops);
+
+    overrun_init(&c->overrun, prefaulted(QUEUE_PACKETS * sizeof(struct overrun_id)),
+        QUEUE_PACKETS);
+    if (ret < 0)
+        log_info("service %s: datagrams that its sockets have no room for are not seen "
+                 "(%s), a clone gets them: see `bascule check`",
+            e->service->name, strerror(-ret));
+}
+
 int
 capture_open(struct engine *e)
 {
@@ -116,6 +132,7 @@ capture_open(struct engine *e)
     held_init(&c->in, prefaulted(slots), QUEUE_PACKETS);
     held_init(&c->out, prefaulted(slots), QUEUE_PACKETS);
     c->flows = flows_init(prefaulted(flows_size(CAPTURE_FLOWS)), CAPTURE_FLOWS, 0);
+    open_drops(e);
     c->rest = rest_new(e->loop, capture_on_rested, e);
     c->policy = c->wanted = e->service->policy;
     return 0;

@@ -16,6 +16,12 @@ bool capture_append(
 /* capture_is_complete - as many packets wait to be let out as can be expected. */
 bool capture_is_complete(const struct engine *e);
 
+/* capture_hands_over - nothing leaves; the log has what comes in, for the successor. */
+bool capture_hands_over(const struct engine *e);
+
+/* capture_overrun - @batch was delivered: what of it found no room is cancelled. */
+void capture_overrun(struct engine *e, const struct held_batch *batch);
+
 /* capture_pass - what may go, both ways; a checkpoint is asked for the others. */
 void capture_pass(struct engine *e);
 

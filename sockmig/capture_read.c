@@ -57,6 +57,7 @@ take_in(const struct nfq_packet *q, void *arg)
         flows_input(c->flows, &pkt, now);
     if (is_datagram(&pkt, known))
         datagrams_in(&c->datagrams);
+    overrun_note(&c->overrun, c->in.ordinal, known ? &pkt : NULL);
 }
 
 /* False: no room for its record. */

@@ -4,6 +4,7 @@
 #include "lib/fd.h"
 #include "sockmig/ckpt/survey.h"
 #include "sockmig/ckpt/tcp_read.h"
+#include "sockmig/drops.h"
 #include "sockmig/fence.h"
 #include "sockmig/gate_build.h"
 #include "sockmig/gatens.h"
@@ -213,6 +214,22 @@ find_reading(char *text, size_t size)
     return GATE_LIMITED;
 }
 
+static enum gate_found
+find_drops(char *text, size_t size)
+{
+    int ret = drops_check();
+
+    if (ret == 0) {
+        snprintf(text, size, "seen: a clone is not given what its service never had");
+        return GATE_WORKS;
+    }
+    snprintf(text, size,
+        "%s: a clone gets datagrams that its service's socket had no room for; the "
+        "kernel needs CONFIG_BPF_SYSCALL, CONFIG_DEBUG_INFO_BTF (Linux 5.18 or newer)",
+        strerror(-ret));
+    return GATE_LIMITED;
+}
+
 void
 gate_check(void (*report)(
                enum gate_found found, const char *what, const char *text, void *arg),
@@ -243,6 +260,8 @@ gate_check(void (*report)(
     report(found, "early connections", text, arg);
     found = find_survey(text, sizeof text);
     report(found, "descriptor survey", text, arg);
+    found = find_drops(text, sizeof text);
+    report(found, "overrun datagrams", text, arg);
     netlink_close(t.nl);
     if (back >= 0)
         gatens_leave(back);

@@ -18,6 +18,12 @@ struct program {
     unsigned nlinks;
 };
 
+struct program_ring {
+    struct ring_buffer *rows; /* owned */
+    void (*cb)(const void *row, size_t size, void *arg);
+    void *arg;
+};
+
 /* The caller says what failed; why in detail (a verifier's log) is for debugging. */
 static int
 to_debug_log(enum libbpf_print_level level, const char *fmt, va_list args)
@@ -207,6 +213,53 @@ program_map(const struct program *p, const char *name)
     const struct bpf_map *map = bpf_object__find_map_by_name(p->object, name);
 
     return map ? bpf_map__fd(map) : -ENOENT;
+}
+
+static int
+on_row(void *ring, void *row, size_t size)
+{
+    const struct program_ring *r = ring;
+
+    r->cb(row, size, r->arg);
+    return 0;
+}
+
+int
+program_ring(const struct program *p, const char *map,
+    void (*cb)(const void *row, size_t size, void *arg), void *arg,
+    struct program_ring **out)
+{
+    struct program_ring *r = calloc(1, sizeof *r);
+    int fd = program_map(p, map);
+
+    if (!r || fd < 0) {
+        free(r);
+        return fd < 0 ? fd : -ENOMEM;
+    }
+    r->cb = cb;
+    r->arg = arg;
+    r->rows = ring_buffer__new(fd, on_row, r, NULL);
+    if (!r->rows) {
+        free(r);
+        return errno ? -errno : -ENOMEM;
+    }
+    *out = r;
+    return 0;
+}
+
+void
+program_ring_read(struct program_ring *r)
+{
+    ring_buffer__consume(r->rows);
+}
+
+void
+program_ring_free(struct program_ring *r)
+{
+    if (!r)
+        return;
+    ring_buffer__free(r->rows);
+    free(r);
 }
 
 int

@@ -61,6 +61,16 @@ void program_detach_all(int ifindex);
 /* program_map - descriptor of a map, owned by @p; or -ENOENT. */
 int program_map(const struct program *p, const char *name);
 
+/* program_ring - a map that is a ring of rows; program_ring_read() calls @cb for each
+ * that is new, without a system call.  0 and *out, for the caller to free before @p; or
+ * -errno. */
+struct program_ring;
+int program_ring(const struct program *p, const char *map,
+    void (*cb)(const void *row, size_t size, void *arg), void *arg,
+    struct program_ring **out);
+void program_ring_read(struct program_ring *r);
+void program_ring_free(struct program_ring *r); /* NULL is legal */
+
 /* program_cpus - entries that a per-CPU map gives at a look-up. */
 int program_cpus(void);
 

@@ -57,6 +57,7 @@ gate_object(struct engine *e)
     jv_set_int(g, "delivered", (int64_t)e->capture.delivered);
     jv_set_int(g, "dropped_in", (int64_t)in.dropped + in.user_dropped);
     jv_set_int(g, "unlogged", (int64_t)e->capture.unlogged);
+    jv_set_int(g, "overrun", (int64_t)e->capture.overran);
     jv_set_int(g, "passed_in", (int64_t)c.passed_in);
     jv_set_int(g, "passed_out", (int64_t)c.passed_out);
     jv_set_int(g, "fenced_in", (int64_t)c.fenced_in);

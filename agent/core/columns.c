@@ -120,6 +120,7 @@ COLUMNS(log_columns) = {
     { 15, MIB_COUNTER64, 0, AT(engine_row, log_replayed) },
     { 16, MIB_COUNTER64, 0, AT(engine_row, log_old_epoch) },
     { 17, MIB_COUNTER64, 0, AT(engine_row, log_malformed) },
+    { 18, MIB_COUNTER64, 0, AT(engine_row, log_overrun) },
 };
 COLUMNS(replay_columns) = {
     {  1, MIB_UNSIGNED,  0, AT(replay_row, epoch) },

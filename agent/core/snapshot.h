@@ -64,7 +64,8 @@ struct engine_row { /* of the tables of engines, gates, checkpoints, streams, lo
     int64_t interval_ms, spacing_ms, age_ms, stable;
     int64_t sent_bytes, received_bytes, forged, malformed, stale;
     int64_t log_position, log_stable, log_bytes, log_kept, log_half_open, log_evicted;
-    int64_t log_lost, log_unlogged, log_datagrams, log_repairs, log_duplicates;
+    int64_t log_lost, log_unlogged, log_overrun, log_datagrams, log_repairs,
+        log_duplicates;
     int64_t log_out_of_window, log_refused, log_forged, log_replayed, log_old_epoch;
     int64_t log_malformed;
 };

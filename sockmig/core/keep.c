@@ -384,7 +384,7 @@ before_mark(const struct plog_record *rec, const struct plog_mark *mark)
 }
 
 /* What was dropped by us never reached the service: the client sends it again, and then
- * it is in the log again, at its place. */
+ * it is in the log again, at its place.  Of datagrams nothing is kept. */
 static void
 find_cancels(struct keep *k, const struct plog_ring *ring, uint8_t *scratch)
 {
@@ -393,8 +393,8 @@ find_cancels(struct keep *k, const struct plog_ring *ring, uint8_t *scratch)
 
     k->ncancels = 0;
     while (plog_read(ring, &at, &rec, scratch) == PLOG_READ) {
-        if (rec.kind != PLOG_CANCEL || k->ncancels == CANCELS ||
-            !plog_decode_cancel(&rec, &last))
+        if (rec.kind != PLOG_CANCEL || rec.flags & PLOG_OVERRUN ||
+            k->ncancels == CANCELS || !plog_decode_cancel(&rec, &last))
             continue;
         k->cancels[k->ncancels].first = rec.arg;
         k->cancels[k->ncancels++].last = last;

@@ -42,11 +42,13 @@ plog_encode_release(uint8_t *out, uint64_t at_us, uint64_t ordinal)
 }
 
 size_t
-plog_encode_cancel(uint8_t *out, uint64_t at_us, uint64_t first, uint64_t last)
+plog_encode_cancel(
+    uint8_t *out, uint64_t at_us, uint64_t first, uint64_t last, uint8_t flags)
 {
     uint8_t payload[8];
     struct writer w = writer_init(payload, sizeof payload);
     struct plog_record rec = { .kind = PLOG_CANCEL,
+        .flags = flags,
         .at_us = at_us,
         .arg = first,
         .size = sizeof payload,

@@ -21,12 +21,14 @@
 enum plog_kind {
     PLOG_IN = 1,  /* arg: ordinal from 1; payload: the packet */
     PLOG_RELEASE, /* arg: all IN up to it that were not cancelled are delivered */
-    PLOG_CANCEL,  /* arg: first IN that was dropped; payload: u64, the last one */
+    PLOG_CANCEL,  /* arg: first IN that was dropped; payload: u64, the last one.  By us
+                     before its RELEASE, or next to it: by the service's sockets */
     PLOG_OUT,     /* arg: ordinal from 1; payload: struct plog_output */
     PLOG_MARK     /* arg: number of the checkpoint; payload: u64 in, u64 out */
 };
 
 enum { PLOG_UNSUMMED = 1 }; /* flags of IN: its checksum has to be completed */
+enum { PLOG_OVERRUN = 1 };  /* flags of CANCEL: datagrams that found no room */
 
 struct plog_record {
     uint8_t kind, flags;
@@ -80,7 +82,8 @@ size_t plog_encode(const struct plog_record *rec, uint8_t *out, size_t size);
 /* plog_encode_... - the records that are not a packet; @out holds PLOG_SMALL bytes. */
 #define PLOG_SMALL 112u
 size_t plog_encode_release(uint8_t *out, uint64_t at_us, uint64_t ordinal);
-size_t plog_encode_cancel(uint8_t *out, uint64_t at_us, uint64_t first, uint64_t last);
+size_t plog_encode_cancel(
+    uint8_t *out, uint64_t at_us, uint64_t first, uint64_t last, uint8_t flags);
 size_t plog_encode_mark(uint8_t *out, uint64_t at_us, const struct plog_mark *mark);
 size_t plog_encode_output(
     uint8_t *out, uint64_t at_us, uint64_t ordinal, const struct plog_output *o);

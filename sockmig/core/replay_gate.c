@@ -107,6 +107,22 @@ begin_injecting(struct replay *r, const struct plog_record *rec, uint64_t goal)
         r->released_at = rec->at_us;
 }
 
+/* What the service's sockets had no room for stands next to the RELEASE that it was
+ * part of: known before any of that is fed. */
+static void
+gate_overrun(struct replay *r)
+{
+    struct cursor next = r->gate;
+    struct plog_record rec;
+    uint64_t last;
+
+    while (replay_read(r, &next, &rec, r->scratch) && rec.kind == PLOG_CANCEL &&
+           rec.flags & PLOG_OVERRUN && plog_decode_cancel(&rec, &last)) {
+        input_cancel(r, rec.arg, last);
+        r->gate = next;
+    }
+}
+
 /* False: output is lacking that has to be there before the released input. */
 static bool
 gate_record(struct replay *r, const struct plog_record *rec, bool was_in_log)
@@ -124,6 +140,7 @@ gate_record(struct replay *r, const struct plog_record *rec, bool was_in_log)
         if (r->unmet_count > 0)
             return false;
         begin_injecting(r, rec, rec->arg);
+        gate_overrun(r);
     }
     return true;
 }

@@ -131,7 +131,7 @@ make_log(uint8_t *out, size_t size)
             n += plog_encode_release(out + n, n, in);
             break;
         case 2:
-            n += plog_encode_cancel(out + n, n, in, in + random_below(2));
+            n += plog_encode_cancel(out + n, n, in, in + random_below(2), 0);
             break;
         default:
             n += plog_encode(&rec, out + n, size - n);

@@ -174,7 +174,7 @@ write_state() {
   { "name": "redis", "role": "active", "state": "running", "epoch": 7, "policy": "commit",
     "pid": 17, "connections": 1000, "protected": true, "last_error": "", "last_blackout_ms": 112,
     "gate": { "open": true, "held": 3, "queued": 5000000000, "released": 4999999990, "dropped": 7,
-      "held_in": 2, "delivered": 6000000000, "dropped_in": 5, "unlogged": 4,
+      "held_in": 2, "delivered": 6000000000, "dropped_in": 5, "unlogged": 4, "overrun": 6,
       "passed_in": 10, "passed_out": 11, "fenced_in": 12, "fenced_out": 13 },
     "lease": { "held": true, "remaining_ms": 160, "refreshed": 900, "lost": 1 },
     "checkpoint": { "count": 321, "last_pause_us": 2100, "max_pause_us": 4200, "last_bytes": 65536,

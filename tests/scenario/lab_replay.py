@@ -40,11 +40,12 @@ service "talk" {
 
 STREAM = """
 import socket, sys, time
-s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-s.connect((sys.argv[1], 7000))
+s = [socket.socket(f, socket.SOCK_DGRAM) for f in (socket.AF_INET, socket.AF_INET6)]
+s[0].connect((sys.argv[1], 7000))
+s[1].connect((sys.argv[2], 7000))
 begin = time.monotonic()
-for i in range(int(sys.argv[2])):
-    s.send(b"q%d" % i)
+for i in range(int(sys.argv[3])):
+    s[i % 2].send(b"z 40" if i % 10000 == 5000 else b"q%d" % i)
     while i > (time.monotonic() - begin) * 25000:
         time.sleep(0.001)
 time.sleep(0.3)
@@ -331,14 +332,17 @@ def told(lab, seconds=10):
 
 
 def one_way(lab):
-    """A stream of datagrams that nobody answers: a replay does not outrun the service."""
+    """A stream of datagrams that nobody answers: a replay does not outrun the service,
+    and does not give it what its socket had no room for."""
     lab.wait_protected(2)
     lab.policy("replay")
     active = lab.wait_protected(2)
     lab.engine(active, op="interval", service="talk", ms=60000)
     time.sleep(0.5)
     before = told(lab)
-    lab.exec("client", "/usr/bin/python3", "-c", STREAM, V4, "30000")
+    lab.exec("client", "/usr/bin/python3", "-c", STREAM, V4, V6, "30000")
+    overrun = lab.engine_status(active)["gate"]["overrun"]
+    need(overrun > 1000, "the service had room: %d" % overrun)
     counted = told(lab)
     need(counted > before + 20000, "the stream was lost: %d, %d" % (before, counted))
     lab.fault("crash", active)

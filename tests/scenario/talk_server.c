@@ -9,7 +9,8 @@
  * LAST the one before.  A line "q TEXT" is not answered, but "s" is with "N SUM": the
  * Adler-32 of all such texts; "g M" is answered with M lines "N CCC...", of 4000
  * letters.  A datagram is answered with "N TEXT", N counts all datagrams; unless it
- * begins with q. Under replay the answers to "e" are made again, those to "r" are not.
+ * begins with q, or is "z MS": nothing is read for so long.  Under replay the answers
+ * to "e" are made again, those to "r" are not.
  */
 #include <arpa/inet.h>
 #include <poll.h>
@@ -74,7 +75,7 @@ admit(int listener)
 static void
 datagram(int fd)
 {
-    static char data[16 + LINE];
+    static char data[16 + LINE + 1];
     struct sockaddr_storage from;
     socklen_t size = sizeof from;
     ssize_t n = recvfrom(fd, data + 16, LINE, 0, (struct sockaddr *)&from, &size);
@@ -86,6 +87,11 @@ datagram(int fd)
     datagrams++;
     if (n > 0 && data[16] == 'q')
         return;
+    if (n > 1 && data[16] == 'z') {
+        data[16 + n] = '\0';
+        usleep((useconds_t)atoi(data + 17) * 1000);
+        return;
+    }
     len = snprintf(head, sizeof head, "%u ", datagrams);
     memcpy(data + 16 - len, head, (size_t)len);
     sendto(fd, data + 16 - len, (size_t)(n + len), 0, (struct sockaddr *)&from, size);

@@ -109,8 +109,8 @@ release_input(void)
     if (rsim_chance(1)) { /* the limit is over */
         b = held_drop(&life->in);
         if (b.count > 0)
-            to_log(
-                rec, plog_encode_cancel(rec, (uint64_t)rsim_now().us, b.first, b.last));
+            to_log(rec,
+                plog_encode_cancel(rec, (uint64_t)rsim_now().us, b.first, b.last, 0));
         return;
     }
     b = held_release(&life->in, held_rule(policy, PACKET_IN), &stable, UINT32_MAX);

@@ -22,6 +22,8 @@ static const struct row rows[] = {
     { "input goes in, in order", "drdr", "", "II.", "" },
     { "what was not released goes in at the end", "dd", "", "II.", "" },
     { "what was cancelled does not", "dcdr", "", "I.", "" },
+    { "nor what the service had no room for", "urlurlur", "", "I.", "" },
+    { "of that what was read was answered", "urVurlurV", "VV", "I|I|.", "" },
     { "input waits for the output before it", "drOdr", "O", "I|IX.", "" },
     { "packets of output that overtake each other are put in order", "drOOdr", "NO",
         "I||IXX.", "" },

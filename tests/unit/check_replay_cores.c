@@ -92,7 +92,7 @@ START_TEST(small_records_come_back)
     ck_assert(plog_read(&ring, &at, &rec, scratch) == PLOG_READ);
     ck_assert(plog_decode_mark(&rec, &mark_back) && mark_back.out == 5);
     at = 0;
-    ring.end = plog_encode_cancel(b, 9, 7, 6);
+    ring.end = plog_encode_cancel(b, 9, 7, 6, 0);
     ck_assert(plog_read(&ring, &at, &rec, scratch) == PLOG_READ);
     ck_assert(!plog_decode_cancel(&rec, &last)); /* last before first */
 }
@@ -283,7 +283,11 @@ log_step(struct plog_ring *ring, char what, uint64_t *in, uint64_t *out)
         plog_ring_append(ring, b, plog_encode_output(b, 1, ++*out, &o));
         return;
     case 'C':
-        plog_ring_append(ring, b, plog_encode_cancel(b, 1, *in, *in));
+        plog_ring_append(ring, b, plog_encode_cancel(b, 1, *in, *in, 0));
+        return;
+    case 'U': /* as many datagrams as there is room for, and more */
+        for (int i = 0; i < 300; i++)
+            plog_ring_append(ring, b, plog_encode_cancel(b, 1, 0, 0, PLOG_OVERRUN));
         return;
     default:
         abort();
@@ -309,6 +313,7 @@ static const struct keep_row keep_rows[] = {
     { "data that was dropped is not kept", "SsAdC", -1, 3, 1, 0 },
     { "nor where that comes after it was kept", "SsAd|C", -1, 3, 1, 0 },
     { "nor of one in the image, after a hole", "SsAd|C", 100, 0, 0, 0 },
+    { "whatever datagrams found no room", "SsAdUC", -1, 3, 1, 0 },
     { "of a connection nobody knows", "Ad", -1, 0, 0, 0 },
 };
 
@@ -342,7 +347,7 @@ START_TEST(kept_of_what_is_before_the_mark)
     struct keep *k = keep_init(memory, &conf);
     struct plog_mark mark = { .number = 1 };
     struct plog_ring ring;
-    uint8_t bytes[4096];
+    uint8_t bytes[1 << 14];
 
     plog_ring_init(&ring, bytes, sizeof bytes, 0);
     for (const char *c = r->log; *c; c++)

@@ -108,7 +108,7 @@ input(struct story *s, char what, uint8_t *p)
 }
 
 /* A letter of the log: input as above; r its release, c its cancelling; O or V: output
- * of the connection or of the datagrams. */
+ * of the connection or of the datagrams; l: the service had no room for the input. */
 static inline void
 logged(struct story *s, char what)
 {
@@ -119,8 +119,11 @@ logged(struct story *s, char what)
     if (what == 'r') {
         plog_ring_append(&s->log, small, plog_encode_release(small, 1, s->in));
     } else if (what == 'c') {
-        plog_ring_append(&s->log, small, plog_encode_cancel(small, 1, s->in, s->in));
+        plog_ring_append(&s->log, small, plog_encode_cancel(small, 1, s->in, s->in, 0));
         s->in_seq -= PIECE;
+    } else if (what == 'l') {
+        plog_ring_append(
+            &s->log, small, plog_encode_cancel(small, 1, s->in, s->in, PLOG_OVERRUN));
     } else if (what == 'O' || what == 'V') {
         memset(bytes, 'o', sizeof bytes);
         o.hash = digest_of(SEED, bytes, sizeof bytes);

@@ -19,11 +19,11 @@ cancel(struct vain *v)
 
     if (v->first == 0)
         return;
-    /* deliver_some() has looked whether there is room */
-    capture_append(v->engine, record,
-        plog_encode_cancel(record, (uint64_t)loop_now(v->engine->loop).us, v->first,
-            v->last, PLOG_OVERRUN),
-        &lsn);
+    if (capture_logs(v->engine)) /* deliver_some() has looked whether there is room */
+        capture_append(v->engine, record,
+            plog_encode_cancel(record, (uint64_t)loop_now(v->engine->loop).us, v->first,
+                v->last, PLOG_OVERRUN),
+            &lsn);
     v->first = 0;
 }
 
@@ -59,10 +59,9 @@ void
 capture_overrun(struct engine *e, const struct held_batch *batch)
 {
     struct vain v = { .engine = e, .batch = batch };
-    bool logs = capture_logs(e) && !capture_hands_over(e);
 
     if (!e->capture.drops)
         return;
-    drops_read(e->capture.drops, logs ? on_drop : forget, &v);
+    drops_read(e->capture.drops, capture_hands_over(e) ? forget : on_drop, &v);
     cancel(&v);
 }

@@ -115,6 +115,7 @@ start(struct entry *e, const struct packet *pkt, struct mono now)
     e->flow.last = now;
     e->flow.isn = pkt->tcp.seq;
     e->flow.out_next = pkt->tcp.seq;
+    e->flow.hole = e->flow.hole_end = pkt->tcp.seq;
     e->flow.fin_in = e->flow.fin_out = e->flow.heard = false;
 }
 
@@ -154,6 +155,38 @@ move_on(struct flows *f, struct entry *e, const struct packet *pkt, struct mono 
     }
 }
 
+/* Two processors put out what one socket sends: packets overtake each other, and what
+ * was passed over is as new as the rest when it comes.  Several holes are one, with
+ * what is between them: replay does not mind what is logged twice. */
+static void
+pass_over(struct flow *flow, uint32_t seq)
+{
+    if (!seq_after(seq, flow->out_next))
+        return;
+    if (flow->hole == flow->hole_end)
+        flow->hole = flow->out_next;
+    flow->hole_end = seq;
+}
+
+static bool
+fills(const struct flow *flow, uint32_t seq, uint32_t end)
+{
+    return flow->hole != flow->hole_end && seq_after(flow->hole_end, seq) &&
+           seq_after(end, flow->hole);
+}
+
+/* [@seq, @end) is logged, or in the client's hands and so was. */
+static void
+fill(struct flow *flow, uint32_t seq, uint32_t end)
+{
+    if (!fills(flow, seq, end))
+        return;
+    if (!seq_after(seq, flow->hole))
+        flow->hole = seq_after(end, flow->hole_end) ? flow->hole_end : end;
+    else if (!seq_after(flow->hole_end, end))
+        flow->hole_end = seq;
+}
+
 /* What was never put out is no acknowledgement; the kernel drops it. */
 static void
 hear(struct flow *flow, const struct packet_tcp *tcp)
@@ -165,6 +198,7 @@ hear(struct flow *flow, const struct packet_tcp *tcp)
         flow->acked = tcp->ack;
     flow->window = tcp->window;
     flow->heard = true;
+    fill(flow, flow->hole, flow->acked);
 }
 
 void
@@ -203,17 +237,20 @@ describe_syn(const struct packet *pkt, struct plog_output *out)
                              (tcp->flags & TCP_ECE ? PLOG_ECN : 0));
 }
 
-/* The part of @pkt at and after sequence number @from. */
+/* The part of @pkt in [@from, @to), sequence numbers. */
 static void
 describe_data(const struct flows *f, const struct packet *pkt, uint32_t from,
-    struct plog_output *out)
+    uint32_t to, struct plog_output *out)
 {
     uint32_t skip = seq_after(from, pkt->tcp.seq) ? from - pkt->tcp.seq : 0;
+    uint32_t size = pkt->payload_size;
 
-    if (skip > pkt->payload_size)
-        skip = pkt->payload_size;
+    if (skip > size)
+        skip = size;
+    if (seq_after(pkt->tcp.seq + size, to))
+        size = to - pkt->tcp.seq;
     out->seq = pkt->tcp.seq + skip;
-    out->size = pkt->payload_size - skip;
+    out->size = size - skip;
     out->hash = digest_of(f->seed, pkt->payload + skip, out->size);
 }
 
@@ -238,39 +275,76 @@ output_syn(struct flows *f, struct entry *e, const struct packet *pkt, struct mo
     return true;
 }
 
+static void
+tell_what_was_heard(const struct flow *flow, struct plog_output *out)
+{
+    if (!flow->heard)
+        return;
+    out->options = PLOG_ACKED;
+    out->acked = flow->acked;
+    out->window = flow->window;
+}
+
+/* Of what was put out before only the part that fills a hole. */
+static bool
+output_old(struct flows *f, struct entry *e, const struct packet *pkt, uint32_t end,
+    struct plog_output *out)
+{
+    struct flow *flow = &e->flow;
+
+    if (!fills(flow, pkt->tcp.seq, end))
+        return false;
+    describe_data(f, pkt, flow->hole, flow->hole_end, out);
+    out->tcp_flags = 0;
+    tell_what_was_heard(flow, out);
+    fill(flow, pkt->tcp.seq, end);
+    return true;
+}
+
+static bool
+output_new(struct flows *f, struct entry *e, const struct packet *pkt, uint32_t end,
+    struct mono now, struct plog_output *out)
+{
+    struct flow *flow = &e->flow;
+    bool whole = fills(flow, pkt->tcp.seq, end);
+
+    describe_data(f, pkt, whole ? flow->hole : flow->out_next, end, out);
+    tell_what_was_heard(flow, out);
+    fill(flow, pkt->tcp.seq, end);
+    if (seq_after(end, flow->out_next)) {
+        pass_over(flow, pkt->tcp.seq);
+        flow->out_next = end;
+    }
+    ask(f, e, false);
+    flow->fin_out |= pkt->tcp.flags & TCP_FIN;
+    move_on(f, e, pkt, now);
+    return true;
+}
+
 static bool
 output_tcp(
     struct flows *f, const struct packet *pkt, struct mono now, struct plog_output *out)
 {
     const uint8_t logged = TCP_SYN | TCP_FIN | TCP_RST;
     struct entry *e = find(f, pkt);
-    uint32_t end = packet_seq_end(pkt), from = pkt->tcp.seq;
+    uint32_t end = packet_seq_end(pkt);
 
     if (!e &&
         !(pkt->tcp.flags & TCP_RST)) /* one for a stray packet has no connection */
         e = add(f, pkt, now);
-    if (e)
-        from = e->flow.out_next;
     *out = (struct plog_output){ .flow = pkt->key,
         .tcp_flags = pkt->tcp.flags & logged };
     if (pkt->tcp.flags & TCP_SYN)
         return output_syn(f, e, pkt, now, out);
-    if (!seq_after(end, from) && !(pkt->tcp.flags & TCP_RST))
+    if (end == pkt->tcp.seq && !(pkt->tcp.flags & TCP_RST))
         return false;
-    describe_data(f, pkt, from, out);
-    if (!e)
+    if (!e) {
+        describe_data(f, pkt, pkt->tcp.seq, end, out);
         return true;
-    if (e->flow.heard) {
-        out->options = PLOG_ACKED;
-        out->acked = e->flow.acked;
-        out->window = e->flow.window;
     }
-    if (seq_after(end, from))
-        e->flow.out_next = end;
-    ask(f, e, false);
-    e->flow.fin_out |= pkt->tcp.flags & TCP_FIN;
-    move_on(f, e, pkt, now);
-    return true;
+    return seq_after(end, e->flow.out_next) || pkt->tcp.flags & TCP_RST
+               ? output_new(f, e, pkt, end, now, out)
+               : output_old(f, e, pkt, end, out);
 }
 
 bool

@@ -19,8 +19,9 @@ enum flow_state { FLOW_HALF_OPEN, FLOW_OPEN, FLOW_CLOSED };
 struct flow {
     struct flow_key key;
     enum flow_state state;
-    struct mono last;       /* packet, either way */
-    uint32_t out_next, isn; /* next byte that the service has not sent yet */
+    struct mono last;        /* packet, either way */
+    uint32_t out_next, isn;  /* next byte that the service has not sent yet */
+    uint32_t hole, hole_end; /* what overtook others has passed over, if not equal */
     bool fin_in, fin_out;
     bool heard;      /* of the client: */
     uint16_t window; /* its newest one */

@@ -14,11 +14,12 @@ enum conn_state { CONN_BORN, CONN_IN_IMAGE };
 struct conn {
     enum conn_state state;
     uint32_t trim;         /* IN_IMAGE: number of the trim whose image had it */
-    uint32_t rcv_nxt, syn; /* IN_IMAGE; BORN: the client's ISN */
+    uint32_t rcv_nxt, syn; /* BORN: without what came after a hole; the client's ISN */
     uint32_t newer, older; /* half open: in the list of those, oldest first */
     uint32_t server_isn;
     bool used, half_open, answered; /* answered: the SYN-ACK is kept */
     bool waits;                     /* BORN: counted in keep.waiting */
+    bool holes;                     /* BORN: something came after one */
     bool gone;                      /* BORN: closed, reset or given up */
     bool live;                      /* compacting: its SYN was passed */
 };
@@ -311,10 +312,54 @@ born(struct keep *k, struct conn *c, const struct packet *pkt,
         }
     }
     c->syn = pkt->tcp.seq;
+    c->rcv_nxt = c->syn + 1;
     c->waits = true;
     k->waiting++;
     list_add(k, c);
     keep_record(k, c, rec, scratch);
+}
+
+static void
+take_in(struct conn *c, const struct packet *pkt)
+{
+    uint32_t end = packet_seq_end(pkt);
+
+    if (seq_after(pkt->tcp.seq, c->rcv_nxt))
+        c->holes = true;
+    else if (seq_after(end, c->rcv_nxt))
+        c->rcv_nxt = end;
+}
+
+/* What is kept of @c is taken in, in order of its sequence numbers. */
+static void
+fill_holes(struct keep *k, struct conn *c, uint8_t *scratch)
+{
+    uint32_t was;
+
+    do {
+        uint64_t at = k->ring.begin;
+        struct plog_record rec;
+        struct packet pkt;
+
+        was = c->rcv_nxt;
+        c->holes = false;
+        while (plog_read(&k->ring, &at, &rec, scratch) == PLOG_READ)
+            if (rec.kind == PLOG_IN && conn_of(k, &rec, &pkt) == c &&
+                pkt.tcp.flags & TCP_ACK)
+                take_in(c, &pkt);
+    } while (c->holes && c->rcv_nxt != was);
+}
+
+/* A reset that comes before its time ends nothing (RFC 5961): it goes in with the rest.
+ */
+static bool
+is_reset(struct keep *k, struct conn *c, const struct packet *pkt, uint8_t *scratch)
+{
+    if (!(pkt->tcp.flags & TCP_RST))
+        return false;
+    if (c->holes)
+        fill_holes(k, c, scratch + PLOG_PAYLOAD); /* the record may lie in scratch */
+    return c->half_open || pkt->tcp.seq == c->rcv_nxt;
 }
 
 static void
@@ -337,10 +382,11 @@ look_at_input(struct keep *k, const struct plog_record *rec, uint8_t *scratch)
     }
     if (!c || c->gone)
         return;
-    if (pkt.tcp.flags & TCP_RST) {
+    if (is_reset(k, c, &pkt, scratch)) {
         end_connection(k, c);
         return;
     }
+    take_in(c, &pkt);
     if (c->answered && pkt.tcp.ack == c->server_isn + 1)
         list_remove(k, c);
     keep_record(k, c, rec, scratch);

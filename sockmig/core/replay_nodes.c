@@ -28,6 +28,53 @@ append(struct replay *r, struct rflow *f, const struct node *what)
     f->last = i;
 }
 
+static bool
+comes_after(const struct node *n, uint32_t seq)
+{
+    return (n->kind == NODE_DATA || n->kind == NODE_FIN) && seq_after(n->seq, seq);
+}
+
+/* The node behind which one at @seq belongs: of those of the newest connection the last
+ * that does not come after it; FLOWMAP_NONE: before the first. */
+static uint32_t
+place(const struct replay *r, const struct rflow *f, uint32_t seq)
+{
+    uint32_t behind = FLOWMAP_NONE, i = f->first, before = FLOWMAP_NONE;
+    bool found = false;
+
+    for (; i != FLOWMAP_NONE; before = i, i = r->nodes[i].next) {
+        if (!comes_after(&r->nodes[i], seq)) {
+            found = false;
+        } else if (!found) {
+            found = true;
+            behind = before;
+        }
+    }
+    return behind;
+}
+
+/* What was overtaken before it was logged goes to its place.  Where the comparison of
+ * what follows it has begun, it has none. */
+static void
+add_data(struct replay *r, struct rflow *f, const struct node *data)
+{
+    uint32_t behind, i;
+
+    if (f->first == FLOWMAP_NONE || !comes_after(&r->nodes[f->last], data->seq)) {
+        append(r, f, data);
+        return;
+    }
+    behind = place(r, f, data->seq);
+    if (behind == FLOWMAP_NONE && f->hashed > 0) {
+        r->stat.uncompared++;
+        return;
+    }
+    i = new_node(r);
+    r->nodes[i] = *data;
+    r->nodes[i].next = behind == FLOWMAP_NONE ? f->first : r->nodes[behind].next;
+    *(behind == FLOWMAP_NONE ? &f->first : &r->nodes[behind].next) = i;
+}
+
 void
 node_pop(struct replay *r, struct rflow *f)
 {
@@ -83,7 +130,7 @@ load_tcp(struct replay *r, struct rflow *f, const struct plog_output *o)
         return;
     }
     if (o->size > 0)
-        append(r, f, &data);
+        add_data(r, f, &data);
     if (o->tcp_flags & (TCP_FIN | TCP_RST)) {
         mark.kind = o->tcp_flags & TCP_RST ? NODE_RST : NODE_FIN;
         append(r, f, &mark);

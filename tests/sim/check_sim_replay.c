@@ -15,7 +15,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-static uint8_t scratch[KEEP_SCRATCH];
 static void *flows_memory, *keep_memory, *replay_memory;
 static const struct keep_conf keep_conf = { FLOWS, 8, 1 << 16 };
 static const struct replay_sizes sizes = { FLOWS, 512, 1 << 16 };
@@ -168,20 +167,22 @@ replay_life(void)
     }
 }
 
-/* Was the answer that was made wrong on purpose in the log? */
+/* Had the answer that was made wrong on purpose left? */
 static bool
-wrong_was_logged(void)
+wrong_had_left(void)
 {
-    uint64_t at = life->ring.begin;
-    struct plog_record rec;
-    struct plog_output o;
+    uint64_t last = life->out.ordinal - life->out.count, at = life->applied.mark.out;
+    struct packet pkt;
 
-    while (plog_read(&life->ring, &at, &rec, scratch) == PLOG_READ)
-        if (rec.kind == PLOG_OUT && rec.arg > life->applied.mark.out &&
-            plog_decode_output(&rec, &o) &&
-            memcmp(&o.flow, &life->clone.wrong_key, sizeof o.flow) == 0 &&
-            life->clone.wrong_seq - o.seq < o.size)
+    at = last - at < PACKETS ? at : last - PACKETS;
+    while (++at <= last) {
+        const struct captured *c = &life->out_packets[at % PACKETS];
+
+        if (packet_parse(&pkt, PACKET_OUT, c->data, c->size) && packet_is_tcp(&pkt) &&
+            memcmp(&pkt.key, &life->clone.wrong_key, sizeof pkt.key) == 0 &&
+            life->clone.wrong_seq - pkt.tcp.seq < pkt.payload_size)
             return true;
+    }
     return false;
 }
 
@@ -250,7 +251,7 @@ judge(void)
         life->reset += life->clients.conns[i].state == C_RESET;
     if (life->mode == MODE_WRONG) {
         /* what is still watched was not put out again before this life's end */
-        if (life->diverged == 0 && wrong_was_logged() &&
+        if (life->diverged == 0 && wrong_had_left() &&
             replay_watching(life->replay) == 0)
             life->broken = "a wrong answer went unnoticed";
         if (life->diverged > 0 && !life->broken)

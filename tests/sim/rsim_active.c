@@ -59,7 +59,7 @@ rsim_from_client(void *arg, const uint8_t *data, size_t size)
 
 /* Behind the veth: what the active service puts out is logged and held. */
 static void
-from_active(void *arg, const uint8_t *data, size_t size)
+capture_out(const uint8_t *data, size_t size)
 {
     uint8_t rec[PLOG_SMALL];
     struct captured *c = &life->out_packets[(life->out.ordinal + 1) % PACKETS];
@@ -67,7 +67,6 @@ from_active(void *arg, const uint8_t *data, size_t size)
     struct packet pkt;
     uint64_t lsn = 0;
 
-    (void)arg;
     must(packet_parse(&pkt, PACKET_OUT, data, size));
     if (flows_output(life->flows, &pkt, rsim_now(), &o)) {
         to_log(rec, plog_encode_output(
@@ -77,6 +76,30 @@ from_active(void *arg, const uint8_t *data, size_t size)
     memcpy(c->data, data, size);
     c->size = (uint32_t)size;
     must(held_push(&life->out, (uint32_t)life->out.ordinal + 1, lsn, rsim_now()));
+}
+
+static void
+capture_overtaken(void)
+{
+    struct captured p = life->overtaken;
+
+    life->overtaken.size = 0;
+    if (p.size > 0)
+        capture_out(p.data, p.size);
+}
+
+static void
+from_active(void *arg, const uint8_t *data, size_t size)
+{
+    (void)arg;
+    if (life->overtaken.size == 0 && rsim_chance(5)) { /* two processors put it out */
+        life->overtaken.size = (uint32_t)size;
+        memcpy(life->overtaken.data, data, size);
+        return;
+    }
+    capture_out(data, size);
+    if (rsim_chance(60))
+        capture_overtaken();
 }
 
 static void
@@ -222,6 +245,7 @@ rsim_protected_life(uint32_t crash_at)
         if (rsim_chance(40))
             host_app(&life->active, from_active, NULL);
         host_tick(&life->active, from_active, NULL);
+        capture_overtaken();
         take_checkpoint();
         standby();
         release_output();

@@ -44,6 +44,7 @@ struct rsim_life {
     struct held in, out;
     struct held_packet in_slots[PACKETS], out_slots[PACKETS];
     struct captured in_packets[PACKETS], out_packets[PACKETS];
+    struct captured overtaken; /* put out, and captured after the next; size 0: none */
     uint8_t log[LOG_BYTES];
     uint64_t log_end;
     struct plog_ring ring; /* the standby's */

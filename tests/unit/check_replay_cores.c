@@ -268,9 +268,14 @@ log_step(struct plog_ring *ring, char what, uint64_t *in, uint64_t *out)
         rec.size = (uint32_t)sample_segment(
             p, &sample_flow, PACKET_IN, 100, 501, TCP_ACK, 10);
         break;
-    case 'R':
+    case 'D':
         rec.size = (uint32_t)sample_segment(
-            p, &sample_flow, PACKET_IN, 100, 501, TCP_RST, 0);
+            p, &sample_flow, PACKET_IN, 110, 501, TCP_ACK, 10);
+        break;
+    case 'R':
+    case 'Z':
+        rec.size = (uint32_t)sample_segment(
+            p, &sample_flow, PACKET_IN, what == 'R' ? 110 : 120, 501, TCP_RST, 0);
         break;
     case 's':
         o.tcp_flags = TCP_SYN;
@@ -310,6 +315,11 @@ static const struct keep_row keep_rows[] = {
     { "in the image, but data after a hole", "SsAd", 100, 1, 0, 0 },
     { "accepted and closed before the mark", "SsAdF", -1, 0, 0, 0 },
     { "reset by the client", "SsAdR", -1, 0, 0, 0 },
+    { "and before anything else", "SsZ", -1, 0, 0, 0 },
+    { "a reset before its time is kept with the rest", "SsARd", -1, 5, 1, 0 },
+    { "after a hole, too", "SsADZ", -1, 5, 1, 0 },
+    { "but not when that is filled", "SsADdZ", -1, 0, 0, 0 },
+    { "in an earlier trim, too", "SsAD|d|Z", -1, 0, 0, 0 },
     { "data that was dropped is not kept", "SsAdC", -1, 3, 1, 0 },
     { "nor where that comes after it was kept", "SsAd|C", -1, 3, 1, 0 },
     { "nor of one in the image, after a hole", "SsAd|C", 100, 0, 0, 0 },

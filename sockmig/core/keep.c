@@ -1,52 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "sockmig/core/keep.h"
-
-#include "sockmig/core/flowmap.h"
-#include "sockmig/core/image.h"
+#include "sockmig/core/keep_private.h"
 
 #include <assert.h>
 #include <string.h>
-
-#define CANCELS 256 /* ranges in one trim; beyond it, dropped input may be kept */
-
-enum conn_state { CONN_BORN, CONN_IN_IMAGE };
-
-struct conn {
-    enum conn_state state;
-    uint32_t trim;         /* IN_IMAGE: number of the trim whose image had it */
-    uint32_t rcv_nxt, syn; /* BORN: without what came after a hole; the client's ISN */
-    uint32_t newer, older; /* half open: in the list of those, oldest first */
-    uint32_t server_isn;
-    bool used, half_open, answered; /* answered: the SYN-ACK is kept */
-    bool waits;                     /* BORN: counted in keep.waiting */
-    bool holes;                     /* BORN: something came after one */
-    bool gone;                      /* BORN: closed, reset or given up */
-    bool live;                      /* compacting: its SYN was passed */
-};
-
-struct keep {
-    struct keep_conf conf;
-    struct flowmap map;
-    struct conn *conns;
-    struct plog_ring ring; /* what is kept */
-    uint8_t *spare;        /* compacting goes into it, then they change places */
-    uint32_t trim, waiting, half_open, oldest, newest, ngone;
-    uint64_t seen; /* records before it, up to .mark, were looked at */
-    struct plog_mark mark;
-    bool changed; /* something kept may not be needed any more */
-    uint64_t evicted, lost, unknown;
-    uint64_t newest_at, heard_at; /* the log's last record, its last input */
-    uint32_t ncancels;
-    struct {
-        uint64_t first, last;
-    } cancels[CANCELS];
-};
 
 size_t
 keep_size(const struct keep_conf *conf)
 {
     return carve_size(sizeof(struct keep)) + flowmap_size(conf->flows) +
-           carve_size(conf->flows * sizeof(struct conn)) + 2 * carve_size(conf->bytes);
+           carve_size(conf->flows * sizeof(struct conn)) + flowmap_size(KEEP_PIECES) +
+           carve_size(KEEP_PIECES * sizeof(struct pieces)) +
+           2 * carve_size(conf->bytes);
 }
 
 struct keep *
@@ -62,155 +26,12 @@ keep_init(void *memory, const struct keep_conf *conf)
     flowmap_init(&k->map, carve(&at, flowmap_size(conf->flows)), conf->flows, 0);
     k->conns = carve(&at, conf->flows * sizeof *k->conns);
     memset(k->conns, 0, conf->flows * sizeof *k->conns);
+    flowmap_init(&k->pieces_map, carve(&at, flowmap_size(KEEP_PIECES)), KEEP_PIECES, 0);
+    k->pieces = carve(&at, KEEP_PIECES * sizeof *k->pieces);
+    memset(k->pieces, 0, KEEP_PIECES * sizeof *k->pieces);
     plog_ring_init(&k->ring, carve(&at, conf->bytes), conf->bytes, 0);
     k->spare = carve(&at, conf->bytes);
     return k;
-}
-
-static void
-list_remove(struct keep *k, struct conn *c)
-{
-    if (!c->half_open)
-        return;
-    *(c->older == FLOWMAP_NONE ? &k->oldest : &k->conns[c->older].newer) = c->newer;
-    *(c->newer == FLOWMAP_NONE ? &k->newest : &k->conns[c->newer].older) = c->older;
-    c->half_open = false;
-    k->half_open--;
-}
-
-static void
-list_add(struct keep *k, struct conn *c)
-{
-    uint32_t i = (uint32_t)(c - k->conns);
-
-    c->newer = FLOWMAP_NONE;
-    c->older = k->newest;
-    *(k->newest == FLOWMAP_NONE ? &k->oldest : &k->conns[k->newest].newer) = i;
-    k->newest = i;
-    c->half_open = true;
-    k->half_open++;
-}
-
-static void
-give_up(struct keep *k, struct conn *c)
-{
-    if (c->gone)
-        return;
-    list_remove(k, c);
-    c->gone = true;
-    k->ngone++;
-    k->waiting -= c->waits;
-    c->waits = false;
-}
-
-static void
-end_connection(struct keep *k, struct conn *c)
-{
-    give_up(k, c);
-    k->changed = true;
-}
-
-static void
-erase(struct keep *k, uint32_t i)
-{
-    k->ngone -= k->conns[i].gone;
-    flowmap_remove(&k->map, i);
-    k->conns[i].used = false;
-}
-
-static void
-evict_oldest(struct keep *k)
-{
-    uint32_t i = k->oldest;
-
-    give_up(k, &k->conns[i]);
-    erase(k, i);
-    k->evicted++;
-}
-
-static struct conn *
-find(struct keep *k, const struct flow_key *key)
-{
-    uint32_t i = flowmap_find(&k->map, key);
-
-    return i == FLOWMAP_NONE ? NULL : &k->conns[i];
-}
-
-static void
-forget_gone(struct keep *k)
-{
-    for (uint32_t i = 0; i < k->map.fresh; i++) {
-        struct conn *c = &k->conns[i];
-        bool stale = c->state == CONN_IN_IMAGE && c->trim != k->trim;
-
-        if (!c->used || (!c->gone && !stale))
-            continue;
-        k->changed |= stale;
-        erase(k, i);
-    }
-}
-
-static struct conn *
-add(struct keep *k, const struct flow_key *key)
-{
-    uint32_t i = flowmap_add(&k->map, key);
-
-    if (i == FLOWMAP_NONE && k->ngone > 0)
-        forget_gone(k);
-    else if (i == FLOWMAP_NONE && k->oldest != FLOWMAP_NONE)
-        evict_oldest(k);
-    if (i == FLOWMAP_NONE)
-        i = flowmap_add(&k->map, key);
-    if (i == FLOWMAP_NONE)
-        return NULL;
-    k->conns[i] = (struct conn){ .used = true };
-    return &k->conns[i];
-}
-
-void
-keep_begin(struct keep *k)
-{
-    k->trim++;
-}
-
-/* @guess is right if it has the same key: then nothing need be looked for. */
-static struct conn *
-find_by(struct keep *k, const struct flow_key *key, uint32_t guess)
-{
-    if (guess < k->map.fresh && k->conns[guess].used &&
-        memcmp(&k->map.keys[guess], key, sizeof *key) == 0)
-        return &k->conns[guess];
-    return find(k, key);
-}
-
-uint32_t
-keep_connection(
-    struct keep *k, const struct flow_key *key, uint32_t rcv_nxt, uint32_t guess)
-{
-    struct conn *c = find_by(k, key, guess);
-
-    if (!c && !(c = add(k, key))) {
-        k->lost++;
-        return FLOWMAP_NONE;
-    }
-    if (c->state == CONN_BORN && c->waits)
-        end_connection(k, c);
-    c->state = CONN_IN_IMAGE;
-    k->ngone -= c->gone;
-    c->gone = false;
-    c->trim = k->trim;
-    c->rcv_nxt = rcv_nxt;
-    return (uint32_t)(c - k->conns);
-}
-
-uint32_t
-keep_connection_image(struct keep *k, const struct image_tcp *tcp, uint32_t guess)
-{
-    struct flow_key key;
-
-    return flow_key_tcp(&key, tcp->local, tcp->remote)
-               ? keep_connection(k, &key, tcp->rcv_nxt, guess)
-               : FLOWMAP_NONE;
 }
 
 /* Whether @c's kept record @rec still is needed. */
@@ -233,9 +54,9 @@ conn_of(struct keep *k, const struct plog_record *rec, struct packet *pkt)
 
     if (rec->kind == PLOG_IN)
         return packet_parse(pkt, PACKET_IN, rec->payload, rec->size)
-                   ? find(k, &pkt->key)
+                   ? conn_find(k, &pkt->key)
                    : NULL;
-    return plog_decode_output(rec, &o) ? find(k, &o.flow) : NULL;
+    return plog_decode_output(rec, &o) ? conn_find(k, &o.flow) : NULL;
 }
 
 static bool
@@ -247,49 +68,61 @@ cancelled(const struct keep *k, uint64_t ordinal)
     return false;
 }
 
+/* While compacting; records in their order. */
+static bool
+still_needed(struct keep *k, const struct plog_record *rec)
+{
+    struct packet pkt = { .fragment = false };
+    struct conn *c = conn_of(k, rec, &pkt);
+
+    if (rec->kind == PLOG_IN && cancelled(k, rec->arg))
+        return false;
+    if (rec->kind == PLOG_IN && pkt.fragment)
+        return pieces_lack(k, &pkt);
+    return c && needed(c, rec, &pkt);
+}
+
 static void
 compact(struct keep *k, uint8_t *scratch)
 {
     struct plog_ring to;
     struct plog_record rec;
-    struct packet pkt;
     uint64_t at = k->ring.begin;
 
     for (uint32_t i = 0; i < k->map.fresh; i++)
         k->conns[i].live = false;
     plog_ring_init(&to, k->spare, k->ring.size, k->ring.end);
-    while (plog_read(&k->ring, &at, &rec, scratch) == PLOG_READ) {
-        struct conn *c = conn_of(k, &rec, &pkt);
-
-        if (c && needed(c, &rec, &pkt) &&
-            (rec.kind != PLOG_IN || !cancelled(k, rec.arg)))
+    while (plog_read(&k->ring, &at, &rec, scratch) == PLOG_READ)
+        if (still_needed(k, &rec))
             plog_ring_append_record(&to, &rec);
-    }
     k->spare = k->ring.data;
     k->ring = to;
     k->changed = false;
+}
+
+/* Compacting needs scratch, and the record may lie in it. */
+static bool
+append(struct keep *k, const struct plog_record *rec, uint8_t *scratch)
+{
+    if (plog_ring_append_record(&k->ring, rec))
+        return true;
+    compact(k, scratch + PLOG_PAYLOAD);
+    return plog_ring_append_record(&k->ring, rec);
 }
 
 static void
 keep_record(
     struct keep *k, struct conn *c, const struct plog_record *rec, uint8_t *scratch)
 {
-    /* compacting needs scratch, and the record may lie in it */
-    uint8_t *spare_scratch = scratch + PLOG_PAYLOAD;
-
-    if (plog_ring_append_record(&k->ring, rec))
-        return;
-    compact(k, spare_scratch);
-    if (plog_ring_append_record(&k->ring, rec))
+    if (append(k, rec, scratch))
         return;
     while (k->oldest != FLOWMAP_NONE && &k->conns[k->oldest] != c)
-        evict_oldest(k);
-    compact(k, spare_scratch);
-    if (plog_ring_append_record(&k->ring, rec))
+        conn_evict_oldest(k);
+    if (append(k, rec, scratch))
         return;
     k->lost++;
     if (c->state == CONN_BORN)
-        end_connection(k, c);
+        conn_end(k, c);
 }
 
 static void
@@ -299,13 +132,13 @@ born(struct keep *k, struct conn *c, const struct packet *pkt,
     if (c && c->syn == pkt->tcp.seq)
         return; /* its SYN once more; or it is gone already */
     if (c) {
-        end_connection(k, c);
+        conn_end(k, c);
         k->ngone--;
         *c = (struct conn){ .used = true };
     } else {
         if (k->half_open >= k->conf.half_open)
-            evict_oldest(k);
-        c = add(k, &pkt->key);
+            conn_evict_oldest(k);
+        c = conn_add(k, &pkt->key);
         if (!c) {
             k->lost++;
             return;
@@ -313,9 +146,7 @@ born(struct keep *k, struct conn *c, const struct packet *pkt,
     }
     c->syn = pkt->tcp.seq;
     c->rcv_nxt = c->syn + 1;
-    c->waits = true;
-    k->waiting++;
-    list_add(k, c);
+    conn_waits(k, c);
     keep_record(k, c, rec, scratch);
 }
 
@@ -368,9 +199,13 @@ look_at_input(struct keep *k, const struct plog_record *rec, uint8_t *scratch)
     struct packet pkt;
     struct conn *c;
 
-    if (!packet_parse(&pkt, PACKET_IN, rec->payload, rec->size) || !packet_is_tcp(&pkt))
+    if (!packet_parse(&pkt, PACKET_IN, rec->payload, rec->size))
         return;
-    c = find(k, &pkt.key);
+    if (pkt.fragment && pieces_lack(k, &pkt))
+        k->lost += !append(k, rec, scratch);
+    if (!packet_is_tcp(&pkt))
+        return;
+    c = conn_find(k, &pkt.key);
     if (c && c->state == CONN_IN_IMAGE) {
         if (needed(c, rec, &pkt))
             keep_record(k, c, rec, scratch);
@@ -383,12 +218,12 @@ look_at_input(struct keep *k, const struct plog_record *rec, uint8_t *scratch)
     if (!c || c->gone)
         return;
     if (is_reset(k, c, &pkt, scratch)) {
-        end_connection(k, c);
+        conn_end(k, c);
         return;
     }
     take_in(c, &pkt);
     if (c->answered && pkt.tcp.ack == c->server_isn + 1)
-        list_remove(k, c);
+        conn_acknowledged(k, c);
     keep_record(k, c, rec, scratch);
 }
 
@@ -400,11 +235,11 @@ look_at_output(struct keep *k, const struct plog_record *rec, uint8_t *scratch)
 
     if (!plog_decode_output(rec, &o) || o.flow.protocol != PACKET_TCP)
         return;
-    c = find(k, &o.flow);
+    c = conn_find(k, &o.flow);
     if (!c || c->state == CONN_IN_IMAGE || c->gone)
         return;
     if (!(o.tcp_flags & TCP_SYN)) {
-        end_connection(k, c); /* somebody wrote to it, so it was accepted, and as it is
+        conn_end(k, c); /* somebody wrote to it, so it was accepted, and as it is
                                  in no image it is closed */
         return;
     }
@@ -440,18 +275,41 @@ find_cancels(struct keep *k, const struct plog_ring *ring, uint8_t *scratch)
     k->ncancels = 0;
     while (plog_read(ring, &at, &rec, scratch) == PLOG_READ) {
         if (rec.kind != PLOG_CANCEL || rec.flags & PLOG_OVERRUN ||
-            k->ncancels == CANCELS || !plog_decode_cancel(&rec, &last))
+            k->ncancels == KEEP_CANCELS || !plog_decode_cancel(&rec, &last))
             continue;
         k->cancels[k->ncancels].first = rec.arg;
         k->cancels[k->ncancels++].last = last;
     }
 }
 
+/* Before @mark, and not looked at in an earlier trim. */
+static bool
+concerns(const struct keep *k, uint64_t at, const struct plog_record *rec,
+    const struct plog_mark *mark)
+{
+    return before_mark(rec, mark) && (at >= k->seen || !before_mark(rec, &k->mark));
+}
+
+static void
+find_pieces(struct keep *k, const struct plog_ring *ring, const struct plog_mark *mark,
+    uint8_t *scratch)
+{
+    uint64_t at = ring->begin, was;
+    struct plog_record rec;
+    struct packet pkt;
+
+    while (was = at, plog_read(ring, &at, &rec, scratch) == PLOG_READ)
+        if (rec.kind == PLOG_IN && concerns(k, was, &rec, mark) &&
+            packet_may_be_fragment(rec.payload, rec.size) && !cancelled(k, rec.arg) &&
+            packet_parse(&pkt, PACKET_IN, rec.payload, rec.size) && pkt.fragment)
+            pieces_count(k, &pkt, rec.at_us);
+}
+
 static void
 look_at(struct keep *k, uint64_t at, const struct plog_record *rec,
     const struct plog_mark *mark, uint8_t *scratch)
 {
-    if (!before_mark(rec, mark) || (at < k->seen && before_mark(rec, &k->mark)))
+    if (!concerns(k, at, rec, mark))
         return;
     if (rec->kind == PLOG_IN && !cancelled(k, rec->arg))
         look_at_input(k, rec, scratch);
@@ -483,8 +341,11 @@ keep_trim(struct keep *k, struct plog_ring *ring, const struct plog_mark *mark,
     bool whole = true;
 
     find_cancels(k, ring, scratch);
+    find_pieces(k, ring, mark, scratch);
+    pieces_expire(k);
     k->changed |= k->ncancels > 0; /* of what was kept before that came, too */
-    forget_gone(k); /* the connections of the image before: a new one may follow */
+    conns_forget_gone(
+        k); /* the connections of the image before: a new one may follow */
     while (was = at, (got = plog_read(ring, &at, &rec, scratch)) == PLOG_READ) {
         look_at(k, was, &rec, mark, scratch);
         if (rec.at_us > k->newest_at)
@@ -498,7 +359,7 @@ keep_trim(struct keep *k, struct plog_ring *ring, const struct plog_mark *mark,
     k->seen = was;
     k->mark = *mark;
     ring->begin = begin;
-    forget_gone(k);
+    conns_forget_gone(k);
     if (k->ring.end > k->ring.begin &&
         (k->changed || k->ring.end - k->ring.begin > k->ring.size / 2))
         compact(k, scratch);

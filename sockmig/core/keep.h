@@ -9,7 +9,9 @@
  *     and its SYN-ACK.  Once it is in an image, closed or reset they are let go;
  *   - of a connection in the image: input beyond what the image's socket has in order.
  *     The kernel's queue of such segments is not in an image, and the client may have
- *     been told that they arrived.
+ *     been told that they arrived;
+ *   - fragments of datagrams of which others have not come yet, for as long as the
+ *     kernel keeps them: its queue of those is not in an image either.
  *
  * Fixed capacity: half-open connections that the client never acknowledged (SYN flood)
  * are given up first, oldest first; then what does not fit.  Counted.
@@ -33,9 +35,10 @@ struct keep_stat {
     uint32_t half_open; /* of these: not acknowledged by the client */
     uint64_t bytes;     /* of records kept now */
     uint64_t evicted;   /* half-open connections given up, ever */
-    uint64_t lost;      /* connections given up for want of room, ever: will be reset */
-    uint64_t unknown;   /* records of unknown kinds skipped, ever */
-    uint64_t deaf_us;   /* from the last input in the log to its last record */
+    uint64_t lost;    /* connections (will be reset) and fragments given up for want of
+                         room, ever */
+    uint64_t unknown; /* records of unknown kinds skipped, ever */
+    uint64_t deaf_us; /* from the last input in the log to its last record */
 };
 
 struct keep;

@@ -45,6 +45,9 @@ parse_v4(struct packet *pkt, enum packet_way way, const uint8_t *p, size_t size)
     pkt->transport = header;
     pkt->fragment = (offset & 0x3fff) != 0;
     pkt->later = (offset & 0x1fff) != 0;
+    pkt->more = (offset & 0x2000) != 0;
+    pkt->fragment_at = (uint16_t)(offset << 3);
+    pkt->fragment_id = be16(p + 4);
     put_addresses(pkt, way, p + 12, p + 16, 4);
     pkt->key.protocol = p[9];
     return true;
@@ -65,6 +68,9 @@ extension(struct packet *pkt, const uint8_t *p, uint32_t at, uint8_t next, bool 
     if (next == FRAGMENT) {
         pkt->fragment = (be16(p + at + 2) & 0xfff9) != 0;
         pkt->later = (be16(p + at + 2) & 0xfff8) != 0;
+        pkt->more = (p[at + 3] & 1) != 0;
+        pkt->fragment_at = be16(p + at + 2) & 0xfff8;
+        pkt->fragment_id = be32(p + at + 4);
     } else if (next == AUTHENTICATION) {
         size = (p[at + 1] + 2u) * 4;
     } else {

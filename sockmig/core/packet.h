@@ -51,6 +51,9 @@ struct packet {
     const uint8_t *payload;
     uint32_t payload_size; /* of a fragment: what this one has of it */
     bool fragment, later;  /* later: not the first one, it has no ports */
+    bool more;             /* of a fragment: others follow */
+    uint16_t fragment_at;  /* its place in the datagram's payload, from .transport on */
+    uint32_t fragment_id;
     struct packet_tcp tcp; /* protocol TCP and not later */
 };
 
@@ -62,6 +65,16 @@ struct packet {
  * undefined.  Protocols without ports give a key without ports. */
 bool packet_parse(
     struct packet *pkt, enum packet_way way, const uint8_t *data, size_t size);
+
+/* packet_may_be_fragment - a look at the header alone: false if it is none. */
+static inline bool
+packet_may_be_fragment(const uint8_t *data, size_t size)
+{
+    if (size < 8)
+        return false;
+    return data[0] >> 4 == 4 ? (data[6] & 0x3f) != 0 || data[7] != 0
+                             : data[6] != PACKET_UDP && data[6] != PACKET_TCP;
+}
 
 /* packet_is_tcp - whether .tcp was filled in. */
 static inline bool

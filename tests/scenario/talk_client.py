@@ -7,7 +7,6 @@ steady   one connection each, "e" requests      births   connect, ask once, clos
 random   one connection each, "r" requests      udp      datagrams, 1 in 8 of 4000 bytes
 bulk     one connection each, 20 requests of 7000 bytes under way at a time
 download one connection each, answers of 2 MB that are read slowly
-small    datagrams that are never fragmented
 upload   one connection each, 2 MB that are not answered, then what their sum is
 
 Lines on stdin: `report` prints what happened since it was asked last, as JSON; `half N
@@ -181,7 +180,7 @@ def udp(kind, address):
     n, newest = 0, 0
     while not stopping.is_set():
         n += 1
-        text = ("%d " % n).encode().ljust(4000 if n % 8 == 0 and kind != "small" else 30, b"u")
+        text = ("%d " % n).encode().ljust(4000 if n % 8 == 0 else 30, b"u")
         for attempt in range(60):
             try:
                 s.send(text)
@@ -262,7 +261,7 @@ def main():
     made, base, unheard, deaf_base = [], HALF_PORTS[0], [], DEAF_PORTS[0]
     for spec in sys.argv[2:]:
         kind, number, address = spec.split(":", 2)
-        work = {"births": births, "udp": udp, "small": udp, "bulk": bulk, "upload": upload,
+        work = {"births": births, "udp": udp, "bulk": bulk, "upload": upload,
                 "download": download}.get(kind, steady)
         for _ in range(int(number)):
             threading.Thread(target=work, args=(kind + ("6" if ":" in address else ""), address)

@@ -64,10 +64,38 @@ START_TEST(parses)
     ck_assert_msg(ok == r->ok, "%s", r->claim);
     if (!ok)
         return;
+    ck_assert(!pkt.fragment || packet_may_be_fragment(r->bytes, r->size));
     ck_assert_msg(packet_is_tcp(&pkt) == r->tcp && pkt.fragment == r->fragment &&
                       pkt.later == r->later && pkt.key.protocol == r->protocol &&
                       pkt.payload_size == r->payload,
         "%s", r->claim);
+}
+END_TEST
+
+static const struct {
+    uint8_t bytes[80];
+    size_t size;
+    uint32_t id, at;
+    bool more;
+} pieces[] = {
+    { { 0x45, 0, 0, 32, 1, 2, 0x20, [9] = 17, [24] = 1, 0 }, 32, 0x102, 0, true },
+    { { 0x45, 0, 0, 24, 1, 2, 0x3f, 0xff, [9] = 17 }, 24, 0x102, 65528, true },
+    { { 0x45, 0, 0, 24, 1, 2, 0x01, 0, [9] = 1 }, 24, 0x102, 2048, false },
+    { { 0x60, [5] = 28, [6] = 44, [40] = 6, 0, 8, 1, 1, 2, 3, 4 }, 68, 0x1020304, 2048,
+        true },
+    { { 0x60, [5] = 36, [6] = 0, [40] = 44, [48] = 6, 0, 0, 8, 1, 2, 3, 4 }, 76,
+        0x1020304, 8, false },
+};
+
+START_TEST(a_fragment_says_where_it_belongs)
+{
+    struct packet pkt;
+
+    ck_assert(packet_may_be_fragment(pieces[_i].bytes, pieces[_i].size));
+    ck_assert(packet_parse(&pkt, PACKET_IN, pieces[_i].bytes, pieces[_i].size));
+    ck_assert(pkt.fragment && pkt.fragment_id == pieces[_i].id);
+    ck_assert_uint_eq(pkt.fragment_at, pieces[_i].at);
+    ck_assert_uint_eq(pkt.more, pieces[_i].more);
 }
 END_TEST
 
@@ -263,6 +291,7 @@ main(void)
     TCase *tc = tcase_create("cores");
 
     ADD_ROWS(tc, parses, parse_rows);
+    ADD_ROWS(tc, a_fragment_says_where_it_belongs, pieces);
     tcase_add_test(tc, both_ways_have_one_key);
     tcase_add_loop_test(tc, checksums, 0, 2);
     tcase_add_test(tc, a_synack_says_what_it_was_told);

@@ -1,0 +1,155 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later
+ *
+ * keep_conns.c - the connections that a standby's log knows. */
+#include "sockmig/core/image.h"
+#include "sockmig/core/keep_private.h"
+
+#include <string.h>
+
+void
+conn_acknowledged(struct keep *k, struct conn *c)
+{
+    if (!c->half_open)
+        return;
+    *(c->older == FLOWMAP_NONE ? &k->oldest : &k->conns[c->older].newer) = c->newer;
+    *(c->newer == FLOWMAP_NONE ? &k->newest : &k->conns[c->newer].older) = c->older;
+    c->half_open = false;
+    k->half_open--;
+}
+
+void
+conn_waits(struct keep *k, struct conn *c)
+{
+    uint32_t i = (uint32_t)(c - k->conns);
+
+    c->newer = FLOWMAP_NONE;
+    c->older = k->newest;
+    *(k->newest == FLOWMAP_NONE ? &k->oldest : &k->conns[k->newest].newer) = i;
+    k->newest = i;
+    c->half_open = true;
+    k->half_open++;
+    c->waits = true;
+    k->waiting++;
+}
+
+static void
+give_up(struct keep *k, struct conn *c)
+{
+    if (c->gone)
+        return;
+    conn_acknowledged(k, c);
+    c->gone = true;
+    k->ngone++;
+    k->waiting -= c->waits;
+    c->waits = false;
+}
+
+void
+conn_end(struct keep *k, struct conn *c)
+{
+    give_up(k, c);
+    k->changed = true;
+}
+
+static void
+erase(struct keep *k, uint32_t i)
+{
+    k->ngone -= k->conns[i].gone;
+    flowmap_remove(&k->map, i);
+    k->conns[i].used = false;
+}
+
+void
+conn_evict_oldest(struct keep *k)
+{
+    uint32_t i = k->oldest;
+
+    give_up(k, &k->conns[i]);
+    erase(k, i);
+    k->evicted++;
+}
+
+struct conn *
+conn_find(struct keep *k, const struct flow_key *key)
+{
+    uint32_t i = flowmap_find(&k->map, key);
+
+    return i == FLOWMAP_NONE ? NULL : &k->conns[i];
+}
+
+void
+conns_forget_gone(struct keep *k)
+{
+    for (uint32_t i = 0; i < k->map.fresh; i++) {
+        struct conn *c = &k->conns[i];
+        bool stale = c->state == CONN_IN_IMAGE && c->trim != k->trim;
+
+        if (!c->used || (!c->gone && !stale))
+            continue;
+        k->changed |= stale;
+        erase(k, i);
+    }
+}
+
+struct conn *
+conn_add(struct keep *k, const struct flow_key *key)
+{
+    uint32_t i = flowmap_add(&k->map, key);
+
+    if (i == FLOWMAP_NONE && k->ngone > 0)
+        conns_forget_gone(k);
+    else if (i == FLOWMAP_NONE && k->oldest != FLOWMAP_NONE)
+        conn_evict_oldest(k);
+    if (i == FLOWMAP_NONE)
+        i = flowmap_add(&k->map, key);
+    if (i == FLOWMAP_NONE)
+        return NULL;
+    k->conns[i] = (struct conn){ .used = true };
+    return &k->conns[i];
+}
+
+void
+keep_begin(struct keep *k)
+{
+    k->trim++;
+}
+
+/* @guess is right if it has the same key: then nothing need be looked for. */
+static struct conn *
+find_by(struct keep *k, const struct flow_key *key, uint32_t guess)
+{
+    if (guess < k->map.fresh && k->conns[guess].used &&
+        memcmp(&k->map.keys[guess], key, sizeof *key) == 0)
+        return &k->conns[guess];
+    return conn_find(k, key);
+}
+
+uint32_t
+keep_connection(
+    struct keep *k, const struct flow_key *key, uint32_t rcv_nxt, uint32_t guess)
+{
+    struct conn *c = find_by(k, key, guess);
+
+    if (!c && !(c = conn_add(k, key))) {
+        k->lost++;
+        return FLOWMAP_NONE;
+    }
+    if (c->state == CONN_BORN && c->waits)
+        conn_end(k, c);
+    c->state = CONN_IN_IMAGE;
+    k->ngone -= c->gone;
+    c->gone = false;
+    c->trim = k->trim;
+    c->rcv_nxt = rcv_nxt;
+    return (uint32_t)(c - k->conns);
+}
+
+uint32_t
+keep_connection_image(struct keep *k, const struct image_tcp *tcp, uint32_t guess)
+{
+    struct flow_key key;
+
+    return flow_key_tcp(&key, tcp->local, tcp->remote)
+               ? keep_connection(k, &key, tcp->rcv_nxt, guess)
+               : FLOWMAP_NONE;
+}

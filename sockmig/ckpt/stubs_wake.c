@@ -32,11 +32,21 @@ static const struct {
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
 
+static const char *
+cure(const char *what, int ret)
+{
+    if (ret == -EAGAIN && what && strncmp(what, "lock", 4) == 0)
+        return "somebody else holds a lock that it had: see lslocks(8), end that one, "
+               "try "
+               "again";
+    return "see what this host lacks for it";
+}
+
 static int
 tell(struct stubs *s, unsigned i, const char *step, const char *what, int ret)
 {
     if (ret < 0)
-        refuse(s->why, s->family->members[i].pid, -1, "see what this host lacks for it",
+        refuse(s->why, s->family->members[i].pid, -1, cure(what, ret),
             "cannot be restored at %s (%s): %s", step, what ? what : "",
             strerror(-ret));
     return ret;

@@ -428,10 +428,10 @@ lock_all(struct wake *w)
             .l_len = l->end < 0 ? 0 : l->end - l->start + 1 };
 
         if (l->kind == IMAGE_LOCK_FLOCK)
-            batch_add(b, "flock", SYS_flock, (uint64_t)l->fd,
+            batch_add(b, "lock by flock()", SYS_flock, (uint64_t)l->fd,
                 (uint64_t)(LOCK_NB | (l->exclusive ? LOCK_EX : LOCK_SH)), 0, 0, 0, 0);
         else
-            batch_add(b, "lock on a file", SYS_fcntl, (uint64_t)l->fd,
+            batch_add(b, "lock by fcntl()", SYS_fcntl, (uint64_t)l->fd,
                 l->kind == IMAGE_LOCK_OFD ? F_OFD_SETLK : F_SETLK,
                 batch_put(b, &lock, sizeof lock), 0, 0, 0);
     }

@@ -117,6 +117,33 @@ X
 expect 0 "1 process" restore image
 kill $sleeper || { echo "FAIL: it was not restored"; bad=1; }
 
+echo "- a lock that somebody else has taken meanwhile"
+for by in flock lockf; do
+    setsid /usr/bin/python3 -c "import fcntl, time
+f = open('locked', 'w')
+fcntl.$by(f, fcntl.LOCK_EX)
+open('$by.ready', 'w')
+while True: time.sleep(0.01)" < /dev/null > locker.out 2>&1 &
+    locker=$!
+    await "its lock" test -e $by.ready
+    expect 0 "1 process" dump $locker $by
+    wait $locker
+    rm -f other.out
+    /usr/bin/python3 -c "import fcntl, sys
+f = open('locked', 'w')
+fcntl.$by(f, fcntl.LOCK_EX)
+print(flush=True)
+sys.stdin.read()" < <(sleep 30) > other.out &
+    other=$!
+    await "the other's lock" test -s other.out
+    expect 1 "somebody else holds a lock" restore $by
+    kill $other
+    wait $other
+    expect 0 "1 process" restore $by
+    kill $locker || { echo "FAIL: with its lock free it was not restored"; bad=1; }
+    await "its end" test ! -e /proc/$locker
+done
+
 echo "- control groups"
 groups=$(sed -n 's/^[^ ]* \([^ ]*\) cgroup2 .*/\1/p' /proc/mounts | head -1)
 group=sockmig-test-$$

@@ -25,6 +25,7 @@ struct tcp_reading {
     __u64 read_ns; /* CLOCK_MONOTONIC */
     struct tcp_counters tcp;
     __u32 snd_wl1, max_window, sndbuf, rcvbuf;
+    __u32 options;   /* a hash of what setsockopt() changes, if the image has it */
     __u32 mss;       /* the largest that the peer takes, as it announced */
     __u32 timestamp; /* ms; what a segment sent at .read_ns would have had */
     __u32 inq, outq; /* bytes unread, and unacknowledged; without a FIN */

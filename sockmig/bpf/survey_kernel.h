@@ -138,6 +138,7 @@ struct epitem {
 struct sock_common {
     unsigned short skc_family;
     unsigned char skc_state;
+    unsigned long skc_flags;
 };
 
 typedef struct { /* a spinlock_t, and */
@@ -153,6 +154,8 @@ struct sock {
     socket_lock_t sk_lock;
     struct sk_buff_head sk_receive_queue, sk_write_queue;
     struct rb_root tcp_rtx_queue;
+    unsigned long sk_lingertime;
+    int sk_rcvlowat;
     __u16 sk_type, sk_protocol;
     int sk_sndbuf, sk_rcvbuf;
     __u32 sk_max_ack_backlog;
@@ -164,6 +167,17 @@ struct socket {
     struct sock *sk;
 };
 
+struct inet_sock {
+    __u8 tos;
+};
+
+struct tcp_congestion_ops;
+
+struct inet_connection_sock {
+    const struct tcp_congestion_ops *icsk_ca_ops;
+    __u32 icsk_user_timeout;
+};
+
 struct tcp_options_received {
     __u16 mss_clamp;
 };
@@ -172,6 +186,9 @@ struct tcp_sock {
     __u64 bytes_received, bytes_acked;
     __u32 segs_in, segs_out, snd_una, snd_nxt, write_seq, rcv_nxt, copied_seq;
     __u32 snd_wl1, snd_wnd, max_window, rcv_wnd, rcv_wup, tsoffset;
+    __u32 keepalive_time, keepalive_intvl, notsent_lowat;
+    __u8 keepalive_probes;
+    __u8 nonagle : 4;
     struct tcp_options_received rx_opt;
 };
 

@@ -23,7 +23,8 @@
 struct tcp_watch {
     uint64_t inode, bytes_acked, bytes_received;
     uint32_t segs_in, segs_out, notsent, inq, state;
-    uint32_t looks; /* how often options were read: the first few times always */
+    uint32_t looks;   /* how often options were read: the first few times always */
+    uint32_t options; /* tcp_reading.options by then; 0: not known */
 };
 
 enum tcp_look { TCP_LOOK_SAME, TCP_LOOK_DUMPED, TCP_LOOK_DEAD, TCP_LOOK_ERROR };

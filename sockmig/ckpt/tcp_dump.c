@@ -73,7 +73,8 @@ watch_of_reading(const struct tcp_reading *r)
         .segs_out = r->tcp.segs_out,
         .notsent = r->tcp.write_seq - r->tcp.snd_nxt,
         .inq = r->inq,
-        .state = r->tcp.state };
+        .state = r->tcp.state,
+        .options = r->options };
 }
 
 static bool
@@ -82,7 +83,14 @@ is_same(const struct tcp_watch *a, const struct tcp_watch *b)
     return a->inode == b->inode && a->bytes_acked == b->bytes_acked &&
            a->bytes_received == b->bytes_received && a->segs_in == b->segs_in &&
            a->segs_out == b->segs_out && a->notsent == b->notsent && a->inq == b->inq &&
-           a->state == b->state;
+           a->state == b->state && a->options == b->options;
+}
+
+/* Not known: it was read from a distance, or by a kernel that does not tell. */
+static bool
+has_new_options(const struct tcp_watch *last, const struct tcp_watch *now)
+{
+    return last->options != 0 && now->options != last->options;
 }
 
 /* What never changes in the life of a connection. */
@@ -387,7 +395,8 @@ tcp_dump(int sock, int fd, uint64_t inode, struct tcp_watch *watch,
             return TCP_LOOK_DEAD;
         now.watch.looks = 1;
     }
-    if (now.watch.looks <= TCP_YOUNG || now.watch.looks % REREAD_OPTIONS == 0)
+    if (now.watch.looks <= TCP_YOUNG || now.watch.looks % REREAD_OPTIONS == 0 ||
+        has_new_options(watch, &now.watch))
         read_options(sock, entry);
     if (now.bytes && !(entry->options & OPTION_USEC_TS))
         look = keep(&now, fd, entry, parcels);
@@ -411,10 +420,12 @@ tcp_dump_moved(uint64_t sock, int fd, struct tcp_watch *watch, struct image_tcp 
 
     if (looks % REREAD_OPTIONS == 0 || entry->options & OPTION_USEC_TS ||
         !tcp_read_at(sock, &now.reading, &now.bytes) ||
-        !is_alive(now.reading.tcp.state) ||
-        keep(&now, fd, entry, parcels) != TCP_LOOK_DUMPED)
+        !is_alive(now.reading.tcp.state))
         return false;
     now.watch = watch_of_reading(&now.reading);
+    if (has_new_options(watch, &now.watch) ||
+        keep(&now, fd, entry, parcels) != TCP_LOOK_DUMPED)
+        return false;
     now.watch.inode = watch->inode;
     now.watch.looks = looks;
     entry->generation++;

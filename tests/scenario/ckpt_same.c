@@ -186,13 +186,44 @@ talk(struct program *p, const int ends[2])
     }
 }
 
+/* Seen when the connection moves next, which it does at once. */
+static void
+change_option(struct program *p, int end)
+{
+    static const struct {
+        int level, option, values[2];
+    } options[] = {
+        { IPPROTO_TCP, TCP_NODELAY, { 0, 1 } },
+        { IPPROTO_TCP, TCP_CORK, { 0, 1 } },
+        { IPPROTO_TCP, TCP_KEEPIDLE, { 100, 200 } },
+        { IPPROTO_TCP, TCP_KEEPINTVL, { 10, 20 } },
+        { IPPROTO_TCP, TCP_KEEPCNT, { 3, 4 } },
+        { IPPROTO_TCP, TCP_USER_TIMEOUT, { 0, 5000 } },
+        { IPPROTO_TCP, TCP_NOTSENT_LOWAT, { 1, 65536 } },
+        { IPPROTO_IP, IP_TOS, { 0, 16 } },
+        { SOL_SOCKET, SO_KEEPALIVE, { 0, 1 } },
+        { SOL_SOCKET, SO_RCVLOWAT, { 1, 7 } },
+    };
+    unsigned i = any(p, sizeof options / sizeof options[0] + 1), on = any(p, 2);
+    struct linger linger = { (int)on, (int)any(p, 3) };
+
+    if (send(end, "o", 1, MSG_DONTWAIT) < 0) /* it would not move */
+        return;
+    if (i == sizeof options / sizeof options[0])
+        setsockopt(end, SOL_SOCKET, SO_LINGER, &linger, sizeof linger);
+    else
+        setsockopt(end, options[i].level, options[i].option, &options[i].values[on],
+            sizeof(int));
+    send(end, "o", 1, MSG_DONTWAIT);
+}
+
 static void
 do_something(struct program *p)
 {
     unsigned i = any(p, PAIRS), spare = WATCHED + any(p, PAIRS - WATCHED);
     int size = 4096 << any(p, 5), *e = p->ends[i];
 
-    switch (any(p, 15)) {
+    switch (any(p, 16)) {
     case 0:
     case 1:
     case 2:
@@ -234,6 +265,9 @@ do_something(struct program *p)
         break;
     case 13:
         change_lock(p);
+        break;
+    case 14:
+        change_option(p, e[any(p, 2)]);
         break;
     default:
         change_flags(p, e);

@@ -6,6 +6,7 @@
 #include "lib/fd.h"
 #include "lib/log.h"
 #include "sockmig/gatens.h"
+#include "sockmig/offload.h"
 #include "sockmig/rules.h"
 
 #include <errno.h>
@@ -226,11 +227,23 @@ set_uplink(struct gate_build *b)
     return apply(b, settings, sizeof settings / sizeof settings[0]);
 }
 
+/* What a socket sends as one with UDP_SEGMENT, or a NIC has put together, would wait,
+ * be logged and fed in as one datagram. */
+static int
+cut_datagrams(const char *device)
+{
+    int ret = offload_off(device, "tx-udp-segmentation");
+
+    return ret == 0 ? offload_off(device, "tx-gso-list") : ret;
+}
+
 static int
 gate_links_up(struct gate_build *b)
 {
     int ret = netlink_link(b->nl, "vg", &b->vg);
 
+    if (ret == 0)
+        ret = cut_datagrams("vg");
     if (ret == 0)
         ret = netlink_up(b->nl, LOOPBACK);
     if (ret == 0)
@@ -245,6 +258,8 @@ cell_links_up(struct gate_build *b)
 {
     int ret = netlink_link(b->nl, "eth0", &b->eth0);
 
+    if (ret == 0)
+        ret = cut_datagrams("eth0");
     if (ret == 0)
         ret = netlink_up(b->nl, LOOPBACK);
     if (ret == 0)

@@ -52,6 +52,23 @@ time.sleep(0.3)
 """
 
 
+# What is sent as one: ten datagrams each.  And answers that are.
+SEGMENTS = """
+import socket, sys, time
+for address in sys.argv[1:3]:
+    s = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_DGRAM)
+    s.connect((address, 7000))
+    s.setsockopt(socket.IPPROTO_UDP, 103, 100)  # UDP_SEGMENT
+    for i in range(200):
+        s.send(b"".join(b"q%-99d" % k for k in range(10)))
+        time.sleep(0.002)
+    s.send(b"y")
+    s.settimeout(5)
+    got = sorted(int(s.recv(100)) % 10 for i in range(5))
+    assert got == list(range(5)), got
+"""
+
+
 def on_term(signo, frame):
     """A time limit: the lab must not stay."""
     raise Failure("ended by a signal")
@@ -164,6 +181,11 @@ class ReplayLab(Lab):
         for w in (wrongs + more)[:12]:
             print("      ! " + w, flush=True)
         return new, status, first, wrongs + more
+
+    def taken_over(self, active):
+        self.wait("another node is active", lambda: (
+            lambda s: s and s["active"] not in (None, active) and s["state"] != "taking-over")(
+                self.service(avoid=active)))
 
     def settled(self):
         """One that left the set for a moment has no half-open connection of that time."""
@@ -345,9 +367,7 @@ def one_way(lab):
     counted = told(lab)
     need(counted > before + 20000, "the stream was lost: %d, %d" % (before, counted))
     lab.fault("crash", active)
-    lab.wait("another node is active", lambda: (
-        lambda s: s and s["active"] not in (None, active) and s["state"] != "taking-over")(
-            lab.service(avoid=active)))
+    lab.taken_over(active)
     again = told(lab)
     new = lab.service(avoid=active)["active"]
     replay = lab.engine_status(new)["replay"]
@@ -378,6 +398,28 @@ def handed_over(lab):
     print("  %d of 30000, no room for %d" % (counted, lost), flush=True)
     need(lost > 500, "the service had room")
     need(counted + lost == 30000, "lost on the way: %d" % (30000 - counted - lost))
+
+
+def segments(lab):
+    """Datagrams that are sent as one, by clients and by the service, are what they are."""
+    lab.wait_protected(2)
+    lab.policy("replay")
+    active = lab.wait_protected(2)
+    lab.engine(active, op="interval", service="talk", ms=60000)
+    time.sleep(0.5)
+    before, lost = told(lab), overrun(lab)
+    queued = lab.engine_status(active)["gate"]["queued"]
+    lab.exec("client", "/usr/bin/python3", "-c", SEGMENTS, V4, V6)
+    lost = overrun(lab) - lost
+    queued = lab.engine_status(active)["gate"]["queued"] - queued
+    counted = told(lab)
+    need(counted - before - 1 + lost == 4002, "%d and %d of 4002" % (counted - before - 1, lost))
+    need(queued >= 10, "not one by one in the gate: %d" % queued)
+    lab.fault("crash", active)
+    lab.taken_over(active)
+    again = told(lab)
+    lab.fault("restart", active)
+    need(again == counted + 1, "memory is lost: %d after %d" % (again, counted))
 
 
 def policies(lab):
@@ -588,7 +630,7 @@ u.send(b"x")
 print(u.recv(100).split()[0].decode())
 """
 
-CHECKS = [replay, diverge, commit, families, datagrams, one_way, handed_over, uploads, downloads, policies,
+CHECKS = [replay, diverge, commit, families, datagrams, one_way, handed_over, segments, uploads, downloads, policies,
           again, lossy, awake, unhurried, flood, alone]
 STOPS = [alone_stops]
 SMALL = [small_log, seeded_anew]

@@ -9,10 +9,12 @@
  * LAST the one before.  A line "q TEXT" is not answered, but "s" is with "N SUM": the
  * Adler-32 of all such texts; "g M" is answered with M lines "N CCC...", of 4000
  * letters.  A datagram is answered with "N TEXT", N counts all datagrams; unless it
- * begins with q, or is "z MS": nothing is read for so long.  Under replay the answers
- * to "e" are made again, those to "r" are not.
+ * begins with q, or is "z MS": nothing is read for so long, or "y": answered with five
+ * datagrams, sent as one.  Under replay the answers to "e" are made again, those to "r"
+ * are not.
  */
 #include <arpa/inet.h>
+#include <netinet/udp.h>
 #include <poll.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -72,6 +74,32 @@ admit(int listener)
     close(fd);
 }
 
+/* UDP_SEGMENT: the kernel cuts it, as late as it can. */
+static void
+answer_in_pieces(int fd, struct sockaddr_storage *to, socklen_t size)
+{
+    union {
+        char bytes[CMSG_SPACE(sizeof(uint16_t))];
+        struct cmsghdr head;
+    } control = { .head = { .cmsg_len = CMSG_LEN(sizeof(uint16_t)),
+                      .cmsg_level = IPPROTO_UDP,
+                      .cmsg_type = UDP_SEGMENT } };
+    uint16_t piece = 16;
+    char text[5 * 16 + 1];
+    struct iovec part = { text, sizeof text - 1 };
+    struct msghdr m = { .msg_name = to,
+        .msg_namelen = size,
+        .msg_iov = &part,
+        .msg_iovlen = 1,
+        .msg_control = control.bytes,
+        .msg_controllen = sizeof control.bytes };
+
+    memcpy(CMSG_DATA(&control.head), &piece, sizeof piece);
+    for (unsigned i = 0; i < 5; i++)
+        snprintf(text + (size_t)i * 16, 17, "%-16u", datagrams * 10 + i);
+    sendmsg(fd, &m, 0);
+}
+
 static void
 datagram(int fd)
 {
@@ -90,6 +118,10 @@ datagram(int fd)
     if (n > 1 && data[16] == 'z') {
         data[16 + n] = '\0';
         usleep((useconds_t)atoi(data + 17) * 1000);
+        return;
+    }
+    if (n > 0 && data[16] == 'y') {
+        answer_in_pieces(fd, &from, size);
         return;
     }
     len = snprintf(head, sizeof head, "%u ", datagrams);

@@ -6,6 +6,7 @@
 #include "lib/log.h"
 #include "sockmig/ending.h"
 #include "sockmig/realtime.h"
+#include "sockmig/relay.h"
 
 #include <errno.h>
 #include <signal.h>
@@ -389,6 +390,7 @@ set_up(struct engine *e)
         ret = replayer_open(e);
     if (ret < 0)
         return ret;
+    relay_begin(e->loop, gate_tun(e->gate), gate_raw(e->gate));
     received = mcast_log_received(e->capture.mcast);
     e->follower = follower_new((uint8_t *)(uintptr_t)received.ring, received.size);
     go_realtime();

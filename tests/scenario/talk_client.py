@@ -5,6 +5,7 @@ usage: talk_client.py PORT [KIND:NUMBER:ADDRESS...]
 
 steady   one connection each, "e" requests      births   connect, ask once, close
 random   one connection each, "r" requests      udp      datagrams, 1 in 8 of 4000 bytes
+pinned   as udp, answered by the device that they came in by
 bulk     one connection each, 20 requests of 7000 bytes under way at a time
 download one connection each, answers of 2 MB that are read slowly
 upload   one connection each, 2 MB that are not answered, then what their sum is
@@ -180,12 +181,12 @@ def udp(kind, address):
     n, newest = 0, 0
     while not stopping.is_set():
         n += 1
-        text = ("%d " % n).encode().ljust(4000 if n % 8 == 0 else 30, b"u")
+        text = (("p%d " if kind == "pinned" else "%d ") % n).encode().ljust(4000 if n % 8 == 0 else 30, b"u")
         for attempt in range(60):
             try:
                 s.send(text)
                 number, got = s.recv(8192).split(b" ", 1)
-                while int(got.split(b" ")[0]) < n:  # of an attempt before
+                while int(got.split(b" ")[0].lstrip(b"p")) < n:  # of an attempt before
                     number, got = s.recv(8192).split(b" ", 1)
                 if got != text or int(number) <= newest:
                     count(kind, "wrong", "%r %r, newest was %d" % (number, got[:20], newest))
@@ -261,7 +262,7 @@ def main():
     made, base, unheard, deaf_base = [], HALF_PORTS[0], [], DEAF_PORTS[0]
     for spec in sys.argv[2:]:
         kind, number, address = spec.split(":", 2)
-        work = {"births": births, "udp": udp, "bulk": bulk, "upload": upload,
+        work = {"births": births, "udp": udp, "pinned": udp, "bulk": bulk, "upload": upload,
                 "download": download}.get(kind, steady)
         for _ in range(int(number)):
             threading.Thread(target=work, args=(kind + ("6" if ":" in address else ""), address)

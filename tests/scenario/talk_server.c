@@ -10,8 +10,8 @@
  * Adler-32 of all such texts; "g M" is answered with M lines "N CCC...", of 4000
  * letters.  A datagram is answered with "N TEXT", N counts all datagrams; unless it
  * begins with q, or is "z MS": nothing is read for so long, or "y": answered with five
- * datagrams, sent as one.  Under replay the answers to "e" are made again, those to "r"
- * are not.
+ * datagrams, sent as one, or begins with p: the answer goes out by the device that it
+ * came in by.  Under replay the answers to "e" are made again, those to "r" are not.
  */
 #include <arpa/inet.h>
 #include <netinet/udp.h>
@@ -49,6 +49,10 @@ door(int type, int family, uint16_t port)
     int ret;
 
     setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
+    if (type == SOCK_DGRAM && family == AF_INET)
+        setsockopt(fd, IPPROTO_IP, IP_PKTINFO, &one, sizeof one);
+    else if (type == SOCK_DGRAM)
+        setsockopt(fd, IPPROTO_IPV6, IPV6_RECVPKTINFO, &one, sizeof one);
     if (family == AF_INET6)
         setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof one);
     ret = family == AF_INET ? bind(fd, (struct sockaddr *)&v4, sizeof v4)
@@ -105,8 +109,18 @@ datagram(int fd)
 {
     static char data[16 + LINE + 1];
     struct sockaddr_storage from;
-    socklen_t size = sizeof from;
-    ssize_t n = recvfrom(fd, data + 16, LINE, 0, (struct sockaddr *)&from, &size);
+    union {
+        char bytes[256];
+        struct cmsghdr align;
+    } control;
+    struct iovec part = { data + 16, LINE };
+    struct msghdr m = { .msg_name = &from,
+        .msg_namelen = sizeof from,
+        .msg_iov = &part,
+        .msg_iovlen = 1,
+        .msg_control = control.bytes,
+        .msg_controllen = sizeof control.bytes };
+    ssize_t n = recvmsg(fd, &m, 0);
     char head[17];
     int len;
 
@@ -121,12 +135,15 @@ datagram(int fd)
         return;
     }
     if (n > 0 && data[16] == 'y') {
-        answer_in_pieces(fd, &from, size);
+        answer_in_pieces(fd, &from, m.msg_namelen);
         return;
     }
     len = snprintf(head, sizeof head, "%u ", datagrams);
     memcpy(data + 16 - len, head, (size_t)len);
-    sendto(fd, data + 16 - len, (size_t)(n + len), 0, (struct sockaddr *)&from, size);
+    part = (struct iovec){ data + 16 - len, (size_t)(n + len) };
+    if (n == 0 || data[16] != 'p')
+        m.msg_controllen = 0;
+    sendmsg(fd, &m, 0);
 }
 
 /* RFC 1950. */

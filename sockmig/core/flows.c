@@ -353,8 +353,6 @@ flows_output(
 {
     struct plog_output o;
 
-    if (pkt->later)
-        return false;
     if (packet_is_tcp(pkt)) {
         if (!output_tcp(f, pkt, now, &o))
             return false;

@@ -49,8 +49,9 @@ void flows_input(struct flows *f, const struct packet *pkt, struct mono now);
  *
  * @out  out: the record's contents; untouched if there is none
  *
- * False: it needs no record (a pure acknowledgement, data sent again, ICMP that the
- * kernel makes from logged input, a later fragment). */
+ * Each fragment of a datagram has its own, those behind the first with a key without
+ * ports.  False: it needs no record (a pure acknowledgement, data sent again, ICMP that
+ * the kernel makes from logged input). */
 bool flows_output(struct flows *f, const struct packet *pkt, struct mono now,
     struct plog_output *out);
 

@@ -331,8 +331,7 @@ replay_output(struct replay *r, struct mono now, const uint8_t *data, size_t siz
 
     if (r->phase < PHASE_DONE)
         r->stat.swallowed++;
-    if (r->phase == PHASE_GONE || !packet_parse(&pkt, PACKET_OUT, data, size) ||
-        pkt.later)
+    if (r->phase == PHASE_GONE || !packet_parse(&pkt, PACKET_OUT, data, size))
         return r->phase == PHASE_DONE;
     if (packet_is_tcp(&pkt))
         output_tcp(r, &pkt, now);

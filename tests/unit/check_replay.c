@@ -38,6 +38,9 @@ static const struct row rows[] = {
     { "an unknown connection's packets are skipped", "xrdr", "", "I.", "" },
     { "datagrams are fed and their answers compared", "urVur", "V", "I|I.", "" },
     { "another answer to a datagram resets nothing", "urVur", "v", "I|I.", "" },
+    { "an answer in fragments is waited for to its end", "urVFur", "VF", "I||I.", "" },
+    { "and sent to its end where the log has none of it", "urdrO", "VFO", "II|||XXX.",
+        "" },
     { "a later fragment goes in as it is", "frdr", "", "II.", "" },
     { "an ICMP error goes in as it is", "irdr", "", "II.", "" },
     { "an answer that comes before the log was looked at is the log's", "Vdr", "", "I.",
@@ -66,13 +69,14 @@ flown(struct story *s, char what)
 }
 
 /* A letter of play: O, W, o: the connection's next piece, the right one, a wrong one,
- * half of one; N: the one after the next, before it; V, v: a datagram, a wrong one; t:
- * so much time that it is given up. */
+ * half of one; N: the one after the next, before it; V, v: a datagram, a wrong one; F,
+ * f: the rest of one; t: so much time that it is given up. */
 static void
 played(struct story *s, char what)
 {
-    bool datagram = what == 'V' || what == 'v';
-    char fill = what == 'W' || what == 'v' ? 'w' : 'o';
+    bool datagram = strchr("VvFf", what);
+    char fill = strchr("Wvf", what) ? 'w' : 'o';
+    uint16_t offset = what == 'F' || what == 'f' ? 100 : 0;
     size_t size = what == 'o' ? PIECE / 2 : PIECE, n;
     uint8_t p[200];
 
@@ -89,7 +93,7 @@ played(struct story *s, char what)
         return;
     }
     n = datagram
-            ? other_packet(p, 17, false, 0, fill)
+            ? other_packet(p, 17, false, offset, fill)
             : tcp_packet(p, &tcp, PACKET_OUT, SND + s->made, s->in_seq, size, fill);
     s->made += datagram ? 0 : (uint32_t)size + s->early;
     s->early = 0;
@@ -177,6 +181,38 @@ START_TEST(a_nudge_for_each_doubling)
         nudges += e.what == REPLAY_SEND;
     ck_assert(e.what == REPLAY_DONE);
     ck_assert_uint_eq(nudges, nudged[_i].nudges);
+    free(s.replay);
+}
+END_TEST
+
+static const struct {
+    const char *log, *play;
+    unsigned differ;
+} datagrams[] = {
+    { "urVurV", "VV", 0 },
+    { "urVurV", "Vv", 1 },
+    { "urVF", "VF", 0 },
+    { "urVF", "Vf", 1 },
+    { "urVF", "Vt", 1 },
+};
+
+START_TEST(what_differs_is_counted)
+{
+    static const struct replay_sizes sizes = { 16, 64, 4096 };
+    struct story s = { .in_seq = RCV, .out_seq = SND, .now = { 1000000 } };
+    char effects[64] = "", *at = effects;
+
+    plog_ring_init(&s.kept, s.none, sizeof s.none, 0);
+    plog_ring_init(&s.log, s.bytes, sizeof s.bytes, 0);
+    for (const char *c = datagrams[_i].log; *c; c++)
+        logged(&s, *c);
+    begin(&s, &sizes, SND);
+    seen(&s, &at);
+    for (const char *c = datagrams[_i].play; *c; c++) {
+        played(&s, *c);
+        seen(&s, &at);
+    }
+    ck_assert_uint_eq(replay_stat(s.replay).datagrams, datagrams[_i].differ);
     free(s.replay);
 }
 END_TEST
@@ -273,6 +309,7 @@ main(void)
     TCase *tc = tcase_create("replay");
 
     ADD_ROWS(tc, a_short_log, rows);
+    ADD_ROWS(tc, what_differs_is_counted, datagrams);
     ADD_ROWS(tc, a_nudge_for_each_doubling, nudged);
     ADD_ROWS(tc, a_shut_window_is_asked_for, shut);
     ADD_ROWS(tc, an_image_says_how_much_room_there_is, scaled);

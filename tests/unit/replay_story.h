@@ -107,8 +107,22 @@ input(struct story *s, char what, uint8_t *p)
     }
 }
 
+/* What is behind the first fragment has no ports, and other bytes where they were. */
+static inline void
+describe_rest(struct plog_output *o)
+{
+    struct packet pkt;
+    uint8_t p[200];
+
+    ck_assert(packet_parse(&pkt, PACKET_OUT, p, other_packet(p, 17, false, 100, 'o')));
+    o->flow = pkt.key;
+    o->size = pkt.payload_size;
+    o->hash = digest_of(SEED, pkt.payload, pkt.payload_size);
+}
+
 /* A letter of the log: input as above; r its release, c its cancelling; O or V: output
- * of the connection or of the datagrams; l: the service had no room for the input. */
+ * of the connection or of the datagrams, F: the rest of what the datagram before began;
+ * l: the service had no room for the input. */
 static inline void
 logged(struct story *s, char what)
 {
@@ -124,9 +138,11 @@ logged(struct story *s, char what)
     } else if (what == 'l') {
         plog_ring_append(
             &s->log, small, plog_encode_cancel(small, 1, s->in, s->in, PLOG_OVERRUN));
-    } else if (what == 'O' || what == 'V') {
+    } else if (what == 'O' || what == 'V' || what == 'F') {
         memset(bytes, 'o', sizeof bytes);
         o.hash = digest_of(SEED, bytes, sizeof bytes);
+        if (what == 'F')
+            describe_rest(&o);
         o.seq = what == 'O' ? s->out_seq : 0;
         s->out_seq += what == 'O' ? PIECE : 0;
         plog_ring_append(&s->log, small, plog_encode_output(small, 1, ++s->out, &o));

@@ -156,6 +156,7 @@ deliver_some(struct engine *e, enum held_rule by)
         capture_append(e, record,
             plog_encode_release(record, (uint64_t)loop_now(e->loop).us, batch.last),
             &lsn);
+    capture_forget_drops(e);
     nfq_accept_upto(c->in_queue, batch.last_id);
     capture_overrun(e, &batch);
     c->delivered = batch.last;

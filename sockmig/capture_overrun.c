@@ -53,6 +53,13 @@ forget(const struct drops_row *row, void *arg)
     (void)arg;
 }
 
+void
+capture_forget_drops(struct engine *e)
+{
+    if (e->capture.drops)
+        drops_read(e->capture.drops, forget, NULL);
+}
+
 /* What is delivered at a hand-over the service here never reads, room or not; its
  * successor gets it from the log. */
 void

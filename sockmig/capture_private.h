@@ -19,7 +19,9 @@ bool capture_is_complete(const struct engine *e);
 /* capture_hands_over - nothing leaves; the log has what comes in, for the successor. */
 bool capture_hands_over(const struct engine *e);
 
-/* capture_overrun - @batch was delivered: what of it found no room is cancelled. */
+/* capture_forget_drops - what this thread did until now found no room: not a delivery.
+ * capture_overrun - @batch was delivered: what of it found no room is cancelled. */
+void capture_forget_drops(struct engine *e);
 void capture_overrun(struct engine *e, const struct held_batch *batch);
 
 /* capture_pass - what may go, both ways; a checkpoint is asked for the others. */

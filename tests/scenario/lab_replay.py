@@ -290,6 +290,33 @@ def unhurried(lab):
     lab.wait_protected(2)
 
 
+def leaseless(lab):
+    """Without its lease the active node holds what its service sends: what the shut fence
+    drops would count as sent, and come again after a timer of the service's TCP."""
+    def seen():
+        time.sleep(1.2)  # as its engine counts by now
+        s = lab.engine_status(active)
+        return s["lease"]["lost"], s["gate"]["fenced_out"]
+    lab.wait_protected(2)
+    lab.policy("warm")  # nothing else is waited for
+    active = lab.wait_protected(2)
+    others = {n: lab.engine_pid(n) for n in lab.nodes if n != active}
+    talk = Talk(lab, "steady:3:" + V4)
+    talk.answered()
+    lost, dropped = seen()
+    for node, pid in others.items():
+        lab.exec(node, "kill", "-STOP", pid)
+    time.sleep(0.4)
+    for node, pid in others.items():
+        lab.exec(node, "kill", "-CONT", pid)
+    sound(talk.answered()[0])
+    talk.stop()
+    now_lost, now_dropped = seen()
+    need(lab.service()["active"] == active, "it was taken over")
+    need(now_lost > lost, "the lease was not lost")
+    need(now_dropped == dropped, "sent into the shut fence: %d" % (now_dropped - dropped))
+
+
 def deaf(lab, node, how):
     """A standby hears neither log nor checkpoints; the beats of the lease still arrive."""
     for words in ("tcp --dport 7810", "tcp --sport 7810", "udp --dport 7811"):
@@ -327,7 +354,7 @@ def alone_stops(lab):
 
 
 CHECKS = [replay, diverge, commit, families, datagrams, one_way, handed_over, segments, uploads,
-          downloads, policies, again, lossy, awake, unhurried, flood, alone]
+          downloads, policies, again, lossy, awake, unhurried, leaseless, flood, alone]
 STOPS = [alone_stops]
 SMALL = [small_log, seeded_anew]
 

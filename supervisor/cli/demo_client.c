@@ -18,14 +18,11 @@
  * by one.  Exit: 0 if nothing was broken, lost or wrong. */
 #include "lib/jv.h"
 #include "lib/loop.h"
+#include "supervisor/cli/demo_connect.h"
 #include "supervisor/cli/demo_history.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <netdb.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
-#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -37,7 +34,6 @@
 
 #define MAX_CONNECTIONS 1000
 #define BUFFER (HISTORY_MAX_VALUE + 4096)
-#define CONNECT_MS 10000
 #define LAST_MS 15000 /* for what is under way at the end */
 
 struct conn {
@@ -59,7 +55,8 @@ struct client {
     int64_t think_us;
     bool stopping;
     uint64_t requests, seed;
-    char mark[64];
+    char mark[64], order[128];
+    size_t norder;          /* of .order, which is not whole yet */
     unsigned broken_before; /* at the mark */
     uint64_t wrong_before;
     int64_t latency_us[4096]; /* of the last requests */
@@ -167,45 +164,6 @@ on_readable(struct client *c, struct conn *conn)
 
 /* ---- connecting ---- */
 
-static int
-connect_one(const struct sockaddr_storage *to, socklen_t size)
-{
-    int fd = socket(to->ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    int one = 1, error = 0;
-    socklen_t len = sizeof error;
-    struct pollfd p = { fd, POLLOUT, 0 };
-
-    if (fd < 0)
-        return -errno;
-    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
-    if (connect(fd, (const struct sockaddr *)to, size) < 0 && errno != EINPROGRESS)
-        error = errno;
-    else if (poll(&p, 1, CONNECT_MS) != 1)
-        error = ETIMEDOUT;
-    else
-        getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &len);
-    if (!error)
-        return fd;
-    close(fd);
-    return -error;
-}
-
-static bool
-make_address(
-    const char *text, const char *port, struct sockaddr_storage *out, socklen_t *size)
-{
-    const struct addrinfo hints = { .ai_flags = AI_NUMERICHOST | AI_NUMERICSERV,
-        .ai_socktype = SOCK_STREAM };
-    struct addrinfo *found;
-
-    if (getaddrinfo(text, port, &hints, &found) != 0)
-        return false;
-    memcpy(out, found->ai_addr, found->ai_addrlen);
-    *size = found->ai_addrlen;
-    freeaddrinfo(found);
-    return true;
-}
-
 static bool
 connect_all(struct client *c, const char *address, const char *port)
 {
@@ -213,7 +171,7 @@ connect_all(struct client *c, const char *address, const char *port)
     struct sockaddr_storage to;
     socklen_t size;
 
-    if (!make_address(address, port, &to, &size)) {
+    if (!demo_address(address, port, &to, &size)) {
         fprintf(stderr,
             "%s port %s: the address must be one like 10.77.1.100 or fd77:1::100, the "
             "port a number\n",
@@ -226,7 +184,7 @@ connect_all(struct client *c, const char *address, const char *port)
 
         conn->in = malloc(BUFFER);
         conn->out = malloc(BUFFER);
-        conn->fd = connect_one(&to, size);
+        conn->fd = demo_connect(&to, size);
         if (conn->fd < 0 || !conn->in || !conn->out) {
             fprintf(stderr, "connection %u to %s port %s: %s\n", i, address, port,
                 strerror(-conn->fd));
@@ -362,27 +320,37 @@ mark(struct client *c, const char *name)
     }
 }
 
-/* False: standard input has ended. */
+static void
+carry_out(struct client *c, const char *order)
+{
+    if (!strncmp(order, "mark ", 5))
+        mark(c, order + 5);
+    else if (!strcmp(order, "report"))
+        report(c, false, 0);
+    else if (!strcmp(order, "stop"))
+        c->stopping = true;
+    else
+        fprintf(stderr, "unknown order \"%s\": mark NAME, report, stop\n", order);
+}
+
+/* A line may come in parts.  False: standard input has ended. */
 static bool
 on_order(struct client *c)
 {
-    char line[128];
-    ssize_t n = read(STDIN_FILENO, line, sizeof line - 1);
-    char *at, *save = NULL;
+    ssize_t n = read(STDIN_FILENO, c->order + c->norder, sizeof c->order - c->norder);
+    char *end;
 
     if (n <= 0)
         return false;
-    line[n] = '\0';
-    for (at = strtok_r(line, "\n", &save); at; at = strtok_r(NULL, "\n", &save)) {
-        if (!strncmp(at, "mark ", 5))
-            mark(c, at + 5);
-        else if (!strcmp(at, "report"))
-            report(c, false, 0);
-        else if (!strcmp(at, "stop"))
-            c->stopping = true;
-        else
-            fprintf(stderr, "unknown order \"%s\": mark NAME, report, stop\n", at);
+    c->norder += (size_t)n;
+    while ((end = memchr(c->order, '\n', c->norder))) {
+        *end++ = '\0';
+        carry_out(c, c->order);
+        c->norder -= (size_t)(end - c->order);
+        memmove(c->order, end, c->norder);
     }
+    if (c->norder == sizeof c->order) /* longer than any order */
+        c->norder = 0;
     return true;
 }
 

@@ -91,7 +91,10 @@ out:
 bool
 demo_client_mark(struct demo_client *c, const char *name)
 {
-    return order(c, "mark ") && order(c, name) && order(c, "\n");
+    char text[80];
+
+    snprintf(text, sizeof text, "mark %s\n", name);
+    return order(c, text);
 }
 
 struct jv *

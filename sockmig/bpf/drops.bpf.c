@@ -39,17 +39,19 @@ struct {
     __uint(max_entries, 128 * DROPS_AT_ONCE); /* bytes: a row and its head are 92 */
 } drops SEC(".maps");
 
+/* Most drops of a host are for other reasons. */
 static int
 concerns_us(__u64 reason)
 {
     __u32 zero = 0;
-    const struct drops_conf *conf = bpf_map_lookup_elem(&drops_conf, &zero);
+    const struct drops_conf *conf;
     struct bpf_pidns_info who;
 
     if (reason !=
             bpf_core_enum_value(enum skb_drop_reason, SKB_DROP_REASON_SOCKET_RCVBUFF) &&
         reason != bpf_core_enum_value(enum skb_drop_reason, SKB_DROP_REASON_PROTO_MEM))
         return 0;
+    conf = bpf_map_lookup_elem(&drops_conf, &zero);
     return conf &&
            bpf_get_ns_current_pid_tgid(
                conf->ns_device, conf->ns_inode, &who, sizeof who) == 0 &&

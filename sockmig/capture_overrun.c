@@ -37,7 +37,7 @@ on_drop(const struct drops_row *row, void *arg)
         &c->overrun, v->batch->first, v->batch->last, &drop);
 
     if (ordinal == 0)
-        return; /* not of the verdict; or one segment of a larger packet */
+        return; /* not of the verdict */
     c->overran++;
     if (v->first == 0 || ordinal != v->last + 1) {
         cancel(v);

@@ -218,9 +218,29 @@ change_option(struct program *p, int end)
 }
 
 static void
+change_numbers(struct program *p)
+{
+    unsigned spare = WATCHED + any(p, PAIRS - WATCHED);
+
+    switch (any(p, 3)) {
+    case 0: /* above it: a duplicate; below it: it is one from now on */
+        dup2(p->ends[spare][any(p, 2)], slot(p));
+        break;
+    case 1: /* a low number that is free would be the next connection's */
+        if (any(p, 2))
+            close(HIGH + (int)any(p, HIGHS));
+        else
+            dup2(p->listener, LOW + (int)any(p, LOWS));
+        break;
+    default:
+        dup2(p->file, slot(p));
+    }
+}
+
+static void
 do_something(struct program *p)
 {
-    unsigned i = any(p, PAIRS), spare = WATCHED + any(p, PAIRS - WATCHED);
+    unsigned i = any(p, PAIRS);
     int size = 4096 << any(p, 5), *e = p->ends[i];
 
     switch (any(p, 16)) {
@@ -232,14 +252,10 @@ do_something(struct program *p)
     case 3:
         renew_pair(p, i);
         break;
-    case 4: /* above it: a duplicate; below it: it is one from now on */
-        dup2(p->ends[spare][any(p, 2)], slot(p));
-        break;
-    case 5: /* a low number that is free would be the next connection's */
-        if (any(p, 2))
-            close(HIGH + (int)any(p, HIGHS));
-        else
-            dup2(p->listener, LOW + (int)any(p, LOWS));
+    case 4:
+    case 5:
+    case 12:
+        change_numbers(p);
         break;
     case 6:
         watch(p, i, EPOLL_CTL_MOD);
@@ -259,9 +275,6 @@ do_something(struct program *p)
         break;
     case 11:
         shutdown(e[any(p, 2)], SHUT_WR);
-        break;
-    case 12:
-        dup2(p->file, slot(p));
         break;
     case 13:
         change_lock(p);

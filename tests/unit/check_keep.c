@@ -28,68 +28,94 @@ fragment(uint8_t *p, uint8_t id, unsigned nth)
     return 44;
 }
 
+/* Input by letter; 0: it is none. */
+static size_t
+input(uint8_t *p, char what)
+{
+    const struct flow_key *flow = &sample_flow;
+
+    switch (what) {
+    case 'S':
+        return sample_segment(p, flow, PACKET_IN, 99, 0, TCP_SYN, 0);
+    case 'A':
+        return sample_segment(p, flow, PACKET_IN, 100, 501, TCP_ACK, 0);
+    case 'd':
+        return sample_segment(p, flow, PACKET_IN, 100, 501, TCP_ACK, 10);
+    case 'D':
+        return sample_segment(p, flow, PACKET_IN, 110, 501, TCP_ACK, 10);
+    case 'R':
+        return sample_segment(p, flow, PACKET_IN, 110, 501, TCP_RST, 0);
+    case 'Z':
+        return sample_segment(p, flow, PACKET_IN, 120, 501, TCP_RST, 0);
+    case 'f':
+    case 'g':
+    case 'h':
+        return fragment(p, 1, (unsigned)(what - 'f'));
+    case 'j':
+        return fragment(p, 2, 2);
+    default:
+        return 0;
+    }
+}
+
 /* A log for keep: steps as letters. */
 static void
 log_step(struct plog_ring *ring, char what, uint64_t *in, uint64_t *out)
 {
-    struct plog_output o = { .flow = sample_flow, .seq = 500 };
-    struct plog_record rec = { .kind = PLOG_IN };
+    struct plog_output o = { .flow = sample_flow,
+        .seq = what == 's' ? 500 : 501,
+        .ack = what == 's' ? 100 : 0,
+        .tcp_flags = what == 's' ? TCP_SYN : TCP_FIN };
+    struct plog_record rec = { .kind = PLOG_IN, .arg = *in + 1 };
     uint8_t p[200], b[PLOG_SMALL];
 
     rec.payload = p;
-    rec.arg = *in + 1;
-    switch (what) {
-    case 'S':
-        rec.size = (uint32_t)sample_segment(
-            p, &sample_flow, PACKET_IN, 99, 0, TCP_SYN, 0);
-        break;
-    case 'A':
-        rec.size = (uint32_t)sample_segment(
-            p, &sample_flow, PACKET_IN, 100, 501, TCP_ACK, 0);
-        break;
-    case 'd':
-        rec.size = (uint32_t)sample_segment(
-            p, &sample_flow, PACKET_IN, 100, 501, TCP_ACK, 10);
-        break;
-    case 'D':
-        rec.size = (uint32_t)sample_segment(
-            p, &sample_flow, PACKET_IN, 110, 501, TCP_ACK, 10);
-        break;
-    case 'R':
-    case 'Z':
-        rec.size = (uint32_t)sample_segment(
-            p, &sample_flow, PACKET_IN, what == 'R' ? 110 : 120, 501, TCP_RST, 0);
-        break;
-    case 's':
-        o.tcp_flags = TCP_SYN;
-        o.ack = 100;
+    rec.size = (uint32_t)input(p, what);
+    if (rec.size > 0) {
+        ++*in;
+        ck_assert(plog_ring_append_record(ring, &rec));
+    } else if (what == 's' || what == 'F') {
         plog_ring_append(ring, b, plog_encode_output(b, 1, ++*out, &o));
-        return;
-    case 'F':
-        o.seq = 501;
-        o.tcp_flags = TCP_FIN;
-        plog_ring_append(ring, b, plog_encode_output(b, 1, ++*out, &o));
-        return;
-    case 'C':
+    } else if (what == 'C') {
         plog_ring_append(ring, b, plog_encode_cancel(b, 1, *in, *in, 0));
-        return;
-    case 'f':
-    case 'g':
-    case 'h':
-        rec.size = (uint32_t)fragment(p, 1, (unsigned)(what - 'f'));
-        break;
-    case 'j':
-        rec.size = (uint32_t)fragment(p, 2, 2);
-        break;
-    case 'U': /* as many datagrams as there is room for, and more */
+    } else { /* U: as many datagrams as there is room for, and more */
+        ck_assert_int_eq(what, 'U');
         for (int i = 0; i < 300; i++)
             plog_ring_append(ring, b, plog_encode_cancel(b, 1, 0, 0, PLOG_OVERRUN));
-        return;
-    default:
-        abort();
     }
-    ++*in;
-    plog_ring_append_record(ring, &rec);
+}
+
+/* A standby's log, and what it keeps. */
+struct standby {
+    struct keep *k; /* owned, as .bytes */
+    struct plog_ring ring;
+    struct plog_mark mark;
+    uint8_t *bytes;
+};
+
+static struct standby
+standby(struct keep_conf conf, uint64_t room)
+{
+    struct standby s = { .k = keep_init(malloc(keep_size(&conf)), &conf),
+        .mark = { .number = 1 },
+        .bytes = malloc(room) };
+
+    plog_ring_init(&s.ring, s.bytes, room, 0);
+    return s;
+}
+
+static void
+end(struct standby *s)
+{
+    free(s->k);
+    free(s->bytes);
+}
+
+static void
+trim(struct standby *s)
+{
+    keep_begin(s->k);
+    ck_assert(keep_trim(s->k, &s->ring, &s->mark, scratch));
 }
 
 struct keep_row {
@@ -138,211 +164,170 @@ count(const struct plog_ring *ring)
 }
 
 static void
-trim_to(struct keep *k, struct plog_ring *ring, const struct plog_mark *mark,
-    int64_t image_rcv_nxt)
+trim_to(struct standby *s, int64_t image_rcv_nxt)
 {
-    keep_begin(k);
+    keep_begin(s->k);
     if (image_rcv_nxt >= 0)
-        keep_connection(k, &sample_flow, (uint32_t)image_rcv_nxt, FLOWMAP_NONE);
-    ck_assert(keep_trim(k, ring, mark, scratch));
+        keep_connection(s->k, &sample_flow, (uint32_t)image_rcv_nxt, FLOWMAP_NONE);
+    ck_assert(keep_trim(s->k, &s->ring, &s->mark, scratch));
 }
 
 START_TEST(kept_of_what_is_before_the_mark)
 {
     const struct keep_row *r = &keep_rows[_i];
-    struct keep_conf conf = { 8, 4, 4096 };
-    void *memory = malloc(keep_size(&conf));
-    struct keep *k = keep_init(memory, &conf);
-    struct plog_mark mark = { .number = 1 };
-    struct plog_ring ring;
-    uint8_t bytes[1 << 14];
+    struct standby s = standby((struct keep_conf){ 8, 4, 4096 }, 1 << 14);
 
-    plog_ring_init(&ring, bytes, sizeof bytes, 0);
     for (const char *c = r->log; *c; c++)
         if (*c == '|')
-            trim_to(k, &ring, &mark, r->image_rcv_nxt);
+            trim_to(&s, r->image_rcv_nxt);
         else
-            log_step(&ring, *c, &mark.in, &mark.out);
+            log_step(&s.ring, *c, &s.mark.in, &s.mark.out);
     for (int again = 0; again < 2; again++) {
-        trim_to(k, &ring, &mark, r->image_rcv_nxt);
-        ck_assert_msg(count(keep_records(k)) == r->records, "%s: %u records", r->claim,
-            count(keep_records(k)));
-        ck_assert_msg(keep_stat(k).waiting == r->waiting &&
-                          keep_stat(k).half_open == r->half_open,
+        trim_to(&s, r->image_rcv_nxt);
+        ck_assert_msg(count(keep_records(s.k)) == r->records, "%s: %u records",
+            r->claim, count(keep_records(s.k)));
+        ck_assert_msg(keep_stat(s.k).waiting == r->waiting &&
+                          keep_stat(s.k).half_open == r->half_open,
             "%s", r->claim);
-        ck_assert_msg(ring.begin == ring.end, "%s: trimmed", r->claim);
+        ck_assert_msg(s.ring.begin == s.ring.end, "%s: trimmed", r->claim);
     }
-    free(memory);
+    end(&s);
 }
 END_TEST
 
 /* A place that was another's meanwhile is none. */
 START_TEST(a_wrong_guess_finds_the_connection)
 {
-    struct keep_conf conf = { 8, 4, 4096 };
-    void *memory = malloc(keep_size(&conf));
-    struct keep *k = keep_init(memory, &conf);
-    struct plog_mark mark = { .number = 1 };
+    struct standby s = standby((struct keep_conf){ 8, 4, 4096 }, 4096);
     struct flow_key other = sample_flow;
-    struct plog_ring ring;
-    uint8_t bytes[4096];
     uint32_t first, second;
 
     other.remote_port++;
-    plog_ring_init(&ring, bytes, sizeof bytes, 0);
-    keep_begin(k);
-    first = keep_connection(k, &sample_flow, 1, FLOWMAP_NONE);
-    ck_assert(keep_trim(k, &ring, &mark, scratch));
-    keep_begin(k);
-    ck_assert_uint_eq(keep_connection(k, &sample_flow, 1, first), first);
-    second = keep_connection(k, &other, 1, first);
+    keep_begin(s.k);
+    first = keep_connection(s.k, &sample_flow, 1, FLOWMAP_NONE);
+    ck_assert(keep_trim(s.k, &s.ring, &s.mark, scratch));
+    keep_begin(s.k);
+    ck_assert_uint_eq(keep_connection(s.k, &sample_flow, 1, first), first);
+    second = keep_connection(s.k, &other, 1, first);
     ck_assert_uint_ne(second, first);
-    ck_assert_uint_eq(keep_connection(k, &sample_flow, 1, second), first);
-    ck_assert(keep_trim(k, &ring, &mark, scratch));
-    keep_begin(k); /* only the other is left, then the first is back */
-    ck_assert_uint_eq(keep_connection(k, &other, 1, second), second);
-    ck_assert(keep_trim(k, &ring, &mark, scratch));
-    keep_begin(k);
+    ck_assert_uint_eq(keep_connection(s.k, &sample_flow, 1, second), first);
+    ck_assert(keep_trim(s.k, &s.ring, &s.mark, scratch));
+    keep_begin(s.k); /* only the other is left, then the first is back */
+    ck_assert_uint_eq(keep_connection(s.k, &other, 1, second), second);
+    ck_assert(keep_trim(s.k, &s.ring, &s.mark, scratch));
+    keep_begin(s.k);
     other.remote_port++;
-    ck_assert_uint_eq(keep_connection(k, &other, 1, first), first);
-    ck_assert_uint_ne(keep_connection(k, &sample_flow, 1, first), first);
-    free(memory);
+    ck_assert_uint_eq(keep_connection(s.k, &other, 1, first), first);
+    ck_assert_uint_ne(keep_connection(s.k, &sample_flow, 1, first), first);
+    end(&s);
 }
 END_TEST
 
+static void
+append(struct standby *s, uint64_t at_us, const uint8_t *p, size_t size)
+{
+    struct plog_record rec = { .kind = PLOG_IN,
+        .at_us = at_us,
+        .arg = ++s->mark.in,
+        .payload = p,
+        .size = (uint32_t)size };
+
+    ck_assert(plog_ring_append_record(&s->ring, &rec));
+}
+
+static void
+append_mark(struct standby *s, uint64_t at_us)
+{
+    uint8_t small[PLOG_SMALL];
+
+    plog_ring_append(&s->ring, small, plog_encode_mark(small, at_us, &s->mark));
+}
+
 START_TEST(pieces_are_given_up_in_the_end)
 {
-    static const int64_t ages_s[] = { 0, 29, 31 };
-    struct keep_conf conf = { 8, 4, 4096 };
-    void *memory = malloc(keep_size(&conf));
-    struct keep *k = keep_init(memory, &conf);
-    struct plog_mark mark = { 1, 1, 0 };
-    struct plog_record rec = { .kind = PLOG_IN, .at_us = 5000, .arg = 1 };
-    struct plog_ring ring;
-    uint8_t bytes[4096], p[200], small[PLOG_SMALL];
+    static const uint64_t ages_s[] = { 0, 29, 31 };
+    struct standby s = standby((struct keep_conf){ 8, 4, 4096 }, 4096);
+    uint8_t p[200];
 
-    plog_ring_init(&ring, bytes, sizeof bytes, 0);
-    rec.payload = p;
-    rec.size = (uint32_t)fragment(p, 1, 0);
-    plog_ring_append_record(&ring, &rec);
+    append(&s, 5000, p, fragment(p, 1, 0));
     for (int i = 0; i < 3; i++) {
-        uint64_t at_us = 5000 + (uint64_t)ages_s[i] * 1000000;
-
-        plog_ring_append(&ring, small, plog_encode_mark(small, at_us, &mark));
-        for (int again = 0; again < 2; again++) { /* it looks at the time before */
-            keep_begin(k);
-            ck_assert(keep_trim(k, &ring, &mark, scratch));
-        }
-        ck_assert_uint_eq(count(keep_records(k)), ages_s[i] < 30);
+        append_mark(&s, 5000 + ages_s[i] * 1000000);
+        trim(&s);
+        trim(&s); /* it looks at the time before */
+        ck_assert_uint_eq(count(keep_records(s.k)), ages_s[i] < 30);
     }
-    free(memory);
+    end(&s);
 }
 END_TEST
 
 /* More datagrams than are remembered: the oldest are given up, and nothing else. */
 START_TEST(pieces_make_room)
 {
-    struct keep_conf conf = { 8, 4, 1 << 18 };
-    void *memory = malloc(keep_size(&conf));
-    struct keep *k = keep_init(memory, &conf);
-    struct plog_mark mark = { .number = 1 };
-    struct plog_record rec = { .kind = PLOG_IN, .at_us = 5000 };
-    struct plog_ring ring;
-    uint8_t *bytes = malloc(1 << 18), p[200];
+    struct standby s = standby((struct keep_conf){ 8, 4, 1 << 18 }, 1 << 18);
+    uint8_t p[200];
 
-    plog_ring_init(&ring, bytes, 1 << 18, 0);
-    rec.payload = p;
     for (unsigned i = 0; i < 2000; i++) {
-        rec.size = (uint32_t)fragment(p, (uint8_t)i, 0);
+        size_t size = fragment(p, (uint8_t)i, 0);
+
         p[4] = (uint8_t)(i >> 8);
-        rec.arg = ++mark.in;
-        ck_assert(plog_ring_append_record(&ring, &rec));
+        append(&s, 5000, p, size);
     }
-    keep_begin(k);
-    ck_assert(keep_trim(k, &ring, &mark, scratch));
-    ck_assert_uint_eq(count(keep_records(k)), 1024);
-    ck_assert_uint_eq(keep_stat(k).lost, 0);
-    free(bytes);
-    free(memory);
+    trim(&s);
+    ck_assert_uint_eq(count(keep_records(s.k)), 1024);
+    ck_assert_uint_eq(keep_stat(s.k).lost, 0);
+    end(&s);
 }
 END_TEST
 
 START_TEST(deaf_since_the_last_input)
 {
-    struct keep_conf conf = { 8, 4, 4096 };
-    void *memory = malloc(keep_size(&conf));
-    struct keep *k = keep_init(memory, &conf);
-    struct plog_mark mark = { 1, 1, 0 };
-    struct plog_record rec = { .kind = PLOG_IN, .at_us = 5000, .arg = 1 };
-    struct plog_ring ring;
-    uint8_t bytes[4096], p[200], small[PLOG_SMALL];
+    struct standby s = standby((struct keep_conf){ 8, 4, 4096 }, 4096);
+    uint8_t p[200];
 
-    plog_ring_init(&ring, bytes, sizeof bytes, 0);
-    rec.payload = p;
-    rec.size = (uint32_t)sample_segment(
-        p, &sample_flow, PACKET_IN, 100, 501, TCP_ACK, 10);
-    plog_ring_append_record(&ring, &rec);
-    keep_begin(k);
-    ck_assert(keep_trim(k, &ring, &mark, scratch));
-    ck_assert_uint_eq(keep_stat(k).deaf_us, 0);
-    plog_ring_append(&ring, small, plog_encode_mark(small, 905000, &mark));
-    keep_begin(k);
-    ck_assert(keep_trim(k, &ring, &mark, scratch));
-    ck_assert_uint_eq(keep_stat(k).deaf_us, 900000);
-    free(memory);
+    append(&s, 5000, p, input(p, 'd'));
+    trim(&s);
+    ck_assert_uint_eq(keep_stat(s.k).deaf_us, 0);
+    append_mark(&s, 905000);
+    trim(&s);
+    ck_assert_uint_eq(keep_stat(s.k).deaf_us, 900000);
+    end(&s);
 }
 END_TEST
 
 START_TEST(after_the_mark_nothing_is_trimmed)
 {
-    struct keep_conf conf = { 8, 4, 4096 };
-    void *memory = malloc(keep_size(&conf));
-    struct keep *k = keep_init(memory, &conf);
-    struct plog_mark mark = { 1, 2, 1 };
+    struct standby s = standby((struct keep_conf){ 8, 4, 4096 }, 4096);
     uint64_t in = 0, out = 0;
-    struct plog_ring ring;
-    uint8_t bytes[4096];
 
-    plog_ring_init(&ring, bytes, sizeof bytes, 0);
+    s.mark = (struct plog_mark){ 1, 2, 1 };
     for (const char *c = "SsAdF"; *c; c++)
-        log_step(&ring, *c, &in, &out);
-    keep_begin(k);
-    ck_assert(keep_trim(k, &ring, &mark, scratch));
-    ck_assert(count(keep_records(k)) == 3 && count(&ring) == 2);
-    keep_begin(k); /* accepted and closed by the next one */
-    mark = (struct plog_mark){ 2, 3, 2 };
-    ck_assert(keep_trim(k, &ring, &mark, scratch));
-    ck_assert(count(keep_records(k)) == 0 && count(&ring) == 0);
-    free(memory);
+        log_step(&s.ring, *c, &in, &out);
+    trim(&s);
+    ck_assert(count(keep_records(s.k)) == 3 && count(&s.ring) == 2);
+    s.mark = (struct plog_mark){ 2, 3, 2 }; /* accepted and closed by the next one */
+    trim(&s);
+    ck_assert(count(keep_records(s.k)) == 0 && count(&s.ring) == 0);
+    end(&s);
 }
 END_TEST
 
 START_TEST(a_flood_keeps_to_its_room)
 {
-    struct keep_conf conf = { 16, 4, 4096 };
-    void *memory = malloc(keep_size(&conf));
-    struct keep *k = keep_init(memory, &conf);
-    struct plog_mark mark = { .number = 1 };
+    struct standby s = standby((struct keep_conf){ 16, 4, 4096 }, 1 << 16);
     struct flow_key key = sample_flow;
-    uint8_t bytes[1 << 16], p[100];
-    struct plog_ring ring;
+    uint8_t p[100];
 
-    plog_ring_init(&ring, bytes, sizeof bytes, 0);
     for (const char *c = "SsAd"; *c; c++)
-        log_step(&ring, *c, &mark.in, &mark.out);
+        log_step(&s.ring, *c, &s.mark.in, &s.mark.out);
     for (int i = 0; i < 500; i++) {
-        struct plog_record rec = { .kind = PLOG_IN, .arg = ++mark.in, .payload = p };
-
         key.remote_port++;
-        rec.size = (uint32_t)sample_segment(p, &key, PACKET_IN, 5, 0, TCP_SYN, 0);
-        ck_assert(plog_ring_append_record(&ring, &rec));
+        append(&s, 0, p, sample_segment(p, &key, PACKET_IN, 5, 0, TCP_SYN, 0));
     }
-    keep_begin(k);
-    ck_assert(keep_trim(k, &ring, &mark, scratch));
-    ck_assert(keep_stat(k).half_open == 4 && keep_stat(k).evicted == 496 &&
-              keep_stat(k).lost == 0);
-    ck_assert(keep_stat(k).waiting == 5); /* the acknowledged one is among them */
-    free(memory);
+    trim(&s);
+    ck_assert(keep_stat(s.k).half_open == 4 && keep_stat(s.k).evicted == 496 &&
+              keep_stat(s.k).lost == 0);
+    ck_assert(keep_stat(s.k).waiting == 5); /* the acknowledged one is among them */
+    end(&s);
 }
 END_TEST
 

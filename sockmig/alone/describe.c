@@ -97,6 +97,8 @@ descriptor(const struct image *im, const struct image_fd *f)
         put_address(to, "local", f->u.listen.address, f->u.listen.address_len);
     } else if (f->kind == IMAGE_FD_TCP && t) {
         put_connection(to, t);
+    } else if (f->kind == IMAGE_FD_TCP_DEAD) {
+        jv_set_int(to, "unread", f->u.dead.queued);
     } else if (f->kind == IMAGE_FD_UDP || f->kind == IMAGE_FD_RAW) {
         put_address(to, "local", f->u.udp.local, f->u.udp.local_len);
         put_address(to, "remote", f->u.udp.remote, f->u.udp.remote_len);

@@ -14,7 +14,7 @@
 #include <stdint.h>
 #include <sys/uio.h>
 
-#define IMGFILE_VERSION 5u
+#define IMGFILE_VERSION 6u
 #define IMGFILE_NAME "image"
 #define IMGFILE_ERROR 256 /* bytes of a message */
 

@@ -335,6 +335,7 @@ read_rest(struct tcp_reading *r, const struct sock *sk)
     r->rcvbuf = (__u32)sk->sk_rcvbuf;
     r->mss = tp->rx_opt.mss_clamp;
     r->options = hash_options(sk);
+    r->error = (__u32)sk->sk_err;
     r->read_ns = bpf_ktime_get_ns();
     r->timestamp = (__u32)(r->read_ns / 1000000) + tp->tsoffset;
 }
@@ -420,7 +421,7 @@ read_connection(void *unused)
         r->found = QUEUES_MOVED;
         return 0;
     }
-    if (read_inq(w, sk, r) && read_outq(w, sk, r))
+    if (r->tcp.state == CLOSE || (read_inq(w, sk, r) && read_outq(w, sk, r)))
         r->found = QUEUES_WHOLE;
     if (!counters_stayed(&r->tcp, sk))
         r->found = QUEUES_MOVED;

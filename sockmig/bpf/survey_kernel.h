@@ -15,7 +15,7 @@
 
 enum { INET = 2, INET6 = 10, STREAM = 1, TCP = 6 };
 
-enum { FIN_WAIT1 = 4, CLOSE_WAIT = 8, LAST_ACK, LISTEN, CLOSING };
+enum { FIN_WAIT1 = 4, CLOSE = 7, CLOSE_WAIT, LAST_ACK, LISTEN, CLOSING };
 
 #define GROUP 8 /* side by side; a table of files has room for a multiple of 64 */
 
@@ -157,7 +157,7 @@ struct sock {
     unsigned long sk_lingertime;
     int sk_rcvlowat;
     __u16 sk_type, sk_protocol;
-    int sk_sndbuf, sk_rcvbuf;
+    int sk_sndbuf, sk_rcvbuf, sk_err;
     __u32 sk_max_ack_backlog;
 };
 

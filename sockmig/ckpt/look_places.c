@@ -89,8 +89,9 @@ is_told(const struct descriptor *m, const struct survey_row *row)
     case IMAGE_FD_TCP_LISTEN:
     case IMAGE_FD_TCP_BOUND:
     case IMAGE_FD_TCP_FRESH:
-    case IMAGE_FD_TCP_DEAD:
         return row->tcp.state != 0;
+    case IMAGE_FD_TCP_DEAD: /* being told of an error moves no counter */
+        return row->tcp.state != 0 && m->image.u.dead.error == 0;
     case IMAGE_FD_EPOLL:
         return row->watched != 0 && m->items;
     case IMAGE_FD_FILE:

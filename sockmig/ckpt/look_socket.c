@@ -6,14 +6,17 @@
 #include "sockmig/ckpt/groups.h"
 #include "sockmig/ckpt/netlink_sock.h"
 #include "sockmig/ckpt/options.h"
+#include "sockmig/ckpt/tcp_dead.h"
 #include "sockmig/ckpt/udp.h"
 #include "sockmig/filehash.h"
 
 #include <errno.h>
+#include <linux/sockios.h>
 #include <linux/tcp.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
 
 enum { STATE_ESTABLISHED = 1, STATE_CLOSE = 7, STATE_LISTEN = 10 }; /* tcp_states.h */
@@ -67,7 +70,6 @@ look_at_unconnected(struct look *l, int kind, int backlog)
     return 0;
 }
 
-/* The family is kept where a listener has it: restoring needs it. */
 static int
 become(struct look *l, int kind)
 {
@@ -75,7 +77,52 @@ become(struct look *l, int kind)
         memset(&l->out->u, 0, sizeof l->out->u);
         l->out->kind = kind;
     }
-    l->out->u.listen.family = l->memo->family;
+    return 0;
+}
+
+/* A parcel of what is unread, as far as urgent data, which is where the kernel stops.
+ * Its size, or -errno. */
+static int
+dead_content(struct look *l, const uint8_t **bytes)
+{
+    int size = 0;
+
+    if (ioctl(l->dup, SIOCINQ, &size) < 0)
+        return -errno;
+    while (size > 0) {
+        uint8_t *to = parcels_add(l->parcels, l->fd, (uint32_t)size);
+        ssize_t n = to ? recv(l->dup, to, (size_t)size, MSG_PEEK | MSG_DONTWAIT) : 0;
+
+        if (!to)
+            return -ENOSPC;
+        *bytes = to;
+        if (n == size)
+            break;
+        parcels_undo(l->parcels);
+        size = n < 0 ? 0 : (int)n;
+    }
+    return size;
+}
+
+static int
+look_at_dead(struct look *l)
+{
+    const uint8_t *bytes = NULL;
+    uint64_t hash = 0;
+    int size;
+
+    become(l, IMAGE_FD_TCP_DEAD);
+    l->out->u.dead.family = l->memo->family;
+    l->out->u.dead.error = tcp_dead_error(l->dup);
+    size = dead_content(l, &bytes);
+    if (size < 0)
+        return size;
+    l->out->u.dead.queued = (uint32_t)size;
+    if (size > 0)
+        hash = filehash_bytes(bytes, (size_t)size) | 1;
+    if (size > 0 && hash == l->memo->parcel_hash)
+        parcels_undo(l->parcels); /* that of the last time */
+    l->memo->parcel_hash = hash;
     return 0;
 }
 
@@ -87,7 +134,7 @@ look_at_closed(struct look *l, const struct tcp_info *info)
     socklen_t len = sizeof sa;
 
     if (info->tcpi_segs_in + info->tcpi_segs_out > 0)
-        return become(l, IMAGE_FD_TCP_DEAD);
+        return look_at_dead(l);
     if (getsockname(l->dup, (struct sockaddr *)&sa, &len) < 0)
         return -errno;
     /* the port is at the same place for both families */
@@ -133,7 +180,7 @@ look_at_tcp(struct look *l)
     case TCP_LOOK_DUMPED:
         return 0;
     case TCP_LOOK_DEAD:
-        return become(l, IMAGE_FD_TCP_DEAD);
+        return look_at_dead(l);
     default:
         return -EAGAIN;
     }

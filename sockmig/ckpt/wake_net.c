@@ -15,6 +15,7 @@
 #include "sockmig/ckpt/options.h"
 #include "sockmig/ckpt/repair.h"
 #include "sockmig/ckpt/tcp.h"
+#include "sockmig/ckpt/tcp_dead.h"
 #include "sockmig/ckpt/udp.h"
 
 #include <errno.h>
@@ -313,14 +314,29 @@ release_one(struct wake *w, uint32_t i)
     return 0;
 }
 
+/* One that its process knows to be over is as good as one that never was. */
 static int
-plain_one(struct wake *w, uint32_t i)
+dead_one(struct wake *w, uint32_t i)
 {
     const struct image_fd *f = &w->im->fds[i];
-    int sock = dead_socket(f, f->u.listen.family ? f->u.listen.family : AF_INET);
+    const struct clone_queue *q = &w->c->queues[f->fd];
+    const char *step = "image";
+    int sock = -EBADMSG;
 
-    w->c->opened[i] = sock;
-    return sock < 0 ? -errno : 0;
+    if (f->u.dead.queued == 0 && f->u.dead.error == 0) {
+        w->c->opened[i] = dead_socket(f, f->u.dead.family);
+        return w->c->opened[i] < 0 ? -errno : 0;
+    }
+    if (f->u.dead.queued == 0 || q->size == f->u.dead.queued)
+        sock = tcp_dead_restore(f->u.dead.family, net_nonblock(f), q->bytes,
+            f->u.dead.queued, f->u.dead.error, &step);
+    if (sock < 0)
+        refuse(w->why, w->im->process.pid, f->fd,
+            "bring up the loopback where the service runs",
+            "what a closed connection left unread is lost: %s: %s", step,
+            strerror(-sock));
+    w->c->opened[i] = sock < 0 ? dead_socket(f, f->u.dead.family) : sock;
+    return w->c->opened[i] < 0 ? -errno : 0;
 }
 
 static int
@@ -425,7 +441,7 @@ each_other(struct wake *w)
         else if (f->kind == IMAGE_FD_NETLINK)
             ret = netlink_one(w, i);
         else if (f->kind == IMAGE_FD_TCP_DEAD)
-            ret = plain_one(w, i);
+            ret = dead_one(w, i);
     }
     return ret;
 }

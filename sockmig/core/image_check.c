@@ -5,6 +5,8 @@
 
 #include <string.h>
 
+enum { MAX_ERROR = 4095 }; /* of Linux */
+
 static bool
 terminated(const char *text, size_t size)
 {
@@ -183,6 +185,8 @@ check_fd_kind(const struct image_fd *f)
         return f->u.listen.address_len <= sizeof f->u.listen.address
                    ? NULL
                    : "descriptor: address too long";
+    case IMAGE_FD_TCP_DEAD:
+        return f->u.dead.error <= MAX_ERROR ? NULL : "descriptor: no such error";
     case IMAGE_FD_RAW:
         if (f->u.udp.queued > 0 || f->u.udp.protocol <= 0 || f->u.udp.protocol > 255)
             return "descriptor: raw socket without a protocol";

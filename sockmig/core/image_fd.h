@@ -142,7 +142,12 @@ struct image_fd { /* sorted by fd */
             int32_t keep_idle, keep_interval, keep_count, defer_accept, user_timeout;
             int32_t sndbuf, rcvbuf, buf_lock, fastopen;
             struct image_options options;
-        } listen; /* TCP_LISTEN, TCP_BOUND, TCP_FRESH; of TCP_DEAD the family */
+        } listen; /* TCP_LISTEN, TCP_BOUND, TCP_FRESH */
+        struct {
+            int32_t family;
+            uint32_t queued; /* bytes unread, in the parcel of this fd */
+            uint32_t error;  /* that its process has not been told yet; 0: none */
+        } dead;              /* TCP_DEAD */
         struct {
             uint64_t count;
             uint32_t semaphore;

@@ -9,7 +9,7 @@ extern const struct feature_area area_threads, area_attributes, area_signals,
     area_memory_kinds, area_given_back, area_moved, area_turmoil, area_shuffle,
     area_crowd, area_hugetlb, area_shared, area_sysv, area_files, area_locks,
     area_pipes, area_fifos, area_terminals, area_async, area_events, area_sockets,
-    area_sockets_other, area_unix, area_flight, area_foreign;
+    area_sockets_closed, area_sockets_other, area_unix, area_flight, area_foreign;
 
 const struct feature_area *const feature_areas[] = {
     &area_threads,
@@ -37,6 +37,7 @@ const struct feature_area *const feature_areas[] = {
     &area_async,
     &area_events,
     &area_sockets,
+    &area_sockets_closed,
     &area_sockets_other,
     &area_unix,
     &area_flight,

@@ -125,12 +125,10 @@ gate_overrun(struct replay *r)
 
 /* False: output is lacking that has to be there before the released input. */
 static bool
-gate_record(struct replay *r, const struct plog_record *rec, bool was_in_log)
+gate_record(struct replay *r, const struct plog_record *rec)
 {
     uint64_t last;
 
-    if (r->gate.in_log && !was_in_log && r->conf.mode == REPLAY_COMPARE)
-        begin_injecting(r, NULL, r->conf.mark.in); /* what was kept, at once */
     if (rec->kind == PLOG_OUT)
         gate_output(r, rec);
     else if (rec->kind == PLOG_CANCEL && plog_decode_cancel(rec, &last))
@@ -152,7 +150,14 @@ gate_step(struct replay *r)
     struct cursor was = r->gate;
 
     if (replay_read(r, &r->gate, &rec, r->scratch)) {
-        if (gate_record(r, &rec, was.in_log))
+        if (r->gate.in_log && r->goal < r->conf.mark.in &&
+            r->conf.mode == REPLAY_COMPARE) {
+            /* what was kept, before the log asks for what comes of it */
+            begin_injecting(r, NULL, r->conf.mark.in);
+            r->gate = was;
+            return true;
+        }
+        if (gate_record(r, &rec))
             return true;
         r->gate = was;
         return false;

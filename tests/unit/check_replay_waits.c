@@ -2,6 +2,7 @@
  *
  * check_replay_waits.c - what a replay waits for, and how long. */
 #include "tests/unit/replay_story.h"
+#include "tests/unit/sample_packet.h"
 
 static void
 told(struct story *s, uint32_t ack, uint16_t window)
@@ -133,6 +134,69 @@ START_TEST(waiting_is_bounded)
 }
 END_TEST
 
+static void
+kept(struct plog_ring *ring, uint64_t ordinal, uint32_t seq, uint8_t flags,
+    uint32_t size)
+{
+    uint8_t p[200];
+    struct plog_record rec = { .kind = PLOG_IN, .arg = ordinal, .payload = p };
+
+    rec.size = (uint32_t)sample_segment(
+        p, &sample_flow, PACKET_IN, seq, flags & TCP_ACK ? SND : 0, flags, size);
+    ck_assert(plog_ring_append_record(ring, &rec));
+}
+
+static void
+kept_output(struct plog_ring *ring, uint64_t ordinal, uint32_t seq, uint8_t flags)
+{
+    uint8_t small[PLOG_SMALL], bytes[PIECE];
+    struct plog_output o = { .flow = sample_flow,
+        .seq = seq,
+        .ack = RCV,
+        .tcp_flags = flags,
+        .size = flags & TCP_SYN ? 0 : PIECE };
+
+    memset(bytes, 'o', sizeof bytes);
+    o.hash = digest_of(SEED, bytes, o.size);
+    plog_ring_append(ring, small, plog_encode_output(small, 1, ordinal, &o));
+}
+
+/* A connection that was not accepted at the mark; the first thing after it is what the
+ * service answered then. */
+START_TEST(what_comes_of_kept_input_is_waited_for)
+{
+    static const struct replay_sizes sizes = { 16, 64, 4096 };
+    struct story s = { .now = { 1000000 } };
+    struct replay_conf conf = { .kept = &s.kept,
+        .log = &s.log,
+        .mark = { 1, 2, 1 },
+        .seed = SEED,
+        .stall_us = 1000000 };
+    uint8_t bytes[4096], p[200];
+    struct replay_effect e;
+    const char *why;
+
+    plog_ring_init(&s.kept, bytes, sizeof bytes, 0);
+    plog_ring_init(&s.log, s.bytes, sizeof s.bytes, 0);
+    kept(&s.kept, 1, RCV - 1, TCP_SYN, 0);
+    kept_output(&s.kept, 1, SND - 1, TCP_SYN);
+    kept(&s.kept, 2, RCV, TCP_ACK, PIECE);
+    kept_output(&s.log, 2, SND, 0);
+    s.replay = replay_init(malloc(replay_size(&sizes)), &sizes);
+    ck_assert(replay_start(s.replay, &conf, s.now, &why));
+    ck_assert(replay_next(s.replay, s.now, &e) && e.what == REPLAY_REBUILD);
+    ck_assert(replay_next(s.replay, s.now, &e) && e.what == REPLAY_INJECT);
+    ck_assert(!replay_next(s.replay, s.now, &e));
+    replay_output(s.replay, s.now, p,
+        tcp_packet(p, &sample_flow, PACKET_OUT, SND, RCV + PIECE, PIECE, 'o'));
+    while (replay_next(s.replay, s.now, &e) && e.what == REPLAY_SEND)
+        continue;
+    ck_assert_int_eq(e.what, REPLAY_DONE);
+    ck_assert_uint_eq(replay_stat(s.replay).compared, PIECE);
+    free(s.replay);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -140,6 +204,7 @@ main(void)
 
     tcase_add_test(tc, input_waits_for_room);
     tcase_add_test(tc, what_never_finds_room_is_left_out);
+    tcase_add_test(tc, what_comes_of_kept_input_is_waited_for);
     ADD_ROWS(tc, waiting_is_bounded, waits);
     return suite_run("replay waits", tc, NULL);
 }

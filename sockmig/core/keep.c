@@ -10,7 +10,7 @@ keep_size(const struct keep_conf *conf)
     return carve_size(sizeof(struct keep)) + flowmap_size(conf->flows) +
            carve_size(conf->flows * sizeof(struct conn)) + flowmap_size(KEEP_PIECES) +
            carve_size(KEEP_PIECES * sizeof(struct pieces)) +
-           2 * carve_size(conf->bytes);
+           flowmap_size(KEEP_UNACCEPTED) + 2 * carve_size(conf->bytes);
 }
 
 struct keep *
@@ -29,6 +29,8 @@ keep_init(void *memory, const struct keep_conf *conf)
     flowmap_init(&k->pieces_map, carve(&at, flowmap_size(KEEP_PIECES)), KEEP_PIECES, 0);
     k->pieces = carve(&at, KEEP_PIECES * sizeof *k->pieces);
     memset(k->pieces, 0, KEEP_PIECES * sizeof *k->pieces);
+    k->unaccepted_memory = carve(&at, flowmap_size(KEEP_UNACCEPTED));
+    flowmap_init(&k->unaccepted, k->unaccepted_memory, KEEP_UNACCEPTED, 0);
     plog_ring_init(&k->ring, carve(&at, conf->bytes), conf->bytes, 0);
     k->spare = carve(&at, conf->bytes);
     return k;
@@ -129,8 +131,11 @@ static void
 born(struct keep *k, struct conn *c, const struct packet *pkt,
     const struct plog_record *rec, uint8_t *scratch)
 {
-    if (c && c->syn == pkt->tcp.seq)
-        return; /* its SYN once more; or it is gone already */
+    if (c && c->syn == pkt->tcp.seq) { /* once more; or it is gone already */
+        if (c->half_open)              /* the first one may turn out to be cancelled */
+            keep_record(k, c, rec, scratch);
+        return;
+    }
     if (c) {
         conn_end(k, c);
         k->ngone--;
@@ -198,6 +203,7 @@ look_at_input(struct keep *k, const struct plog_record *rec, uint8_t *scratch)
 {
     struct packet pkt;
     struct conn *c;
+    bool syn;
 
     if (!packet_parse(&pkt, PACKET_IN, rec->payload, rec->size))
         return;
@@ -205,21 +211,27 @@ look_at_input(struct keep *k, const struct plog_record *rec, uint8_t *scratch)
         k->lost += !append(k, rec, scratch);
     if (!packet_is_tcp(&pkt))
         return;
+    syn = (pkt.tcp.flags & (TCP_SYN | TCP_ACK)) == TCP_SYN;
     c = conn_find(k, &pkt.key);
     if (c && c->state == CONN_IN_IMAGE) {
+        if (syn)
+            c->syn = pkt.tcp.seq;
         if (needed(c, rec, &pkt))
             keep_record(k, c, rec, scratch);
         return;
     }
-    if ((pkt.tcp.flags & (TCP_SYN | TCP_ACK)) == TCP_SYN) {
+    if (syn) {
         born(k, c, &pkt, rec, scratch);
         return;
     }
-    if (!c || c->gone)
+    if (!c || c->gone || c->reset)
         return;
     if (is_reset(k, c, &pkt, scratch)) {
-        conn_end(k, c);
-        return;
+        if (c->half_open) {
+            conn_end(k, c);
+            return;
+        }
+        c->reset = true;
     }
     take_in(c, &pkt);
     if (c->answered && pkt.tcp.ack == c->server_isn + 1)
@@ -238,6 +250,8 @@ look_at_output(struct keep *k, const struct plog_record *rec, uint8_t *scratch)
     c = conn_find(k, &o.flow);
     if (!c || c->state == CONN_IN_IMAGE || c->gone)
         return;
+    if (c->reset && o.tcp_flags & TCP_RST)
+        return; /* the kernel's, to what came after the reset */
     if (!(o.tcp_flags & TCP_SYN)) {
         conn_end(k, c); /* somebody wrote to it, so it was accepted, and as it is
                                  in no image it is closed */
@@ -344,8 +358,7 @@ keep_trim(struct keep *k, struct plog_ring *ring, const struct plog_mark *mark,
     find_pieces(k, ring, mark, scratch);
     pieces_expire(k);
     k->changed |= k->ncancels > 0; /* of what was kept before that came, too */
-    conns_forget_gone(
-        k); /* the connections of the image before: a new one may follow */
+    conns_retire(k);
     while (was = at, (got = plog_read(ring, &at, &rec, scratch)) == PLOG_READ) {
         look_at(k, was, &rec, mark, scratch);
         if (rec.at_us > k->newest_at)
@@ -359,7 +372,8 @@ keep_trim(struct keep *k, struct plog_ring *ring, const struct plog_mark *mark,
     k->seen = was;
     k->mark = *mark;
     ring->begin = begin;
-    conns_forget_gone(k);
+    conns_end_accepted(k);
+    conns_forget(k);
     if (k->ring.end > k->ring.begin &&
         (k->changed || k->ring.end - k->ring.begin > k->ring.size / 2))
         compact(k, scratch);

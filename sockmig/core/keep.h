@@ -6,7 +6,9 @@
  * it, in order, and the rest forgotten:
  *
  *   - of a TCP connection that no image has yet (half open, not accepted): its input
- *     and its SYN-ACK.  Once it is in an image, closed or reset they are let go;
+ *     and its SYN-ACK.  Once it is in an image or closed they are let go.  One that was
+ *     reset is accepted all the same, later, and read as far as it came: the image says
+ *     of which that is still to be expected;
  *   - of a connection in the image: input beyond what the image's socket has in order.
  *     The kernel's queue of such segments is not in an image, and the client may have
  *     been told that they arrived;
@@ -50,10 +52,12 @@ size_t keep_size(const struct keep_conf *conf);
  * the caller, free it when done). */
 struct keep *keep_init(void *memory, const struct keep_conf *conf);
 
-/* keep_begin, keep_connection, keep_trim - a checkpoint with @mark is in the clone:
+/* keep_begin, keep_connection, keep_unaccepted, keep_trim - a checkpoint with @mark is
+ * in the clone:
  *
  *     keep_begin(k);
  *     for each TCP connection of the image: keep_connection(k, &key, rcv_nxt, guess);
+ *     for each that was reset and waits to be accepted: keep_unaccepted(k, &key);
  *     more = keep_trim(k, ring, mark, scratch);
  *
  * @guess    what the last call for it gave, or anything: if it is right, the connection
@@ -70,6 +74,7 @@ struct keep *keep_init(void *memory, const struct keep_conf *conf);
 void keep_begin(struct keep *k);
 uint32_t keep_connection(
     struct keep *k, const struct flow_key *key, uint32_t rcv_nxt, uint32_t guess);
+void keep_unaccepted(struct keep *k, const struct flow_key *key);
 bool keep_trim(struct keep *k, struct plog_ring *ring, const struct plog_mark *mark,
     uint8_t *scratch);
 

@@ -6,6 +6,8 @@
 
 #include <string.h>
 
+#define REMEMBERED 2 /* trims: the log may be one behind */
+
 void
 conn_acknowledged(struct keep *k, struct conn *c)
 {
@@ -39,6 +41,7 @@ give_up(struct keep *k, struct conn *c)
         return;
     conn_acknowledged(k, c);
     c->gone = true;
+    c->trim = k->trim;
     k->ngone++;
     k->waiting -= c->waits;
     c->waits = false;
@@ -77,17 +80,30 @@ conn_find(struct keep *k, const struct flow_key *key)
     return i == FLOWMAP_NONE ? NULL : &k->conns[i];
 }
 
+static void
+forget_gone(struct keep *k, uint32_t least)
+{
+    for (uint32_t i = 0; i < k->map.fresh; i++)
+        if (k->conns[i].used && k->conns[i].gone && k->trim - k->conns[i].trim >= least)
+            erase(k, i);
+}
+
 void
-conns_forget_gone(struct keep *k)
+conns_forget(struct keep *k)
+{
+    forget_gone(k, REMEMBERED);
+}
+
+void
+conns_retire(struct keep *k)
 {
     for (uint32_t i = 0; i < k->map.fresh; i++) {
         struct conn *c = &k->conns[i];
-        bool stale = c->state == CONN_IN_IMAGE && c->trim != k->trim;
 
-        if (!c->used || (!c->gone && !stale))
+        if (!c->used || c->state != CONN_IN_IMAGE || c->trim == k->trim)
             continue;
-        k->changed |= stale;
-        erase(k, i);
+        c->state = CONN_BORN;
+        conn_end(k, c);
     }
 }
 
@@ -97,7 +113,7 @@ conn_add(struct keep *k, const struct flow_key *key)
     uint32_t i = flowmap_add(&k->map, key);
 
     if (i == FLOWMAP_NONE && k->ngone > 0)
-        conns_forget_gone(k);
+        forget_gone(k, 0);
     else if (i == FLOWMAP_NONE && k->oldest != FLOWMAP_NONE)
         conn_evict_oldest(k);
     if (i == FLOWMAP_NONE)
@@ -112,6 +128,29 @@ void
 keep_begin(struct keep *k)
 {
     k->trim++;
+    if (k->unaccepted.count > 0)
+        flowmap_init(&k->unaccepted, k->unaccepted_memory, KEEP_UNACCEPTED, 0);
+}
+
+void
+keep_unaccepted(struct keep *k, const struct flow_key *key)
+{
+    if (flowmap_find(&k->unaccepted, key) == FLOWMAP_NONE &&
+        flowmap_add(&k->unaccepted, key) == FLOWMAP_NONE)
+        k->lost++;
+}
+
+/* What the service has read of them, or closed unread, it did before the mark. */
+void
+conns_end_accepted(struct keep *k)
+{
+    for (uint32_t i = 0; i < k->map.fresh; i++) {
+        struct conn *c = &k->conns[i];
+
+        if (c->used && c->reset && !c->gone &&
+            flowmap_find(&k->unaccepted, &k->map.keys[i]) == FLOWMAP_NONE)
+            conn_end(k, c);
+    }
 }
 
 /* @guess is right if it has the same key: then nothing need be looked for. */

@@ -11,19 +11,23 @@
     256                   /* ranges in one trim; beyond it, dropped input may be kept  \
                            */
 #define KEEP_PIECES 1024u /* datagrams of which fragments lack */
+#define KEEP_UNACCEPTED 4096u /* connections that were reset, and not accepted yet */
 
 enum conn_state { CONN_BORN, CONN_IN_IMAGE };
 
 struct conn {
     enum conn_state state;
-    uint32_t trim;         /* IN_IMAGE: number of the trim whose image had it */
-    uint32_t rcv_nxt, syn; /* BORN: without what came after a hole; the client's ISN */
+    uint32_t trim;         /* IN_IMAGE: number of the trim whose image had it; gone: of
+                              that in which it went */
+    uint32_t rcv_nxt;      /* BORN: without what came after a hole */
+    uint32_t syn;          /* the client's ISN, if its SYN was seen */
     uint32_t newer, older; /* half open: in the list of those, oldest first */
     uint32_t server_isn;
     bool used, half_open, answered; /* answered: the SYN-ACK is kept */
     bool waits;                     /* BORN: counted in keep.waiting */
     bool holes;                     /* BORN: something came after one */
     bool gone;                      /* BORN: closed, reset or given up */
+    bool reset;                     /* BORN: but it may be accepted yet */
     bool live;                      /* compacting: its SYN was passed */
 };
 
@@ -46,7 +50,9 @@ struct keep {
     bool changed; /* something kept may not be needed any more */
     uint64_t evicted, lost, unknown;
     uint64_t newest_at, heard_at; /* the log's last record, its last input */
-    struct flowmap pieces_map;    /* ports: halves of the identification */
+    struct flowmap unaccepted;    /* what the image has of those that were reset */
+    void *unaccepted_memory;
+    struct flowmap pieces_map; /* ports: halves of the identification */
     struct pieces *pieces;
     uint32_t next_piece; /* to make room where there is none */
     uint32_t ncancels;
@@ -62,7 +68,10 @@ void conn_waits(struct keep *k, struct conn *c); /* BORN and half open from now 
 void conn_acknowledged(struct keep *k, struct conn *c); /* not half open any more */
 void conn_end(struct keep *k, struct conn *c);          /* nothing of it is needed */
 void conn_evict_oldest(struct keep *k); /* half-open one; there is one */
-void conns_forget_gone(struct keep *k);
+void conns_retire(struct keep *k);      /* those of the image before are gone */
+void conns_forget(struct keep *k); /* those that are gone, for so long that their SYN
+                                      does not come once more */
+void conns_end_accepted(struct keep *k); /* of those that were reset */
 
 /* keep_fragments.c: datagrams in pieces.  pieces_count() - a fragment came before the
  * mark; pieces_lack() - others of its datagram have not come yet: it is kept. */

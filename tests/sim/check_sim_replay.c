@@ -130,7 +130,7 @@ begin_replay(void)
     life->clone.refused = 0;
     life->clone.wrong = life->mode == MODE_WRONG;
     life->replay = replay_init(replay_memory, &sizes);
-    for (int i = 0; i < RSIM_CONNS; i++) {
+    for (int i = 0; i < RSIM_SLOTS; i++) {
         const struct sconn *c = &life->clone.conns[i];
         struct replay_connection rc = { .key = c->key,
             .snd_una = c->snd_una,
@@ -142,7 +142,7 @@ begin_replay(void)
             .edge = c->edge,
             .rcv_wscale = RSIM_WSCALE };
 
-        if (c->state == S_ACCEPTED)
+        if (c->state == S_ACCEPTED && !c->reset)
             must(replay_connection(life->replay, &rc));
     }
     must(replay_start(life->replay, &conf, rsim_now(), &why));
@@ -239,9 +239,23 @@ later_life(void)
         open_again();
         clients_tick(&life->clients, life->tick, rsim_from_client, NULL);
     }
+    while (host_app(&life->clone, from_clone, NULL))
+        life->nswallowed = 0;
     if (!clients_finished(&life->clients) && !life->broken && !life->clients.broken &&
         life->mode != MODE_WRONG)
         life->broken = "a client waits for ever";
+}
+
+/* What the service was given, also by clients that have gone since. */
+static void
+judge_requests(void)
+{
+    for (uint32_t i = 0; i < RSIM_CONNS; i++)
+        for (uint32_t id = 0; id < life->active.got[i]; id++)
+            if (life->clone.done[i][id] != 1)
+                life->broken = life->clone.done[i][id]
+                                   ? "a request was carried out twice"
+                                   : "a request was lost";
 }
 
 static void
@@ -250,8 +264,11 @@ judge(void)
     for (int i = 0; i < RSIM_CONNS; i++)
         life->reset += life->clients.conns[i].state == C_RESET;
     if (life->mode == MODE_WRONG) {
-        /* what is still watched was not put out again before this life's end */
+        /* what is still watched was not put out again before this life's end, and of a
+         * connection that was reset nothing is */
         if (life->diverged == 0 && wrong_had_left() &&
+            life->clients.conns[host_client(&life->clone.wrong_key)].state !=
+                C_ABORTED &&
             replay_watching(life->replay) == 0)
             life->broken = "a wrong answer went unnoticed";
         if (life->diverged > 0 && !life->broken)
@@ -262,6 +279,8 @@ judge(void)
         life->broken = life->clients.broken;
     if (!life->broken && life->reset > 0)
         life->broken = "a connection was reset";
+    if (!life->broken && life->mode == MODE_COMPARE)
+        judge_requests();
     if (!life->broken && life->clone.refused > 0)
         life->broken = "an acknowledgement was injected too early";
 }
@@ -273,6 +292,7 @@ one_life(int mode, uint64_t seed)
     memset(&life->in, 0, sizeof life->in);
     rsim_seed(seed);
     life->mode = mode;
+    life->pace = rsim_chance(20) ? 4 : 40;
     life->log_end = life->number = life->nswallowed = 0;
     life->pending = life->have_image = false;
     life->broken = NULL;

@@ -11,7 +11,8 @@
 #include "sockmig/core/replay.h"
 
 #define RSIM_CONNS 6
-#define RSIM_STREAM 24576u /* bytes of answers of a connection, at most */
+#define RSIM_SLOTS (2 * RSIM_CONNS) /* of the host: some are over, and not yet read */
+#define RSIM_STREAM 24576u          /* bytes of answers of a connection, at most */
 #define RSIM_REQUESTS 14
 #define RSIM_PACKET 6200u
 #define RSIM_WSCALE 1 /* of the windows that the server tells */
@@ -53,7 +54,8 @@ struct sconn {
     uint32_t edge;        /* what is beyond is dropped */
     uint32_t cwnd, quiet; /* ticks since something moved */
     bool fin_rcvd, fin_queued, rebuilt, ack_due;
-    uint32_t unread;         /* bytes at the end of .in that the application lacks */
+    bool reset;      /* nothing is sent any more, what came is read nevertheless */
+    uint32_t unread; /* bytes at the end of .in that the application lacks */
     uint32_t in_size, taken; /* of .in; bytes that the application has handled */
     uint8_t in[RSIM_REQUESTS * 8 + 8];
     uint8_t out[RSIM_STREAM]; /* from iss + 1 on */
@@ -65,10 +67,10 @@ struct sconn {
     uint32_t nooo;
 };
 
-enum token_kind { T_ACCEPT, T_DATA, T_EOF };
+enum token_kind { T_ACCEPT, T_DATA, T_EOF, T_RESET };
 
 struct host {
-    struct sconn conns[RSIM_CONNS];
+    struct sconn conns[RSIM_SLOTS];
     struct {
         enum token_kind kind;
         uint32_t conn, size;
@@ -78,12 +80,21 @@ struct host {
     bool wrong; /* planted: the next answer differs from what it was, there: */
     struct flow_key wrong_key;
     uint32_t wrong_seq;
+    uint32_t got[RSIM_CONNS]; /* requests of each client that came, in order */
+    uint8_t done[RSIM_CONNS][RSIM_REQUESTS]; /* how often each was carried out */
     uint64_t refused; /* segments with acknowledgements beyond what was sent */
     struct {
         bool used;
         struct replay_request request;
     } requests[RSIM_CONNS]; /* what the kernel's map has */
 };
+
+/* host_client - the client that @key is a connection of. */
+static inline uint32_t
+host_client(const struct flow_key *key)
+{
+    return key->remote_port - 40000u;
+}
 
 /* The callback is no part of a host: images are copies. */
 void host_input(
@@ -105,6 +116,7 @@ struct cconn {
     uint32_t nrequests, asked, answered;
     uint32_t quiet, start, abort_at;
     bool fin_rcvd, ack_due, quit;
+    bool hasty;      /* asks, and resets the connection at once */
     uint32_t parsed; /* bytes in .part */
     uint8_t part[16];
     uint32_t counter, filler, filled;

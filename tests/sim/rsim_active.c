@@ -186,12 +186,14 @@ void
 rsim_trim(void)
 {
     keep_begin(life->keep);
-    for (int i = 0; i < RSIM_CONNS; i++) {
+    for (int i = 0; i < RSIM_SLOTS; i++) {
         const struct sconn *c = &life->applied.image.conns[i];
 
-        if (c->state == S_ACCEPTED)
+        if (c->state == S_ACCEPTED && !c->reset)
             life->places[i] = keep_connection(
                 life->keep, &c->key, c->rcv_nxt, life->places[i]);
+        if (c->state == S_WAITING && c->reset)
+            keep_unaccepted(life->keep, &c->key);
     }
     must(keep_trim(life->keep, &life->ring, &life->applied.mark, scratch));
 }
@@ -242,7 +244,7 @@ rsim_protected_life(uint32_t crash_at)
         life->tick++;
         network();
         release_input();
-        if (rsim_chance(40))
+        if (rsim_chance(life->pace))
             host_app(&life->active, from_active, NULL);
         host_tick(&life->active, from_active, NULL);
         capture_overtaken();

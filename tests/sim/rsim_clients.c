@@ -25,6 +25,7 @@ clients_init(struct clients *c)
         k->nrequests = 1 + rsim_below(RSIM_REQUESTS);
         k->quit = rsim_chance(30);
         k->start = rsim_below(600);
+        k->hasty = rsim_chance(10);
         k->abort_at = rsim_chance(10) ? rsim_below(1200) : UINT32_MAX;
     }
 }
@@ -226,7 +227,7 @@ go_on(struct cconn *k, uint32_t now, rsim_emit *emit, void *arg)
         else
             ask_for_window(k, emit, arg);
     }
-    if (now >= k->abort_at && k->state == C_OPEN) {
+    if ((now >= k->abort_at || (k->hasty && k->asked > 0)) && k->state == C_OPEN) {
         send_segment(k, k->snd_nxt, NULL, 0, TCP_RST | TCP_ACK, emit, arg);
         k->state = C_ABORTED;
     }

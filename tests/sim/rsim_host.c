@@ -161,6 +161,8 @@ transmit(struct sconn *c, rsim_emit *emit, void *arg)
 {
     uint32_t data_end = c->write_seq - c->fin_queued;
 
+    if (c->reset)
+        return;
     while (seq_after(c->write_seq, c->snd_nxt)) {
         uint32_t used = c->snd_nxt - c->snd_una, size;
         bool fin;
@@ -183,8 +185,8 @@ transmit(struct sconn *c, rsim_emit *emit, void *arg)
 static struct sconn *
 find(struct host *h, const struct flow_key *key)
 {
-    for (int i = 0; i < RSIM_CONNS; i++)
-        if (h->conns[i].state != S_FREE &&
+    for (int i = 0; i < RSIM_SLOTS; i++)
+        if (h->conns[i].state != S_FREE && !h->conns[i].reset &&
             memcmp(&h->conns[i].key, key, sizeof *key) == 0)
             return &h->conns[i];
     return NULL;
@@ -196,7 +198,7 @@ add(struct host *h, const struct packet *pkt, uint32_t iss, enum sconn_state sta
     struct sconn *c = h->conns;
 
     while (c->state != S_FREE)
-        assert(++c < h->conns + RSIM_CONNS);
+        assert(++c < h->conns + RSIM_SLOTS);
     *c = (struct sconn){ .state = state,
         .key = pkt->key,
         .irs = pkt->tcp.seq,
@@ -233,6 +235,7 @@ take_in_order(struct host *h, struct sconn *c, uint32_t seq, const uint8_t *data
         memcpy(c->in + c->in_size, data + skip, size);
         c->in_size += size;
         c->rcv_nxt += size;
+        h->got[host_client(&c->key)] = c->in_size / 8;
         token(h, c, T_DATA, size);
     }
     if (fin && !c->fin_rcvd) {
@@ -304,15 +307,26 @@ rebuilt(struct host *h, const struct packet *pkt, bool *drop)
     return NULL;
 }
 
+/* As in Linux: what came is read, accepted first if need be; then the error is. */
+static void
+was_reset(struct host *h, struct sconn *c)
+{
+    if (c->state == S_CLOSED) {
+        c->state = S_FREE;
+        return;
+    }
+    c->reset = true;
+    c->nooo = 0;
+    token(h, c, T_RESET, 0);
+}
+
 static void
 established(struct host *h, struct sconn *c, const struct packet *pkt, rsim_emit *emit,
     void *arg)
 {
     if (pkt->tcp.flags & TCP_RST) {
-        if (pkt->tcp.seq == c->rcv_nxt) {
-            drop_tokens(h, (uint32_t)(c - h->conns));
-            c->state = S_FREE;
-        }
+        if (pkt->tcp.seq == c->rcv_nxt)
+            was_reset(h, c);
         return;
     }
     if (pkt->tcp.flags & TCP_SYN || !(pkt->tcp.flags & TCP_ACK))
@@ -371,6 +385,10 @@ answer(struct host *h, struct sconn *c, uint32_t id)
     uint32_t at = c->write_seq - c->iss - 1, n = rsim_filler_size(h->counter);
     uint8_t *p = c->out + at;
 
+    if (c->reset) { /* nobody to send it to */
+        h->counter++;
+        return;
+    }
     assert(at + 16 + n <= RSIM_STREAM);
     put_be32(p, id);
     put_be32(p + 4, h->counter);
@@ -395,8 +413,9 @@ handle(struct host *h, struct sconn *c, uint32_t size)
     while (c->unread >= 8) {
         uint32_t id = be32(c->in + c->taken);
 
+        h->done[host_client(&c->key)][id]++;
         answer(h, c, id);
-        if (be32(c->in + c->taken + 4) == 1) { /* the last: no more answers */
+        if (be32(c->in + c->taken + 4) == 1 && !c->reset) { /* no more answers */
             c->fin_queued = true;
             c->write_seq++;
         }
@@ -424,24 +443,26 @@ host_app(struct host *h, rsim_emit *emit, void *arg)
         c->state = S_ACCEPTED;
     if (kind == T_DATA)
         handle(h, c, size);
-    if (kind == T_EOF && !c->fin_queued) {
+    if (kind == T_EOF && !c->fin_queued && !c->reset) {
         c->fin_queued = true;
         c->write_seq++;
     }
     transmit(c, emit, arg);
-    if (kind == T_EOF)
+    if (kind == T_EOF && !c->reset)
         c->state = S_CLOSED;
+    if (kind == T_RESET)
+        c->state = S_FREE;
     return true;
 }
 
 void
 host_tick(struct host *h, rsim_emit *emit, void *arg)
 {
-    for (int i = 0; i < RSIM_CONNS; i++) {
+    for (int i = 0; i < RSIM_SLOTS; i++) {
         struct sconn *c = &h->conns[i];
         uint32_t size;
 
-        if (c->state < S_WAITING)
+        if (c->state < S_WAITING || c->reset)
             continue;
         if (c->ack_due && rsim_chance(20))
             send_segment(c, c->snd_nxt, 0, TCP_ACK, emit, arg);
@@ -477,7 +498,7 @@ host_restore(struct host *h, const struct host *image)
 {
     *h = *image;
     memset(h->requests, 0, sizeof h->requests);
-    for (uint32_t i = 0; i < RSIM_CONNS; i++) {
+    for (uint32_t i = 0; i < RSIM_SLOTS; i++) {
         struct sconn *c = &h->conns[i];
 
         c->nooo = 0; /* TCP_REPAIR has no place for these */

@@ -36,6 +36,7 @@ struct checkpoint {
 
 struct rsim_life {
     int mode;
+    uint32_t pace; /* of the service: percent of ticks in which it does something */
     uint32_t tick, nflying, reset, diverged, rebuilt, half_open;
     struct clients clients;
     struct host active, clone;
@@ -50,7 +51,7 @@ struct rsim_life {
     struct plog_ring ring; /* the standby's */
     uint8_t ring_data[LOG_BYTES];
     struct keep *keep;
-    uint32_t places[RSIM_CONNS]; /* in .keep: what it was given last */
+    uint32_t places[RSIM_SLOTS]; /* in .keep: what it was given last */
     struct checkpoint next, applied;
     bool pending, have_image;
     uint32_t apply_at, opened;

@@ -106,6 +106,9 @@ trim(struct follower *f, const struct slot *slot)
         f->ring.end = have;
     keep_begin(f->keep);
     each_connection(&slot->family, keep_one, f);
+    for (uint32_t i = 0; i < slot->family.n; i++)
+        if (!family_is_zombie(&slot->family.members[i]))
+            keep_unaccepted_image(f->keep, slot->family.images[i]);
     if (!keep_trim(f->keep, &f->ring, &mark, f->scratch))
         f->broken = true;
     pthread_mutex_lock(&f->lock);

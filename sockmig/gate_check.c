@@ -190,7 +190,8 @@ find_survey(char *text, size_t size)
         return GATE_WORKS;
     }
     snprintf(text, size,
-        "%s: the pause of a checkpoint grows with every connection, busy or not; the "
+        "%s: the pause of a checkpoint grows with every connection, busy or not, and "
+        "requests on connections that are reset before they are accepted are lost; the "
         "kernel needs CONFIG_BPF_SYSCALL, CONFIG_DEBUG_INFO_BTF (Linux 6.2 or newer)",
         strerror((int)-n));
     return GATE_LIMITED;

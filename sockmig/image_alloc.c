@@ -19,9 +19,10 @@ image_alloc(struct image *im)
     im->unixes = reserve(IMAGE_MAX_UNIX * sizeof *im->unixes);
     im->watches = reserve(IMAGE_MAX_WATCHES * sizeof *im->watches);
     im->semaphores = reserve(IMAGE_MAX_SEMAPHORES * sizeof *im->semaphores);
+    im->unaccepted = reserve(IMAGE_MAX_UNACCEPTED * sizeof *im->unaccepted);
     im->code = reserve(IMAGE_MAX_CODE * sizeof *im->code);
     if (im->threads && im->vmas && im->fds && im->items && im->tcps && im->unixes &&
-        im->watches && im->code && im->semaphores)
+        im->watches && im->code && im->semaphores && im->unaccepted)
         return 0;
     image_release(im);
     return -ENOMEM;
@@ -38,6 +39,7 @@ image_release(struct image *im)
     reserve_end(im->watches, IMAGE_MAX_WATCHES * sizeof *im->watches);
     reserve_end(im->unixes, IMAGE_MAX_UNIX * sizeof *im->unixes);
     reserve_end(im->semaphores, IMAGE_MAX_SEMAPHORES * sizeof *im->semaphores);
+    reserve_end(im->unaccepted, IMAGE_MAX_UNACCEPTED * sizeof *im->unaccepted);
     reserve_end(im->code, IMAGE_MAX_CODE * sizeof *im->code);
     memset(im, 0, sizeof *im);
 }

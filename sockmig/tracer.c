@@ -5,6 +5,7 @@
 #include "lib/loop.h"
 #include "sockmig/ckpt/survey.h"
 #include "sockmig/ckpt/tcp_read.h"
+#include "sockmig/ckpt/unaccepted.h"
 #include "sockmig/realtime.h"
 
 #include <signal.h>
@@ -78,6 +79,7 @@ tracer_main(void *arg)
     pthread_setname_np(pthread_self(), "tracer");
     realtime_set(false);
     survey_load();
+    unaccepted_load();
     tcp_read_load(); /* not when clients wait for the first checkpoint */
     realtime_set(true);
     for (;;) {

@@ -67,8 +67,10 @@ look_at_tcp(struct survey_row *r, const struct sock *sk)
     r->rcvbuf = (__u32)sk->sk_rcvbuf;
     r->received = tp->bytes_received;
     counters_read(&r->tcp, sk);
-    if (r->tcp.state == LISTEN)
+    if (r->tcp.state == LISTEN) {
         r->backlog = sk->sk_max_ack_backlog;
+        r->waiting = sk->sk_ack_backlog;
+    }
     r->settled = counters_stayed(&r->tcp, sk);
 }
 

@@ -158,7 +158,7 @@ struct sock {
     int sk_rcvlowat;
     __u16 sk_type, sk_protocol;
     int sk_sndbuf, sk_rcvbuf, sk_err;
-    __u32 sk_max_ack_backlog;
+    __u32 sk_ack_backlog, sk_max_ack_backlog;
 };
 
 struct socket {

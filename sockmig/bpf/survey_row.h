@@ -23,6 +23,7 @@ struct survey_row {
     __u32 fd, mode, nlink, flags, cloexec;
     struct tcp_counters tcp; /* .state 0: no TCP socket */
     __u32 sndbuf, rcvbuf, backlog;
+    __u32 waiting; /* listener: connections that it has not accepted */
     /* is_same() compares what is before this. */
     __u32 settled;            /* TCP: no segment was being processed when it was read */
     __u32 first_item, nitems; /* epoll set: those of struct survey_item that it has */

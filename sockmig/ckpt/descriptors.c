@@ -417,6 +417,7 @@ read_numbers(struct descriptors *d, bool surveyed, struct image *im,
     int ret = 0;
 
     im->nfds = im->nitems = im->ntcps = im->nunixes = im->nwatches = im->ngroups = 0;
+    im->nunaccepted = 0;
     for (int i = 0; i < d->nnumbers; i++) {
         const struct survey_row *row = surveyed ? look_row(d, i) : NULL;
         int one;

@@ -86,7 +86,8 @@ is_told(const struct descriptor *m, const struct survey_row *row)
     switch (m->image.kind) {
     case IMAGE_FD_TCP:
         return row->tcp.state != 0 && tcp_is_known(&m->watch, row->ino);
-    case IMAGE_FD_TCP_LISTEN:
+    case IMAGE_FD_TCP_LISTEN: /* others may wait, and not be more */
+        return row->tcp.state != 0 && row->waiting == 0;
     case IMAGE_FD_TCP_BOUND:
     case IMAGE_FD_TCP_FRESH:
         return row->tcp.state != 0;

@@ -8,6 +8,7 @@
 #include "sockmig/ckpt/options.h"
 #include "sockmig/ckpt/tcp_dead.h"
 #include "sockmig/ckpt/udp.h"
+#include "sockmig/ckpt/unaccepted.h"
 #include "sockmig/filehash.h"
 
 #include <errno.h>
@@ -150,6 +151,17 @@ secret_of(const struct look *l)
     return l->full ? tcp_secret(l->dup, l->memo->looks <= 3 ? l->d->diag : -1) : NULL;
 }
 
+/* Of a listener these are how many wait, and how many may. */
+static int
+look_at_listener(struct look *l, const struct tcp_info *info)
+{
+    int ret = look_at_unconnected(l, IMAGE_FD_TCP_LISTEN, (int)info->tcpi_sacked);
+
+    if (ret == 0 && info->tcpi_unacked > 0 && l->row)
+        unaccepted_read(l->row->sock, l->fd, l->im);
+    return ret;
+}
+
 static int
 look_at_tcp(struct look *l)
 {
@@ -169,8 +181,7 @@ look_at_tcp(struct look *l)
         return look_refuse(
             l, "disable it in the service: its keys cannot be read back", what);
     if (info.tcpi_state == STATE_LISTEN)
-        /* the second is, of a listener, its limit */
-        return look_at_unconnected(l, IMAGE_FD_TCP_LISTEN, (int)info.tcpi_sacked);
+        return look_at_listener(l, &info);
     if (info.tcpi_state == STATE_CLOSE)
         return look_at_closed(l, &info);
     become(l, IMAGE_FD_TCP);

@@ -5,7 +5,7 @@
 
 #include <string.h>
 
-#define MAGIC 0x37494342u /* "BCI7": the layout of the whole, not of the elements */
+#define MAGIC 0x38494342u /* "BCI8": the layout of the whole, not of the elements */
 #define ALIGN 64u         /* sections begin at lines, so that image_lines finds few */
 
 /* One section: header, then its elements as they are in memory. */
@@ -16,7 +16,7 @@ struct section {
     uint32_t *count; /* NULL: always one */
 };
 
-enum { NSECTIONS = 18 };
+enum { NSECTIONS = 19 };
 
 static void
 sections_of(const struct image *im, struct section s[NSECTIONS])
@@ -42,6 +42,7 @@ sections_of(const struct image *im, struct section s[NSECTIONS])
     s[15] = (struct section){ 16, sizeof m->sets[0], IMAGE_MAX_SETS, m->sets, &m->nsets };
     s[16] = (struct section){ 17, sizeof *m->semaphores, IMAGE_MAX_SEMAPHORES, m->semaphores, &m->nsemaphores };
     s[17] = (struct section){ 18, sizeof m->queues[0], IMAGE_MAX_QUEUES, m->queues, &m->nqueues };
+    s[18] = (struct section){ 19, sizeof *m->unaccepted, IMAGE_MAX_UNACCEPTED, m->unaccepted, &m->nunaccepted };
     /* clang-format on */
 }
 

@@ -34,13 +34,14 @@
 #define IMAGE_MAX_UNIX 2048  /* unix sockets */
 #define IMAGE_MAX_TIMERS 64
 #define IMAGE_MAX_CHILDREN 64
-#define IMAGE_MAX_GROUPS 256   /* multicast groups of all sockets */
-#define IMAGE_MAX_SEGMENTS 256 /* of shared memory that has a name */
-#define IMAGE_MAX_FILTERS 64   /* of system calls (seccomp), */
-#define IMAGE_MAX_FILTER 4096  /* instructions of one, */
-#define IMAGE_MAX_CODE 32768   /* of all together */
-#define IMAGE_MAX_SIGNALS 64   /* pending, process and threads each */
-#define IMAGE_XSTATE 11264     /* bytes of NT_X86_XSTATE; 2,696 with AVX-512 */
+#define IMAGE_MAX_GROUPS 256      /* multicast groups of all sockets */
+#define IMAGE_MAX_UNACCEPTED 4096 /* of all listeners */
+#define IMAGE_MAX_SEGMENTS 256    /* of shared memory that has a name */
+#define IMAGE_MAX_FILTERS 64      /* of system calls (seccomp), */
+#define IMAGE_MAX_FILTER 4096     /* instructions of one, */
+#define IMAGE_MAX_CODE 32768      /* of all together */
+#define IMAGE_MAX_SIGNALS 64      /* pending, process and threads each */
+#define IMAGE_XSTATE 11264        /* bytes of NT_X86_XSTATE; 2,696 with AVX-512 */
 
 struct image_sigaction { /* as the kernel's rt_sigaction has it on x86-64 */
     uint64_t handler, flags, restorer, mask;
@@ -184,6 +185,13 @@ struct image_group { /* a multicast group that UDP socket .fd has joined on .dev
     char device[16];
 };
 
+/* A connection that its client has reset, and that listener .fd will accept all the
+ * same: a standby has to keep what came for it (keep.h). */
+struct image_unaccepted {
+    int32_t fd;
+    uint8_t local[28], remote[28]; /* struct sockaddr_in or _in6 */
+};
+
 struct image_filter {     /* of system calls; the oldest first */
     uint32_t length, log; /* its instructions in .code; SECCOMP_FILTER_FLAG_LOG */
 };
@@ -214,6 +222,8 @@ struct image {
     uint32_t nchildren;
     struct image_group groups[IMAGE_MAX_GROUPS];
     uint32_t ngroups;
+    struct image_unaccepted *unaccepted;
+    uint32_t nunaccepted;
     struct image_segment segments[IMAGE_MAX_SEGMENTS];
     uint32_t nsegments;
     struct image_filter filters[IMAGE_MAX_FILTERS];

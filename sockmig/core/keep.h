@@ -89,4 +89,8 @@ struct image_tcp;
 uint32_t keep_connection_image(
     struct keep *k, const struct image_tcp *tcp, uint32_t guess);
 
+/* keep_unaccepted_image - the same of all that the image has. */
+struct image;
+void keep_unaccepted_image(struct keep *k, const struct image *im);
+
 #endif

@@ -192,3 +192,14 @@ keep_connection_image(struct keep *k, const struct image_tcp *tcp, uint32_t gues
                ? keep_connection(k, &key, tcp->rcv_nxt, guess)
                : FLOWMAP_NONE;
 }
+
+void
+keep_unaccepted_image(struct keep *k, const struct image *im)
+{
+    for (uint32_t i = 0; i < im->nunaccepted; i++) {
+        struct flow_key key;
+
+        if (flow_key_tcp(&key, im->unaccepted[i].local, im->unaccepted[i].remote))
+            keep_unaccepted(k, &key);
+    }
+}

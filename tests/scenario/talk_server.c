@@ -8,10 +8,11 @@
  * "r" with "N LAST NEW": N counts the connection's lines, NEW is a random number and
  * LAST the one before.  A line "q TEXT" is not answered, but "s" is with "N SUM": the
  * Adler-32 of all such texts; "g M" is answered with M lines "N CCC...", of 4000
- * letters.  A datagram is answered with "N TEXT", N counts all datagrams; unless it
- * begins with q, or is "z MS": nothing is read for so long, or "y": answered with five
- * datagrams, sent as one, or begins with p: the answer goes out by the device that it
- * came in by.  Under replay the answers to "e" are made again, those to "r" are not.
+ * letters.  "c TEXT" is not answered, and counted over all connections; "v" is answered
+ * with "N COUNT".  A datagram is answered with "N TEXT", N counts all datagrams; unless
+ * it begins with q, or is "z MS": nothing is read for so long, or "y": answered with
+ * five datagrams, sent as one, or begins with p: the answer goes out by the device that
+ * it came in by.  Under replay the answers to "e" are made again, those to "r" are not.
  */
 #include <arpa/inet.h>
 #include <netinet/udp.h>
@@ -38,7 +39,7 @@ struct client {
 
 static struct pollfd fds[FDS];
 static struct client clients[FDS];
-static unsigned datagrams;
+static unsigned datagrams, counted;
 
 static int
 door(int type, int family, uint16_t port)
@@ -200,11 +201,17 @@ answer(int fd, struct client *c, const char *line)
         add_up(c, line + 2);
         return 1;
     }
+    if (line[0] == 'c') {
+        counted++;
+        return 1;
+    }
     if (line[0] == 'g')
         return give(fd, c->count, atoi(line + 2));
     if (line[0] == 's') {
         len = snprintf(text, sizeof text, "%u %u\n", c->count,
             c->high << 16 | (c->low + 1) % 65521);
+    } else if (line[0] == 'v') {
+        len = snprintf(text, sizeof text, "%u %u\n", c->count, counted);
     } else if (line[0] == 'r') {
         if (getrandom(&fresh, sizeof fresh, 0) != sizeof fresh)
             return 0;

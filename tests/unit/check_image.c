@@ -133,6 +133,8 @@ static void segment_gone(void) { im.segments[0].gone = 2; }
 static void fd_owner(void) { im.fds[3].owner_type = 3; }
 static void fd_signal(void) { im.fds[3].owner_signal = 65; }
 static void group_kind(void) { im.groups[0].fd = 4; }
+static void unaccepted_fd(void) { im.unaccepted[0].fd = 7; }
+static void dead_error(void) { im.fds[7].kind = IMAGE_FD_TCP_DEAD; im.fds[7].u.dead.error = 4096; im.ntcps = 1; im.fds[8].kind = IMAGE_FD_TCP_DEAD; }
 static void group_device(void) { memset(im.groups[0].device, 'x', 16); }
 static void fd_address(void) { im.fds[5].u.listen.address_len = 29; }
 static void item_set(void) { im.items[0].epfd = 4; }
@@ -212,6 +214,8 @@ static struct broken broken[] = {
     { "the signal of a descriptor is one", fd_signal },
     { "a multicast group has a UDP socket", group_kind },
     { "the device of a multicast group is a name", group_device },
+    { "what was not accepted has a listener", unaccepted_fd },
+    { "the error of a closed connection is one", dead_error },
     { "mapped shared memory is there", segment_missing },
     { "the id of shared memory is its own", segment_id },
     { "shared memory has an id or a path", segment_both },

@@ -72,6 +72,8 @@ sample_fds(struct image *im)
         im->semaphores[i] = (struct image_semaphore){ (int32_t)i, -1 };
     im->nqueues = 1;
     im->queues[0] = (struct image_queue){ .id = 5, .size = 16 };
+    im->nunaccepted = 1;
+    im->unaccepted[0] = (struct image_unaccepted){ .fd = 6 };
     im->ngroups = 1;
     im->groups[0] = (struct image_group){ .fd = 13, .device = "eth0" };
     im->nlocks = 1;

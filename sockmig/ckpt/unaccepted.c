@@ -1,0 +1,88 @@
+/* SPDX-License-Identifier: GPL-2.0-or-later */
+#include "sockmig/ckpt/unaccepted.h"
+
+#include "lib/log.h"
+#include "sockmig/bpf/unaccepted.bpf.h" /* made from unaccepted.bpf.c */
+#include "sockmig/bpf/unaccepted_row.h"
+#include "sockmig/program.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <pthread.h>
+#include <string.h>
+#include <sys/mman.h>
+
+/* One for all, loaded when it is asked for first, kept for ever. */
+static struct program *program;
+static int reading = -1; /* the function */
+static struct unaccepted_shared *shared;
+static pthread_once_t loaded = PTHREAD_ONCE_INIT;
+
+static int
+map_shared(void)
+{
+    void *p = mmap(NULL, sizeof *shared, PROT_READ | PROT_WRITE, MAP_SHARED,
+        program_map(program, "unaccepted_shared"), 0);
+
+    if (p == MAP_FAILED)
+        return -errno;
+    madvise(p, sizeof *shared, MADV_DONTFORK); /* a child may become a service */
+    shared = p;
+    return 0;
+}
+
+static void
+load(void)
+{
+    int ret = program_load(
+        "bascule_unaccepted", unaccepted_bpf_o, sizeof unaccepted_bpf_o, &program);
+
+    if (ret == 0)
+        ret = map_shared();
+    if (ret == 0)
+        ret = reading = program_function(program, "unaccepted");
+    if (ret < 0)
+        log_info("connections that are reset before they are accepted are forgotten by "
+                 "standbys: this kernel does not tell: %s",
+            strerror(-ret));
+}
+
+void
+unaccepted_load(void)
+{
+    pthread_once(&loaded, load);
+}
+
+static void
+address(uint8_t *out, uint16_t family, uint16_t port, const uint8_t *bytes)
+{
+    struct sockaddr_in four = { .sin_family = AF_INET, .sin_port = port };
+    struct sockaddr_in6 six = { .sin6_family = AF_INET6, .sin6_port = port };
+
+    if (family == AF_INET) {
+        memcpy(&four.sin_addr, bytes, sizeof four.sin_addr);
+        memcpy(out, &four, sizeof four);
+    } else {
+        memcpy(&six.sin6_addr, bytes, sizeof six.sin6_addr);
+        memcpy(out, &six, sizeof six);
+    }
+}
+
+void
+unaccepted_read(uint64_t sock, int fd, struct image *im)
+{
+    unaccepted_load();
+    if (reading < 0)
+        return;
+    shared->sock = sock;
+    if (program_run(reading) < 0)
+        return;
+    for (uint32_t i = 0; i < shared->n && im->nunaccepted < IMAGE_MAX_UNACCEPTED; i++) {
+        const struct unaccepted_row *r = &shared->rows[i];
+        struct image_unaccepted *to = &im->unaccepted[im->nunaccepted++];
+
+        *to = (struct image_unaccepted){ .fd = fd };
+        address(to->local, r->family, r->local_port, r->local);
+        address(to->remote, r->family, r->remote_port, r->remote);
+    }
+}

@@ -86,7 +86,7 @@ expect 0 "can be moved" inspect $sleeper
 expect 0 "they run on" dump $sleeper image --keep-running
 kill -0 $sleeper || { echo "FAIL: --keep-running ended it"; bad=1; }
 expect 0 "python3" show image
-expect 0 '"version": 5' show image --json
+expect 0 '"version": 6' show image --json
 expect 1 "id is in use here" restore image
 kill $sleeper
 wait $sleeper

@@ -150,7 +150,7 @@ born(struct keep *k, struct conn *c, const struct packet *pkt,
         }
     }
     c->syn = pkt->tcp.seq;
-    c->rcv_nxt = c->syn + 1;
+    c->rcv_nxt = c->top = c->syn + 1;
     conn_waits(k, c);
     keep_record(k, c, rec, scratch);
 }
@@ -160,6 +160,8 @@ take_in(struct conn *c, const struct packet *pkt)
 {
     uint32_t end = packet_seq_end(pkt);
 
+    if (end != pkt->tcp.seq && seq_after(end, c->top))
+        c->top = end;
     if (seq_after(pkt->tcp.seq, c->rcv_nxt))
         c->holes = true;
     else if (seq_after(end, c->rcv_nxt))
@@ -186,8 +188,7 @@ fill_holes(struct keep *k, struct conn *c, uint8_t *scratch)
     } while (c->holes && c->rcv_nxt != was);
 }
 
-/* A reset that comes before its time ends nothing (RFC 5961): it goes in with the rest.
- */
+/* A reset that comes before its time ends nothing: it goes in with the rest. */
 static bool
 is_reset(struct keep *k, struct conn *c, const struct packet *pkt, uint8_t *scratch)
 {
@@ -195,7 +196,7 @@ is_reset(struct keep *k, struct conn *c, const struct packet *pkt, uint8_t *scra
         return false;
     if (c->holes)
         fill_holes(k, c, scratch + PLOG_PAYLOAD); /* the record may lie in scratch */
-    return c->half_open || pkt->tcp.seq == c->rcv_nxt;
+    return c->half_open || packet_resets(pkt, c->rcv_nxt, c->top);
 }
 
 static void
@@ -257,8 +258,8 @@ look_at_output(struct keep *k, const struct plog_record *rec, uint8_t *scratch)
                                  in no image it is closed */
         return;
     }
-    if (c->answered && c->server_isn == o.seq)
-        return; /* its SYN-ACK once more */
+    if (!c->half_open || (c->answered && c->server_isn == o.seq))
+        return; /* that of an old SYN that came after its reset; or its own once more */
     c->answered = true;
     c->server_isn = o.seq;
     keep_record(k, c, rec, scratch);

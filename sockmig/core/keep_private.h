@@ -20,6 +20,7 @@ struct conn {
     uint32_t trim;         /* IN_IMAGE: number of the trim whose image had it; gone: of
                               that in which it went */
     uint32_t rcv_nxt;      /* BORN: without what came after a hole */
+    uint32_t top;          /* BORN: with that */
     uint32_t syn;          /* the client's ISN, if its SYN was seen */
     uint32_t newer, older; /* half open: in the list of those, oldest first */
     uint32_t server_isn;

@@ -91,6 +91,15 @@ packet_seq_end(const struct packet *pkt)
            !!(pkt->tcp.flags & TCP_FIN);
 }
 
+/* packet_resets - does it reset the connection of one that has all up to @next and, if
+ * that is later, something up to @top?  Source: RFC 5961 section 3.2, and what Linux
+ * adds to it for the right edge of what it has told by SACK. */
+static inline bool
+packet_resets(const struct packet *pkt, uint32_t next, uint32_t top)
+{
+    return pkt->tcp.flags & TCP_RST && (pkt->tcp.seq == next || pkt->tcp.seq == top);
+}
+
 /* seq_after - whether sequence number @a is later than @b (RFC 9293 section 3.4). */
 static inline bool
 seq_after(uint32_t a, uint32_t b)

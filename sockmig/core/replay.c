@@ -71,7 +71,7 @@ replay_connection(struct replay *r, const struct replay_connection *c)
         return false;
     f->out_next = f->need = f->flight_end = c->snd_nxt;
     f->acked = f->flight = c->snd_una;
-    f->in_next = c->rcv_nxt;
+    f->in_next = f->in_top = c->rcv_nxt;
     f->window = f->told_window = c->window;
     f->segment = c->segment;
     f->has_edge = c->has_edge;

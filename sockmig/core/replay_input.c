@@ -78,7 +78,7 @@ take_syn(struct replay *r, struct rflow *f, const struct packet *pkt)
     f->fin_in = f->fin_out = false;
     f->syn = pkt->tcp;
     f->syn_at = r->inject;
-    f->in_next = pkt->tcp.seq + 1;
+    f->in_next = f->in_top = pkt->tcp.seq + 1;
 }
 
 /* What the service's clock would show by now, so that it never steps back for the
@@ -133,7 +133,7 @@ rebuild(struct replay *r, struct rflow *f, const struct packet *pkt, struct mono
     nodes_drop_to_syn(r, f, isn);
     f->state = R_OPEN;
     f->out_next = f->acked = f->need = isn + 1;
-    f->in_next = f->syn.seq + 1;
+    f->in_next = f->in_top = f->syn.seq + 1;
     f->window = f->told_window = pkt->tcp.window;
     f->output_us = now.us;
     f->owes_ack = pkt->tcp.seq != f->in_next || pkt->tcp.ack != f->acked;
@@ -149,6 +149,14 @@ skip(struct replay *r)
     return INPUT_AGAIN;
 }
 
+/* Is all output loaded that stands before the input that comes next? */
+static bool
+is_foreseen(const struct replay *r)
+{
+    return r->expect_ended || r->expect.in_log > r->inject.in_log ||
+           (r->expect.in_log == r->inject.in_log && r->expect.at > r->inject.at);
+}
+
 /* Does @ack acknowledge what this connection has never put out? */
 static bool
 is_strange(const struct replay *r, const struct rflow *f, uint32_t ack)
@@ -158,13 +166,14 @@ is_strange(const struct replay *r, const struct rflow *f, uint32_t ack)
     for (uint32_t i = f->first; i != FLOWMAP_NONE; i = r->nodes[i].next) {
         const struct node *n = &r->nodes[i];
 
-        if (n->kind != NODE_SYN && seq_after(n->seq + n->size, end))
+        if ((n->kind == NODE_DATA || n->kind == NODE_FIN) &&
+            seq_after(n->seq + n->size, end))
             end = n->seq + n->size;
         if (n->kind == NODE_FIN)
             end++;
     }
     return seq_after(f->answer.seq + 1, ack) ||
-           (r->expect_ended && r->conf.mode == REPLAY_COMPARE && seq_after(ack, end));
+           (r->conf.mode == REPLAY_COMPARE && is_foreseen(r) && seq_after(ack, end));
 }
 
 static enum input_step
@@ -194,14 +203,16 @@ went_in(struct rflow *f, const struct packet *pkt)
     uint32_t end = packet_seq_end(pkt);
 
     f->window = f->told_window = tcp->window;
+    if (packet_resets(pkt, f->in_next, f->in_top))
+        f->fin_in = f->fin_out = true;
     if (tcp->flags & TCP_ACK && seq_after(tcp->ack, f->acked))
         f->acked = tcp->ack;
+    if (end != tcp->seq && seq_after(end, f->in_top))
+        f->in_top = end;
     if (!seq_after(tcp->seq, f->in_next) && seq_after(end, f->in_next))
         f->in_next = end;
     if (tcp->flags & TCP_FIN)
         f->fin_in = true;
-    if (tcp->flags & TCP_RST)
-        f->fin_in = f->fin_out = true;
 }
 
 /* Until output up to @ack is made; or, @full, until the service has read. */
@@ -261,6 +272,11 @@ input_to_open(struct replay *r, struct rflow *f, const struct packet *pkt,
     uint32_t skip = f->parted ? f->in_next - pkt->tcp.seq : 0;
     uint32_t room = window_room(r, f, pkt, skip, now);
 
+    if (replay_closed(f)) {
+        /* perhaps earlier than at first: nothing that is waited for comes of it */
+        inject(r, rec, e);
+        return INPUT_EFFECT;
+    }
     if (f->owes_ack) {
         f->owes_ack = false;
         input_synthetic(r, f, f->acked, e);
@@ -275,7 +291,7 @@ input_to_open(struct replay *r, struct rflow *f, const struct packet *pkt,
         return input_part(r, f, pkt, rec, room, e);
     inject(r, rec, e);
     went_in(f, pkt);
-    if (pkt->tcp.flags & TCP_RST)
+    if (pkt->tcp.flags & TCP_RST && replay_closed(f))
         unmet_remove(r, f); /* nobody is there to write to */
     return INPUT_EFFECT;
 }

@@ -31,7 +31,8 @@ append(struct replay *r, struct rflow *f, const struct node *what)
 static bool
 comes_after(const struct node *n, uint32_t seq)
 {
-    return (n->kind == NODE_DATA || n->kind == NODE_FIN) && seq_after(n->seq, seq);
+    return (n->kind == NODE_DATA || n->kind == NODE_FIN || n->kind == NODE_RST) &&
+           seq_after(n->seq, seq);
 }
 
 /* The node behind which one at @seq belongs: of those of the newest connection the last

@@ -221,12 +221,14 @@ output_data(struct replay *r, struct rflow *f, struct packet *pkt, struct mono n
         keep(r, f, pkt, end);
 }
 
+/* What the service has closed is reset by its kernel when more comes in. */
 static bool
 expects_reset(const struct replay *r, const struct rflow *f)
 {
     uint32_t i = f->first;
 
-    while (i != FLOWMAP_NONE && r->nodes[i].kind != NODE_RST)
+    while (i != FLOWMAP_NONE && r->nodes[i].kind != NODE_RST &&
+           r->nodes[i].kind != NODE_FIN)
         i = r->nodes[i].next;
     return i != FLOWMAP_NONE || f->first == FLOWMAP_NONE;
 }

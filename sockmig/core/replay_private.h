@@ -69,6 +69,7 @@ struct rflow {
     uint32_t flight;          /* of what the image has in flight, kept up to it */
     uint32_t flight_end;      /* the end of that */
     uint32_t in_next;         /* input was injected up to it, without holes */
+    uint32_t in_top;          /* with holes */
     uint32_t edge;            /* the service takes input up to it */
     uint32_t acked;           /* what the service was told that the client has */
     uint32_t logged_ack;      /* highest acknowledgement by the client in the log */

@@ -20,6 +20,8 @@
 #define RSIM_TOKENS 512
 #define RSIM_COUNTERS 4096
 
+enum { RSIM_QUIT = 1, RSIM_HANG_UP }; /* what a request asks for besides its answer */
+
 void rsim_seed(uint64_t seed);
 uint32_t rsim_random(void);
 uint32_t rsim_below(uint32_t n);
@@ -116,6 +118,7 @@ struct cconn {
     uint32_t nrequests, asked, answered;
     uint32_t quiet, start, abort_at;
     bool fin_rcvd, ack_due, quit;
+    uint32_t hang;   /* the request after which the server hangs up, or more than all */
     bool hasty;      /* asks, and resets the connection at once */
     uint32_t parsed; /* bytes in .part */
     uint8_t part[16];

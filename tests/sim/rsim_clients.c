@@ -26,6 +26,7 @@ clients_init(struct clients *c)
         k->quit = rsim_chance(30);
         k->start = rsim_below(600);
         k->hasty = rsim_chance(10);
+        k->hang = rsim_chance(15) ? rsim_below(k->nrequests) : UINT32_MAX;
         k->abort_at = rsim_chance(10) ? rsim_below(1200) : UINT32_MAX;
     }
 }
@@ -58,7 +59,9 @@ request_bytes(const struct cconn *k, uint32_t seq, uint8_t *out, uint32_t size)
         uint8_t whole[8];
 
         put_be32(whole, id);
-        put_be32(whole + 4, k->quit && id == k->nrequests - 1);
+        put_be32(whole + 4, id == k->hang                       ? RSIM_HANG_UP
+                            : k->quit && id == k->nrequests - 1 ? RSIM_QUIT
+                                                                : 0);
         out[i] = whole[at % 8];
     }
 }
@@ -147,7 +150,7 @@ take_reset(struct cconn *k, const struct packet *pkt)
 {
     if (k->state == C_SYN_SENT || pkt->tcp.seq != k->rcv_nxt)
         return;
-    k->state = k->state == C_CLOSING ? C_DONE : C_RESET;
+    k->state = k->state == C_CLOSING || k->asked > k->hang ? C_DONE : C_RESET;
 }
 
 void
@@ -160,6 +163,8 @@ clients_input(
     if (!packet_parse(&pkt, PACKET_OUT, data, size) || !packet_is_tcp(&pkt))
         return;
     k = &c->conns[pkt.key.remote_port - 40000];
+    if (k->state == C_ABORTED && !(pkt.tcp.flags & TCP_RST))
+        send_segment(k, pkt.tcp.ack, NULL, 0, TCP_RST, emit, arg);
     if (k->state == C_IDLE || k->state >= C_DONE)
         return;
     if (pkt.tcp.flags & TCP_RST) {
@@ -209,7 +214,8 @@ go_on(struct cconn *k, uint32_t now, rsim_emit *emit, void *arg)
 {
     if (k->state == C_OPEN && rsim_chance(10))
         ask(k, emit, arg);
-    if (k->state == C_OPEN && k->answered == k->nrequests) {
+    if (k->state == C_OPEN &&
+        (k->answered == k->nrequests || (k->fin_rcvd && k->asked > k->hang))) {
         k->state = C_CLOSING;
         k->snd_nxt++;
         send_requests(k, k->snd_nxt - 1, emit, arg);
@@ -253,8 +259,10 @@ clients_finished(const struct clients *c)
 {
     for (int i = 0; i < RSIM_CONNS; i++) {
         const struct cconn *k = &c->conns[i];
-        /* The service has closed it: nobody makes its FIN again if that was lost. */
-        bool only_fin = k->state == C_CLOSING && k->snd_una == k->snd_nxt;
+        /* The service has closed it: nobody makes its FIN or RST again if that was
+         * lost. */
+        bool only_fin = (k->state == C_CLOSING || k->asked > k->hang) &&
+                        k->snd_una == k->snd_nxt;
 
         if (k->state < C_DONE && !only_fin)
             return false;

@@ -2,7 +2,6 @@
  *
  * rsim_host.c - the server's host. */
 #include "sockmig/core/bigendian.h"
-#include "sockmig/core/digest.h"
 #include "tests/sim/rsim.h"
 
 #include <assert.h>
@@ -12,96 +11,6 @@
 #define RTO_TICKS 60u
 #define ROOM 20u /* bytes that the application has not read */
 #define ROOM_REBUILT 20u
-
-static uint64_t seed_state;
-
-void
-rsim_seed(uint64_t seed)
-{
-    seed_state = mix(seed + 1, 0x9e3779b97f4a7c15) | 1;
-}
-
-uint32_t
-rsim_random(void)
-{
-    seed_state ^= seed_state << 13; /* xorshift64 */
-    seed_state ^= seed_state >> 7;
-    seed_state ^= seed_state << 17;
-    return (uint32_t)(seed_state >> 24);
-}
-
-uint32_t
-rsim_below(uint32_t n)
-{
-    return rsim_random() % n;
-}
-
-uint8_t
-rsim_filler(uint32_t counter, uint32_t i)
-{
-    return (uint8_t)(counter * 31 + i * 7 + (i >> 8));
-}
-
-uint32_t
-rsim_filler_size(uint32_t counter)
-{
-    uint32_t h = (uint32_t)mix(counter + 77, 0xa0761d6478bd642f);
-
-    return h % 16 == 0 ? 3000 + h / 16 % 3000 : h / 16 % 300;
-}
-
-static size_t
-tcp_header(uint8_t *t, const struct rsim_segment *s, uint16_t from, uint16_t to)
-{
-    size_t n = 20;
-
-    memset(t, 0, 20);
-    put_be16(t, from);
-    put_be16(t + 2, to);
-    put_be32(t + 4, s->seq);
-    put_be32(t + 8, s->ack);
-    t[13] = s->flags;
-    put_be16(t + 14, s->window);
-    if (s->flags & TCP_SYN && s->mss) {
-        memcpy(t + n, "\2\4\0\0\3\3\0\1", 8);
-        put_be16(t + n + 2, s->mss);
-        t[n + 6] = s->wscale;
-        n += 8;
-    }
-    if (s->tsval) {
-        memcpy(t + n, "\1\1\10\12", 4);
-        put_be32(t + n + 4, s->tsval);
-        put_be32(t + n + 8, 0);
-        n += 12;
-    }
-    t[12] = (uint8_t)(n / 4 << 4);
-    return n;
-}
-
-size_t
-rsim_build(uint8_t *p, const struct flow_key *key, enum packet_way way,
-    const struct rsim_segment *s, bool unsummed)
-{
-    const uint8_t *from = way == PACKET_IN ? key->remote : key->local;
-    const uint8_t *to = way == PACKET_IN ? key->local : key->remote;
-    size_t ip = key->version == 4 ? 20 : 40, n, a = key->version == 4 ? 4 : 16;
-    uint16_t ports[2] = { key->local_port, key->remote_port };
-
-    memset(p, 0, ip);
-    n = tcp_header(p + ip, s, ports[way == PACKET_IN], ports[way == PACKET_OUT]);
-    if (s->size > 0)
-        memcpy(p + ip + n, s->data, s->size);
-    n += s->size;
-    p[0] = key->version == 4 ? 0x45 : 0x60;
-    put_be16(
-        p + (key->version == 4 ? 2 : 4), (uint32_t)(key->version == 4 ? ip + n : n));
-    p[key->version == 4 ? 9 : 6] = PACKET_TCP;
-    memcpy(p + (key->version == 4 ? 12 : 8), from, a);
-    memcpy(p + (key->version == 4 ? 12 : 8) + a, to, a);
-    if (!unsummed)
-        packet_complete(p, ip + n);
-    return ip + n;
-}
 
 static void
 token(struct host *h, const struct sconn *c, enum token_kind kind, uint32_t size)
@@ -121,6 +30,14 @@ drop_tokens(struct host *h, uint32_t conn)
         if (h->tokens[i].conn != conn)
             h->tokens[n++] = h->tokens[i];
     h->ntokens = n;
+}
+
+/* Its place is another's. */
+static void
+leave(struct host *h, struct sconn *c)
+{
+    drop_tokens(h, (uint32_t)(c - h->conns));
+    c->state = S_FREE;
 }
 
 static uint32_t
@@ -307,12 +224,23 @@ rebuilt(struct host *h, const struct packet *pkt, bool *drop)
     return NULL;
 }
 
+static uint32_t
+top_of(const struct sconn *c)
+{
+    uint32_t top = c->rcv_nxt;
+
+    for (uint32_t i = 0; i < c->nooo; i++)
+        if (seq_after(c->ooo[i].seq + c->ooo[i].size + c->ooo[i].fin, top))
+            top = c->ooo[i].seq + c->ooo[i].size + c->ooo[i].fin;
+    return top;
+}
+
 /* As in Linux: what came is read, accepted first if need be; then the error is. */
 static void
 was_reset(struct host *h, struct sconn *c)
 {
     if (c->state == S_CLOSED) {
-        c->state = S_FREE;
+        leave(h, c);
         return;
     }
     c->reset = true;
@@ -325,12 +253,20 @@ established(struct host *h, struct sconn *c, const struct packet *pkt, rsim_emit
     void *arg)
 {
     if (pkt->tcp.flags & TCP_RST) {
-        if (pkt->tcp.seq == c->rcv_nxt)
+        if (packet_resets(pkt, c->rcv_nxt, top_of(c)))
             was_reset(h, c);
+        else if (rsim_chance(50)) /* a challenge (RFC 5961), but not too many */
+            send_segment(c, c->snd_nxt, 0, TCP_ACK, emit, arg);
         return;
     }
     if (pkt->tcp.flags & TCP_SYN || !(pkt->tcp.flags & TCP_ACK))
         return;
+    if (c->state == S_CLOSED && pkt->payload_size > 0 &&
+        seq_after(packet_seq_end(pkt), c->rcv_nxt)) { /* nobody will read it */
+        leave(h, c);
+        reset_out(pkt, emit, arg);
+        return;
+    }
     if (seq_after(pkt->tcp.ack, c->snd_nxt)) {
         h->refused++; /* RFC 9293, 3.10.7.4: acknowledged and dropped */
         return;
@@ -371,6 +307,8 @@ host_input(struct host *h, const uint8_t *data, size_t size, rsim_emit *emit, vo
             c->state = S_FREE;
         else if (pkt.tcp.flags & TCP_SYN)
             send_segment(c, c->iss, 0, TCP_SYN | TCP_ACK, emit, arg);
+        else if (pkt.tcp.ack != c->iss + 1)
+            reset_out(&pkt, emit, arg);
         if (pkt.tcp.flags & (TCP_SYN | TCP_RST) || pkt.tcp.ack != c->iss + 1)
             return;
         c->state = S_WAITING;
@@ -406,21 +344,57 @@ answer(struct host *h, struct sconn *c, uint32_t id)
     }
 }
 
+static bool
+has_unread(const struct host *h, const struct sconn *c)
+{
+    for (uint32_t i = 0; i < h->ntokens; i++)
+        if (h->tokens[i].conn == (uint32_t)(c - h->conns) &&
+            h->tokens[i].kind == T_DATA)
+            return true;
+    return c->unread > 0;
+}
+
+/* close(): where something is unread, a reset takes the place of the end. */
 static void
-handle(struct host *h, struct sconn *c, uint32_t size)
+hang_up(struct host *h, struct sconn *c, rsim_emit *emit, void *arg)
+{
+    uint8_t p[PACKET_BUILT];
+    bool unread = has_unread(h, c);
+
+    drop_tokens(h, (uint32_t)(c - h->conns));
+    if (c->reset) {
+        leave(h, c);
+        return;
+    }
+    if (!unread) {
+        c->state = S_CLOSED;
+        c->write_seq += !c->fin_queued;
+        c->fin_queued = true;
+    }
+    transmit(c, emit, arg);
+    if (!unread)
+        return;
+    leave(h, c);
+    emit(arg, p, packet_rst(p, &c->key, PACKET_OUT, c->snd_nxt, c->rcv_nxt));
+}
+
+static void
+handle(struct host *h, struct sconn *c, uint32_t size, rsim_emit *emit, void *arg)
 {
     c->unread += size; /* a request may come in two pieces */
-    while (c->unread >= 8) {
-        uint32_t id = be32(c->in + c->taken);
+    while (c->unread >= 8 && c->state == S_ACCEPTED) {
+        uint32_t id = be32(c->in + c->taken), what = be32(c->in + c->taken + 4);
 
         h->done[host_client(&c->key)][id]++;
         answer(h, c, id);
-        if (be32(c->in + c->taken + 4) == 1 && !c->reset) { /* no more answers */
+        if (what == RSIM_QUIT && !c->reset) { /* no more answers */
             c->fin_queued = true;
             c->write_seq++;
         }
         c->taken += 8;
         c->unread -= 8;
+        if (what == RSIM_HANG_UP)
+            hang_up(h, c, emit, arg);
     }
     c->ack_due |= 2 * (c->edge - c->rcv_nxt) <= room(c);
 }
@@ -442,7 +416,7 @@ host_app(struct host *h, rsim_emit *emit, void *arg)
     if (kind == T_ACCEPT)
         c->state = S_ACCEPTED;
     if (kind == T_DATA)
-        handle(h, c, size);
+        handle(h, c, size, emit, arg);
     if (kind == T_EOF && !c->fin_queued && !c->reset) {
         c->fin_queued = true;
         c->write_seq++;

@@ -59,6 +59,7 @@ struct rsim_life {
     struct replay *replay;
     uint32_t nswallowed;
     struct captured swallowed[SWALLOWED];
+    bool wrong_out; /* the wrong answer was put out, and not only made */
     const char *broken;
 };
 

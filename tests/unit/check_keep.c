@@ -47,6 +47,8 @@ input(uint8_t *p, char what)
         return sample_segment(p, flow, PACKET_IN, 110, 501, TCP_RST, 0);
     case 'Z':
         return sample_segment(p, flow, PACKET_IN, 120, 501, TCP_RST, 0);
+    case 'Y':
+        return sample_segment(p, flow, PACKET_IN, 130, 501, TCP_RST, 0);
     case 'f':
     case 'g':
     case 'h':
@@ -63,11 +65,13 @@ static void
 log_step(struct plog_ring *ring, char what, uint64_t *in, uint64_t *out)
 {
     struct plog_output o = { .flow = sample_flow,
-        .seq = what == 's' ? 500 : 501,
+        .seq = what == 's'   ? 500
+               : what == 't' ? 700
+                             : 501,
         .ack = what == 's' ? 100 : 0,
-        .tcp_flags = what == 's'   ? TCP_SYN
-                     : what == 'r' ? TCP_RST
-                                   : TCP_FIN };
+        .tcp_flags = what == 's' || what == 't' ? TCP_SYN
+                     : what == 'r'              ? TCP_RST
+                                                : TCP_FIN };
     struct plog_record rec = { .kind = PLOG_IN, .arg = *in + 1 };
     uint8_t p[200], b[PLOG_SMALL];
 
@@ -76,7 +80,7 @@ log_step(struct plog_ring *ring, char what, uint64_t *in, uint64_t *out)
     if (rec.size > 0) {
         ++*in;
         ck_assert(plog_ring_append_record(ring, &rec));
-    } else if (what == 's' || what == 'F' || what == 'r') {
+    } else if (strchr("stFr", what)) {
         plog_ring_append(ring, b, plog_encode_output(b, 1, ++*out, &o));
     } else if (what == 'C') {
         plog_ring_append(ring, b, plog_encode_cancel(b, 1, *in, *in, 0));
@@ -142,13 +146,16 @@ static const struct keep_row keep_rows[] = {
     { "reset by the client", "SsAdR", -1, 0, 0, 0 },
     { "but not accepted yet", "*SsAdR", -1, 5, 1, 0 },
     { "whatever comes then", "*SsAdRDr", -1, 5, 1, 0 },
+    { "also the answer to an old SYN", "*SsAdRt", -1, 5, 1, 0 },
     { "until it is accepted", "*SsAdR|-", -1, 0, 0, 0 },
     { "in any image", "*SsAdR", 110, 0, 0, 0 },
     { "or somebody wrote to it before", "*SsAdFR", -1, 0, 0, 0 },
     { "it was half open", "*SsR", -1, 0, 0, 0 },
     { "and before anything else", "SsZ", -1, 0, 0, 0 },
     { "a reset before its time is kept with the rest", "SsARd", -1, 5, 1, 0 },
-    { "after a hole, too", "SsADZ", -1, 5, 1, 0 },
+    { "twice, too", "SsAZZd", -1, 6, 1, 0 },
+    { "after a hole, too", "SsADY", -1, 5, 1, 0 },
+    { "but not at the end of what came behind the hole", "SsADZ", -1, 0, 0, 0 },
     { "but not when that is filled", "SsADdZ", -1, 0, 0, 0 },
     { "in an earlier trim, too", "SsAD|d|Z", -1, 0, 0, 0 },
     { "data that was dropped is not kept", "SsAdC", -1, 3, 1, 0 },

@@ -47,6 +47,13 @@ static const struct row rows[] = {
         "V" },
     { "all that lack their output are given up together", "urdrOVdr", "t", "II|DIaX.",
         "" },
+    { "a client's reset is waited behind by nothing", "dRkr", "", "III.", "" },
+    { "but one before its time is no reset", "dEkr", "O", "II|I.", "" },
+    { "a reset that overtook what it follows is behind that", "drTOr", "W", "I|DaX.",
+        "" },
+    { "what the service has closed its kernel resets when more comes", "drLdr", "oT",
+        "I||IXX.", "" },
+    { "and nothing else", "drOdr", "oT", "I||DIaX.", "" },
     { "what was in flight and is put out again is sent", "dr", "", "IXX.", "12" },
     { "of it, what the client acknowledges in the log is not", "kr", "", "IX.", "12" },
     { "nor anything a second time", "", "", "XX.", "1122" },
@@ -70,7 +77,7 @@ flown(struct story *s, char what)
 
 /* A letter of play: O, W, o: the connection's next piece, the right one, a wrong one,
  * half of one; N: the one after the next, before it; V, v: a datagram, a wrong one; F,
- * f: the rest of one; t: so much time that it is given up. */
+ * f: the rest of one; T: a reset; t: so much time that it is given up. */
 static void
 played(struct story *s, char what)
 {
@@ -83,6 +90,11 @@ played(struct story *s, char what)
     s->now.us += what == 't' ? 100000000 : 1000;
     if (what == 't')
         return;
+    if (what == 'T') {
+        n = packet_rst(p, &tcp, PACKET_OUT, SND + s->made, s->in_seq);
+        replay_output(s->replay, s->now, p, n);
+        return;
+    }
     if (what == 'O' && s->made % PIECE)
         size = 2 * PIECE - s->made % PIECE; /* the rest, and one more */
     if (what == 'N') {

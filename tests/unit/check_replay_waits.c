@@ -197,6 +197,37 @@ START_TEST(what_comes_of_kept_input_is_waited_for)
 }
 END_TEST
 
+/* Of an old SYN the service knows nothing any more, and resets whoever acknowledges
+ * its first answer to it: no connection comes of that. */
+START_TEST(an_old_acknowledgement_makes_no_connection)
+{
+    static const struct replay_sizes sizes = { 16, 64, 4096 };
+    struct story s = { .now = { 1000000 } };
+    struct replay_conf conf = {
+        .kept = &s.kept, .log = &s.log, .mark = { 1, 1, 1 }, .stall_us = 1000000
+    };
+    uint8_t bytes[4096], small[PLOG_SMALL];
+    struct plog_output reset = {
+        .flow = sample_flow, .seq = SND, .tcp_flags = TCP_RST
+    };
+    struct replay_effect e;
+    const char *why;
+
+    plog_ring_init(&s.kept, bytes, sizeof bytes, 0);
+    plog_ring_init(&s.log, s.bytes, sizeof s.bytes, 0);
+    kept(&s.kept, 1, RCV - 1, TCP_SYN, 0);
+    kept_output(&s.kept, 1, SND - 701, TCP_SYN);
+    kept(&s.log, 2, RCV, TCP_ACK, 0);
+    plog_ring_append(&s.log, small, plog_encode_output(small, 1, 2, &reset));
+    plog_ring_append(&s.log, small, plog_encode_release(small, 1, 2));
+    s.replay = replay_init(malloc(replay_size(&sizes)), &sizes);
+    ck_assert(replay_start(s.replay, &conf, s.now, &why));
+    ck_assert(replay_next(s.replay, s.now, &e));
+    ck_assert_int_eq(e.what, REPLAY_HALF_OPEN);
+    free(s.replay);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -205,6 +236,7 @@ main(void)
     tcase_add_test(tc, input_waits_for_room);
     tcase_add_test(tc, what_never_finds_room_is_left_out);
     tcase_add_test(tc, what_comes_of_kept_input_is_waited_for);
+    tcase_add_test(tc, an_old_acknowledgement_makes_no_connection);
     ADD_ROWS(tc, waiting_is_bounded, waits);
     return suite_run("replay waits", tc, NULL);
 }

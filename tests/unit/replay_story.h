@@ -93,6 +93,10 @@ input(struct story *s, char what, uint8_t *p)
     case 'k': /* an acknowledgement of one more piece of output */
         s->acked += PIECE;
         return tcp_packet(p, &tcp, PACKET_IN, s->in_seq, s->acked, 0, 0);
+    case 'R': /* the client's reset */
+        return packet_rst(p, &tcp, PACKET_IN, s->in_seq, s->acked);
+    case 'E': /* one before its time */
+        return packet_rst(p, &tcp, PACKET_IN, s->in_seq + 5, s->acked);
     case 'x':
         unknown.remote_port++;
         return tcp_packet(p, &unknown, PACKET_IN, 1, 1, PIECE, 'i');
@@ -122,11 +126,15 @@ describe_rest(struct plog_output *o)
 
 /* A letter of the log: input as above; r its release, c its cancelling; O or V: output
  * of the connection or of the datagrams, F: the rest of what the datagram before began;
- * l: the service had no room for the input. */
+ * L: output with the connection's end; T: the service's reset behind the next piece; l:
+ * it had no room for the input. */
 static inline void
 logged(struct story *s, char what)
 {
-    struct plog_output o = { .flow = what == 'O' ? tcp : udp, .size = PIECE };
+    bool piece = what == 'O' || what == 'L';
+    struct plog_output o = {
+        .flow = piece ? tcp : udp, .tcp_flags = what == 'L' ? TCP_FIN : 0, .size = PIECE
+    };
     struct plog_record rec = { .kind = PLOG_IN, .protocol = 0x0800 };
     uint8_t p[200], bytes[PIECE], small[PLOG_SMALL];
 
@@ -138,13 +146,18 @@ logged(struct story *s, char what)
     } else if (what == 'l') {
         plog_ring_append(
             &s->log, small, plog_encode_cancel(small, 1, s->in, s->in, PLOG_OVERRUN));
-    } else if (what == 'O' || what == 'V' || what == 'F') {
+    } else if (what == 'T') {
+        o = (struct plog_output){
+            .flow = tcp, .seq = s->out_seq + PIECE, .tcp_flags = TCP_RST
+        };
+        plog_ring_append(&s->log, small, plog_encode_output(small, 1, ++s->out, &o));
+    } else if (piece || what == 'V' || what == 'F') {
         memset(bytes, 'o', sizeof bytes);
         o.hash = digest_of(SEED, bytes, sizeof bytes);
         if (what == 'F')
             describe_rest(&o);
-        o.seq = what == 'O' ? s->out_seq : 0;
-        s->out_seq += what == 'O' ? PIECE : 0;
+        o.seq = piece ? s->out_seq : 0;
+        s->out_seq += piece ? PIECE : 0;
         plog_ring_append(&s->log, small, plog_encode_output(small, 1, ++s->out, &o));
     } else {
         rec.payload = p;

@@ -233,7 +233,7 @@ input_to_doomed(struct replay *r, struct rflow *f, const struct packet *pkt,
 {
     uint32_t at = pkt->transport + 8;
 
-    if (window_room(r, f, pkt, 0, now) < pkt->payload_size)
+    if (window_room(r, f, pkt, 0, now) < packet_seq_end(pkt) - pkt->tcp.seq)
         return blocked(r, f, f->acked, true);
     inject(r, rec, e);
     memmove(r->buffer, rec->payload, rec->size);
@@ -252,6 +252,8 @@ input_part(struct replay *r, struct rflow *f, const struct packet *pkt,
 {
     uint32_t skip = f->parted ? f->in_next - pkt->tcp.seq : 0;
 
+    if (room > pkt->payload_size - skip) /* the end comes with it */
+        room = pkt->payload_size - skip;
     f->parted = skip + room < pkt->payload_size;
     *e = (struct replay_effect){ .what = REPLAY_INJECT,
         .packet = r->buffer,
@@ -270,6 +272,7 @@ input_to_open(struct replay *r, struct rflow *f, const struct packet *pkt,
     const struct plog_record *rec, struct mono now, struct replay_effect *e)
 {
     uint32_t skip = f->parted ? f->in_next - pkt->tcp.seq : 0;
+    uint32_t left = packet_seq_end(pkt) - pkt->tcp.seq - skip;
     uint32_t room = window_room(r, f, pkt, skip, now);
 
     if (replay_closed(f)) {
@@ -285,9 +288,9 @@ input_to_open(struct replay *r, struct rflow *f, const struct packet *pkt,
     if (pkt->tcp.flags & TCP_ACK && seq_after(pkt->tcp.ack, f->out_next) &&
         f->state == R_OPEN)
         return blocked(r, f, pkt->tcp.ack, false);
-    if (room == 0 && skip < pkt->payload_size)
+    if (room == 0 && left > 0)
         return blocked(r, f, f->acked, true);
-    if (skip > 0 || room < pkt->payload_size)
+    if (skip > 0 || room < left)
         return input_part(r, f, pkt, rec, room, e);
     inject(r, rec, e);
     went_in(f, pkt);

@@ -325,6 +325,15 @@ output_datagram(struct replay *r, const struct packet *pkt, struct mono now)
         unmet_remove(r, f);
 }
 
+/* Of a connection that is lost nothing but resets: the one that said so may have been
+ * lost on its way. */
+static bool
+may_leave(const struct rflow *f, const struct packet *pkt)
+{
+    return !f || !replay_lost(f) ||
+           (f->state == R_DEAD && packet_is_tcp(pkt) && pkt->tcp.flags & TCP_RST);
+}
+
 bool
 replay_output(struct replay *r, struct mono now, const uint8_t *data, size_t size)
 {
@@ -342,5 +351,5 @@ replay_output(struct replay *r, struct mono now, const uint8_t *data, size_t siz
     f = replay_find(r, &pkt.key);
     if (r->phase == PHASE_DONE && f && f->excused)
         r->starved = replay_index(r, f);
-    return r->phase == PHASE_DONE && (!f || !replay_lost(f));
+    return r->phase == PHASE_DONE && may_leave(f, &pkt);
 }

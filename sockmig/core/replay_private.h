@@ -208,8 +208,8 @@ void input_synthetic(
 /* window_told - by an output packet of @f, whatever else it is. */
 void window_told(
     struct replay *r, struct rflow *f, const struct packet *pkt, struct mono now);
-/* window_room - bytes of @pkt's payload that @f takes now, from @skip on; all that is
- * left: with what marks its end. */
+/* window_room - how much of @pkt @f takes now, from @skip on: bytes of its payload, and
+ * one for its end, which goes with the last of them. */
 uint32_t window_room(const struct replay *r, const struct rflow *f,
     const struct packet *pkt, uint32_t skip, struct mono now);
 

@@ -39,18 +39,24 @@ uint32_t
 window_room(const struct replay *r, const struct rflow *f, const struct packet *pkt,
     uint32_t skip, struct mono now)
 {
-    uint32_t begin = pkt->tcp.seq + skip, left = pkt->payload_size - skip, room;
+    uint32_t begin = pkt->tcp.seq + skip, end = packet_seq_end(pkt), left = end - begin;
     int64_t waited_us = now.us - r->progress_us;
+    uint32_t room;
 
-    if (left == 0 || !seq_after(begin + left, f->in_next))
+    if (left == 0 || !seq_after(end, f->in_next))
         return left; /* nothing new */
     if (!f->has_edge)
         return room_untold(f, left);
-    if (!seq_after(begin + left, f->edge))
+    if (!seq_after(end, f->edge))
         return left;
     if (begin != f->in_next) /* what fills the hole comes after it */
         return waited_us >= EXCUSE_FEW_US ? left : 0;
     room = seq_after(f->edge, begin) ? f->edge - begin : 0;
+    if (pkt->tcp.flags & TCP_FIN && room == left - 1) { /* goes with the last byte */
+        if (room <= 1)
+            return waited_us >= EXCUSE_FEW_US ? left : 0;
+        room--;
+    }
     return room >= SMALL_PART || waited_us >= 2 * STARVE_US ? room : 0;
 }
 

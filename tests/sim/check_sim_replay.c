@@ -162,7 +162,7 @@ begin_replay(void)
             .edge = c->edge,
             .rcv_wscale = RSIM_WSCALE };
 
-        if (c->state == S_ACCEPTED && !c->reset)
+        if (host_has(c))
             must(replay_connection(life->replay, &rc));
     }
     must(replay_start(life->replay, &conf, rsim_now(), &why));
@@ -275,6 +275,13 @@ judge_requests(void)
                                    : "a request was lost";
 }
 
+/* By a reset, from either side, in the middle of what is compared as a whole. */
+static bool
+was_cut_off(const struct flow_key *key)
+{
+    return hung_up(key) || life->clients.conns[host_client(key)].state == C_ABORTED;
+}
+
 static void
 judge(void)
 {
@@ -283,7 +290,7 @@ judge(void)
     if (life->mode == MODE_WRONG) {
         /* what is still watched was not put out again before this life's end */
         if (life->diverged == 0 && life->wrong_out && wrong_had_left() &&
-            !hung_up(&life->clone.wrong_key) && replay_watching(life->replay) == 0)
+            !was_cut_off(&life->clone.wrong_key) && replay_watching(life->replay) == 0)
             life->broken = "a wrong answer went unnoticed";
         if (life->diverged > 0 && !life->broken)
             life->broken = life->clients.broken;

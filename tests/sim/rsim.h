@@ -103,6 +103,9 @@ void host_input(
     struct host *h, const uint8_t *data, size_t size, rsim_emit *emit, void *arg);
 bool host_app(struct host *h, rsim_emit *emit, void *arg); /* false: nothing to do */
 void host_tick(struct host *h, rsim_emit *emit, void *arg);
+/* host_has - is the connection in an image?  One that the server has closed is, as long
+ * as its client lacks something. */
+bool host_has(const struct sconn *c);
 /* host_imageable - whether the order of what waits would survive an image. */
 bool host_imageable(const struct host *h);
 /* host_restore - what a clone has of @image. */
@@ -119,6 +122,7 @@ struct cconn {
     uint32_t quiet, start, abort_at;
     bool fin_rcvd, ack_due, quit;
     uint32_t hang;   /* the request after which the server hangs up, or more than all */
+    bool eager;      /* ends its side with its last request, not with the last answer */
     bool hasty;      /* asks, and resets the connection at once */
     uint32_t parsed; /* bytes in .part */
     uint8_t part[16];

@@ -189,7 +189,7 @@ rsim_trim(void)
     for (int i = 0; i < RSIM_SLOTS; i++) {
         const struct sconn *c = &life->applied.image.conns[i];
 
-        if (c->state == S_ACCEPTED && !c->reset)
+        if (host_has(c))
             life->places[i] = keep_connection(
                 life->keep, &c->key, c->rcv_nxt, life->places[i]);
         if (c->state == S_WAITING && c->reset)

@@ -25,6 +25,7 @@ clients_init(struct clients *c)
         k->nrequests = 1 + rsim_below(RSIM_REQUESTS);
         k->quit = rsim_chance(30);
         k->start = rsim_below(600);
+        k->eager = rsim_chance(25);
         k->hasty = rsim_chance(10);
         k->hang = rsim_chance(15) ? rsim_below(k->nrequests) : UINT32_MAX;
         k->abort_at = rsim_chance(10) ? rsim_below(1200) : UINT32_MAX;
@@ -145,12 +146,18 @@ take_stream(struct clients *c, struct cconn *k, const struct packet *pkt)
     k->ack_due = true;
 }
 
+static bool
+has_ended(const struct cconn *k)
+{
+    return k->state == C_CLOSING && k->answered == k->nrequests;
+}
+
 static void
 take_reset(struct cconn *k, const struct packet *pkt)
 {
     if (k->state == C_SYN_SENT || pkt->tcp.seq != k->rcv_nxt)
         return;
-    k->state = k->state == C_CLOSING || k->asked > k->hang ? C_DONE : C_RESET;
+    k->state = has_ended(k) || k->asked > k->hang ? C_DONE : C_RESET;
 }
 
 void
@@ -215,13 +222,14 @@ go_on(struct cconn *k, uint32_t now, rsim_emit *emit, void *arg)
     if (k->state == C_OPEN && rsim_chance(10))
         ask(k, emit, arg);
     if (k->state == C_OPEN &&
-        (k->answered == k->nrequests || (k->fin_rcvd && k->asked > k->hang))) {
+        (k->answered == k->nrequests || (k->eager && k->asked == k->nrequests) ||
+            (k->fin_rcvd && k->asked > k->hang))) {
         k->state = C_CLOSING;
         k->snd_nxt++;
         send_requests(k, k->snd_nxt - 1, emit, arg);
     }
     if (k->state == C_CLOSING && k->fin_rcvd && k->snd_una == k->snd_nxt)
-        k->state = C_DONE;
+        k->state = has_ended(k) || k->asked > k->hang ? C_DONE : C_RESET;
     if (k->ack_due && rsim_chance(20))
         send_segment(k, k->snd_nxt, NULL, 0, TCP_ACK, emit, arg);
     if (++k->quiet >= RETRANSMIT_TICKS) {
@@ -261,7 +269,7 @@ clients_finished(const struct clients *c)
         const struct cconn *k = &c->conns[i];
         /* The service has closed it: nobody makes its FIN or RST again if that was
          * lost. */
-        bool only_fin = (k->state == C_CLOSING || k->asked > k->hang) &&
+        bool only_fin = (has_ended(k) || k->asked > k->hang) &&
                         k->snd_una == k->snd_nxt;
 
         if (k->state < C_DONE && !only_fin)

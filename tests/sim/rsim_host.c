@@ -454,6 +454,13 @@ host_tick(struct host *h, rsim_emit *emit, void *arg)
 }
 
 bool
+host_has(const struct sconn *c)
+{
+    return !c->reset && (c->state == S_ACCEPTED ||
+                            (c->state == S_CLOSED && c->snd_una != c->write_seq));
+}
+
+bool
 host_imageable(const struct host *h)
 {
     bool waiting = false;
@@ -477,9 +484,7 @@ host_restore(struct host *h, const struct host *image)
 
         c->nooo = 0; /* TCP_REPAIR has no place for these */
         c->cwnd = CWND_RESTORED;
-        if (c->state != S_ACCEPTED) {
-            drop_tokens(h, i);
-            c->state = S_FREE;
-        }
+        if (!host_has(c) && !(c->state == S_ACCEPTED && c->reset))
+            leave(h, c);
     }
 }

@@ -162,6 +162,33 @@ START_TEST(a_short_log)
 }
 END_TEST
 
+/* The reset that its client was sent may have been lost. */
+START_TEST(of_a_lost_connection_resets_leave)
+{
+    static const struct replay_sizes sizes = { 16, 64, 4096 };
+    struct story s = {
+        .in_seq = RCV, .out_seq = SND, .acked = SND, .now = { 1000000 }
+    };
+    char effects[64] = "", *at = effects;
+    uint8_t p[200];
+
+    plog_ring_init(&s.kept, s.none, sizeof s.none, 0);
+    plog_ring_init(&s.log, s.bytes, sizeof s.bytes, 0);
+    for (const char *c = "drOdr"; *c; c++)
+        logged(&s, *c);
+    begin(&s, &sizes, SND);
+    seen(&s, &at);
+    played(&s, 'W');
+    seen(&s, &at);
+    ck_assert_str_eq(effects, "IDIaX.");
+    ck_assert(!replay_output(s.replay, s.now, p,
+        tcp_packet(p, &tcp, PACKET_OUT, SND + PIECE, s.in_seq, PIECE, 'o')));
+    ck_assert(replay_output(
+        s.replay, s.now, p, packet_rst(p, &tcp, PACKET_OUT, SND + PIECE, s.in_seq)));
+    free(s.replay);
+}
+END_TEST
+
 /* A client's timer takes 100 ms at first (Linux: 200), and doubles. */
 static const struct {
     int64_t outage_us;
@@ -322,6 +349,7 @@ main(void)
 
     ADD_ROWS(tc, a_short_log, rows);
     ADD_ROWS(tc, what_differs_is_counted, datagrams);
+    tcase_add_test(tc, of_a_lost_connection_resets_leave);
     ADD_ROWS(tc, a_nudge_for_each_doubling, nudged);
     ADD_ROWS(tc, a_shut_window_is_asked_for, shut);
     ADD_ROWS(tc, an_image_says_how_much_room_there_is, scaled);

@@ -76,6 +76,20 @@ START_TEST(input_waits_for_room)
 }
 END_TEST
 
+START_TEST(an_end_waits_for_room)
+{
+    struct story s = { .in_seq = RCV, .out_seq = SND, .now = { 1000000 } };
+    struct replay_effect e;
+
+    begins(&s, "dnr", RCV + PIECE);
+    goes_in(&s, RCV, PIECE);
+    ck_assert(!replay_next(s.replay, s.now, &e));
+    told(&s, RCV + PIECE, 1);
+    goes_in(&s, RCV + PIECE, 0);
+    free(s.replay);
+}
+END_TEST
+
 /* Under commit the client has no acknowledgement of it and sends it again. */
 START_TEST(what_never_finds_room_is_left_out)
 {
@@ -234,6 +248,7 @@ main(void)
     TCase *tc = tcase_create("waits");
 
     tcase_add_test(tc, input_waits_for_room);
+    tcase_add_test(tc, an_end_waits_for_room);
     tcase_add_test(tc, what_never_finds_room_is_left_out);
     tcase_add_test(tc, what_comes_of_kept_input_is_waited_for);
     tcase_add_test(tc, an_old_acknowledgement_makes_no_connection);

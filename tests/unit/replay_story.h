@@ -93,6 +93,11 @@ input(struct story *s, char what, uint8_t *p)
     case 'k': /* an acknowledgement of one more piece of output */
         s->acked += PIECE;
         return tcp_packet(p, &tcp, PACKET_IN, s->in_seq, s->acked, 0, 0);
+    case 'n': /* the client's end */
+        n = tcp_packet(p, &tcp, PACKET_IN, s->in_seq, s->acked, 0, 0);
+        p[33] |= TCP_FIN;
+        packet_complete(p, n);
+        return n;
     case 'R': /* the client's reset */
         return packet_rst(p, &tcp, PACKET_IN, s->in_seq, s->acked);
     case 'E': /* one before its time */

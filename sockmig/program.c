@@ -158,7 +158,8 @@ program_trace_all(struct program *p)
     {
         struct bpf_link *link;
 
-        if (!bpf_program__autoload(one))
+        if (!bpf_program__autoload(one) ||
+            bpf_program__type(one) == BPF_PROG_TYPE_SYSCALL) /* is called */
             continue;
         link = p->nlinks < PROGRAM_LINKS ? bpf_program__attach(one) : NULL;
         if (!link)

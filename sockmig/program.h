@@ -42,8 +42,8 @@ int program_iteration(int iterator);
 int program_function(const struct program *p, const char *name);
 int program_run(int function);
 
-/* program_trace_all - attach every function of it to where its section says, until
- * program_free().  0 or -errno. */
+/* program_trace_all - attach every function of it that is not called (program_run()) to
+ * where its section says, until program_free().  0 or -errno. */
 int program_trace_all(struct program *p);
 
 /* Values of a map, by its descriptor; 0 or -errno.  program_take: it is gone from

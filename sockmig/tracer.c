@@ -3,6 +3,7 @@
 
 #include "lib/log.h"
 #include "lib/loop.h"
+#include "sockmig/ckpt/orphans.h"
 #include "sockmig/ckpt/survey.h"
 #include "sockmig/ckpt/tcp_read.h"
 #include "sockmig/ckpt/unaccepted.h"
@@ -80,6 +81,7 @@ tracer_main(void *arg)
     realtime_set(false);
     survey_load();
     unaccepted_load();
+    orphans_watch(t->conf.cell_netns);
     tcp_read_load(); /* not when clients wait for the first checkpoint */
     realtime_set(true);
     for (;;) {

@@ -5,7 +5,7 @@
  * Whoever could accept one stands still: the queue only grows, at its end.  Source:
  * include/net/request_sock.h; net/ipv4/inet_connection_sock.c,
  * inet_csk_reqsk_queue_add(). */
-#include "sockmig/bpf/survey_kernel.h"
+#include "sockmig/bpf/survey_ends.h"
 #include "sockmig/bpf/unaccepted_row.h"
 
 #define MOST (1u << 16) /* that wait: more than any limit there is */
@@ -25,20 +25,6 @@ struct inet_connection_sock___queue {
     struct request_sock_queue icsk_accept_queue;
 };
 
-struct in6_addr {
-    __u8 bytes[16];
-};
-
-struct sock_common___addresses {
-    __u32 skc_daddr, skc_rcv_saddr;
-    __u16 skc_dport;
-    struct in6_addr skc_v6_daddr, skc_v6_rcv_saddr;
-};
-
-struct inet_sock___port {
-    __u16 inet_sport;
-};
-
 #pragma clang attribute pop
 
 struct {
@@ -48,31 +34,6 @@ struct {
     __type(key, __u32);
     __type(value, struct unaccepted_shared);
 } unaccepted_shared SEC(".maps");
-
-#define PLACE(common, field)                                                           \
-    ((common) + bpf_core_field_offset(struct sock_common___addresses, field))
-
-/* What a closed connection was is still in it. */
-static __always_inline void
-describe(struct unaccepted_row *r, const struct sock *sk)
-{
-    __u64 common = (__u64)sk + bpf_core_field_offset(struct sock, __sk_common);
-
-    r->family = sk->__sk_common.skc_family;
-    if (r->family == INET6) {
-        bpf_probe_read_kernel(
-            r->local, 16, (const void *)PLACE(common, skc_v6_rcv_saddr));
-        bpf_probe_read_kernel(r->remote, 16, (const void *)PLACE(common, skc_v6_daddr));
-    } else {
-        bpf_probe_read_kernel(r->local, 4, (const void *)PLACE(common, skc_rcv_saddr));
-        bpf_probe_read_kernel(r->remote, 4, (const void *)PLACE(common, skc_daddr));
-    }
-    bpf_probe_read_kernel(
-        &r->remote_port, sizeof r->remote_port, (const void *)PLACE(common, skc_dport));
-    bpf_probe_read_kernel(&r->local_port, sizeof r->local_port,
-        (const void *)((__u64)sk +
-                       bpf_core_field_offset(struct inet_sock___port, inet_sport)));
-}
 
 static long
 step(__u32 i, void *arg)
@@ -91,7 +52,7 @@ step(__u32 i, void *arg)
     n = shared->n;
     if (sk->__sk_common.skc_state != CLOSE || n >= UNACCEPTED_ROWS)
         return 0;
-    describe(&shared->rows[n], sk);
+    ends_read(&shared->rows[n], sk);
     shared->n = n + 1;
     return 0;
 }

@@ -5,20 +5,15 @@
 #ifndef BSC_UNACCEPTED_ROW_H
 #define BSC_UNACCEPTED_ROW_H
 
-#include <linux/types.h>
+#include "sockmig/bpf/tcp_ends.h"
 
 #define UNACCEPTED_ROWS 4096
-
-struct unaccepted_row { /* numbers and addresses as in packets */
-    __u16 family, local_port, remote_port, zero;
-    __u8 local[16], remote[16]; /* 4 of them, or all */
-};
 
 struct unaccepted_shared {
     __u64 sock; /* asked: where the kernel has the listener */
     __u32 n;    /* told: rows; no more than there is room for */
     __u32 zero;
-    struct unaccepted_row rows[UNACCEPTED_ROWS];
+    struct tcp_ends rows[UNACCEPTED_ROWS];
 };
 
 #endif

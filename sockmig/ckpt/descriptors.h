@@ -133,6 +133,7 @@ struct descriptors {
     unsigned nends;
     int flights[IMAGE_MAX_IN_FLIGHT]; /* owned, during a read: descriptors in flight */
     unsigned nflights;
+    uint32_t netns;   /* whose orphans are read: inode number; 0: nobody's */
     int own_fd;       /* owned: /proc/self/fd, where those are */
     struct ipc ipc;   /* owned: it has parcels, too */
     uint32_t map_seq; /* of the mappings, at the last read; see survey_mappings() */

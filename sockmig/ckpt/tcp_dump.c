@@ -432,3 +432,16 @@ tcp_dump_moved(uint64_t sock, int fd, struct tcp_watch *watch, struct image_tcp 
     *watch = now.watch;
     return true;
 }
+
+bool
+tcp_dump_orphan(uint64_t sock, int fd, uint32_t most, struct image_tcp *entry,
+    struct parcels *parcels)
+{
+    struct now now;
+
+    return tcp_read_at(sock, &now.reading, &now.bytes) &&
+           repair_fin_sent(now.reading.tcp.state) &&
+           now.reading.tcp.state != STATE_FIN_WAIT2 && now.reading.inq == 0 &&
+           now.reading.outq <= most &&
+           keep(&now, fd, entry, parcels) == TCP_LOOK_DUMPED;
+}

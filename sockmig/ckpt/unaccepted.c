@@ -4,10 +4,10 @@
 #include "lib/log.h"
 #include "sockmig/bpf/unaccepted.bpf.h" /* made from unaccepted.bpf.c */
 #include "sockmig/bpf/unaccepted_row.h"
+#include "sockmig/ckpt/ends.h"
 #include "sockmig/program.h"
 
 #include <errno.h>
-#include <netinet/in.h>
 #include <pthread.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -53,21 +53,6 @@ unaccepted_load(void)
     pthread_once(&loaded, load);
 }
 
-static void
-address(uint8_t *out, uint16_t family, uint16_t port, const uint8_t *bytes)
-{
-    struct sockaddr_in four = { .sin_family = AF_INET, .sin_port = port };
-    struct sockaddr_in6 six = { .sin6_family = AF_INET6, .sin6_port = port };
-
-    if (family == AF_INET) {
-        memcpy(&four.sin_addr, bytes, sizeof four.sin_addr);
-        memcpy(out, &four, sizeof four);
-    } else {
-        memcpy(&six.sin6_addr, bytes, sizeof six.sin6_addr);
-        memcpy(out, &six, sizeof six);
-    }
-}
-
 void
 unaccepted_read(uint64_t sock, int fd, struct image *im)
 {
@@ -78,11 +63,9 @@ unaccepted_read(uint64_t sock, int fd, struct image *im)
     if (program_run(reading) < 0)
         return;
     for (uint32_t i = 0; i < shared->n && im->nunaccepted < IMAGE_MAX_UNACCEPTED; i++) {
-        const struct unaccepted_row *r = &shared->rows[i];
         struct image_unaccepted *to = &im->unaccepted[im->nunaccepted++];
 
         *to = (struct image_unaccepted){ .fd = fd };
-        address(to->local, r->family, r->local_port, r->local);
-        address(to->remote, r->family, r->remote_port, r->remote);
+        ends_addresses(&shared->rows[i], to->local, to->remote);
     }
 }

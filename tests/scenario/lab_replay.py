@@ -18,7 +18,7 @@ import traceback
 
 from talklab import CONF, V4, V6, ReplayLab, Talk, need, rounds, sound, told  # finds labrun
 from talk_datagrams import datagrams, handed_over, one_way, segments
-from talk_resets import resets
+from talk_ends import orphans, resets
 from labrun import BASCULE, BUILD, Failure, need_root
 from labwatch import first_reached
 
@@ -354,7 +354,7 @@ def alone_stops(lab):
     alone(lab, True)
 
 
-CHECKS = [replay, diverge, commit, families, datagrams, one_way, handed_over, segments, resets,
+CHECKS = [replay, diverge, commit, families, datagrams, one_way, handed_over, segments, resets, orphans,
           uploads, downloads, policies, again, lossy, awake, unhurried, leaseless, flood, alone]
 STOPS = [alone_stops]
 SMALL = [small_log, seeded_anew]

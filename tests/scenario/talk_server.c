@@ -8,11 +8,12 @@
  * "r" with "N LAST NEW": N counts the connection's lines, NEW is a random number and
  * LAST the one before.  A line "q TEXT" is not answered, but "s" is with "N SUM": the
  * Adler-32 of all such texts; "g M" is answered with M lines "N CCC...", of 4000
- * letters.  "c TEXT" is not answered, and counted over all connections; "v" is answered
- * with "N COUNT".  A datagram is answered with "N TEXT", N counts all datagrams; unless
- * it begins with q, or is "z MS": nothing is read for so long, or "y": answered with
- * five datagrams, sent as one, or begins with p: the answer goes out by the device that
- * it came in by.  Under replay the answers to "e" are made again, those to "r" are not.
+ * letters, "b M" so, too, and then the connection is closed.  "c TEXT" is not answered,
+ * and counted over all connections; "v" is answered with "N COUNT".  A datagram is
+ * answered with "N TEXT", N counts all datagrams; unless it begins with q, or is "z
+ * MS": nothing is read for so long, or "y": answered with five datagrams, sent as one,
+ * or begins with p: the answer goes out by the device that it came in by.  Under replay
+ * the answers to "e" are made again, those to "r" are not.
  */
 #include <arpa/inet.h>
 #include <netinet/udp.h>
@@ -204,6 +205,10 @@ answer(int fd, struct client *c, const char *line)
     if (line[0] == 'c') {
         counted++;
         return 1;
+    }
+    if (line[0] == 'b') {
+        give(fd, c->count, atoi(line + 2));
+        return 0;
     }
     if (line[0] == 'g')
         return give(fd, c->count, atoi(line + 2));

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
-"""talk_resets.py - checks of lab_replay.py: clients that ask and are gone before they are read."""
+"""talk_ends.py - checks of lab_replay.py: ends of connections; clients that ask and are gone before
+they are read, and a service that answers and hangs up."""
 import subprocess
 import time
 
@@ -37,6 +38,38 @@ for i in range(12):
 print("left", flush=True)
 time.sleep(3)
 """
+
+# Connections that the service has closed long before their clients read what it wrote.
+SLOW = """
+import socket, sys, time
+clients = []
+for i in range(10):
+    s = socket.socket(socket.AF_INET6 if i % 2 else socket.AF_INET)
+    s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    s.connect((sys.argv[1 + i % 2], 7000))
+    s.sendall(b"b 8\\n")
+    if i >= 5:
+        s.shutdown(socket.SHUT_WR)
+    clients.append(s)
+print("asked", flush=True)
+time.sleep(2.5)
+whole = 0
+for s in clients:
+    got = b""
+    s.settimeout(8)
+    try:
+        while True:
+            more = s.recv(65536)
+            if not more:
+                break
+            got += more
+        lines = got.split(b"\\n")
+        whole += len(lines) == 9 and all(
+            lines[k] == b"1 " + bytes([97 + (1 + k) %% 26]) * 4000 for k in range(8))
+    except OSError as e:
+        print(e, len(got), file=sys.stderr)
+print(whole, flush=True)
+""".replace("%%", "%")
 
 COUNT = """
 import socket, sys
@@ -82,3 +115,27 @@ def resets(lab):
                 print("  %s, %s, %.2f s: %d of 48" % (policy, hows, after, got), flush=True)
                 bad += got != 48
     need(bad == 0, "lost, or done twice")
+
+
+def orphans(lab):
+    """What a service has written before it closed a connection comes, and its end: the kernel of
+    the node that has gone was the only one that had it."""
+    for policy, kind in (("replay", "crash"), ("replay", "switchover"), ("commit", "crash")):
+        active = lab.wait_protected(2)
+        lab.policy(policy)
+        active = lab.wait_protected(2)
+        client = subprocess.Popen(
+            [BASCULE, "lab", "exec", "--name", lab.name, "client", "--", "/usr/bin/python3", "-c",
+             SLOW, V4, V6], stdout=subprocess.PIPE, text=True)
+        need(client.stdout.readline() == "asked\n", "the clients failed")
+        time.sleep(0.7)
+        if kind == "crash":
+            lab.fault("crash", active)
+            lab.taken_over(active)
+        else:
+            lab.switchover(5)
+        whole = int(client.stdout.readline())
+        if kind == "crash":
+            lab.fault("restart", active)
+        print("  %s, %s: %d of 10 whole" % (policy, kind, whole), flush=True)
+        need(whole == 10, "answers are lost")

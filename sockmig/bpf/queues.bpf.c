@@ -11,6 +11,7 @@
  * before and after; that the bytes are those of the sequence numbers, at each buffer.
  * Source: include/net/tcp.h, include/linux/skbuff.h, net/ipv4/tcp.c
  * (tcp_peek_sndq(), tcp_recvmsg_locked()). */
+#include "sockmig/bpf/queues_options.h"
 #include "sockmig/bpf/queues_row.h"
 #include "sockmig/bpf/survey_kernel.h"
 
@@ -302,25 +303,6 @@ step(__u32 i, void *unused)
 }
 
 /* ---- a connection */
-
-/* What the image has of them; but for SO_REUSEADDR and the like, which do nothing for a
- * connection that is there, and IPv6's traffic class. */
-static __always_inline __u32
-hash_options(const struct sock *sk)
-{
-    const struct tcp_sock *tp = as(tcp_sock, sk);
-    const struct inet_connection_sock *icsk = as(inet_connection_sock, sk);
-    __u64 hash = mix(sk->__sk_common.skc_flags, sk->sk_lingertime);
-
-    hash = mix(hash, (__u32)sk->sk_rcvlowat);
-    hash = mix(hash, BPF_CORE_READ_BITFIELD(tp, nonagle));
-    hash = mix(hash, (__u64)tp->keepalive_time << 32 | tp->keepalive_intvl);
-    hash = mix(hash, (__u64)tp->notsent_lowat << 32 | tp->keepalive_probes);
-    hash = mix(hash, (__u64)icsk->icsk_user_timeout << 32 | as(inet_sock, sk)->tos);
-    return (__u32)mix(
-        hash, word_at((__u64)icsk +
-                      bpf_core_field_offset(struct inet_connection_sock, icsk_ca_ops)));
-}
 
 static __always_inline void
 read_rest(struct tcp_reading *r, const struct sock *sk)

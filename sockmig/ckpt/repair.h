@@ -12,6 +12,8 @@
 #include <linux/sockios.h>
 #include <linux/tcp.h>
 #include <netinet/in.h>
+#include <stdbool.h>
+#include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/types.h>
@@ -55,6 +57,16 @@ repair_snd_una(const struct image_tcp *im)
     bool fin_waits = repair_fin_sent(im->state) && im->state != STATE_FIN_WAIT2;
 
     return im->write_seq - im->outq - (fin_waits ? 1 : 0);
+}
+
+/* What IPv6 has of IPv4 is sent as IPv4, with its type of service. */
+static inline bool
+repair_speaks_v6(const struct image_tcp *im)
+{
+    struct sockaddr_in6 remote;
+
+    memcpy(&remote, im->remote, sizeof remote);
+    return im->family == AF_INET6 && !IN6_IS_ADDR_V4MAPPED(&remote.sin6_addr);
 }
 
 /* An option's value, or -1 (TCP and socket options here are never negative). */

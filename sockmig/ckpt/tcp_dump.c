@@ -138,8 +138,8 @@ read_options(int sock, struct image_tcp *e)
     e->user_timeout = repair_get(sock, SOL_TCP, TCP_USER_TIMEOUT);
     e->notsent_lowat = repair_get(sock, SOL_TCP, TCP_NOTSENT_LOWAT);
     e->quickack = repair_get(sock, SOL_TCP, TCP_QUICKACK);
-    e->tos = e->family == AF_INET6 ? repair_get(sock, IPPROTO_IPV6, IPV6_TCLASS)
-                                   : repair_get(sock, IPPROTO_IP, IP_TOS);
+    e->tos = repair_speaks_v6(e) ? repair_get(sock, IPPROTO_IPV6, IPV6_TCLASS)
+                                 : repair_get(sock, IPPROTO_IP, IP_TOS);
 }
 
 bool

@@ -214,7 +214,7 @@ options(const struct repair *r)
     if (im->linger_on)
         failed |= setsockopt(r->sock, SOL_SOCKET, SO_LINGER, &linger, sizeof linger);
     if (im->tos > 0)
-        failed |= im->family == AF_INET6
+        failed |= repair_speaks_v6(im)
                       ? repair_set(r->sock, IPPROTO_IPV6, IPV6_TCLASS, im->tos)
                       : repair_set(r->sock, IPPROTO_IP, IP_TOS, im->tos);
     return failed ? -1 : 0;

@@ -60,17 +60,32 @@ any(struct program *p, unsigned n)
     return dice(&p->seed, n);
 }
 
+/* IPv6 at both ends, or IPv4 and what IPv6 has of it. */
+static int
+connect_to(int listener, bool v6)
+{
+    struct sockaddr_in6 six = { 0 };
+    socklen_t n = sizeof six;
+    struct sockaddr_in four = { .sin_family = AF_INET,
+        .sin_addr = { htonl(INADDR_LOOPBACK) } };
+    int fd = socket(v6 ? AF_INET6 : AF_INET, SOCK_STREAM, 0);
+
+    getsockname(listener, (struct sockaddr *)&six, &n);
+    six.sin6_addr = in6addr_loopback;
+    four.sin_port = six.sin6_port;
+    if (v6 && connect(fd, (struct sockaddr *)&six, sizeof six) < 0)
+        _exit(3);
+    if (!v6 && connect(fd, (struct sockaddr *)&four, sizeof four) < 0)
+        _exit(3);
+    return fd;
+}
+
 static void
 open_pair(struct program *p, unsigned i)
 {
-    struct sockaddr_in sa;
-    socklen_t n = sizeof sa;
     int one = 1, *e = p->ends[i];
 
-    getsockname(p->listener, (struct sockaddr *)&sa, &n);
-    e[0] = socket(AF_INET, SOCK_STREAM, 0);
-    if (connect(e[0], (struct sockaddr *)&sa, n) < 0)
-        _exit(3);
+    e[0] = connect_to(p->listener, i % 2);
     e[1] = accept(p->listener, NULL, NULL);
     for (int k = 0; k < 2; k++) {
         setsockopt(e[k], IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
@@ -201,6 +216,7 @@ change_option(struct program *p, int end)
         { IPPROTO_TCP, TCP_USER_TIMEOUT, { 0, 5000 } },
         { IPPROTO_TCP, TCP_NOTSENT_LOWAT, { 1, 65536 } },
         { IPPROTO_IP, IP_TOS, { 0, 16 } },
+        { IPPROTO_IPV6, IPV6_TCLASS, { 0, 16 } },
         { SOL_SOCKET, SO_KEEPALIVE, { 0, 1 } },
         { SOL_SOCKET, SO_RCVLOWAT, { 1, 7 } },
     };
@@ -291,15 +307,14 @@ static void
 program_main(uint64_t seed)
 {
     struct program p = { .seed = seed };
-    struct sockaddr_in sa = { .sin_family = AF_INET,
-        .sin_addr = { htonl(INADDR_LOOPBACK) } };
+    struct sockaddr_in6 sa = { .sin6_family = AF_INET6 };
 
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     signal(SIGPIPE, SIG_IGN);
     syscall(SYS_close_range, 0, ~0u, 0);
     for (int i = 0; i < 3; i++)
         open("/dev/null", O_RDWR);
-    p.listener = socket(AF_INET, SOCK_STREAM, 0);
+    p.listener = socket(AF_INET6, SOCK_STREAM, 0);
     if (bind(p.listener, (struct sockaddr *)&sa, sizeof sa) < 0 ||
         listen(p.listener, 10) < 0)
         _exit(2);

@@ -130,6 +130,14 @@ swallow(void)
         life->nswallowed * sizeof life->swallowed[0]);
 }
 
+static uint16_t
+window_of(const struct sconn *c)
+{
+    uint32_t window = (c->peer_edge - c->snd_una) >> RSIM_CLIENT_WSCALE;
+
+    return (uint16_t)(window > 65535 ? 65535 : window);
+}
+
 static void
 begin_replay(void)
 {
@@ -156,8 +164,8 @@ begin_replay(void)
             .snd_una = c->snd_una,
             .snd_nxt = c->snd_nxt,
             .rcv_nxt = c->rcv_nxt,
-            .window = 60000,
-            .segment = 1,
+            .window = window_of(c),
+            .segment = 1400u >> RSIM_CLIENT_WSCALE,
             .has_edge = true,
             .edge = c->edge,
             .rcv_wscale = RSIM_WSCALE };

@@ -16,6 +16,7 @@
 #define RSIM_REQUESTS 14
 #define RSIM_PACKET 6200u
 #define RSIM_WSCALE 1 /* of the windows that the server tells */
+#define RSIM_CLIENT_WSCALE 5
 #define RSIM_OOO 64
 #define RSIM_TOKENS 512
 #define RSIM_COUNTERS 4096
@@ -55,6 +56,7 @@ struct sconn {
     uint32_t irs, iss, rcv_nxt, snd_una, snd_nxt, write_seq;
     uint32_t edge;        /* what is beyond is dropped */
     uint32_t cwnd, quiet; /* ticks since something moved */
+    uint32_t peer_edge;   /* the client takes no more */
     bool fin_rcvd, fin_queued, rebuilt, ack_due;
     bool reset;      /* nothing is sent any more, what came is read nevertheless */
     uint32_t unread; /* bytes at the end of .in that the application lacks */
@@ -118,6 +120,8 @@ struct cconn {
     struct flow_key key;
     uint32_t iss, snd_una, snd_nxt, rcv_nxt, irs;
     uint32_t edge; /* the server takes no more */
+    uint32_t room; /* bytes that it keeps until they are read; 0: any number */
+    uint32_t held, own_edge; /* of them, unread; it takes no more */
     uint32_t nrequests, asked, answered;
     uint32_t quiet, start, abort_at;
     bool fin_rcvd, ack_due, quit;

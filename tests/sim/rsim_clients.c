@@ -26,10 +26,26 @@ clients_init(struct clients *c)
         k->quit = rsim_chance(30);
         k->start = rsim_below(600);
         k->eager = rsim_chance(25);
+        k->room = rsim_chance(25) ? 800 + rsim_below(4000) : 0;
         k->hasty = rsim_chance(10);
         k->hang = rsim_chance(15) ? rsim_below(k->nrequests) : UINT32_MAX;
         k->abort_at = rsim_chance(10) ? rsim_below(1200) : UINT32_MAX;
     }
+}
+
+static uint16_t
+tell_window(struct cconn *k, uint8_t flags)
+{
+    uint32_t window = k->room - k->held;
+
+    if (k->room == 0 || flags & TCP_RST)
+        return 60000;
+    if (flags & TCP_SYN)
+        return (uint16_t)k->room;
+    window &= ~((1u << RSIM_CLIENT_WSCALE) - 1);
+    if (seq_after(k->rcv_nxt + window, k->own_edge))
+        k->own_edge = k->rcv_nxt + window;
+    return (uint16_t)((k->own_edge - k->rcv_nxt) >> RSIM_CLIENT_WSCALE);
 }
 
 static void
@@ -44,8 +60,8 @@ send_segment(struct cconn *k, uint32_t seq, const uint8_t *data, uint32_t size,
         .data = data,
         .tsval = 500,
         .mss = 1400,
-        .wscale = 5,
-        .window = 60000 };
+        .wscale = RSIM_CLIENT_WSCALE,
+        .window = tell_window(k, flags) };
 
     k->ack_due = false;
     emit(arg, p, rsim_build(p, &k->key, PACKET_IN, &s, rsim_chance(50)));
@@ -136,11 +152,16 @@ take_stream(struct clients *c, struct cconn *k, const struct packet *pkt)
 
     if (seq_after(pkt->tcp.seq, k->rcv_nxt) ||
         !seq_after(packet_seq_end(pkt), k->rcv_nxt)) {
-        k->ack_due |= pkt->payload_size > 0 || pkt->tcp.flags & TCP_FIN;
+        k->ack_due |= packet_seq_end(pkt) != k->rcv_nxt || pkt->payload_size > 0;
+        return;
+    }
+    if (k->room > 0 && seq_after(pkt->tcp.seq + pkt->payload_size, k->own_edge)) {
+        k->ack_due = true;
         return;
     }
     for (uint32_t i = skip; i < pkt->payload_size && !c->broken; i++)
         take_byte(c, k, pkt->payload[i]);
+    k->held += packet_seq_end(pkt) - k->rcv_nxt;
     k->rcv_nxt = packet_seq_end(pkt);
     k->fin_rcvd |= pkt->tcp.flags & TCP_FIN;
     k->ack_due = true;
@@ -183,6 +204,7 @@ clients_input(
             k->state = C_OPEN;
             k->irs = pkt.tcp.seq;
             k->rcv_nxt = pkt.tcp.seq + 1;
+            k->own_edge = k->rcv_nxt + k->room;
             k->snd_una = k->snd_nxt = k->iss + 1;
             k->edge = pkt.tcp.ack + pkt.tcp.window;
         }
@@ -216,9 +238,25 @@ ask_for_window(struct cconn *k, rsim_emit *emit, void *arg)
     send_segment(k, k->snd_una - 1, &old, 1, TCP_ACK, emit, arg);
 }
 
+/* That there is room again it says once. */
+static void
+read_some(struct cconn *k, rsim_emit *emit, void *arg)
+{
+    uint32_t was = k->own_edge - k->rcv_nxt, n;
+
+    if (k->held == 0 || (k->room > 0 && !rsim_chance(5)))
+        return;
+    n = k->room > 0 ? 1 + rsim_below(k->held) : k->held;
+    k->held -= n;
+    if (k->room > 0 && was < k->room / 4 && k->room - k->held >= k->room / 2)
+        send_segment(k, k->snd_nxt, NULL, 0, TCP_ACK, emit, arg);
+}
+
 static void
 go_on(struct cconn *k, uint32_t now, rsim_emit *emit, void *arg)
 {
+    if (k->state > C_SYN_SENT)
+        read_some(k, emit, arg);
     if (k->state == C_OPEN && rsim_chance(10))
         ask(k, emit, arg);
     if (k->state == C_OPEN &&

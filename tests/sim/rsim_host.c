@@ -84,11 +84,13 @@ transmit(struct sconn *c, rsim_emit *emit, void *arg)
         uint32_t used = c->snd_nxt - c->snd_una, size;
         bool fin;
 
-        if (used >= c->cwnd)
+        if (used >= c->cwnd || !seq_after(c->peer_edge, c->snd_nxt))
             return;
         size = data_end - c->snd_nxt;
         if (size > c->cwnd - used)
             size = c->cwnd - used;
+        if (size > c->peer_edge - c->snd_nxt)
+            size = c->peer_edge - c->snd_nxt;
         if (size > 1400)
             size = 1 + rsim_below(rsim_chance(30) ? 5600 : 1400) % size;
         fin = c->fin_queued && c->snd_nxt + size == data_end;
@@ -125,6 +127,7 @@ add(struct host *h, const struct packet *pkt, uint32_t iss, enum sconn_state sta
         .snd_nxt = iss + 1,
         .write_seq = iss + 1,
         .edge = pkt->tcp.seq + 1 + ROOM,
+        .peer_edge = iss + 1 + pkt->tcp.window,
         .cwnd = 8000 };
     return c;
 }
@@ -271,6 +274,9 @@ established(struct host *h, struct sconn *c, const struct packet *pkt, rsim_emit
         h->refused++; /* RFC 9293, 3.10.7.4: acknowledged and dropped */
         return;
     }
+    if (seq_after(pkt->tcp.ack + ((uint32_t)pkt->tcp.window << RSIM_CLIENT_WSCALE),
+            c->peer_edge))
+        c->peer_edge = pkt->tcp.ack + ((uint32_t)pkt->tcp.window << RSIM_CLIENT_WSCALE);
     if (seq_after(pkt->tcp.ack, c->snd_una)) {
         c->cwnd += c->cwnd < 20000 ? pkt->tcp.ack - c->snd_una : 0;
         c->snd_una = pkt->tcp.ack;
@@ -440,9 +446,13 @@ host_tick(struct host *h, rsim_emit *emit, void *arg)
             continue;
         if (c->ack_due && rsim_chance(20))
             send_segment(c, c->snd_nxt, 0, TCP_ACK, emit, arg);
-        if (++c->quiet < RTO_TICKS || c->snd_una == c->snd_nxt)
+        if (++c->quiet < RTO_TICKS || c->snd_una == c->write_seq)
             continue;
         c->quiet = 0;
+        if (c->snd_una == c->snd_nxt) { /* the window is shut: a probe */
+            send_segment(c, c->snd_una - 1, 0, TCP_ACK, emit, arg);
+            continue;
+        }
         size = c->snd_nxt - c->snd_una;
         if (c->fin_queued && c->snd_nxt == c->write_seq)
             size--;

@@ -207,10 +207,10 @@ find_reading(char *text, size_t size)
         return GATE_WORKS;
     }
     snprintf(text, size,
-        "in repair mode only (%s): a paced socket (bbr) loses time at each "
-        "checkpoint, use net.ipv4.tcp_congestion_control = cubic where much is sent; "
-        "the kernel needs CONFIG_BPF_SYSCALL, CONFIG_DEBUG_INFO_BTF (Linux 6.2 or "
-        "newer)",
+        "in repair mode only (%s): what a service wrote before it closed a connection "
+        "is lost at a takeover, and a paced socket (bbr) loses time at each checkpoint "
+        "(use net.ipv4.tcp_congestion_control = cubic); the kernel needs "
+        "CONFIG_BPF_SYSCALL, CONFIG_DEBUG_INFO_BTF (Linux 6.2 or newer)",
         failed);
     return GATE_LIMITED;
 }

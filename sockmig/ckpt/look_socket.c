@@ -12,6 +12,7 @@
 #include "sockmig/filehash.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/sockios.h>
 #include <linux/tcp.h>
 #include <netinet/in.h>
@@ -20,7 +21,12 @@
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 
-enum { STATE_ESTABLISHED = 1, STATE_CLOSE = 7, STATE_LISTEN = 10 }; /* tcp_states.h */
+enum { /* tcp_states.h */
+    STATE_ESTABLISHED = 1,
+    STATE_SYN_SENT = 2,
+    STATE_CLOSE = 7,
+    STATE_LISTEN = 10
+};
 
 #ifndef SO_BUF_LOCK
 #define SO_BUF_LOCK 72
@@ -162,6 +168,19 @@ look_at_listener(struct look *l, const struct tcp_info *info)
     return ret;
 }
 
+/* Nobody knows in a clone what it has asked for: who waits in connect() asks again,
+ * with a new socket; to others it has failed. */
+static int
+look_at_connecting(struct look *l)
+{
+    if (!(l->out->flags & O_NONBLOCK))
+        return look_at_unconnected(l, IMAGE_FD_TCP_FRESH, 0);
+    become(l, IMAGE_FD_TCP_DEAD);
+    l->out->u.dead.family = l->memo->family;
+    l->out->u.dead.error = ECONNRESET;
+    return 0;
+}
+
 static int
 look_at_tcp(struct look *l)
 {
@@ -184,6 +203,8 @@ look_at_tcp(struct look *l)
         return look_at_listener(l, &info);
     if (info.tcpi_state == STATE_CLOSE)
         return look_at_closed(l, &info);
+    if (info.tcpi_state == STATE_SYN_SENT)
+        return look_at_connecting(l);
     become(l, IMAGE_FD_TCP);
     switch (tcp_dump(
         l->dup, l->fd, l->st.st_ino, &l->memo->watch, &l->memo->tcp, l->parcels)) {

@@ -2,13 +2,15 @@
  *
  * sockets_closed.c - connections that were over before the process had read all that
  * came.  What each then says of itself is compared with what one says that ended in
- * the same way just now. */
+ * the same way just now.  And some that have not begun. */
 #include "tests/features/features.h"
 
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <poll.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
@@ -199,9 +201,93 @@ check_slow(void)
     return slow_wrong;
 }
 
+/* A listener whose queue is full lets everybody wait. */
+static int
+full_listener(struct sockaddr_in6 *at, socklen_t *n)
+{
+    int l = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    if (!listen_at_loopback(l, AF_INET, at, n) || listen(l, 0) < 0)
+        return -1;
+    for (int i = 0; i < 3; i++) {
+        int s = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+        connect(s, (struct sockaddr *)at, *n);
+    }
+    return l;
+}
+
+static int connecting;
+static struct sockaddr_in6 connecting_to;
+static socklen_t connecting_len;
+static atomic_int connected; /* 1, or errno; 0: not yet */
+
+static const char *
+set_up_connecting(void)
+{
+    WANT(full_listener(&connecting_to, &connecting_len) >= 0);
+    connecting = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    WANT(connect(connecting, (struct sockaddr *)&connecting_to, connecting_len) == -1 &&
+         errno == EINPROGRESS);
+    return NULL;
+}
+
+static const char *
+check_connecting(void)
+{
+    struct pollfd p = { .fd = connecting, .events = POLLOUT };
+    int error = -1;
+    socklen_t n = sizeof error;
+
+    WANT(poll(&p, 1, 0) == 1 && p.revents & POLLERR);
+    WANT(getsockopt(connecting, SOL_SOCKET, SO_ERROR, &error, &n) == 0 &&
+         error == ECONNRESET);
+    WANT(send(connecting, "x", 1, MSG_NOSIGNAL) == -1);
+    WANT(close(connecting) == 0);
+    return set_up_connecting();
+}
+
+static void *
+connect_slowly(void *unused)
+{
+    int s = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    (void)unused;
+    connected = connect(s, (struct sockaddr *)&connecting_to, connecting_len) == 0 &&
+                        send(s, "x", 1, MSG_NOSIGNAL) == 1
+                    ? 1
+                    : errno;
+    return NULL;
+}
+
+static const char *
+set_up_waiting(void)
+{
+    pthread_t thread;
+
+    WANT(full_listener(&connecting_to, &connecting_len) >= 0);
+    WANT(pthread_create(&thread, NULL, connect_slowly, NULL) == 0);
+    return NULL;
+}
+
+/* The clone's listener has nobody in its queue. */
+static const char *
+check_waiting(void)
+{
+    for (int i = 0; i < 5000 && !connected; i++)
+        usleep(1000);
+    WANT(connected == 1);
+    connected = 0;
+    return set_up_waiting();
+}
+
 static const struct feature rows[] = {
     { "bytes unread and errors untold of TCP connections that are over", NULL, 0,
         set_up_closed, check_closed, NULL },
+    { "TCP connection that is being made", NULL, FEATURE_ALONE, set_up_connecting,
+        check_connecting, NULL },
+    { "thread that waits in connect()", NULL, FEATURE_ALONE, set_up_waiting,
+        check_waiting, NULL },
     { "closed TCP connection that is read bit by bit", NULL, 0, set_up_slow, check_slow,
         step_slow },
 };

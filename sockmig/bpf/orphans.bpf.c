@@ -134,9 +134,13 @@ collect(void *map, const __u64 *key, const __u32 *netns, struct orphans_shared *
     if (!shared)
         return 1;
     n = shared->n;
-    if (n >= ORPHANS_ROWS || *netns != shared->netns || owned->sk_socket ||
-        !has_fin_on_its_way(sk->__sk_common.skc_state) || counts_microseconds(sk))
+    if (*netns != shared->netns || owned->sk_socket ||
+        !has_fin_on_its_way(sk->__sk_common.skc_state))
         return 0;
+    if (n >= ORPHANS_ROWS || counts_microseconds(sk)) {
+        shared->more++;
+        return 0;
+    }
     shared->rows[n].sock = *key;
     ends_read(&shared->rows[n].ends, sk);
     agreed_read(&shared->rows[n], sk);
@@ -154,7 +158,7 @@ list(void *unused)
     (void)unused;
     if (!shared)
         return 0;
-    shared->n = 0;
+    shared->n = shared->more = 0;
     bpf_for_each_map_elem(&orphans_known, collect, &shared, 0);
     return 0;
 }

@@ -21,7 +21,9 @@ struct orphan_row {
 
 struct orphans_shared {
     __u32 netns; /* asked: inode number of a network namespace */
-    __u32 n;     /* told: rows */
+    __u32 n;     /* told: rows; */
+    __u32 more;  /* those that found no room, */
+    __u32 zero;
     struct orphan_row rows[ORPHANS_ROWS];
 };
 

@@ -91,32 +91,62 @@ begin_entry(const struct orphan_row *r, int fd, struct image_tcp *e)
     return true;
 }
 
+static enum tcp_look
+add(const struct orphan_row *r, int fd, uint32_t most, struct image *im,
+    struct parcels *parcels)
+{
+    struct image_tcp *e = &im->tcps[im->ntcps];
+    enum tcp_look look;
+
+    if (im->nfds == IMAGE_MAX_FDS || fd == IMAGE_IN_FLIGHT + IMAGE_MAX_IN_FLIGHT ||
+        !begin_entry(r, fd, e))
+        return TCP_LOOK_ERROR;
+    look = tcp_dump_orphan(r->sock, fd, most, e, parcels);
+    if (look != TCP_LOOK_DUMPED)
+        return look;
+    im->fds[im->nfds++] = (struct image_fd){ .fd = fd,
+        .kind = IMAGE_FD_TCP,
+        .dup_of = -1,
+        .flags = O_RDWR | O_NONBLOCK,
+        .socktype = SOCK_STREAM,
+        .inode = r->sock | NOBODYS };
+    im->ntcps++;
+    return TCP_LOOK_DUMPED;
+}
+
+/* When it begins: it may last. */
+static void
+tell_of_left(uint32_t left)
+{
+    static bool told;
+
+    if (left > 0 && !told)
+        log_warn("%u connections that the service has closed are too many, or have too "
+                 "much on its way, for an image: lost at a takeover meanwhile",
+            left);
+    told = left > 0;
+}
+
 void
 orphans_read(uint32_t netns, int fd, struct image *im, struct parcels *parcels)
 {
-    uint32_t bytes = 0;
+    uint32_t bytes = 0, left;
 
     if (listing < 0)
         return;
     shared->netns = netns;
     if (program_run(listing) < 0)
         return;
-    for (uint32_t i = 0; i < shared->n && im->nfds < IMAGE_MAX_FDS &&
-                         fd < IMAGE_IN_FLIGHT + IMAGE_MAX_IN_FLIGHT;
-         i++) {
-        const struct orphan_row *r = &shared->rows[i];
-        struct image_tcp *e = &im->tcps[im->ntcps];
+    left = shared->more;
+    for (uint32_t i = 0; i < shared->n; i++) {
+        enum tcp_look look = add(
+            &shared->rows[i], fd, ORPHANS_BYTES - bytes, im, parcels);
 
-        if (!begin_entry(r, fd, e) ||
-            !tcp_dump_orphan(r->sock, fd, ORPHANS_BYTES - bytes, e, parcels))
+        left += look == TCP_LOOK_ERROR;
+        if (look != TCP_LOOK_DUMPED)
             continue;
-        bytes += e->outq;
-        im->fds[im->nfds++] = (struct image_fd){ .fd = fd++,
-            .kind = IMAGE_FD_TCP,
-            .dup_of = -1,
-            .flags = O_RDWR | O_NONBLOCK,
-            .socktype = SOCK_STREAM,
-            .inode = r->sock | NOBODYS };
-        im->ntcps++;
+        bytes += im->tcps[im->ntcps - 1].outq;
+        fd++;
     }
+    tell_of_left(left);
 }

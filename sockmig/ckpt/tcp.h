@@ -74,9 +74,10 @@ const char *tcp_secret(int sock, int diag);
 
 /* tcp_dump_orphan - the same of one that the kernel has at @sock and no process any
  * more, if it has a FIN on its way and at most @most bytes before that.  @entry has its
- * addresses and options.  False: it has not, or it cannot be read. */
-bool tcp_dump_orphan(uint64_t sock, int fd, uint32_t most, struct image_tcp *entry,
-    struct parcels *parcels);
+ * addresses and options.  TCP_LOOK_DUMPED; TCP_LOOK_DEAD: it has none any more;
+ * TCP_LOOK_ERROR: it does not fit, or cannot be read. */
+enum tcp_look tcp_dump_orphan(uint64_t sock, int fd, uint32_t most,
+    struct image_tcp *entry, struct parcels *parcels);
 
 /* tcp_restore - make the connection in the caller's network namespace, still in repair
  * mode: no packet leaves before tcp_release().

@@ -433,15 +433,19 @@ tcp_dump_moved(uint64_t sock, int fd, struct tcp_watch *watch, struct image_tcp 
     return true;
 }
 
-bool
+enum tcp_look
 tcp_dump_orphan(uint64_t sock, int fd, uint32_t most, struct image_tcp *entry,
     struct parcels *parcels)
 {
     struct now now;
+    uint32_t state;
 
-    return tcp_read_at(sock, &now.reading, &now.bytes) &&
-           repair_fin_sent(now.reading.tcp.state) &&
-           now.reading.tcp.state != STATE_FIN_WAIT2 && now.reading.inq == 0 &&
-           now.reading.outq <= most &&
-           keep(&now, fd, entry, parcels) == TCP_LOOK_DUMPED;
+    if (!tcp_read_at(sock, &now.reading, &now.bytes))
+        return TCP_LOOK_ERROR;
+    state = now.reading.tcp.state;
+    if (!repair_fin_sent(state) || state == STATE_FIN_WAIT2)
+        return TCP_LOOK_DEAD;
+    if (now.reading.inq > 0 || now.reading.outq > most)
+        return TCP_LOOK_ERROR;
+    return keep(&now, fd, entry, parcels);
 }

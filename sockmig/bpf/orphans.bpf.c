@@ -80,19 +80,25 @@ int
 BPF_PROG(on_state, const struct sock *sk, int was, int now)
 {
     const struct sock_common___net *common = (const void *)sk;
+    struct orphans_shared *shared;
     __u64 key = (__u64)sk;
-    __u32 netns;
+    __u32 netns, zero = 0;
 
     (void)ctx;
-    if (!has_fin_on_its_way(was) && !has_fin_on_its_way(now))
+    if (has_fin_on_its_way(was) == has_fin_on_its_way(now) || sk->sk_protocol != TCP)
+        return 0;
+    netns = common->skc_net.net->ns.inum;
+    shared = bpf_map_lookup_elem(&orphans_shared, &zero);
+    if (!shared || !bpf_map_lookup_elem(&orphans_spaces, &netns))
         return 0;
     if (!has_fin_on_its_way(now)) {
-        bpf_map_delete_elem(&orphans_known, &key);
-        return 0;
+        if (bpf_map_delete_elem(&orphans_known, &key) == 0)
+            __sync_fetch_and_add(&shared->known, -1);
+    } else if (bpf_map_update_elem(&orphans_known, &key, &netns, BPF_NOEXIST) == 0) {
+        __sync_fetch_and_add(&shared->known, 1);
+    } else {
+        __sync_fetch_and_add(&shared->missed, 1);
     }
-    netns = common->skc_net.net->ns.inum;
-    if (sk->sk_protocol == TCP && bpf_map_lookup_elem(&orphans_spaces, &netns))
-        bpf_map_update_elem(&orphans_known, &key, &netns, BPF_ANY);
     return 0;
 }
 

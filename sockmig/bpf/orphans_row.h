@@ -7,7 +7,8 @@
 #include "sockmig/bpf/tcp_ends.h"
 
 #define ORPHANS_ROWS 1024
-#define ORPHANS_KNOWN 16384 /* of all namespaces that are watched */
+#define ORPHANS_KNOWN 2048 /* of all namespaces; the kernel walks over so many places  \
+                            */
 #define ORPHANS_SPACES 256
 
 /* As tcpi_options has them. */
@@ -20,10 +21,11 @@ struct orphan_row {
 };
 
 struct orphans_shared {
-    __u32 netns; /* asked: inode number of a network namespace */
-    __u32 n;     /* told: rows; */
-    __u32 more;  /* those that found no room, */
-    __u32 zero;
+    __u32 netns;        /* asked: inode number of a network namespace */
+    __u32 n;            /* told: rows; */
+    __u32 more;         /* those that found no room */
+    __u32 known;        /* always: how many have a FIN on its way, whoever has them, */
+    __u32 missed, zero; /* and how many more there would have been, ever */
     struct orphan_row rows[ORPHANS_ROWS];
 };
 

@@ -130,14 +130,16 @@ tell_of_left(uint32_t left)
 void
 orphans_read(uint32_t netns, int fd, struct image *im, struct parcels *parcels)
 {
+    static uint32_t missed;
     uint32_t bytes = 0, left;
 
-    if (listing < 0)
+    if (listing < 0 || (shared->known == 0 && shared->missed == missed))
         return;
     shared->netns = netns;
     if (program_run(listing) < 0)
         return;
-    left = shared->more;
+    left = shared->more + shared->missed - missed;
+    missed = shared->missed;
     for (uint32_t i = 0; i < shared->n; i++) {
         enum tcp_look look = add(
             &shared->rows[i], fd, ORPHANS_BYTES - bytes, im, parcels);

@@ -7,8 +7,7 @@
 #include "sockmig/bpf/tcp_ends.h"
 
 #define ORPHANS_ROWS 1024
-#define ORPHANS_KNOWN 2048 /* of all namespaces; the kernel walks over so many places  \
-                            */
+#define ORPHANS_KNOWN 2048 /* of all namespaces: so many places are walked over */
 #define ORPHANS_SPACES 256
 
 /* As tcpi_options has them. */

@@ -434,9 +434,7 @@ read_numbers(struct descriptors *d, bool surveyed, struct image *im,
     return ret;
 }
 
-/* The first process of a service stands for all of them; without kin it is the only
- * one.
- */
+/* The first process of a service stands for all; without kin it is the only one. */
 static bool
 owns_orphans(struct descriptors *d)
 {

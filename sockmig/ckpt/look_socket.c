@@ -178,6 +178,7 @@ look_at_connecting(struct look *l)
     become(l, IMAGE_FD_TCP_DEAD);
     l->out->u.dead.family = l->memo->family;
     l->out->u.dead.error = ECONNRESET;
+    l->out->u.dead.queued = 0;
     return 0;
 }
 

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #define PROGRAM_LINKS 16
 
@@ -214,6 +215,18 @@ program_map(const struct program *p, const char *name)
     const struct bpf_map *map = bpf_object__find_map_by_name(p->object, name);
 
     return map ? bpf_map__fd(map) : -ENOENT;
+}
+
+void *
+program_share(const struct program *p, const char *name, size_t size, bool writable)
+{
+    void *at = mmap(NULL, size, writable ? PROT_READ | PROT_WRITE : PROT_READ,
+        MAP_SHARED, program_map(p, name), 0);
+
+    if (at == MAP_FAILED)
+        return NULL;
+    madvise(at, size, MADV_DONTFORK);
+    return at;
 }
 
 static int

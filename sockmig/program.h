@@ -7,6 +7,7 @@
 #ifndef BSC_PROGRAM_H
 #define BSC_PROGRAM_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <sys/types.h>
 
@@ -60,6 +61,12 @@ void program_detach_all(int ifindex);
 
 /* program_map - descriptor of a map, owned by @p; or -ENOENT. */
 int program_map(const struct program *p, const char *name);
+
+/* program_share - the first @size bytes of a map that can be mapped, in this process
+ * and for as long as it lives, but in no child, which may become a service.  @writable:
+ * it may write to them.  NULL: errno. */
+void *program_share(
+    const struct program *p, const char *name, size_t size, bool writable);
 
 /* program_ring - a map that is a ring of rows; program_ring_read() calls @cb for each
  * that is new, without a system call.  0 and *out, for the caller to free before @p; or

@@ -13,7 +13,6 @@
 #include <netinet/in.h>
 #include <pthread.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 
 #define NOBODYS (1ull << 63) /* in their inode numbers, where no inode has it */
@@ -24,27 +23,15 @@ static int listing = -1, spaces = -1; /* the function; who is watched */
 static struct orphans_shared *shared;
 static pthread_once_t loaded = PTHREAD_ONCE_INIT;
 
-static int
-map_shared(void)
-{
-    void *p = mmap(NULL, sizeof *shared, PROT_READ | PROT_WRITE, MAP_SHARED,
-        program_map(program, "orphans_shared"), 0);
-
-    if (p == MAP_FAILED)
-        return -errno;
-    madvise(p, sizeof *shared, MADV_DONTFORK); /* a child may become a service */
-    shared = p;
-    return 0;
-}
-
 static void
 load(void)
 {
     int ret = program_load(
         "bascule_orphans", orphans_bpf_o, sizeof orphans_bpf_o, &program);
 
-    if (ret == 0)
-        ret = map_shared();
+    if (ret == 0 &&
+        !(shared = program_share(program, "orphans_shared", sizeof *shared, true)))
+        ret = -errno;
     if (ret == 0)
         ret = spaces = program_map(program, "orphans_spaces");
     if (ret >= 0)

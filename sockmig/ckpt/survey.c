@@ -10,7 +10,6 @@
 #include <fcntl.h>
 #include <pthread.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
 #define ESTABLISHED 1 /* include/net/tcp_states.h */
@@ -26,26 +25,13 @@ static int load_result;
 static pthread_once_t loaded = PTHREAD_ONCE_INIT;
 static bool forbidden;
 
-/* Values of a map.  NULL: errno. */
-static void *
-map_values(const char *name, size_t size, int access)
-{
-    int map = program_map(program, name);
-    void *p = mmap(NULL, size, access, MAP_SHARED, map, 0);
-
-    if (p == MAP_FAILED)
-        return NULL;
-    madvise(p, size, MADV_DONTFORK); /* a child may become a service */
-    return p;
-}
-
 static int
 map_all(void)
 {
-    rows = map_values("survey_rows", SURVEY_ROWS * sizeof *rows, PROT_READ);
-    found = map_values("survey_found", SURVEY_ROWS * sizeof *found, PROT_READ);
-    items = map_values("survey_items", SURVEY_ITEMS * sizeof *items, PROT_READ);
-    shared = map_values("survey_shared", sizeof *shared, PROT_READ | PROT_WRITE);
+    rows = program_share(program, "survey_rows", SURVEY_ROWS * sizeof *rows, false);
+    found = program_share(program, "survey_found", SURVEY_ROWS * sizeof *found, false);
+    items = program_share(program, "survey_items", SURVEY_ITEMS * sizeof *items, false);
+    shared = program_share(program, "survey_shared", sizeof *shared, true);
     return rows && found && items && shared ? 0 : -errno;
 }
 

@@ -13,7 +13,6 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/random.h>
 #include <unistd.h>
 
@@ -31,22 +30,11 @@ static const char *unusable; /* why; NULL: it is not */
 static bool forbidden;
 static pthread_once_t loaded = PTHREAD_ONCE_INIT;
 
-static void *
-map_values(const char *name, size_t size, int access)
-{
-    void *p = mmap(NULL, size, access, MAP_SHARED, program_map(program, name), 0);
-
-    if (p == MAP_FAILED)
-        return NULL;
-    madvise(p, size, MADV_DONTFORK); /* a child may become a service */
-    return p;
-}
-
 static bool
 map_all(void)
 {
-    shared = map_values("queues_shared", sizeof *shared, PROT_READ | PROT_WRITE);
-    bytes = map_values("queues_bytes", QUEUES_ROOM, PROT_READ);
+    shared = program_share(program, "queues_shared", sizeof *shared, true);
+    bytes = program_share(program, "queues_bytes", QUEUES_ROOM, false);
     reading = program_function(program, "read_connection");
     return shared && bytes && reading >= 0;
 }

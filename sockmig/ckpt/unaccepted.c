@@ -10,7 +10,6 @@
 #include <errno.h>
 #include <pthread.h>
 #include <string.h>
-#include <sys/mman.h>
 
 /* One for all, loaded when it is asked for first, kept for ever. */
 static struct program *program;
@@ -18,27 +17,15 @@ static int reading = -1; /* the function */
 static struct unaccepted_shared *shared;
 static pthread_once_t loaded = PTHREAD_ONCE_INIT;
 
-static int
-map_shared(void)
-{
-    void *p = mmap(NULL, sizeof *shared, PROT_READ | PROT_WRITE, MAP_SHARED,
-        program_map(program, "unaccepted_shared"), 0);
-
-    if (p == MAP_FAILED)
-        return -errno;
-    madvise(p, sizeof *shared, MADV_DONTFORK); /* a child may become a service */
-    shared = p;
-    return 0;
-}
-
 static void
 load(void)
 {
     int ret = program_load(
         "bascule_unaccepted", unaccepted_bpf_o, sizeof unaccepted_bpf_o, &program);
 
-    if (ret == 0)
-        ret = map_shared();
+    if (ret == 0 &&
+        !(shared = program_share(program, "unaccepted_shared", sizeof *shared, true)))
+        ret = -errno;
     if (ret == 0)
         ret = reading = program_function(program, "unaccepted");
     if (ret < 0)

@@ -160,6 +160,12 @@ struct unix_end {
 int wake_unix_ends(
     struct wake *w, const struct unix_end *ends, uint32_t n, const char **what);
 
+/* wake_dead - descriptor @i of the image, of kind IMAGE_FD_TCP_DEAD, in the caller's
+ * network namespace; 0 or -errno.  wake_dead_socket - one that is at its end, and of
+ * which nothing is left to be read; or -1. */
+int wake_dead(struct wake *w, uint32_t i);
+int wake_dead_socket(const struct image_fd *f, int family);
+
 /* wake_flights - messages that carry descriptors, once those are there; @ends of the
  * last wake_unix_ends() must still be.  Nothing to do if there are none. */
 int wake_flights(struct wake *w, const char **what);

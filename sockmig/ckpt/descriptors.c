@@ -4,7 +4,6 @@
 #include "lib/fd.h"
 #include "lib/log.h"
 #include "lib/loop.h"
-#include "sockmig/ckpt/orphans.h"
 #include "sockmig/reserve.h"
 
 #include <errno.h>
@@ -16,7 +15,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -434,22 +432,6 @@ read_numbers(struct descriptors *d, bool surveyed, struct image *im,
     return ret;
 }
 
-/* The first process of a service stands for all; without kin it is the only one. */
-static bool
-owns_orphans(struct descriptors *d)
-{
-    const struct trace_kin *kin = d->trace->kin;
-    char path[64];
-    struct stat st;
-
-    if (kin && (!kin->in_cell || kin->n == 0 || kin->pids[0] != d->pid))
-        return false;
-    snprintf(path, sizeof path, "/proc/%d/ns/net", (int)d->pid);
-    if (d->netns == 0 && stat(path, &st) == 0)
-        d->netns = (uint32_t)st.st_ino;
-    return d->netns != 0;
-}
-
 static int
 read_each(struct descriptors *d, int n, bool surveyed, struct image *im,
     struct parcels *parcels, struct refusals *why)
@@ -466,8 +448,6 @@ read_each(struct descriptors *d, int n, bool surveyed, struct image *im,
     ret = read_numbers(d, surveyed, im, parcels, why);
     if (ret == 0)
         ret = flights_read(d, im, parcels, why);
-    if (ret == 0 && owns_orphans(d))
-        orphans_read(d->netns, IMAGE_IN_FLIGHT + (int)d->nflights, im, parcels);
     if (ret == 0)
         ret = ends_check(d, im, why);
     if (ret == 0)

@@ -8,6 +8,7 @@
 #include "sockmig/ckpt/descriptors.h"
 
 #include "lib/fd.h"
+#include "sockmig/ckpt/orphans.h"
 #include "sockmig/ckpt/peek.h"
 #include "sockmig/filehash.h"
 
@@ -18,6 +19,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -153,6 +155,22 @@ flight_check(struct look *l)
     return 0;
 }
 
+/* The first process of a service stands for all; without kin it is the only one. */
+static bool
+owns_orphans(struct descriptors *d)
+{
+    const struct trace_kin *kin = d->trace->kin;
+    char path[64];
+    struct stat st;
+
+    if (kin && (!kin->in_cell || kin->n == 0 || kin->pids[0] != d->pid))
+        return false;
+    snprintf(path, sizeof path, "/proc/%d/ns/net", (int)d->pid);
+    if (d->netns == 0 && stat(path, &st) == 0)
+        d->netns = (uint32_t)st.st_ino;
+    return d->netns != 0;
+}
+
 int
 flights_read(struct descriptors *d, struct image *im, struct parcels *parcels,
     struct refusals *why)
@@ -166,6 +184,8 @@ flights_read(struct descriptors *d, struct image *im, struct parcels *parcels,
         else if (one < 0)
             return one;
     }
+    if (ret == 0 && owns_orphans(d))
+        orphans_read(d->netns, IMAGE_IN_FLIGHT + (int)d->nflights, im, parcels);
     return ret;
 }
 

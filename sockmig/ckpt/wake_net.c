@@ -15,7 +15,6 @@
 #include "sockmig/ckpt/options.h"
 #include "sockmig/ckpt/repair.h"
 #include "sockmig/ckpt/tcp.h"
-#include "sockmig/ckpt/tcp_dead.h"
 #include "sockmig/ckpt/udp.h"
 
 #include <errno.h>
@@ -189,18 +188,6 @@ wake_listeners(struct wake *w, const char **what)
     return ret < 0 ? ret : back;
 }
 
-/* A socket that behaves as one whose connection is gone: reads end, writes fail. */
-static int
-dead_socket(const struct image_fd *f, int family)
-{
-    int sock = socket(
-        family, SOCK_STREAM | SOCK_CLOEXEC | net_nonblock(f), IPPROTO_TCP);
-
-    if (sock >= 0)
-        shutdown(sock, SHUT_RDWR); /* says ENOTCONN, and does it */
-    return sock;
-}
-
 /* A connection that cannot go on.  The process may have its socket already. */
 static void
 bury(int sock)
@@ -272,7 +259,7 @@ restore_one(struct wake *w, uint32_t i)
         return 0;
     if (w->alone) {
         w->lost++;
-        w->c->opened[i] = dead_socket(f, t ? t->family : AF_INET);
+        w->c->opened[i] = wake_dead_socket(f, t ? t->family : AF_INET);
         return w->c->opened[i] < 0 ? -errno : 0;
     }
     if (t && q->size == t->inq + t->outq)
@@ -282,7 +269,7 @@ restore_one(struct wake *w, uint32_t i)
         return 0;
     }
     lose(w, f, step, sock);
-    w->c->opened[i] = dead_socket(f, t ? t->family : AF_INET);
+    w->c->opened[i] = wake_dead_socket(f, t ? t->family : AF_INET);
     return w->c->opened[i] < 0 ? -errno : 0;
 }
 
@@ -312,31 +299,6 @@ release_one(struct wake *w, uint32_t i)
         }
     }
     return 0;
-}
-
-/* One that its process knows to be over is as good as one that never was. */
-static int
-dead_one(struct wake *w, uint32_t i)
-{
-    const struct image_fd *f = &w->im->fds[i];
-    const struct clone_queue *q = &w->c->queues[f->fd];
-    const char *step = "image";
-    int sock = -EBADMSG;
-
-    if (f->u.dead.queued == 0 && f->u.dead.error == 0) {
-        w->c->opened[i] = dead_socket(f, f->u.dead.family);
-        return w->c->opened[i] < 0 ? -errno : 0;
-    }
-    if (f->u.dead.queued == 0 || q->size == f->u.dead.queued)
-        sock = tcp_dead_restore(f->u.dead.family, net_nonblock(f), q->bytes,
-            f->u.dead.queued, f->u.dead.error, &step);
-    if (sock < 0)
-        refuse(w->why, w->im->process.pid, f->fd,
-            "bring up the loopback where the service runs",
-            "what a closed connection left unread is lost: %s: %s", step,
-            strerror(-sock));
-    w->c->opened[i] = sock < 0 ? dead_socket(f, f->u.dead.family) : sock;
-    return w->c->opened[i] < 0 ? -errno : 0;
 }
 
 static int
@@ -441,7 +403,7 @@ each_other(struct wake *w)
         else if (f->kind == IMAGE_FD_NETLINK)
             ret = netlink_one(w, i);
         else if (f->kind == IMAGE_FD_TCP_DEAD)
-            ret = dead_one(w, i);
+            ret = wake_dead(w, i);
     }
     return ret;
 }

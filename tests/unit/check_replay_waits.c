@@ -175,39 +175,62 @@ kept_output(struct plog_ring *ring, uint64_t ordinal, uint32_t seq, uint8_t flag
     plog_ring_append(ring, small, plog_encode_output(small, 1, ordinal, &o));
 }
 
+/* A connection that no image has: kept are its SYN and the answer to it, @isn. */
+struct newborn {
+    struct story s;
+    struct replay_conf conf;
+    uint8_t bytes[4096];
+};
+
+static void
+newborn_init(struct newborn *n, uint64_t mark_in, uint32_t isn)
+{
+    memset(n, 0, sizeof *n);
+    n->s.now.us = 1000000;
+    n->conf = (struct replay_conf){ .kept = &n->s.kept,
+        .log = &n->s.log,
+        .mark = { 1, mark_in, 1 },
+        .seed = SEED,
+        .stall_us = 1000000 };
+    plog_ring_init(&n->s.kept, n->bytes, sizeof n->bytes, 0);
+    plog_ring_init(&n->s.log, n->s.bytes, sizeof n->s.bytes, 0);
+    kept(&n->s.kept, 1, RCV - 1, TCP_SYN, 0);
+    kept_output(&n->s.kept, 1, isn, TCP_SYN);
+}
+
+static void
+newborn_start(struct newborn *n)
+{
+    static const struct replay_sizes sizes = { 16, 64, 4096 };
+    const char *why;
+
+    n->s.replay = replay_init(malloc(replay_size(&sizes)), &sizes);
+    ck_assert(replay_start(n->s.replay, &n->conf, n->s.now, &why));
+}
+
 /* A connection that was not accepted at the mark; the first thing after it is what the
  * service answered then. */
 START_TEST(what_comes_of_kept_input_is_waited_for)
 {
-    static const struct replay_sizes sizes = { 16, 64, 4096 };
-    struct story s = { .now = { 1000000 } };
-    struct replay_conf conf = { .kept = &s.kept,
-        .log = &s.log,
-        .mark = { 1, 2, 1 },
-        .seed = SEED,
-        .stall_us = 1000000 };
-    uint8_t bytes[4096], p[200];
+    struct newborn n;
+    struct story *s = &n.s;
     struct replay_effect e;
-    const char *why;
+    uint8_t p[200];
 
-    plog_ring_init(&s.kept, bytes, sizeof bytes, 0);
-    plog_ring_init(&s.log, s.bytes, sizeof s.bytes, 0);
-    kept(&s.kept, 1, RCV - 1, TCP_SYN, 0);
-    kept_output(&s.kept, 1, SND - 1, TCP_SYN);
-    kept(&s.kept, 2, RCV, TCP_ACK, PIECE);
-    kept_output(&s.log, 2, SND, 0);
-    s.replay = replay_init(malloc(replay_size(&sizes)), &sizes);
-    ck_assert(replay_start(s.replay, &conf, s.now, &why));
-    ck_assert(replay_next(s.replay, s.now, &e) && e.what == REPLAY_REBUILD);
-    ck_assert(replay_next(s.replay, s.now, &e) && e.what == REPLAY_INJECT);
-    ck_assert(!replay_next(s.replay, s.now, &e));
-    replay_output(s.replay, s.now, p,
+    newborn_init(&n, 2, SND - 1);
+    kept(&s->kept, 2, RCV, TCP_ACK, PIECE);
+    kept_output(&s->log, 2, SND, 0);
+    newborn_start(&n);
+    ck_assert(replay_next(s->replay, s->now, &e) && e.what == REPLAY_REBUILD);
+    ck_assert(replay_next(s->replay, s->now, &e) && e.what == REPLAY_INJECT);
+    ck_assert(!replay_next(s->replay, s->now, &e));
+    replay_output(s->replay, s->now, p,
         tcp_packet(p, &sample_flow, PACKET_OUT, SND, RCV + PIECE, PIECE, 'o'));
-    while (replay_next(s.replay, s.now, &e) && e.what == REPLAY_SEND)
+    while (replay_next(s->replay, s->now, &e) && e.what == REPLAY_SEND)
         continue;
     ck_assert_int_eq(e.what, REPLAY_DONE);
-    ck_assert_uint_eq(replay_stat(s.replay).compared, PIECE);
-    free(s.replay);
+    ck_assert_uint_eq(replay_stat(s->replay).compared, PIECE);
+    free(s->replay);
 }
 END_TEST
 
@@ -215,30 +238,22 @@ END_TEST
  * its first answer to it: no connection comes of that. */
 START_TEST(an_old_acknowledgement_makes_no_connection)
 {
-    static const struct replay_sizes sizes = { 16, 64, 4096 };
-    struct story s = { .now = { 1000000 } };
-    struct replay_conf conf = {
-        .kept = &s.kept, .log = &s.log, .mark = { 1, 1, 1 }, .stall_us = 1000000
-    };
-    uint8_t bytes[4096], small[PLOG_SMALL];
+    struct newborn n;
+    struct story *s = &n.s;
+    uint8_t small[PLOG_SMALL];
     struct plog_output reset = {
         .flow = sample_flow, .seq = SND, .tcp_flags = TCP_RST
     };
     struct replay_effect e;
-    const char *why;
 
-    plog_ring_init(&s.kept, bytes, sizeof bytes, 0);
-    plog_ring_init(&s.log, s.bytes, sizeof s.bytes, 0);
-    kept(&s.kept, 1, RCV - 1, TCP_SYN, 0);
-    kept_output(&s.kept, 1, SND - 701, TCP_SYN);
-    kept(&s.log, 2, RCV, TCP_ACK, 0);
-    plog_ring_append(&s.log, small, plog_encode_output(small, 1, 2, &reset));
-    plog_ring_append(&s.log, small, plog_encode_release(small, 1, 2));
-    s.replay = replay_init(malloc(replay_size(&sizes)), &sizes);
-    ck_assert(replay_start(s.replay, &conf, s.now, &why));
-    ck_assert(replay_next(s.replay, s.now, &e));
+    newborn_init(&n, 1, SND - 701);
+    kept(&s->log, 2, RCV, TCP_ACK, 0);
+    plog_ring_append(&s->log, small, plog_encode_output(small, 1, 2, &reset));
+    plog_ring_append(&s->log, small, plog_encode_release(small, 1, 2));
+    newborn_start(&n);
+    ck_assert(replay_next(s->replay, s->now, &e));
     ck_assert_int_eq(e.what, REPLAY_HALF_OPEN);
-    free(s.replay);
+    free(s->replay);
 }
 END_TEST
 

@@ -167,6 +167,15 @@ take_in_order(struct host *h, struct sconn *c, uint32_t seq, const uint8_t *data
     return true;
 }
 
+static bool
+has_early(const struct sconn *c, uint32_t seq, uint32_t size, bool fin)
+{
+    for (uint32_t i = 0; i < c->nooo; i++)
+        if (c->ooo[i].seq == seq && c->ooo[i].size == size && c->ooo[i].fin == fin)
+            return true;
+    return false;
+}
+
 static void
 take_data(struct host *h, struct sconn *c, const struct packet *pkt)
 {
@@ -178,7 +187,7 @@ take_data(struct host *h, struct sconn *c, const struct packet *pkt)
     c->ack_due = true;
     if (seq_after(seq + size, c->edge))
         return;
-    if (seq_after(seq, c->rcv_nxt)) {
+    if (seq_after(seq, c->rcv_nxt) && !has_early(c, seq, size, fin)) {
         assert(c->nooo < RSIM_OOO);
         c->ooo[c->nooo].seq = seq;
         c->ooo[c->nooo].size = size;

@@ -161,6 +161,7 @@ deliver_some(struct engine *e, enum held_rule by)
     capture_overrun(e, &batch);
     c->delivered = batch.last;
     atomic_store(&c->delivered_lsn, batch.last_lsn);
+    held_answers(&c->out, batch.last_lsn);
     return batch.count == most;
 }
 
@@ -317,6 +318,7 @@ capture_reign(struct engine *e)
     c->crowd = 0; /* whoever waited here then may be elsewhere now */
     c->logged = 0;
     atomic_store(&c->delivered_lsn, 0);
+    held_answers(&c->out, 0);
     c->policy = c->wanted;
     flows_init(c->flows, CAPTURE_FLOWS, e->role.own);
     mcast_reign(c->mcast, e->role.own, e->group_session);

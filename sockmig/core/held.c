@@ -26,6 +26,12 @@ slot(const struct held *h, uint32_t i)
     return &h->slots[(h->head + i) % h->capacity];
 }
 
+void
+held_answers(struct held *h, uint64_t lsn)
+{
+    h->answers = lsn;
+}
+
 bool
 held_push(struct held *h, uint32_t id, uint64_t lsn, struct mono at)
 {
@@ -33,6 +39,8 @@ held_push(struct held *h, uint32_t id, uint64_t lsn, struct mono at)
         return false;
     if (lsn == 0 && h->count > 0)
         lsn = slot(h, h->count - 1)->lsn;
+    if (lsn < h->answers)
+        lsn = h->answers;
     h->count++;
     *slot(
         h, h->count - 1) = (struct held_packet){ .lsn = lsn, .at_us = at.us, .id = id };

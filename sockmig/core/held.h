@@ -12,6 +12,10 @@
  *     warm      nothing            nothing
  *     cold      nothing            nothing
  *
+ * A packet without a record may acknowledge input, of which commit's image knows
+ * nothing while its connection is not accepted: it waits for the log of what was
+ * delivered.
+ *
  * Promises P2, P3.  Pure.  Design: doc/design/log.md. */
 #ifndef BSC_HELD_H
 #define BSC_HELD_H
@@ -25,7 +29,7 @@ enum held_policy { HELD_REPLAY, HELD_COMMIT, HELD_WARM, HELD_COLD };
 enum held_rule held_rule(enum held_policy policy, enum packet_way way);
 
 struct held_packet {
-    uint64_t lsn; /* of its record, or of the last one before it */
+    uint64_t lsn; /* of its record, or of the last one that it may depend on */
     int64_t at_us;
     uint32_t id;
 };
@@ -35,6 +39,7 @@ struct held {
     uint32_t capacity, head, count;
     uint64_t ordinal; /* of the newest packet ever pushed; the oldest held is
                          ordinal - count + 1 */
+    uint64_t answers; /* see held_answers() */
 };
 
 /* held_init - @capacity is at least the queue's maxlen: the kernel then drops first. */
@@ -42,11 +47,16 @@ void held_init(struct held *h, struct held_packet *slots, uint32_t capacity);
 
 /* held_push - a packet was queued.
  *
- * @lsn  of its record; 0 if it has none: it then waits for what waits before it
+ * @lsn  of its record; 0 if it has none: it then waits for what waits before it, and
+ *       for the input that it may answer
  *
  * Its ordinal is h->ordinal after the call (h->ordinal + 1 before: needed for the
  * record).  False if it is full (nothing changed): drop the packet. */
 bool held_push(struct held *h, uint32_t id, uint64_t lsn, struct mono at);
+
+/* held_answers - input was delivered up to the record at @lsn: what is put out from now
+ * on may answer it.  0: a new log, which has none. */
+void held_answers(struct held *h, uint64_t lsn);
 
 /* What is settled now.  With an empty set: lsn UINT64_MAX, mark the newest id. */
 struct held_stable {

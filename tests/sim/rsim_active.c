@@ -140,6 +140,7 @@ release_input(void)
     if (b.count == 0)
         return;
     to_log(rec, plog_encode_release(rec, (uint64_t)rsim_now().us, b.last));
+    held_answers(&life->out, b.last_lsn);
     for (uint64_t i = b.first; i <= b.last; i++) {
         struct captured *c = &life->in_packets[i % PACKETS];
         struct packet pkt;

@@ -144,6 +144,31 @@ START_TEST(held_by_the_policy)
 }
 END_TEST
 
+/* Nothing else waits: an acknowledgement does for the input alone. */
+START_TEST(held_for_the_input_it_may_answer)
+{
+    struct held_stable stable = { 29, 9, true };
+    struct held_packet slots[3];
+    struct held h;
+    struct mono t = { 5 };
+
+    held_init(&h, slots, 3);
+    held_answers(&h, 20);
+    ck_assert(held_push(&h, 1, 0, t));
+    held_answers(&h, 30);
+    ck_assert(held_push(&h, 2, 0, t) && held_push(&h, 3, 40, t));
+    ck_assert_uint_eq(held_release(&h, HELD_LSN_AND_MARK, &stable, 3).count, 1);
+    stable.lsn = 30;
+    ck_assert_uint_eq(held_release(&h, HELD_LSN_AND_MARK, &stable, 3).count, 1);
+    stable.lsn = 40;
+    ck_assert_uint_eq(held_release(&h, HELD_LSN_AND_MARK, &stable, 3).count, 1);
+    held_answers(&h, 0); /* a new log counts from its beginning */
+    ck_assert(held_push(&h, 4, 0, t));
+    stable.lsn = 0;
+    ck_assert_uint_eq(held_release(&h, HELD_LSN_AND_MARK, &stable, 3).count, 1);
+}
+END_TEST
+
 /* One packet out: what of it is logged. */
 static bool
 put_out(
@@ -251,6 +276,7 @@ main(void)
     tcase_add_test(tc, what_is_no_record_is_told);
     tcase_add_test(tc, small_records_come_back);
     ADD_ROWS(tc, held_by_the_policy, held_rows);
+    tcase_add_test(tc, held_for_the_input_it_may_answer);
     tcase_add_test(tc, only_new_output_is_logged);
     tcase_add_test(tc, who_asks_is_counted_until_it_is_answered);
     tcase_add_test(tc, a_flood_pushes_out_the_half_open);

@@ -371,6 +371,8 @@ capture_discard_in(struct engine *e)
     batch = held_drop(&c->in);
     if (batch.count == 0)
         return;
+    flows_cancelled(c->flows);
+    births_cancel(c->births, batch.first);
     if (capture_logs(e)) {
         capture_append(e, record,
             plog_encode_cancel(

@@ -11,6 +11,7 @@
 
 #include "lib/conf.h"
 #include "lib/loop.h"
+#include "sockmig/core/births.h"
 #include "sockmig/core/flows.h"
 #include "sockmig/core/gather.h"
 #include "sockmig/core/held.h"
@@ -36,6 +37,8 @@ struct capture {
     bool deaf;         /* input stays in the kernel's queue until the service runs */
     struct held in, out;
     struct flows *flows;
+    void *births_memory;
+    struct births *births; /* in it */
     struct mcast *mcast;
 
     enum conf_policy policy; /* by whose rule packets wait */
@@ -74,6 +77,23 @@ void capture_policy(struct engine *e, enum conf_policy policy);
 
 /* capture_reign - a new reign of this node: an empty log, nothing held. */
 void capture_reign(struct engine *e);
+
+/* capture_forget_births - nothing of earlier connections is here: the service is
+ * started afresh, or all its connections are reset. */
+void capture_forget_births(struct engine *e);
+
+/* capture_succeed - a clone runs here: what its log has of such connections. */
+void capture_succeed(struct engine *e);
+
+/* capture_swallowed - output @packet was a replay's: it leaves, or has left, otherwise.
+ */
+void capture_swallowed(
+    struct engine *e, const struct nfq_packet *packet, struct mono now);
+
+/* capture_births - a copy of what a standby that has just joined is given of
+ * connections in no image (births.h), *size bytes, the caller's to free; NULL if there
+ * is nothing. */
+uint8_t *capture_births(const struct engine *e, size_t *size);
 
 /* capture_join - standby @node follows the log from here on; *position: from where.
  * False: there is no room for it now. */

@@ -8,6 +8,7 @@
 #include "sockmig/drops.h"
 #include "sockmig/prefault.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #define INGRESS_QUEUE 0
@@ -102,6 +103,42 @@ prefaulted(size_t size)
     return p;
 }
 
+/* As many connections as a listener's queue can have, each with as much as a socket
+ * takes that nobody reads. */
+static const struct births_conf births_conf = {
+    .flows = 8192, .half_open = 2048, .blocks = 16384, .flow_bytes = 256u << 10
+};
+
+void
+capture_forget_births(struct engine *e)
+{
+    e->capture.births = births_init(e->capture.births_memory, &births_conf);
+}
+
+/* All input from now on has a higher ordinal; there is no 0. */
+void
+capture_succeed(struct engine *e)
+{
+    uint64_t captured = e->capture.in.ordinal;
+
+    follower_succeed(e->follower, e->capture.births, captured > 0 ? captured : 1);
+}
+
+uint8_t *
+capture_births(const struct engine *e, size_t *size)
+{
+    uint8_t *copy;
+
+    *size = births_bytes(e->capture.births);
+    if (*size == 0)
+        return NULL;
+    copy = malloc(*size);
+    if (!copy)
+        log_fatal("engine: out of memory");
+    births_copy(e->capture.births, copy);
+    return copy;
+}
+
 /* The engine's thread delivers; it is also the one that opens. */
 static void
 open_drops(struct engine *e)
@@ -132,6 +169,8 @@ capture_open(struct engine *e)
     held_init(&c->in, prefaulted(slots), QUEUE_PACKETS);
     held_init(&c->out, prefaulted(slots), QUEUE_PACKETS);
     c->flows = flows_init(prefaulted(flows_size(CAPTURE_FLOWS)), CAPTURE_FLOWS, 0);
+    c->births_memory = prefaulted(births_size(&births_conf));
+    capture_forget_births(e);
     open_drops(e);
     c->rest = rest_new(e->loop, capture_on_rested, e);
     c->policy = c->wanted = e->service->policy;

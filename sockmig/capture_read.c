@@ -5,22 +5,27 @@
 
 #include "sockmig/core/pace.h"
 
-static bool
-log_input(
-    struct engine *e, const struct nfq_packet *pkt, struct mono now, uint64_t *lsn)
+static struct plog_record
+record_of(const struct capture *c, const struct nfq_packet *pkt, struct mono now)
 {
-    static const uint8_t zeros[8];
-    struct plog_record rec = { .kind = PLOG_IN,
+    return (struct plog_record){ .kind = PLOG_IN,
         .flags = pkt->checksum_pending ? PLOG_UNSUMMED : 0,
         .protocol = pkt->protocol,
         .size = pkt->size,
         .at_us = (uint64_t)now.us,
-        .arg = e->capture.in.ordinal + 1 };
-    uint8_t head[PLOG_HEADER];
-    struct rmcast_bytes pieces[] = { { head, sizeof head }, { pkt->data, pkt->size },
-        { zeros, plog_span(pkt->size) - PLOG_HEADER - pkt->size } };
+        .arg = c->in.ordinal + 1,
+        .payload = pkt->data };
+}
 
-    plog_head(&rec, head);
+static bool
+log_input(struct engine *e, const struct plog_record *rec, uint64_t *lsn)
+{
+    static const uint8_t zeros[8];
+    uint8_t head[PLOG_HEADER];
+    struct rmcast_bytes pieces[] = { { head, sizeof head }, { rec->payload, rec->size },
+        { zeros, plog_span(rec->size) - PLOG_HEADER - rec->size } };
+
+    plog_head(rec, head);
     return mcast_append(e->capture.mcast, pieces, 3, lsn);
 }
 
@@ -36,6 +41,7 @@ take_in(const struct nfq_packet *q, void *arg)
     struct engine *e = arg;
     struct capture *c = &e->capture;
     struct mono now = loop_now(e->loop);
+    struct plog_record rec = record_of(c, q, now);
     struct packet pkt;
     uint64_t lsn = 0;
     bool known;
@@ -46,7 +52,7 @@ take_in(const struct nfq_packet *q, void *arg)
         nfq_drop(c->in_queue, q->id);
         return;
     }
-    if (capture_logs(e) && !log_input(e, q, now, &lsn)) {
+    if (capture_logs(e) && !log_input(e, &rec, &lsn)) {
         nfq_drop(c->in_queue, q->id); /* the client sends it again */
         c->unlogged++;
         return;
@@ -54,7 +60,7 @@ take_in(const struct nfq_packet *q, void *arg)
     c->logged = lsn ? lsn : c->logged;
     held_push(&c->in, q->id, lsn, now); /* as large as the queue */
     if (known)
-        flows_input(c->flows, &pkt, now);
+        births_input(c->births, &pkt, &rec, flows_input(c->flows, &pkt, now));
     if (is_datagram(&pkt, known))
         datagrams_in(&c->datagrams);
     overrun_note(&c->overrun, c->in.ordinal, known ? &pkt : NULL);
@@ -102,6 +108,17 @@ take_out(const struct nfq_packet *q, void *arg)
     }
     c->logged = lsn ? lsn : c->logged;
     held_push(&c->out, q->id, lsn, now);
+    if (known)
+        births_output(c->births, &pkt, (uint64_t)now.us, c->out.ordinal);
+}
+
+void
+capture_swallowed(struct engine *e, const struct nfq_packet *packet, struct mono now)
+{
+    struct packet pkt;
+
+    if (packet_parse(&pkt, PACKET_OUT, packet->data, packet->size))
+        births_output(e->capture.births, &pkt, (uint64_t)now.us, 1);
 }
 
 /* So that a mark can be told as an ordinal, see capture_mark(). */

@@ -17,6 +17,7 @@ enum trace_note {   /* to the tracer */
     TRACE_HAVE,     /* node; p, taken, of a bytes: what is in its state folders */
     TRACE_SLOT,     /* p: a received slot, taken */
     TRACE_LOG,      /* a: position in the packet log that is followed from now on */
+    TRACE_BIRTHS,   /* p, taken, of a bytes: what there was before it (wire.h) */
     TRACE_WAKE,     /* a: epoch of the reign that ended; make the clone the service:
                        MAIN_WOKEN */
     TRACE_HANDOVER, /* stop it, take the last checkpoint: MAIN_HANDED */

@@ -20,7 +20,9 @@ struct follower {
     struct keep *keep;     /* the tracer's */
     struct plog_ring ring; /* the tracer's view of it */
     bool broken;           /* malformed from somewhere on */
-    uint32_t *places;      /* owned: in .keep, by descriptor, as last seen */
+    uint8_t *births;       /* owned, of nbirths bytes; NULL: none, or in .keep */
+    size_t nbirths;
+    uint32_t *places; /* owned: in .keep, by descriptor, as last seen */
     uint8_t scratch[KEEP_SCRATCH];
     _Atomic uint64_t have;   /* received */
     _Atomic int64_t have_us; /* and when */
@@ -59,7 +61,40 @@ follower_begin(struct follower *f, uint64_t from)
 {
     f->keep = keep_init(f->memory, &keep_conf);
     plog_ring_init(&f->ring, f->ring.data, f->ring.size, from);
+    follower_births(f, NULL, 0);
     f->broken = false;
+}
+
+void
+follower_births(struct follower *f, uint8_t *data, size_t size)
+{
+    free(f->births);
+    f->births = data;
+    f->nbirths = size;
+}
+
+/* Bytes in a row are the begin of a ring of any larger size. */
+static bool
+take_births(struct follower *f)
+{
+    struct plog_ring records;
+    bool ok;
+
+    if (!f->births)
+        return true;
+    plog_ring_init(&records, f->births, UINT64_C(1) << 63, 0);
+    records.end = f->nbirths;
+    ok = keep_births(f->keep, &records, f->scratch);
+    free(f->births);
+    f->births = NULL;
+    return ok;
+}
+
+void
+follower_succeed(struct follower *f, struct births *births, uint64_t as)
+{
+    births_log(births, keep_records(f->keep), as, f->scratch);
+    births_log(births, &f->ring, as, f->scratch);
 }
 
 /* Each once, whoever has it open.  False if @use says so of one. */
@@ -109,7 +144,7 @@ trim(struct follower *f, const struct slot *slot)
     for (uint32_t i = 0; i < slot->family.n; i++)
         if (!family_is_zombie(&slot->family.members[i]))
             keep_unaccepted_image(f->keep, slot->family.images[i]);
-    if (!keep_trim(f->keep, &f->ring, &mark, f->scratch))
+    if (!take_births(f) || !keep_trim(f->keep, &f->ring, &mark, f->scratch))
         f->broken = true;
     pthread_mutex_lock(&f->lock);
     f->stat = keep_stat(f->keep);

@@ -27,6 +27,7 @@ begin_reign(struct engine *e)
     lease_end(&e->lease);
     peers_stop_following(e);
     peers_reign(e);
+    capture_forget_births(e);
     beats_now(e);
 }
 

@@ -107,6 +107,8 @@ static void
 peer_greeted(struct peer *p)
 {
     int copy = -1;
+    uint8_t *births;
+    size_t size;
 
     memcpy(p->pair.challenge, p->in, WIRE_CHALLENGE);
     p->in_size = 0;
@@ -126,11 +128,14 @@ peer_greeted(struct peer *p)
         fd_close(copy);
         return;
     }
-    queue_put(tracer_queue(p->engine->tracer),
-        (struct note){ .what = TRACE_JOIN,
-            .node = p->bit,
-            .a = copy,
-            .b = p->pair.challenge[0] & WIRE_CAN_AES });
+    births = capture_births(p->engine, &size);
+    queue_put(
+        tracer_queue(p->engine->tracer), (struct note){ .what = TRACE_JOIN,
+                                             .node = p->bit,
+                                             .a = copy,
+                                             .b = p->pair.challenge[0] & WIRE_CAN_AES,
+                                             .c = (int64_t)size,
+                                             .p = births });
 }
 
 static void

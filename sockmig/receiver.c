@@ -25,6 +25,8 @@ struct receiver {
     pthread_t thread;
     struct uplink up;
     bool seeded, ready;
+    uint8_t *births; /* owned, of births_size bytes, until the first image comes */
+    size_t births_size;
     uint8_t *base; /* owned mapping: encoding of the last image */
     size_t base_size;
     uint8_t *lines;       /* owned mapping: image bytes as they come in */
@@ -269,6 +271,35 @@ finish(struct receiver *r)
 }
 
 static const char *
+take_births(struct receiver *r, const uint8_t *data, size_t size)
+{
+    uint8_t *births;
+
+    if (r->slot || r->base_size > 0)
+        return "births after the image";
+    if (size > WIRE_MAX_BIRTHS - r->births_size)
+        return "more births than any node has";
+    births = realloc(r->births, r->births_size + size);
+    if (!births)
+        return "out of memory";
+    memcpy(births + r->births_size, data, size);
+    r->births = births;
+    r->births_size += size;
+    return NULL;
+}
+
+static void
+hand_births(struct receiver *r)
+{
+    if (r->births)
+        queue_put(r->conf.to_tracer,
+            (struct note){
+                .what = TRACE_BIRTHS, .a = (int64_t)r->births_size, .p = r->births });
+    r->births = NULL;
+    r->births_size = 0;
+}
+
+static const char *
 begin(struct receiver *r, enum wire_kind kind, struct reader *in)
 {
     struct wire_head *h = &r->head;
@@ -291,6 +322,8 @@ begin(struct receiver *r, enum wire_kind kind, struct reader *in)
         realtime_set(false);
     if (kind == WIRE_CHECKPOINT && r->base_size == 0)
         return "a checkpoint before the image";
+    if (kind == WIRE_IMAGE)
+        hand_births(r);
     if (h->anew)
         known_forget(&r->known);
     r->slot = slot_take(r->conf.pool);
@@ -321,6 +354,9 @@ take_frame(struct receiver *r, const uint8_t *body, size_t size)
     case WIRE_SEEDED:
     case WIRE_CHECKPOINT:
         why = begin(r, kind, &in);
+        break;
+    case WIRE_BIRTHS:
+        why = take_births(r, body + 1, size - 1);
         break;
     case WIRE_BYTES:
         if (!r->slot || !take_bytes(r, body + 1, size - 1))
@@ -365,6 +401,8 @@ receiver_main(void *arg)
     }
     slot_put(r->slot);
     r->slot = NULL;
+    free(r->births);
+    r->births = NULL;
     shutdown(r->conf.fd, SHUT_RDWR);
     queue_put(r->conf.to_main,
         (struct note){ .what = MAIN_STREAM_END, .a = r->conf.generation });

@@ -22,7 +22,8 @@ struct receiver_conf {
     uint64_t next;             /* least number of the first frame */
     struct slot_pool *pool;    /* borrowed */
     struct filestore *files;   /* borrowed; NULL: no state folders */
-    struct queue *to_tracer;   /* gets TRACE_SLOT notes with the slots */
+    struct queue *to_tracer;   /* gets TRACE_SLOT notes with the slots, and before
+                                  them one TRACE_BIRTHS */
     struct queue *to_main;     /* gets one MAIN_STREAM_END note at the end */
     unsigned generation;       /* repeated in that note's a */
     _Atomic uint64_t *applied; /* number of the last checkpoint in the clone */

@@ -62,11 +62,14 @@ struct replayer {
 static void
 swallow(const struct nfq_packet *pkt, void *arg)
 {
-    struct replayer *r = ((struct engine *)arg)->replayer;
+    struct engine *e = arg;
+    struct replayer *r = e->replayer;
+    struct mono now = mono_clock();
 
+    capture_swallowed(e, pkt, now);
     r->last_out = pkt->id;
     r->undropped++;
-    replay_output(r->machine, mono_clock(), pkt->data, pkt->size);
+    replay_output(r->machine, now, pkt->data, pkt->size);
 }
 
 /* A verdict for each would cost as much as the packet itself.  None may be left when
@@ -205,6 +208,7 @@ give_up(struct engine *e, const struct replay_effect *effect)
         "%u): the service goes on as under policy warm, all its old connections are "
         "reset",
         effect->reason, flow, effect->seq);
+    capture_forget_births(e);
     outgoing_clear(r->outgoing);
     if (gatens_enter(gate_cell_netns(e->gate), &back) == 0) {
         tcp_purge();
@@ -236,6 +240,7 @@ carry_out(struct engine *e, const struct replay_effect *effect)
         r->answering = false;
         break;
     case REPLAY_DIVERGED:
+        births_end(e->capture.births, &effect->flow);
         say_diverged(e, effect);
         break;
     case REPLAY_STALLED:
@@ -310,6 +315,7 @@ replayer_begin(struct engine *e)
     struct replayer *r = e->replayer;
 
     FAULT_POINT("takeover-replay");
+    capture_succeed(e);
     r->running = true;
     r->watching = r->answering = false;
     answers_clear(r->answers);

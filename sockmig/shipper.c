@@ -113,19 +113,25 @@ put_head(struct shipper *s, const struct wire_head *head)
 }
 
 static void
-put_data(struct shipper *s, const void *data, size_t size)
+put_parts(struct shipper *s, enum wire_kind kind, const void *data, size_t size)
 {
     const uint8_t *at = data;
 
     while (size > 0) {
         size_t n = size < CHUNK ? size : CHUNK;
 
-        s->body[0] = WIRE_BYTES;
+        s->body[0] = (uint8_t)kind;
         memcpy(s->body + 1, at, n);
         put_frame(s, 1 + n);
         at += n;
         size -= n;
     }
+}
+
+static void
+put_data(struct shipper *s, const void *data, size_t size)
+{
+    put_parts(s, WIRE_BYTES, data, size);
 }
 
 /* Whole pages in each frame.  Bytes that they took. */
@@ -260,20 +266,30 @@ put_queue(void *arg, const void *data, size_t size)
     put_data(arg, data, size);
 }
 
+/* Frees @births. */
 static void
-ship_join(struct shipper *s, unsigned node, int fd, bool aes)
+put_births(struct shipper *s, uint8_t *births, size_t size)
 {
+    put_parts(s, WIRE_BIRTHS, births, size);
+    free(births);
+}
+
+static void
+ship_join(struct shipper *s, const struct note *n)
+{
+    unsigned node = n->node;
     struct wire_head head = {
         .kind = WIRE_IMAGE, .age_us = age_of(s->last_taken), .image_bytes = s->last_size
     };
 
     drop(s, node);
     s->anew = true;
-    s->fds[node] = fd;
+    s->fds[node] = (int)n->a;
     s->to = 1u << node;
-    s->aes = aes ? s->aes | s->to : s->aes & ~s->to;
+    s->aes = n->b ? s->aes | s->to : s->aes & ~s->to;
     s->seeding |= s->to;
     head.parcel_bytes = queues_bytes(&s->kept);
+    put_births(s, n->p, (size_t)n->c);
     put_head(s, &head);
     put_data(s, s->last, s->last_size);
     queues_each(&s->kept, put_queue, s);
@@ -332,7 +348,7 @@ work(struct shipper *s, const struct note *n)
         slot_put(slot);
         break;
     case SHIP_JOIN:
-        ship_join(s, n->node, (int)n->a, n->b);
+        ship_join(s, n);
         break;
     case SHIP_SEEDED:
         ship_seeded(s, n->node);

@@ -17,7 +17,7 @@
 enum shipper_note {
     SHIP_SLOT,   /* p: the slot, taken */
     SHIP_JOIN,   /* node; a: descriptor, taken: send it the last image, then all else;
-                    b: it opens AES */
+                    b: it opens AES; p, taken, of c bytes: births for it (wire.h) */
     SHIP_SEEDED, /* node: all its base pages have been put before this */
     SHIP_LEAVE,  /* node */
     SHIP_RESET,  /* p: struct seal_key to use from now on, freed; forget images */

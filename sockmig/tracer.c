@@ -49,6 +49,9 @@ work(struct tracer *t, const struct note *n)
             standby_end(t); /* nothing will replace it, and it is not woken */
         follower_begin(t->conf.follower, (uint64_t)n->a);
         break;
+    case TRACE_BIRTHS:
+        follower_births(t->conf.follower, n->p, (size_t)n->a);
+        break;
     case TRACE_WAKE:
         standby_wake(t, (uint64_t)n->a);
         atomic_store(&t->pressed, false);

@@ -270,6 +270,7 @@ active_join(struct tracer *t, const struct note *join)
 
     if (t->pid == 0 || is_over(fd) || (!t->tracked && track(t) < 0)) {
         fd_close(fd); /* the main thread was told, and tries again later */
+        free(join->p);
         return;
     }
     FAULT_POINT("seed-joined");

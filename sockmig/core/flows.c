@@ -20,7 +20,8 @@ struct flows {
     struct entry *entries;
     struct list lists[FLOW_CLOSED + 1];
     uint64_t seed, forgotten, stateless;
-    uint32_t asking; /* entries that ask */
+    uint32_t asking;  /* entries that ask */
+    uint32_t cancels; /* and 1 */
 };
 
 size_t
@@ -38,6 +39,7 @@ flows_init(void *memory, uint32_t capacity, uint64_t seed)
 
     memset(f, 0, sizeof *f);
     f->seed = seed;
+    f->cancels = 1;
     flowmap_init(&f->map, carve(&at, flowmap_size(capacity)), capacity, seed);
     f->entries = carve(&at, capacity * sizeof *f->entries);
     memset(f->entries, 0, capacity * sizeof *f->entries);
@@ -117,6 +119,7 @@ start(struct entry *e, const struct packet *pkt, struct mono now)
     e->flow.out_next = pkt->tcp.seq;
     e->flow.hole = e->flow.hole_end = pkt->tcp.seq;
     e->flow.fin_in = e->flow.fin_out = e->flow.heard = false;
+    e->flow.told = 0;
 }
 
 static struct entry *
@@ -201,13 +204,44 @@ hear(struct flow *flow, const struct packet_tcp *tcp)
     fill(flow, flow->hole, flow->acked);
 }
 
+/* True: it comes after a hole, or it may: what it follows may have been dropped. */
+static bool
+take_in(const struct flows *f, struct flow *flow, const struct packet *pkt)
+{
+    uint32_t end = packet_seq_end(pkt);
+
+    if (flow->told == 0 || end == pkt->tcp.seq || pkt->tcp.flags & TCP_SYN)
+        return false;
+    if (flow->told != f->cancels || seq_after(pkt->tcp.seq, flow->in_next))
+        return true;
+    if (seq_after(end, flow->in_next))
+        flow->in_next = end;
+    return false;
+}
+
 void
+flows_cancelled(struct flows *f)
+{
+    f->cancels++;
+}
+
+static void
+tell(const struct flows *f, struct flow *flow, const struct packet *pkt)
+{
+    if (!(pkt->tcp.flags & TCP_ACK))
+        return;
+    if (flow->told != f->cancels || seq_after(pkt->tcp.ack, flow->in_next))
+        flow->in_next = pkt->tcp.ack;
+    flow->told = f->cancels;
+}
+
+bool
 flows_input(struct flows *f, const struct packet *pkt, struct mono now)
 {
     struct entry *e;
 
     if (!packet_is_tcp(pkt) || !(e = find(f, pkt)))
-        return;
+        return false;
     e->flow.fin_in |= pkt->tcp.flags & TCP_FIN;
     /* its first acknowledgement: only who has seen the SYN-ACK knows the number */
     if (e->flow.state == FLOW_HALF_OPEN && pkt->tcp.flags & TCP_ACK &&
@@ -218,23 +252,7 @@ flows_input(struct flows *f, const struct packet *pkt, struct mono now)
     if (pkt->payload_size > 0 && e->flow.state == FLOW_OPEN)
         ask(f, e, true);
     move_on(f, e, pkt, now);
-}
-
-static void
-describe_syn(const struct packet *pkt, struct plog_output *out)
-{
-    const struct packet_tcp *tcp = &pkt->tcp;
-
-    out->seq = tcp->seq;
-    out->ack = tcp->ack;
-    out->tsval = tcp->tsval;
-    out->tsecr = tcp->tsecr;
-    out->mss = tcp->mss;
-    out->wscale = tcp->wscale == PACKET_NO_WSCALE ? 0 : tcp->wscale;
-    out->options = (uint8_t)((tcp->sack ? PLOG_SACK : 0) |
-                             (tcp->timestamps ? PLOG_TIMESTAMPS : 0) |
-                             (tcp->wscale == PACKET_NO_WSCALE ? 0 : PLOG_WSCALE) |
-                             (tcp->flags & TCP_ECE ? PLOG_ECN : 0));
+    return take_in(f, &e->flow, pkt);
 }
 
 /* The part of @pkt in [@from, @to), sequence numbers. */
@@ -271,7 +289,7 @@ output_syn(struct flows *f, struct entry *e, const struct packet *pkt, struct mo
         become(f, e, FLOW_HALF_OPEN);
         e->flow.out_next = pkt->tcp.seq + 1;
     }
-    describe_syn(pkt, out);
+    plog_describe_syn(pkt, out);
     return true;
 }
 
@@ -325,7 +343,7 @@ static bool
 output_tcp(
     struct flows *f, const struct packet *pkt, struct mono now, struct plog_output *out)
 {
-    const uint8_t logged = TCP_SYN | TCP_FIN | TCP_RST;
+
     struct entry *e = find(f, pkt);
     uint32_t end = packet_seq_end(pkt);
 
@@ -333,9 +351,11 @@ output_tcp(
         !(pkt->tcp.flags & TCP_RST)) /* one for a stray packet has no connection */
         e = add(f, pkt, now);
     *out = (struct plog_output){ .flow = pkt->key,
-        .tcp_flags = pkt->tcp.flags & logged };
+        .tcp_flags = pkt->tcp.flags & PLOG_TCP_FLAGS };
     if (pkt->tcp.flags & TCP_SYN)
         return output_syn(f, e, pkt, now, out);
+    if (e)
+        tell(f, &e->flow, pkt);
     if (end == pkt->tcp.seq && !(pkt->tcp.flags & TCP_RST))
         return false;
     if (!e) {

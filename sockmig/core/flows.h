@@ -23,10 +23,12 @@ struct flow {
     uint32_t out_next, isn;  /* next byte that the service has not sent yet */
     uint32_t hole, hole_end; /* what overtook others has passed over, if not equal */
     bool fin_in, fin_out;
-    bool heard;      /* of the client: */
-    uint16_t window; /* its newest one */
-    uint32_t acked;  /* it has what is before */
-    bool asks;       /* the newest bytes are the client's: an answer may come */
+    bool heard;       /* of the client: */
+    uint16_t window;  /* its newest one */
+    uint32_t acked;   /* it has what is before */
+    uint32_t told;    /* cancels until the service has said, 0 never: */
+    uint32_t in_next; /* it has what is before, or that has come since */
+    bool asks;        /* the newest bytes are the client's: an answer may come */
 };
 
 struct flows_stat {
@@ -42,8 +44,11 @@ struct flows;
 size_t flows_size(uint32_t capacity);
 struct flows *flows_init(void *memory, uint32_t capacity, uint64_t seed);
 
-/* flows_input - an input packet: what its connection is at. */
-void flows_input(struct flows *f, const struct packet *pkt, struct mono now);
+/* flows_input - an input packet: what its connection is at.  True: it comes after a
+ * hole, something that the service needs before has not been seen. flows_cancelled - of
+ * what was seen some was dropped. */
+bool flows_input(struct flows *f, const struct packet *pkt, struct mono now);
+void flows_cancelled(struct flows *f);
 
 /* flows_output - what has to be logged of output packet @pkt.
  *

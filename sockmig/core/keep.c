@@ -265,6 +265,23 @@ look_at_output(struct keep *k, const struct plog_record *rec, uint8_t *scratch)
     keep_record(k, c, rec, scratch);
 }
 
+bool
+keep_births(struct keep *k, const struct plog_ring *records, uint8_t *scratch)
+{
+    uint64_t at = records->begin;
+    struct plog_record rec;
+    enum plog_read got;
+
+    while ((got = plog_read(records, &at, &rec, scratch)) == PLOG_READ)
+        if (rec.kind == PLOG_IN)
+            look_at_input(k, &rec, scratch);
+        else if (rec.kind == PLOG_OUT)
+            look_at_output(k, &rec, scratch);
+        else
+            return false;
+    return got == PLOG_END && at == records->end;
+}
+
 static bool
 before_mark(const struct plog_record *rec, const struct plog_mark *mark)
 {

@@ -15,6 +15,8 @@
  *   - fragments of datagrams of which others have not come yet, for as long as the
  *     kernel keeps them: its queue of those is not in an image either.
  *
+ * A standby that joins has of the time before what the active node gives it (births.h).
+ *
  * Fixed capacity: half-open connections that the client never acknowledged (SYN flood)
  * are given up first, oldest first; then what does not fit.  Counted.
  *
@@ -52,17 +54,20 @@ size_t keep_size(const struct keep_conf *conf);
  * the caller, free it when done). */
 struct keep *keep_init(void *memory, const struct keep_conf *conf);
 
-/* keep_begin, keep_connection, keep_unaccepted, keep_trim - a checkpoint with @mark is
- * in the clone:
+/* keep_begin, keep_connection, keep_unaccepted, keep_births, keep_trim - a checkpoint
+ * with @mark is in the clone:
  *
  *     keep_begin(k);
  *     for each TCP connection of the image: keep_connection(k, &key, rcv_nxt, guess);
  *     for each that was reset and waits to be accepted: keep_unaccepted(k, &key);
+ *     the first time: keep_births(k, &records, scratch);
  *     more = keep_trim(k, ring, mark, scratch);
  *
  * @guess    what the last call for it gave, or anything: if it is right, the connection
  *           need not be looked for
  * @rcv_nxt  next byte that the image's socket expects (FIN counted)
+ * @records  what the active node had that may be in no image when this standby joined
+ *           (births_copy()); keep_births() is false if they are malformed
  * @mark     with every later call not smaller
  *
  * @scratch  KEEP_SCRATCH bytes
@@ -75,6 +80,7 @@ void keep_begin(struct keep *k);
 uint32_t keep_connection(
     struct keep *k, const struct flow_key *key, uint32_t rcv_nxt, uint32_t guess);
 void keep_unaccepted(struct keep *k, const struct flow_key *key);
+bool keep_births(struct keep *k, const struct plog_ring *records, uint8_t *scratch);
 bool keep_trim(struct keep *k, struct plog_ring *ring, const struct plog_mark *mark,
     uint8_t *scratch);
 

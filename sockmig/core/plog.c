@@ -80,15 +80,34 @@ is_syn(const struct plog_output *o)
     return o->tcp_flags & TCP_SYN;
 }
 
-size_t
-plog_encode_output(
-    uint8_t *out, uint64_t at_us, uint64_t ordinal, const struct plog_output *o)
+void
+plog_describe_syn(const struct packet *pkt, struct plog_output *out)
 {
-    uint8_t payload[PLOG_SMALL - PLOG_HEADER];
-    struct writer w = writer_init(payload, sizeof payload);
+    const struct packet_tcp *tcp = &pkt->tcp;
+
+    *out = (struct plog_output){ .flow = pkt->key,
+        .tcp_flags = tcp->flags & PLOG_TCP_FLAGS,
+        .seq = tcp->seq,
+        .ack = tcp->ack,
+        .tsval = tcp->tsval,
+        .tsecr = tcp->tsecr,
+        .mss = tcp->mss,
+        .wscale = tcp->wscale == PACKET_NO_WSCALE ? 0 : tcp->wscale,
+        .options = (uint8_t)((tcp->sack ? PLOG_SACK : 0) |
+                             (tcp->timestamps ? PLOG_TIMESTAMPS : 0) |
+                             (tcp->wscale == PACKET_NO_WSCALE ? 0 : PLOG_WSCALE) |
+                             (tcp->flags & TCP_ECE ? PLOG_ECN : 0)) };
+}
+
+void
+plog_record_output(uint8_t payload[PLOG_SMALL], uint64_t at_us, uint64_t ordinal,
+    const struct plog_output *o, struct plog_record *rec)
+{
+    struct writer w = writer_init(payload, PLOG_SMALL - PLOG_HEADER);
     const struct flow_key *key = &o->flow;
     size_t address = key->version == 4 ? 4 : 16;
-    struct plog_record rec = { .kind = PLOG_OUT,
+
+    *rec = (struct plog_record){ .kind = PLOG_OUT,
         .protocol = key->version == 4 ? 0x0800 : 0x86dd,
         .at_us = at_us,
         .arg = ordinal,
@@ -118,7 +137,17 @@ plog_encode_output(
         put_u16(&w, 0);
     }
     assert(!w.bad);
-    rec.size = (uint32_t)w.pos;
+    rec->size = (uint32_t)w.pos;
+}
+
+size_t
+plog_encode_output(
+    uint8_t *out, uint64_t at_us, uint64_t ordinal, const struct plog_output *o)
+{
+    uint8_t payload[PLOG_SMALL];
+    struct plog_record rec;
+
+    plog_record_output(payload, at_us, ordinal, o, &rec);
     return plog_encode(&rec, out, PLOG_SMALL);
 }
 
@@ -261,7 +290,8 @@ plog_read(const struct plog_ring *ring, uint64_t *at, struct plog_record *rec,
     rec->protocol = get_u16(&r);
     rec->at_us = get_u64(&r);
     rec->arg = get_u64(&r);
-    if (rec->size > PLOG_PAYLOAD || rec->kind == 0 || plog_span(rec->size) > ring->size)
+    if (rec->size > PLOG_PAYLOAD || rec->kind == 0 ||
+        (rec->kind == PLOG_IN && rec->arg == 0) || plog_span(rec->size) > ring->size)
         return PLOG_BAD;
     if (left < plog_span(rec->size))
         return PLOG_END;

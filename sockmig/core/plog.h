@@ -47,6 +47,7 @@ struct plog_mark {
 
 enum { PLOG_SACK = 1, PLOG_TIMESTAMPS = 2, PLOG_WSCALE = 4, PLOG_ECN = 8 };
 enum { PLOG_ACKED = 1 };
+#define PLOG_TCP_FLAGS (TCP_SYN | TCP_FIN | TCP_RST)
 
 /* What is logged of an output packet. */
 struct plog_output {
@@ -54,7 +55,7 @@ struct plog_output {
     uint32_t seq;      /* TCP: of the first new byte, a SYN-ACK's ISN */
     uint32_t size;     /* bytes hashed: the new ones (TCP), the payload (UDP) */
     uint64_t hash;     /* digest_of() them */
-    uint8_t tcp_flags; /* of these only SYN, FIN, RST; 0 for UDP */
+    uint8_t tcp_flags; /* of these only PLOG_TCP_FLAGS; 0 for UDP */
     uint8_t options;   /* of a SYN-ACK PLOG_SACK ..., of other TCP PLOG_ACKED */
     /* PLOG_ACKED, for acknowledgements have no records: */
     uint32_t acked;  /* the client has what is before */
@@ -87,6 +88,13 @@ size_t plog_encode_cancel(
 size_t plog_encode_mark(uint8_t *out, uint64_t at_us, const struct plog_mark *mark);
 size_t plog_encode_output(
     uint8_t *out, uint64_t at_us, uint64_t ordinal, const struct plog_output *o);
+
+/* plog_record_output - the same as a record, whose payload is in @payload. */
+void plog_record_output(uint8_t payload[PLOG_SMALL], uint64_t at_us, uint64_t ordinal,
+    const struct plog_output *o, struct plog_record *rec);
+
+/* plog_describe_syn - what is logged of the SYN-ACK @pkt. */
+void plog_describe_syn(const struct packet *pkt, struct plog_output *out);
 
 /* plog_decode_... - of @rec, whose kind is right; false if the payload is malformed
  * (@out undefined). */

@@ -30,10 +30,11 @@
 #define WIRE_FRAME_AES (1u << 31)
 #define WIRE_MAX_FRAME (1u << 20) /* sealed bytes */
 #define WIRE_MAX_META (64u << 20)
-#define WIRE_VERSION 13u
+#define WIRE_VERSION 14u
 #define WIRE_UP_MAX 32768u /* bytes of a frame from a standby, sealed */
 #define WIRE_UP_BODY (WIRE_UP_MAX - 64u)
-#define WIRE_MAX_HAVE (1u << 30) /* of all WIRE_HAVE together */
+#define WIRE_MAX_HAVE (1u << 30)   /* of all WIRE_HAVE together */
+#define WIRE_MAX_BIRTHS (8u << 20) /* of all WIRE_BIRTHS together */
 #define WIRE_POLICIES 4u
 #define WIRE_MAX_AGE_US (3600u * 1000000u)
 
@@ -50,6 +51,8 @@ enum wire_kind {
     WIRE_HAVE,       /* what is in the standby's state folders: u8 1 if it is the last
                         part, the next part of it (core/files.h) */
     WIRE_SORRY,      /* why it can hold no clone: text */
+    WIRE_BIRTHS,     /* before the image: the next part of what was captured of
+                        connections that are in none (core/births.h) */
     WIRE_NKINDS
 };
 

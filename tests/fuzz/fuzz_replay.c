@@ -5,6 +5,7 @@
  *
  * With libFuzzer: compile with -DWITH_LIBFUZZER -fsanitize=fuzzer,address.  Without,
  * main() runs a seeded loop: fuzz_replay [SEED [ROUNDS]]. */
+#include "sockmig/core/births.h"
 #include "sockmig/core/keep.h"
 #include "sockmig/core/replay.h"
 
@@ -16,10 +17,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
 #define LOG_BYTES 65536u
 
+static const struct births_conf births_conf = { 6, 3, 32, 2048 };
 static const struct keep_conf keep_conf = { 8, 3, 2048 };
 static const struct replay_sizes sizes = { 8, 16, 4096 };
-static void *keep_memory, *replay_memory;
+static void *births_memory, *keep_memory, *replay_memory;
 static uint8_t log_bytes[LOG_BYTES], scratch[KEEP_SCRATCH];
+static uint8_t births[32 * BIRTHS_BLOCK];
 
 static void
 parse(const uint8_t *data, size_t size)
@@ -34,6 +37,24 @@ parse(const uint8_t *data, size_t size)
     memcpy(copy, data, size);
     packet_set_tsecr(copy, size, 7);
     if (!packet_complete(copy, size) || !packet_sound(copy, size))
+        abort();
+}
+
+/* A standby joins: what it is given may be anything; what is made of a log is sound. */
+static void
+join(struct keep *k, const struct plog_ring *log)
+{
+    struct births *b = births_init(births_memory, &births_conf);
+    struct plog_ring given;
+
+    keep_births(k, log, scratch);
+    births_log(b, log, 5, scratch);
+    if (births_bytes(b) > sizeof births)
+        abort();
+    births_copy(b, births);
+    plog_ring_init(&given, births, sizeof births, 0);
+    given.end = births_bytes(b);
+    if (!keep_births(k, &given, scratch))
         abort();
 }
 
@@ -65,6 +86,7 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     const char *why;
 
     if (!keep_memory) {
+        births_memory = malloc(births_size(&births_conf));
         keep_memory = malloc(keep_size(&keep_conf));
         replay_memory = malloc(replay_size(&sizes));
     }
@@ -74,6 +96,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         return 0;
     k = keep_init(keep_memory, &keep_conf);
     keep_begin(k);
+    if (size % 4 == 1)
+        join(k, &ring);
     keep_trim(k, &ring, &mark, scratch);
     conf.kept = keep_records(k);
     conf.mode = size % 2 ? REPLAY_FEED : REPLAY_COMPARE;

@@ -15,7 +15,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-static void *flows_memory, *keep_memory, *replay_memory;
+static void *flows_memory, *births_memory, *keep_memory, *replay_memory;
+static const struct births_conf births_conf = { FLOWS, 8, 1 << 8, 1 << 12 };
 static const struct keep_conf keep_conf = { FLOWS, 8, 1 << 16 };
 static const struct replay_sizes sizes = { FLOWS, 512, 1 << 16 };
 
@@ -71,6 +72,14 @@ hung_up(const struct flow_key *key)
     return k->asked > k->hang;
 }
 
+/* An old SYN that comes once more after a standby has joined looks like a new one to
+ * it: there is nobody whom the end of that could harm. */
+static bool
+is_over(const struct flow_key *key)
+{
+    return life->joined > 0 && life->clients.conns[host_client(key)].state == C_DONE;
+}
+
 /* False: the replay is over. */
 static bool
 carry_out(const struct replay_effect *e)
@@ -93,7 +102,7 @@ carry_out(const struct replay_effect *e)
         return true;
     case REPLAY_DIVERGED:
         life->diverged++;
-        if (life->mode != MODE_WRONG && !hung_up(&e->flow))
+        if (life->mode != MODE_WRONG && !hung_up(&e->flow) && !is_over(&e->flow))
             life->broken = e->reason;
         return true;
     case REPLAY_STALLED:
@@ -314,6 +323,15 @@ judge(void)
         life->broken = "an acknowledgement was injected too early";
 }
 
+void
+rsim_new_standby(void)
+{
+    life->pending = life->have_image = false;
+    plog_ring_init(&life->ring, life->ring_data, LOG_BYTES, life->log_end);
+    plog_ring_init(&life->given, life->given_data, sizeof life->given_data, 0);
+    life->keep = keep_init(keep_memory, &keep_conf);
+}
+
 static void
 one_life(int mode, uint64_t seed)
 {
@@ -322,16 +340,16 @@ one_life(int mode, uint64_t seed)
     rsim_seed(seed);
     life->mode = mode;
     life->pace = rsim_chance(20) ? 4 : 40;
-    life->log_end = life->number = life->nswallowed = 0;
-    life->pending = life->have_image = life->wrong_out = false;
+    life->log_end = life->number = life->nswallowed = life->joined = 0;
+    life->wrong_out = false;
     life->broken = NULL;
     clients_init(&life->clients);
     life->clients.lenient = mode == MODE_WRONG;
     life->flows = flows_init(flows_memory, FLOWS, 42);
+    life->births = births_init(births_memory, &births_conf);
     held_init(&life->in, life->in_slots, PACKETS);
     held_init(&life->out, life->out_slots, PACKETS);
-    plog_ring_init(&life->ring, life->ring_data, LOG_BYTES, 0);
-    life->keep = keep_init(keep_memory, &keep_conf);
+    rsim_new_standby();
     rsim_protected_life(50 + rsim_below(1500));
     replay_life();
     if (!life->broken)
@@ -343,7 +361,7 @@ static void
 lives(int mode, uint64_t first, uint64_t count)
 {
     uint64_t compared = 0, synthetic = 0, excused = 0, rebuilt = 0, half = 0,
-             diverged = 0, injected = 0;
+             diverged = 0, injected = 0, joined = 0;
 
     for (uint64_t seed = first; seed < first + count; seed++) {
         struct replay_stat st;
@@ -363,16 +381,18 @@ lives(int mode, uint64_t first, uint64_t count)
         rebuilt += life->rebuilt;
         half += life->half_open;
         diverged += life->diverged;
+        joined += life->joined;
     }
     printf("mode %d: %llu lives, injected %llu, compared %llu bytes, synthetic %llu, "
-           "rebuilt %llu, half open %llu, excused %llu, diverged %llu\n",
+           "rebuilt %llu, half open %llu, excused %llu, diverged %llu, joined %llu\n",
         mode, (unsigned long long)count, (unsigned long long)injected,
         (unsigned long long)compared, (unsigned long long)synthetic,
         (unsigned long long)rebuilt, (unsigned long long)half,
-        (unsigned long long)excused, (unsigned long long)diverged);
+        (unsigned long long)excused, (unsigned long long)diverged,
+        (unsigned long long)joined);
     if (count < 500)
         return; /* else all that was simulated must have happened */
-    must(injected > count && rebuilt > 0 && half > 0 && synthetic > 0);
+    must(injected > count && rebuilt > 0 && half > 0 && synthetic > 0 && joined > 0);
     must(mode != MODE_WRONG || diverged > count / 20);
 }
 
@@ -399,9 +419,10 @@ get_memory(void)
 {
     life = calloc(1, sizeof *life);
     flows_memory = malloc(flows_size(FLOWS));
+    births_memory = malloc(births_size(&births_conf));
     keep_memory = malloc(keep_size(&keep_conf));
     replay_memory = malloc(replay_size(&sizes));
-    if (!life || !flows_memory || !keep_memory || !replay_memory)
+    if (!life || !flows_memory || !births_memory || !keep_memory || !replay_memory)
         abort();
 }
 

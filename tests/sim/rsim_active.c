@@ -12,6 +12,8 @@ struct rsim_life *life;
 
 static uint8_t scratch[KEEP_SCRATCH];
 
+#define JOINS 1500 /* ticks between them */
+
 /* Also when one seed is run outside of check. */
 void
 rsim_must_hold(bool holds, const char *what, const char *file, int line)
@@ -76,6 +78,7 @@ capture_out(const uint8_t *data, size_t size)
     memcpy(c->data, data, size);
     c->size = (uint32_t)size;
     must(held_push(&life->out, (uint32_t)life->out.ordinal + 1, lsn, rsim_now()));
+    births_output(life->births, &pkt, (uint64_t)rsim_now().us, life->out.ordinal);
 }
 
 static void
@@ -111,7 +114,9 @@ capture(const struct captured *p)
         .flags = packet_sound(p->data, p->size) ? 0 : PLOG_UNSUMMED,
         .size = p->size,
         .at_us = (uint64_t)rsim_now().us,
-        .arg = life->in.ordinal + 1 };
+        .arg = life->in.ordinal + 1,
+        .payload = p->data };
+    struct packet pkt;
 
     plog_head(&rec, head);
     to_log(head, sizeof head);
@@ -119,6 +124,9 @@ capture(const struct captured *p)
     to_log(zeros, plog_span(p->size) - PLOG_HEADER - p->size);
     life->in_packets[rec.arg % PACKETS] = *p;
     must(held_push(&life->in, (uint32_t)rec.arg, life->log_end, rsim_now()));
+    if (packet_parse(&pkt, PACKET_IN, p->data, p->size))
+        births_input(
+            life->births, &pkt, &rec, flows_input(life->flows, &pkt, rsim_now()));
 }
 
 static void
@@ -131,9 +139,12 @@ release_input(void)
 
     if (rsim_chance(1)) { /* the limit is over */
         b = held_drop(&life->in);
-        if (b.count > 0)
+        if (b.count > 0) {
+            flows_cancelled(life->flows);
+            births_cancel(life->births, b.first);
             to_log(rec,
                 plog_encode_cancel(rec, (uint64_t)rsim_now().us, b.first, b.last, 0));
+        }
         return;
     }
     b = held_release(&life->in, held_rule(policy, PACKET_IN), &stable, UINT32_MAX);
@@ -143,11 +154,8 @@ release_input(void)
     held_answers(&life->out, b.last_lsn);
     for (uint64_t i = b.first; i <= b.last; i++) {
         struct captured *c = &life->in_packets[i % PACKETS];
-        struct packet pkt;
 
         packet_complete(c->data, c->size); /* the kernel would know it is right */
-        if (packet_parse(&pkt, PACKET_IN, c->data, c->size))
-            flows_input(life->flows, &pkt, rsim_now());
         host_input(&life->active, c->data, c->size, from_active, NULL);
     }
 }
@@ -196,7 +204,20 @@ rsim_trim(void)
         if (c->state == S_WAITING && c->reset)
             keep_unaccepted(life->keep, &c->key);
     }
+    must(keep_births(life->keep, &life->given, scratch));
+    life->given.begin = life->given.end;
     must(keep_trim(life->keep, &life->ring, &life->applied.mark, scratch));
+}
+
+/* One that has nothing yet comes instead of the one that there is. */
+static void
+standby_joins(void)
+{
+    rsim_new_standby();
+    life->given.end = births_bytes(life->births);
+    must(life->given.end <= life->given.size);
+    births_copy(life->births, life->given.data);
+    life->joined++;
 }
 
 static void
@@ -250,6 +271,8 @@ rsim_protected_life(uint32_t crash_at)
         host_tick(&life->active, from_active, NULL);
         capture_overtaken();
         take_checkpoint();
+        if (rsim_below(JOINS) == 0)
+            standby_joins();
         standby();
         release_output();
         clients_tick(&life->clients, life->tick, rsim_from_client, NULL);

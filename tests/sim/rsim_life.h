@@ -5,6 +5,7 @@
 #ifndef BSC_RSIM_LIFE_H
 #define BSC_RSIM_LIFE_H
 
+#include "sockmig/core/births.h"
 #include "sockmig/core/flows.h"
 #include "sockmig/core/held.h"
 #include "sockmig/core/keep.h"
@@ -42,6 +43,7 @@ struct rsim_life {
     struct host active, clone;
     struct flying flying[1024];
     struct flows *flows;
+    struct births *births;
     struct held in, out;
     struct held_packet in_slots[PACKETS], out_slots[PACKETS];
     struct captured in_packets[PACKETS], out_packets[PACKETS];
@@ -51,10 +53,12 @@ struct rsim_life {
     struct plog_ring ring; /* the standby's */
     uint8_t ring_data[LOG_BYTES];
     struct keep *keep;
+    struct plog_ring given; /* to the standby, when it joined; empty: .keep has it */
+    uint8_t given_data[1 << 16];
     uint32_t places[RSIM_SLOTS]; /* in .keep: what it was given last */
     struct checkpoint next, applied;
     bool pending, have_image;
-    uint32_t apply_at, opened;
+    uint32_t apply_at, opened, joined;
     uint64_t number;
     struct replay *replay;
     uint32_t nswallowed;
@@ -71,7 +75,8 @@ void rsim_must_hold(bool holds, const char *what, const char *file, int line);
 struct mono rsim_now(void);
 void rsim_fly(bool to_server, const uint8_t *data, size_t size);
 void rsim_from_client(void *arg, const uint8_t *data, size_t size);
-void rsim_trim(void); /* the standby's log, to the image that it has applied */
+void rsim_new_standby(void); /* it has nothing of what was before */
+void rsim_trim(void);        /* the standby's log, to the image that it has applied */
 
 /* rsim_protected_life - until the crash, at tick @crash_at or when there is an image.
  */

@@ -14,7 +14,8 @@ struct birth {
     uint32_t first, last; /* blocks of its records; NONE: it has none */
     uint32_t bytes;       /* of them */
     uint32_t syn, server_isn;
-    uint32_t top; /* end of what came, of that with the highest number */
+    uint32_t top;   /* end of what came, of that with the highest number */
+    uint32_t acked; /* HOLED: by the service */
     enum kind kind;
     bool answered;
     bool reset; /* by the client, if that came in time */
@@ -29,10 +30,10 @@ struct list { /* oldest first */
 };
 
 struct begin {
-    uint64_t ordinal; /* of input; 0: of none here */
-    uint32_t size;    /* 0: none begins here, or it is not needed any more */
-    uint32_t birth;
+    uint64_t ordinal; /* of input; 0: it is none */
+    uint32_t size, birth;
     uint32_t end; /* sequence number after it */
+    bool needed;
 };
 
 struct births {
@@ -117,35 +118,56 @@ become(struct births *b, uint32_t i, enum kind kind)
 static void
 forget_record(struct births *b, uint32_t at)
 {
-    if (b->begins[at].size == 0)
+    struct begin *r = &b->begins[at];
+
+    if (!r->needed)
         return;
-    b->bytes -= b->begins[at].size;
-    b->begins[at].size = 0;
+    r->needed = false;
+    b->bytes -= r->size;
     unlist(&b->records, b->order, at);
+}
+
+/* The record's last block. */
+static uint32_t
+last_block(const struct births *b, uint32_t at)
+{
+    uint32_t more = (b->begins[at].size - 1) / BIRTHS_BLOCK;
+
+    while (more-- > 0)
+        at = b->next[at];
+    return at;
+}
+
+/* Its blocks are free; the one that follows. */
+static uint32_t
+free_record(struct births *b, uint32_t at)
+{
+    uint32_t last = last_block(b, at), next = b->next[last];
+
+    forget_record(b, at);
+    b->nfree += (b->begins[at].size + BIRTHS_BLOCK - 1) / BIRTHS_BLOCK;
+    b->next[last] = b->free;
+    b->free = at;
+    return next;
 }
 
 static void
 forget(struct births *b, uint32_t i)
 {
-    struct birth *c = &b->births[i];
-    uint32_t at = c->first, next;
+    const struct birth *c = &b->births[i];
 
-    for (; at != NONE; at = next) {
-        forget_record(b, at);
-        next = b->next[at];
-        b->next[at] = b->free;
-        b->free = at;
-        b->nfree++;
-    }
+    for (uint32_t at = c->first; at != NONE;)
+        at = free_record(b, at);
     unlist(&b->lists[c->kind], b->links, i);
     flowmap_remove(&b->map, i);
 }
 
-/* False: there is none but @but. */
+/* None that comes before @least in the order of kinds, nor @but.  False: there is no
+ * other. */
 static bool
-forget_oldest(struct births *b, uint32_t but)
+forget_oldest(struct births *b, enum kind least, uint32_t but)
 {
-    for (int kind = KINDS - 1; kind >= 0; kind--) {
+    for (int kind = KINDS - 1; kind >= (int)least; kind--) {
         uint32_t i = b->lists[kind].oldest;
 
         if (i != NONE && i == but)
@@ -168,7 +190,6 @@ add_block(struct births *b, struct birth *c)
     b->free = b->next[at];
     b->nfree--;
     b->next[at] = NONE;
-    b->begins[at].size = 0;
     *(c->first == NONE ? &c->first : &b->next[c->last]) = at;
     c->last = at;
     return at;
@@ -203,7 +224,7 @@ make_room(struct births *b, uint32_t i, uint32_t span)
     if (c->kind != HOLED && c->bytes + span > b->conf.flow_bytes)
         return false;
     while (b->nfree < span / BIRTHS_BLOCK + 1)
-        if (!forget_oldest(b, i))
+        if (!forget_oldest(b, c->kind == HOLED ? HOLED : WAITING, i))
             return false;
     return true;
 }
@@ -229,7 +250,8 @@ record(struct births *b, uint32_t i, const struct plog_record *rec, uint32_t end
     b->begins[first] = (struct begin){ .ordinal = rec->kind == PLOG_IN ? rec->arg : 0,
         .size = span,
         .birth = i,
-        .end = end };
+        .end = end,
+        .needed = true };
     enlist(&b->records, b->order, first);
     c->bytes += span;
     b->bytes += span;
@@ -245,7 +267,7 @@ add(struct births *b, const struct packet *pkt, enum kind kind)
     if (kind == HALF_OPEN && b->lists[kind].count >= b->conf.half_open)
         forget(b, b->lists[kind].oldest);
     else if (b->map.count == b->map.capacity)
-        forget_oldest(b, NONE);
+        forget_oldest(b, WAITING, NONE);
     i = flowmap_add(&b->map, &pkt->key);
     b->births[i] = (struct birth){ .first = NONE,
         .last = NONE,
@@ -333,19 +355,38 @@ put_out(struct births *b, uint32_t i, const struct plog_output *o,
         forget(b, i);
 }
 
+static void
+free_before(struct births *b, struct birth *c, uint32_t ack)
+{
+    uint32_t last = NONE;
+
+    for (uint32_t at = c->first; at != NONE;) {
+        if (seq_after(b->begins[at].end, ack)) {
+            last = last_block(b, at);
+            at = b->next[last];
+            continue;
+        }
+        c->bytes -= b->begins[at].size;
+        at = free_record(b, at);
+        *(last == NONE ? &c->first : &b->next[last]) = at;
+    }
+    c->last = last;
+}
+
 /* The service has what is before @ack of connection @i, which it has accepted. */
 static void
 has_all_before(struct births *b, uint32_t i, uint32_t ack)
 {
-    const struct birth *c = &b->births[i];
+    struct birth *c = &b->births[i];
 
     if (!seq_after(c->top, ack)) {
         forget(b, i);
         return;
     }
-    for (uint32_t at = c->first; at != NONE; at = b->next[at])
-        if (!seq_after(b->begins[at].end, ack))
-            forget_record(b, at);
+    if (c->kind == HOLED && c->acked == ack)
+        return;
+    free_before(b, c, ack);
+    c->acked = ack;
     if (c->kind != HOLED)
         become(b, i, HOLED);
 }

@@ -300,6 +300,37 @@ START_TEST(what_does_not_fit_is_given_up)
 }
 END_TEST
 
+/* There is always one, but not the same: what is acknowledged makes room, and nobody
+ * else has to give way. */
+START_TEST(holes_that_move_on)
+{
+    struct node n = node((struct births_conf){ 4, 2, 16, 4096 });
+    struct flow_key other = sample_flow;
+    uint8_t p[2000];
+    size_t one;
+
+    story(&n, "sSad");
+    one = births_bytes(n.births);
+    other.remote_port = 1;
+    capture_out(&n, p, sample_segment(p, &other, PACKET_OUT, 1, 100, TCP_ACK, 1));
+    for (uint32_t at = 100; at < 100000; at += 200) {
+        capture_in(
+            &n, p, sample_segment(p, &other, PACKET_IN, at + 500, 1, TCP_ACK, 200));
+        capture_out(
+            &n, p, sample_segment(p, &other, PACKET_OUT, 2, at + 100, TCP_ACK, 0));
+    }
+    ck_assert_uint_ge(births_bytes(n.births), one + 3 * plog_span(240));
+    ck_assert_uint_le(births_bytes(n.births), one + 4 * plog_span(240));
+    for (uint32_t at = 200000; at < 300000; at += 200) /* none is acknowledged */
+        capture_in(&n, p, sample_segment(p, &other, PACKET_IN, at, 1, TCP_ACK, 200));
+    ck_assert_uint_ge(births_bytes(n.births), one);
+    ck_assert_uint_le(births_bytes(n.births), 16 * BIRTHS_BLOCK);
+    step(&n, 'D');
+    ck_assert_uint_lt(births_bytes(n.births), 16 * BIRTHS_BLOCK - one);
+    end(&n);
+}
+END_TEST
+
 /* What a standby keeps that joins after @steps, of records. */
 static uint64_t
 kept_by_a_newcomer(const char *steps, int64_t image_rcv_nxt)
@@ -369,6 +400,7 @@ main(void)
     ADD_ROWS(tc, has_the_same_of_a_log, births_rows);
     tcase_add_test(tc, half_open_ones_give_way_first);
     tcase_add_test(tc, what_does_not_fit_is_given_up);
+    tcase_add_test(tc, holes_that_move_on);
     tcase_add_test(tc, a_newcomer_keeps_what_its_image_lacks);
     tcase_add_test(tc, a_newcomer_refuses_what_is_malformed);
     return suite_run("births", tc, NULL);

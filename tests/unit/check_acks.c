@@ -197,6 +197,82 @@ START_TEST(others_are_helped)
 }
 END_TEST
 
+static bool
+hears(struct story *s, uint32_t ack)
+{
+    struct packet pkt;
+    uint8_t p[200];
+
+    ck_assert(
+        packet_parse(&pkt, PACKET_IN, p, packet_ack(p, &tcp, PACKET_IN, RCV, ack, 9)));
+    return replay_input(s->replay, &pkt);
+}
+
+/* Of two pieces the second one is held back; until @other has made its own the replay
+ * goes on without it. */
+static void
+second_piece_is_excused(struct story *s, const struct replay_connection *other)
+{
+    const struct plog_output reset = {
+        .flow = tcp, .seq = SND + 2 * PIECE, .tcp_flags = TCP_RST
+    };
+    uint8_t small[PLOG_SMALL];
+    struct replay_effect e;
+
+    plog_ring_init(&s->kept, s->none, sizeof s->none, 0);
+    plog_ring_init(&s->log, s->bytes, sizeof s->bytes, 0);
+    log_output(s, &tcp, SND, SND, 1000);
+    log_output(s, &tcp, SND + PIECE, SND, 1000);
+    plog_ring_append(&s->log, small, plog_encode_output(small, 1, ++s->out, &reset));
+    log_output(s, &other->key, SND, SND, 1000);
+    s->other = other;
+    begins(s, 1000);
+    puts_out(s, &tcp, SND);
+    for (int i = 0; i < 1000 && replay_stat(s->replay).excused == 0; i++) {
+        s->now.us += 1000;
+        while (replay_next(s->replay, s->now, &e))
+            ck_assert_int_eq(e.what, REPLAY_INJECT);
+    }
+    ck_assert_uint_eq(replay_stat(s->replay).excused, 1);
+}
+
+static void
+ends(struct story *s)
+{
+    struct replay_effect e = { .what = REPLAY_SEND };
+
+    puts_out(s, &s->other->key, SND);
+    while (replay_next(s->replay, s->now, &e) && e.what != REPLAY_DONE)
+        continue;
+    ck_assert_int_eq(e.what, REPLAY_DONE);
+}
+
+/* An acknowledgement of what was not sent again yet would be one of nothing. */
+START_TEST(what_is_held_back_is_not_acknowledged)
+{
+    struct replay_connection other = {
+        .key = tcp, .snd_una = SND, .snd_nxt = SND, .rcv_nxt = RCV, .window = 1000
+    };
+    struct story s = new_story();
+    uint8_t p[200];
+
+    other.key.remote_port++;
+    second_piece_is_excused(&s, &other);
+    ends(&s);
+    ck_assert(hears(&s, SND + PIECE));
+    ck_assert(!hears(&s, SND + 2 * PIECE));
+    free(s.replay);
+
+    s = new_story();
+    second_piece_is_excused(&s, &other);
+    replay_output(
+        s.replay, s.now, p, packet_rst(p, &tcp, PACKET_OUT, SND + PIECE, RCV));
+    ends(&s);
+    ck_assert_msg(hears(&s, SND + 2 * PIECE), "the service's kernel knows it no more");
+    free(s.replay);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -207,5 +283,6 @@ main(void)
     tcase_add_test(tc, output_is_acknowledged_as_far_as_a_later_record_says);
     tcase_add_test(tc, a_window_that_opened_is_told);
     tcase_add_test(tc, others_are_helped);
+    tcase_add_test(tc, what_is_held_back_is_not_acknowledged);
     return suite_run("acknowledgements", tc, NULL);
 }

@@ -216,9 +216,8 @@ def lossy(lab):
     lab.policy("replay")
     for host in lab.nodes + ["client"]:
         lab.fault("loss", host, "10")
-    # That births survive a lossy switchover, too, is not shown: once one was reset.
-    for kind, births in (("engine", ["births:2:" + V4]), ("switchover", [])):
-        talk = Talk(lab, "steady:6:" + V4, *births)
+    for kind in ("engine", "switchover"):
+        talk = Talk(lab, "steady:6:" + V4, "births:2:" + V4, "births:2:" + V6)
         _, _, report, _ = lab.takeover(kind, talk, patience=60)
         sound(report)
         talk.stop()

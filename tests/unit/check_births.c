@@ -318,9 +318,11 @@ START_TEST(holes_that_move_on)
             &n, p, sample_segment(p, &other, PACKET_IN, at + 500, 1, TCP_ACK, 200));
         capture_out(
             &n, p, sample_segment(p, &other, PACKET_OUT, 2, at + 100, TCP_ACK, 0));
+        if (at < 1000)
+            continue; /* not all of it is there yet */
+        ck_assert_uint_ge(births_bytes(n.births), one + 3 * plog_span(240));
+        ck_assert_uint_le(births_bytes(n.births), one + 4 * plog_span(240));
     }
-    ck_assert_uint_ge(births_bytes(n.births), one + 3 * plog_span(240));
-    ck_assert_uint_le(births_bytes(n.births), one + 4 * plog_span(240));
     for (uint32_t at = 200000; at < 300000; at += 200) /* none is acknowledged */
         capture_in(&n, p, sample_segment(p, &other, PACKET_IN, at, 1, TCP_ACK, 200));
     ck_assert_uint_ge(births_bytes(n.births), one);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "sockmig/core/births.h"
 
-#include "sockmig/core/flowmap.h"
+#include "sockmig/core/links.h"
 
 #include <assert.h>
 #include <string.h>
@@ -19,14 +19,6 @@ struct birth {
     enum kind kind;
     bool answered;
     bool reset; /* by the client, if that came in time */
-};
-
-struct link {
-    uint32_t newer, older;
-};
-
-struct list { /* oldest first */
-    uint32_t oldest, newest, count;
 };
 
 struct begin {
@@ -66,12 +58,11 @@ births_size(const struct births_conf *conf)
 struct births *
 births_init(void *memory, const struct births_conf *conf)
 {
-    static const struct list empty = { NONE, NONE, 0 };
     uint8_t *at = memory;
     struct births *b = carve(&at, sizeof *b);
 
     assert(conf->half_open < conf->flows);
-    *b = (struct births){ .conf = *conf, .nfree = conf->blocks, .records = empty };
+    *b = (struct births){ .conf = *conf, .nfree = conf->blocks };
     flowmap_init(&b->map, carve(&at, flowmap_size(conf->flows)), conf->flows, 0);
     b->births = carve(&at, conf->flows * sizeof *b->births);
     b->links = carve(&at, conf->flows * sizeof *b->links);
@@ -82,37 +73,17 @@ births_init(void *memory, const struct births_conf *conf)
     for (uint32_t i = 0; i < conf->blocks; i++)
         b->next[i] = i + 1 < conf->blocks ? i + 1 : NONE;
     for (int i = 0; i < KINDS; i++)
-        b->lists[i] = empty;
+        list_init(&b->lists[i]);
+    list_init(&b->records);
     return b;
-}
-
-/* ---- lists ---- */
-
-static void
-unlist(struct list *l, struct link *links, uint32_t i)
-{
-    const struct link *at = &links[i];
-
-    *(at->older == NONE ? &l->oldest : &links[at->older].newer) = at->newer;
-    *(at->newer == NONE ? &l->newest : &links[at->newer].older) = at->older;
-    l->count--;
-}
-
-static void
-enlist(struct list *l, struct link *links, uint32_t i)
-{
-    links[i] = (struct link){ .newer = NONE, .older = l->newest };
-    *(l->newest == NONE ? &l->oldest : &links[l->newest].newer) = i;
-    l->newest = i;
-    l->count++;
 }
 
 static void
 become(struct births *b, uint32_t i, enum kind kind)
 {
-    unlist(&b->lists[b->births[i].kind], b->links, i);
+    list_remove(&b->lists[b->births[i].kind], b->links, i);
     b->births[i].kind = kind;
-    enlist(&b->lists[kind], b->links, i);
+    list_add(&b->lists[kind], b->links, i);
 }
 
 static void
@@ -124,7 +95,7 @@ forget_record(struct births *b, uint32_t at)
         return;
     r->needed = false;
     b->bytes -= r->size;
-    unlist(&b->records, b->order, at);
+    list_remove(&b->records, b->order, at);
 }
 
 /* The record's last block. */
@@ -158,7 +129,7 @@ forget(struct births *b, uint32_t i)
 
     for (uint32_t at = c->first; at != NONE;)
         at = free_record(b, at);
-    unlist(&b->lists[c->kind], b->links, i);
+    list_remove(&b->lists[c->kind], b->links, i);
     flowmap_remove(&b->map, i);
 }
 
@@ -252,7 +223,7 @@ record(struct births *b, uint32_t i, const struct plog_record *rec, uint32_t end
         .birth = i,
         .end = end,
         .needed = true };
-    enlist(&b->records, b->order, first);
+    list_add(&b->records, b->order, first);
     c->bytes += span;
     b->bytes += span;
 }
@@ -274,7 +245,7 @@ add(struct births *b, const struct packet *pkt, enum kind kind)
         .syn = pkt->tcp.seq,
         .top = packet_seq_end(pkt),
         .kind = kind };
-    enlist(&b->lists[kind], b->links, i);
+    list_add(&b->lists[kind], b->links, i);
     return i;
 }
 

@@ -2,22 +2,14 @@
 #include "sockmig/core/flows.h"
 
 #include "sockmig/core/digest.h"
-#include "sockmig/core/flowmap.h"
+#include "sockmig/core/links.h"
 
 #include <string.h>
 
-struct entry {
-    struct flow flow;
-    uint32_t newer, older; /* in the list of its state */
-};
-
-struct list { /* oldest first */
-    uint32_t oldest, newest, count;
-};
-
 struct flows {
     struct flowmap map;
-    struct entry *entries;
+    struct flow *entries;
+    struct link *links; /* of each: in the list of its state */
     struct list lists[FLOW_CLOSED + 1];
     uint64_t seed, forgotten, stateless;
     uint32_t asking;  /* entries that ask */
@@ -28,7 +20,8 @@ size_t
 flows_size(uint32_t capacity)
 {
     return carve_size(sizeof(struct flows)) + flowmap_size(capacity) +
-           carve_size(capacity * sizeof(struct entry));
+           carve_size(capacity * sizeof(struct flow)) +
+           carve_size(capacity * sizeof(struct link));
 }
 
 struct flows *
@@ -43,50 +36,39 @@ flows_init(void *memory, uint32_t capacity, uint64_t seed)
     flowmap_init(&f->map, carve(&at, flowmap_size(capacity)), capacity, seed);
     f->entries = carve(&at, capacity * sizeof *f->entries);
     memset(f->entries, 0, capacity * sizeof *f->entries);
+    f->links = carve(&at, capacity * sizeof *f->links);
     for (int i = 0; i <= FLOW_CLOSED; i++)
-        f->lists[i].oldest = f->lists[i].newest = FLOWMAP_NONE;
+        list_init(&f->lists[i]);
     return f;
 }
 
 static void
-ask(struct flows *f, struct entry *e, bool asks)
+ask(struct flows *f, struct flow *e, bool asks)
 {
-    f->asking += asks && !e->flow.asks;
-    f->asking -= e->flow.asks && !asks;
-    e->flow.asks = asks;
-}
-
-static void
-unlist(struct flows *f, uint32_t i)
-{
-    struct entry *e = &f->entries[i];
-    struct list *l = &f->lists[e->flow.state];
-
-    *(e->older == FLOWMAP_NONE ? &l->oldest : &f->entries[e->older].newer) = e->newer;
-    *(e->newer == FLOWMAP_NONE ? &l->newest : &f->entries[e->newer].older) = e->older;
-    l->count--;
+    f->asking += asks && !e->asks;
+    f->asking -= e->asks && !asks;
+    e->asks = asks;
 }
 
 static void
 enlist(struct flows *f, uint32_t i, enum flow_state state)
 {
-    struct entry *e = &f->entries[i];
-    struct list *l = &f->lists[state];
-
-    e->flow.state = state;
-    e->newer = FLOWMAP_NONE;
-    e->older = l->newest;
-    *(l->newest == FLOWMAP_NONE ? &l->oldest : &f->entries[l->newest].newer) = i;
-    l->newest = i;
-    l->count++;
+    f->entries[i].state = state;
+    list_add(&f->lists[state], f->links, i);
 }
 
 static void
-become(struct flows *f, struct entry *e, enum flow_state state)
+unlist(struct flows *f, uint32_t i)
+{
+    list_remove(&f->lists[f->entries[i].state], f->links, i);
+}
+
+static void
+become(struct flows *f, struct flow *e, enum flow_state state)
 {
     uint32_t i = (uint32_t)(e - f->entries);
 
-    if (e->flow.state == state)
+    if (e->state == state)
         return;
     unlist(f, i);
     enlist(f, i, state);
@@ -112,17 +94,17 @@ make_room(struct flows *f)
 }
 
 static void
-start(struct entry *e, const struct packet *pkt, struct mono now)
+start(struct flow *e, const struct packet *pkt, struct mono now)
 {
-    e->flow.last = now;
-    e->flow.isn = pkt->tcp.seq;
-    e->flow.out_next = pkt->tcp.seq;
-    e->flow.hole = e->flow.hole_end = pkt->tcp.seq;
-    e->flow.fin_in = e->flow.fin_out = e->flow.heard = false;
-    e->flow.told = 0;
+    e->last = now;
+    e->isn = pkt->tcp.seq;
+    e->out_next = pkt->tcp.seq;
+    e->hole = e->hole_end = pkt->tcp.seq;
+    e->fin_in = e->fin_out = e->heard = false;
+    e->told = 0;
 }
 
-static struct entry *
+static struct flow *
 add(struct flows *f, const struct packet *pkt, struct mono now)
 {
     uint32_t i;
@@ -134,13 +116,13 @@ add(struct flows *f, const struct packet *pkt, struct mono now)
         f->stateless++;
         return NULL;
     }
-    f->entries[i].flow.key = pkt->key;
+    f->entries[i].key = pkt->key;
     start(&f->entries[i], pkt, now);
     enlist(f, i, pkt->tcp.flags & TCP_SYN ? FLOW_HALF_OPEN : FLOW_OPEN);
     return &f->entries[i];
 }
 
-static struct entry *
+static struct flow *
 find(struct flows *f, const struct packet *pkt)
 {
     uint32_t i = flowmap_find(&f->map, &pkt->key);
@@ -149,10 +131,10 @@ find(struct flows *f, const struct packet *pkt)
 }
 
 static void
-move_on(struct flows *f, struct entry *e, const struct packet *pkt, struct mono now)
+move_on(struct flows *f, struct flow *e, const struct packet *pkt, struct mono now)
 {
-    e->flow.last = now;
-    if (pkt->tcp.flags & TCP_RST || (e->flow.fin_in && e->flow.fin_out)) {
+    e->last = now;
+    if (pkt->tcp.flags & TCP_RST || (e->fin_in && e->fin_out)) {
         ask(f, e, false);
         become(f, e, FLOW_CLOSED);
     }
@@ -238,21 +220,21 @@ tell(const struct flows *f, struct flow *flow, const struct packet *pkt)
 bool
 flows_input(struct flows *f, const struct packet *pkt, struct mono now)
 {
-    struct entry *e;
+    struct flow *e;
 
     if (!packet_is_tcp(pkt) || !(e = find(f, pkt)))
         return false;
-    e->flow.fin_in |= pkt->tcp.flags & TCP_FIN;
+    e->fin_in |= pkt->tcp.flags & TCP_FIN;
     /* its first acknowledgement: only who has seen the SYN-ACK knows the number */
-    if (e->flow.state == FLOW_HALF_OPEN && pkt->tcp.flags & TCP_ACK &&
-        pkt->tcp.ack == e->flow.isn + 1)
+    if (e->state == FLOW_HALF_OPEN && pkt->tcp.flags & TCP_ACK &&
+        pkt->tcp.ack == e->isn + 1)
         become(f, e, FLOW_OPEN);
-    if (e->flow.state == FLOW_OPEN)
-        hear(&e->flow, &pkt->tcp);
-    if (pkt->payload_size > 0 && e->flow.state == FLOW_OPEN)
+    if (e->state == FLOW_OPEN)
+        hear(e, &pkt->tcp);
+    if (pkt->payload_size > 0 && e->state == FLOW_OPEN)
         ask(f, e, true);
     move_on(f, e, pkt, now);
-    return take_in(f, &e->flow, pkt);
+    return take_in(f, e, pkt);
 }
 
 /* The part of @pkt in [@from, @to), sequence numbers. */
@@ -276,18 +258,18 @@ describe_data(const struct flows *f, const struct packet *pkt, uint32_t from,
  * again is logged again as long as it waits: a standby that came since then lacks it.
  */
 static bool
-output_syn(struct flows *f, struct entry *e, const struct packet *pkt, struct mono now,
+output_syn(struct flows *f, struct flow *e, const struct packet *pkt, struct mono now,
     struct plog_output *out)
 {
-    bool new = !e || e->flow.out_next == e->flow.isn || e->flow.isn != pkt->tcp.seq;
+    bool new = !e || e->out_next == e->isn || e->isn != pkt->tcp.seq;
 
-    if (!new && e->flow.state != FLOW_HALF_OPEN)
+    if (!new && e->state != FLOW_HALF_OPEN)
         return false;
     if (e && new) {
         ask(f, e, false);
         start(e, pkt, now);
         become(f, e, FLOW_HALF_OPEN);
-        e->flow.out_next = pkt->tcp.seq + 1;
+        e->out_next = pkt->tcp.seq + 1;
     }
     plog_describe_syn(pkt, out);
     return true;
@@ -305,10 +287,10 @@ tell_what_was_heard(const struct flow *flow, struct plog_output *out)
 
 /* Of what was put out before only the part that fills a hole. */
 static bool
-output_old(struct flows *f, struct entry *e, const struct packet *pkt, uint32_t end,
+output_old(struct flows *f, struct flow *e, const struct packet *pkt, uint32_t end,
     struct plog_output *out)
 {
-    struct flow *flow = &e->flow;
+    struct flow *flow = e;
 
     if (!fills(flow, pkt->tcp.seq, end))
         return false;
@@ -320,10 +302,10 @@ output_old(struct flows *f, struct entry *e, const struct packet *pkt, uint32_t 
 }
 
 static bool
-output_new(struct flows *f, struct entry *e, const struct packet *pkt, uint32_t end,
+output_new(struct flows *f, struct flow *e, const struct packet *pkt, uint32_t end,
     struct mono now, struct plog_output *out)
 {
-    struct flow *flow = &e->flow;
+    struct flow *flow = e;
     bool whole = fills(flow, pkt->tcp.seq, end);
 
     describe_data(f, pkt, whole ? flow->hole : flow->out_next, end, out);
@@ -344,7 +326,7 @@ output_tcp(
     struct flows *f, const struct packet *pkt, struct mono now, struct plog_output *out)
 {
 
-    struct entry *e = find(f, pkt);
+    struct flow *e = find(f, pkt);
     uint32_t end = packet_seq_end(pkt);
 
     if (!e &&
@@ -355,14 +337,14 @@ output_tcp(
     if (pkt->tcp.flags & TCP_SYN)
         return output_syn(f, e, pkt, now, out);
     if (e)
-        tell(f, &e->flow, pkt);
+        tell(f, e, pkt);
     if (end == pkt->tcp.seq && !(pkt->tcp.flags & TCP_RST))
         return false;
     if (!e) {
         describe_data(f, pkt, pkt->tcp.seq, end, out);
         return true;
     }
-    return seq_after(end, e->flow.out_next) || pkt->tcp.flags & TCP_RST
+    return seq_after(end, e->out_next) || pkt->tcp.flags & TCP_RST
                ? output_new(f, e, pkt, end, now, out)
                : output_old(f, e, pkt, end, out);
 }
@@ -392,7 +374,7 @@ expire(struct flows *f, enum flow_state state, struct mono now)
 {
     const struct list *l = &f->lists[state];
 
-    while (l->count > 0 && mono_us_between(f->entries[l->oldest].flow.last, now) >
+    while (l->count > 0 && mono_us_between(f->entries[l->oldest].last, now) >
                                FLOWS_CLOSED_MS * (int64_t)1000)
         forget(f, l->oldest);
 }

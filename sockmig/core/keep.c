@@ -8,7 +8,8 @@ size_t
 keep_size(const struct keep_conf *conf)
 {
     return carve_size(sizeof(struct keep)) + flowmap_size(conf->flows) +
-           carve_size(conf->flows * sizeof(struct conn)) + flowmap_size(KEEP_PIECES) +
+           carve_size(conf->flows * sizeof(struct conn)) +
+           carve_size(conf->flows * sizeof(struct link)) + flowmap_size(KEEP_PIECES) +
            carve_size(KEEP_PIECES * sizeof(struct pieces)) +
            flowmap_size(KEEP_UNACCEPTED) + 2 * carve_size(conf->bytes);
 }
@@ -22,10 +23,11 @@ keep_init(void *memory, const struct keep_conf *conf)
     assert(conf->half_open < conf->flows);
     memset(k, 0, sizeof *k);
     k->conf = *conf;
-    k->oldest = k->newest = FLOWMAP_NONE;
+    list_init(&k->half_open);
     flowmap_init(&k->map, carve(&at, flowmap_size(conf->flows)), conf->flows, 0);
     k->conns = carve(&at, conf->flows * sizeof *k->conns);
     memset(k->conns, 0, conf->flows * sizeof *k->conns);
+    k->links = carve(&at, conf->flows * sizeof *k->links);
     flowmap_init(&k->pieces_map, carve(&at, flowmap_size(KEEP_PIECES)), KEEP_PIECES, 0);
     k->pieces = carve(&at, KEEP_PIECES * sizeof *k->pieces);
     memset(k->pieces, 0, KEEP_PIECES * sizeof *k->pieces);
@@ -118,7 +120,7 @@ keep_record(
 {
     if (append(k, rec, scratch))
         return;
-    while (k->oldest != FLOWMAP_NONE && &k->conns[k->oldest] != c)
+    while (k->half_open.count > 0 && &k->conns[k->half_open.oldest] != c)
         conn_evict_oldest(k);
     if (append(k, rec, scratch))
         return;
@@ -141,7 +143,7 @@ born(struct keep *k, struct conn *c, const struct packet *pkt,
         k->ngone--;
         *c = (struct conn){ .used = true };
     } else {
-        if (k->half_open >= k->conf.half_open)
+        if (k->half_open.count >= k->conf.half_open)
             conn_evict_oldest(k);
         c = conn_add(k, &pkt->key);
         if (!c) {
@@ -408,7 +410,7 @@ struct keep_stat
 keep_stat(const struct keep *k)
 {
     return (struct keep_stat){ .waiting = k->waiting,
-        .half_open = k->half_open,
+        .half_open = k->half_open.count,
         .bytes = k->ring.end - k->ring.begin,
         .evicted = k->evicted,
         .lost = k->lost,

@@ -13,23 +13,15 @@ conn_acknowledged(struct keep *k, struct conn *c)
 {
     if (!c->half_open)
         return;
-    *(c->older == FLOWMAP_NONE ? &k->oldest : &k->conns[c->older].newer) = c->newer;
-    *(c->newer == FLOWMAP_NONE ? &k->newest : &k->conns[c->newer].older) = c->older;
+    list_remove(&k->half_open, k->links, (uint32_t)(c - k->conns));
     c->half_open = false;
-    k->half_open--;
 }
 
 void
 conn_waits(struct keep *k, struct conn *c)
 {
-    uint32_t i = (uint32_t)(c - k->conns);
-
-    c->newer = FLOWMAP_NONE;
-    c->older = k->newest;
-    *(k->newest == FLOWMAP_NONE ? &k->oldest : &k->conns[k->newest].newer) = i;
-    k->newest = i;
+    list_add(&k->half_open, k->links, (uint32_t)(c - k->conns));
     c->half_open = true;
-    k->half_open++;
     c->waits = true;
     k->waiting++;
 }
@@ -65,7 +57,7 @@ erase(struct keep *k, uint32_t i)
 void
 conn_evict_oldest(struct keep *k)
 {
-    uint32_t i = k->oldest;
+    uint32_t i = k->half_open.oldest;
 
     give_up(k, &k->conns[i]);
     erase(k, i);
@@ -114,7 +106,7 @@ conn_add(struct keep *k, const struct flow_key *key)
 
     if (i == FLOWMAP_NONE && k->ngone > 0)
         forget_gone(k, 0);
-    else if (i == FLOWMAP_NONE && k->oldest != FLOWMAP_NONE)
+    else if (i == FLOWMAP_NONE && k->half_open.count > 0)
         conn_evict_oldest(k);
     if (i == FLOWMAP_NONE)
         i = flowmap_add(&k->map, key);

@@ -4,8 +4,8 @@
 #ifndef BSC_KEEP_PRIVATE_H
 #define BSC_KEEP_PRIVATE_H
 
-#include "sockmig/core/flowmap.h"
 #include "sockmig/core/keep.h"
+#include "sockmig/core/links.h"
 
 #define KEEP_CANCELS                                                                   \
     256                   /* ranges in one trim; beyond it, dropped input may be kept  \
@@ -17,12 +17,11 @@ enum conn_state { CONN_BORN, CONN_IN_IMAGE };
 
 struct conn {
     enum conn_state state;
-    uint32_t trim;         /* IN_IMAGE: number of the trim whose image had it; gone: of
-                              that in which it went */
-    uint32_t rcv_nxt;      /* BORN: without what came after a hole */
-    uint32_t top;          /* BORN: with that */
-    uint32_t syn;          /* the client's ISN, if its SYN was seen */
-    uint32_t newer, older; /* half open: in the list of those, oldest first */
+    uint32_t trim;    /* IN_IMAGE: number of the trim whose image had it; gone: of
+                         that in which it went */
+    uint32_t rcv_nxt; /* BORN: without what came after a hole */
+    uint32_t top;     /* BORN: with that */
+    uint32_t syn;     /* the client's ISN, if its SYN was seen */
     uint32_t server_isn;
     bool used, half_open, answered; /* answered: the SYN-ACK is kept */
     bool waits;                     /* BORN: counted in keep.waiting */
@@ -45,7 +44,9 @@ struct keep {
     struct conn *conns;
     struct plog_ring ring; /* what is kept */
     uint8_t *spare;        /* compacting goes into it, then they change places */
-    uint32_t trim, waiting, half_open, oldest, newest, ngone;
+    struct list half_open; /* connections, by .links */
+    struct link *links;
+    uint32_t trim, waiting, ngone;
     uint64_t seen; /* records before it, up to .mark, were looked at */
     struct plog_mark mark;
     bool changed; /* something kept may not be needed any more */

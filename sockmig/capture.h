@@ -37,8 +37,7 @@ struct capture {
     bool deaf;         /* input stays in the kernel's queue until the service runs */
     struct held in, out;
     struct flows *flows;
-    void *births_memory;
-    struct births *births; /* in it */
+    struct births *births;
     struct mcast *mcast;
 
     enum conf_policy policy; /* by whose rule packets wait */

@@ -112,7 +112,7 @@ static const struct births_conf births_conf = {
 void
 capture_forget_births(struct engine *e)
 {
-    e->capture.births = births_init(e->capture.births_memory, &births_conf);
+    e->capture.births = births_init(e->capture.births, &births_conf);
 }
 
 /* All input from now on has a higher ordinal; there is no 0. */
@@ -169,8 +169,7 @@ capture_open(struct engine *e)
     held_init(&c->in, prefaulted(slots), QUEUE_PACKETS);
     held_init(&c->out, prefaulted(slots), QUEUE_PACKETS);
     c->flows = flows_init(prefaulted(flows_size(CAPTURE_FLOWS)), CAPTURE_FLOWS, 0);
-    c->births_memory = prefaulted(births_size(&births_conf));
-    capture_forget_births(e);
+    c->births = births_init(prefaulted(births_size(&births_conf)), &births_conf);
     open_drops(e);
     c->rest = rest_new(e->loop, capture_on_rested, e);
     c->policy = c->wanted = e->service->policy;

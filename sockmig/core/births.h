@@ -11,10 +11,10 @@
  *     which;
  *   - of another: what came after a hole, until the service has said that it has it.
  *
- * * Fixed capacity.  Where there is no room half-open connections are given up first,
+ * Fixed capacity.  Where there is no room half-open connections are given up first,
  * then those with holes, then the rest (but not for one with a hole), oldest first
  * each; and one that was sent more than a socket takes that nobody reads.  What is
- * given up a standby that joins does not have: * a failure resets such a connection,
+ * given up a standby that joins does not have: a failure resets such a connection,
  * until an image has it, or the hole is filled.
  *
  * Pure.  Design: doc/design/log.md. */

@@ -193,19 +193,25 @@ static const struct births_row births_rows[] = {
     { "a connection of the same ports", "sSadDtT", "tO" },
 };
 
+static void
+has(const struct node *n, const struct births_row *r)
+{
+    static uint8_t bytes[1 << 16];
+    struct plog_ring ring = given(n->births, bytes);
+    char found[32];
+
+    spell(&ring, found);
+    ck_assert_msg(strcmp(found, r->has) == 0, "%s: %s has \"%s\", not \"%s\"", r->claim,
+        r->steps, found, r->has);
+}
+
 START_TEST(has_what_no_image_has)
 {
     const struct births_row *r = &births_rows[_i];
     struct node n = node((struct births_conf){ 4, 2, 64, 4096 });
-    static uint8_t bytes[1 << 16];
-    struct plog_ring ring;
-    char has[32];
 
     story(&n, r->steps);
-    ring = given(n.births, bytes);
-    spell(&ring, has);
-    ck_assert_msg(strcmp(has, r->has) == 0, "%s: %s has \"%s\", not \"%s\"", r->claim,
-        r->steps, has, r->has);
+    has(&n, r);
     end(&n);
 }
 END_TEST
@@ -215,9 +221,6 @@ START_TEST(has_the_same_of_a_log)
 {
     const struct births_row *r = &births_rows[_i];
     struct node n = node((struct births_conf){ 4, 2, 64, 4096 });
-    static uint8_t bytes[1 << 16];
-    struct plog_ring ring;
-    char has[32];
 
     if (strpbrk(r->steps, "fX")) {
         end(&n);
@@ -226,9 +229,7 @@ START_TEST(has_the_same_of_a_log)
     story(&n, r->steps);
     n.births = births_init(n.memory, &(struct births_conf){ 4, 2, 64, 4096 });
     births_log(n.births, &n.log, 77, scratch);
-    ring = given(n.births, bytes);
-    spell(&ring, has);
-    ck_assert_msg(strcmp(has, r->has) == 0, "%s: \"%s\"", r->claim, has);
+    has(&n, r);
     end(&n);
 }
 END_TEST

@@ -33,6 +33,8 @@ struct capture {
     struct loop_io *in_io, *out_io;
     struct rest *rest; /* neither queue is looked at meanwhile */
     bool rests, waits; /* in .rest; between capture_wait() and capture_look() */
+    bool stays;        /* rests in place: see stay() */
+    bool settled;      /* the rest ended early: what was waited for has come */
     bool unleased;     /* output is held for want of a lease */
     bool deaf;         /* input stays in the kernel's queue until the service runs */
     struct held in, out;

@@ -166,6 +166,7 @@ look(const struct engine *e)
         .crowd = gathers && c->crowd >= GATHER_CROWD ? c->crowd : 0,
         .complete = c->policy == CONF_COMMIT && capture_is_complete(e),
         .brief = c->policy == CONF_REPLAY,
+        .cut = c->settled,
         .unstable = c->logged > stable ? c->logged - stable : 0 };
 }
 
@@ -189,7 +190,7 @@ capture_read_in(struct engine *e)
         continue;
 }
 
-/* Until it is over only the loop's timers and the standbys wake the engine. */
+/* Until it is over nothing is read: see have_read(). */
 static bool
 in_round(const struct engine *e)
 {
@@ -202,25 +203,82 @@ in_round(const struct engine *e)
            gather_round(unstable, c->in.count + c->out.count);
 }
 
-static void
-have_read(struct engine *e)
+/* How long to rest before the queues are read again; 0: until they have something. */
+static unsigned
+act(struct engine *e)
 {
     struct capture *c = &e->capture;
     struct gather_seen seen = look(e);
     enum gather_turn turn = gather_turn(&c->gather, &seen);
 
-    rest(c, turn == GATHER_REST ? gather_rest_us(&seen) : 0);
     replayer_watch(e);
     if (turn == GATHER_REST) {
         capture_pass(e); /* but the log is not sent for so few */
-        return;
+        return c->gather.rest_us;
     }
     if (turn == GATHER_GO && seen.brief) /* who was answered may ask again */
         c->crowd = pace_crowd(c->crowd,
             flows_asking(c->flows) + c->out.count + datagrams_asking(&c->datagrams));
     capture_go(e);
-    if (in_round(e))
-        rest(c, GATHER_ROUND_US);
+    return in_round(e) ? GATHER_ROUND_US : 0;
+}
+
+static void
+read_both(struct engine *e)
+{
+    if (!e->capture.deaf)
+        read_in(e);
+    if (!e->capture.waits && !replayer_runs(e))
+        read_out(e);
+}
+
+/* Rests in place, until @us are over or the round is back.  How much of it is left, as
+ * another thread has a note for the loop. */
+static unsigned
+stay(struct engine *e, unsigned us)
+{
+    struct capture *c = &e->capture;
+    const int fds[REST_FDS] = { mcast_fd(c->mcast), queue_fd(e->notes) };
+    struct mono until = mono_add_us(loop_now(e->loop), us);
+    int64_t left = us;
+
+    while (left > 0 && !c->settled) {
+        unsigned ready = rest_here(fds, REST_FDS, left);
+
+        c->stays = true;
+        if (ready & 1)
+            mcast_listen(c->mcast);
+        c->stays = false;
+        left = mono_us_between(loop_now(e->loop), until);
+        if (ready & 2)
+            return left > 0 && !c->settled ? (unsigned)left : 1;
+    }
+    return 0;
+}
+
+/* Under replay what ends a rest is an acknowledgement or the time: to return to the
+ * loop for it, and to tell epoll twice not to look at the queues and to look again, was
+ * a fifth of the engine's time.  The loop has its turn after HERE_US. */
+#define HERE_US 3000
+
+static void
+have_read(struct engine *e)
+{
+    struct capture *c = &e->capture;
+    struct mono until = mono_add_us(loop_now(e->loop), HERE_US);
+    unsigned us = act(e);
+
+    c->settled = false;
+    while (us > 0 && c->policy == CONF_REPLAY &&
+           mono_us_between(loop_now(e->loop), until) > us) {
+        us = stay(e, us);
+        if (us > 0)
+            break;
+        read_both(e);
+        us = act(e);
+        c->settled = false;
+    }
+    rest(c, us);
 }
 
 void
@@ -256,22 +314,23 @@ capture_on_rested(void *arg)
 {
     struct engine *e = arg;
 
-    if (!e->capture.deaf)
-        read_in(e);
-    if (!e->capture.waits && !replayer_runs(e))
-        read_out(e);
+    read_both(e);
     have_read(e);
 }
 
+/* The channel is in the middle of its turn: to read the queues is the loop's, or
+ * stay()'s. */
 void
 capture_settled(struct engine *e)
 {
-    const struct capture *c = &e->capture;
+    struct capture *c = &e->capture;
+    bool ends = c->policy == CONF_REPLAY && !in_round(e);
 
-    if (c->rests && c->policy == CONF_REPLAY && !in_round(e))
-        capture_on_rested(e);
-    else
+    c->settled = ends && (c->stays || c->rests);
+    if (!c->settled)
         capture_go(e);
+    else if (!c->stays)
+        rest_begin(c->rest, 1);
 }
 
 void

@@ -245,6 +245,18 @@ mcast_covered(const struct mcast *m, uint32_t set, uint64_t position)
     return m->role == MCAST_ACTIVE && rmcast_tx_covered(&m->tx, set, position);
 }
 
+int
+mcast_fd(const struct mcast *m)
+{
+    return m->fd;
+}
+
+void
+mcast_listen(struct mcast *m)
+{
+    mcast_readable(m->io, m->fd, LOOP_READ, m);
+}
+
 uint64_t
 mcast_stable(const struct mcast *m)
 {

@@ -77,6 +77,11 @@ void mcast_leave(struct mcast *m, unsigned node);
 /* mcast_set - just these (bit id - 1) must acknowledge; see rmcast_tx_set(). */
 void mcast_set(struct mcast *m, uint32_t set);
 bool mcast_covered(const struct mcast *m, uint32_t set, uint64_t position);
+
+/* mcast_fd - is readable when acknowledgements have come.
+ * mcast_listen - takes those in, without the loop; not from a callback of here. */
+int mcast_fd(const struct mcast *m);
+void mcast_listen(struct mcast *m);
 uint64_t mcast_stable(const struct mcast *m);
 uint64_t mcast_flushed(const struct mcast *m);
 uint64_t mcast_head(const struct mcast *m);

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  *
- * Source: timerfd_create(2). */
+ * Source: timerfd_create(2), ppoll(2). */
 #include "sockmig/rest.h"
 
 #include "lib/log.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -53,4 +54,20 @@ rest_begin(struct rest *r, unsigned us)
     struct itimerspec at = { .it_value = { .tv_nsec = (long)us * 1000 } };
 
     timerfd_settime(r->fd, 0, &at, NULL);
+}
+
+unsigned
+rest_here(const int *fds, unsigned n, int64_t us)
+{
+    struct pollfd polled[REST_FDS];
+    struct timespec most = { .tv_nsec = (long)us * 1000 };
+    unsigned ready = 0;
+
+    for (unsigned i = 0; i < n; i++)
+        polled[i] = (struct pollfd){ .fd = fds[i], .events = POLLIN };
+    if (ppoll(polled, n, &most, NULL) <= 0)
+        return 0;
+    for (unsigned i = 0; i < n; i++)
+        ready |= (unsigned)(polled[i].revents != 0) << i;
+    return ready;
 }

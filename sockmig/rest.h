@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  *
- * rest.h - a rest of microseconds, which the loop's timers (milliseconds) cannot have
- * (timerfd behind it). */
+ * rest.h - a rest of microseconds, which the loop's timers (milliseconds) cannot have:
+ * with the loop (timerfd behind it), or without. */
 #ifndef BSC_REST_H
 #define BSC_REST_H
 
@@ -13,5 +13,10 @@ struct rest;
  * program ends. */
 struct rest *rest_new(struct loop *loop, void (*done)(void *arg), void *arg);
 void rest_begin(struct rest *r, unsigned us);
+
+/* rest_here - rest in place, until @us are over or one of @n (up to REST_FDS)
+ * descriptors is readable.  Bit i: fds[i] is; 0: none is. */
+#define REST_FDS 2
+unsigned rest_here(const int *fds, unsigned n, int64_t us);
 
 #endif

@@ -7,11 +7,6 @@
 #define REST_LEAST_US 250
 #define REST_MOST_US 1000
 
-/* Half of it is in the other gate.  Measured with 5, 20 and 100 clients. */
-#define BRIEF_PACKET_US 10
-#define BRIEF_LEAST_US 30
-#define BRIEF_MOST_US 500
-
 static unsigned
 between(unsigned least, uint32_t us, unsigned most)
 {
@@ -20,14 +15,18 @@ between(unsigned least, uint32_t us, unsigned most)
     return us > most ? most : us;
 }
 
-unsigned
-gather_rest_us(const struct gather_seen *seen)
+/* 0: it has been long enough. */
+static unsigned
+more_us(struct gather *g, const struct gather_seen *seen)
 {
     uint32_t crowd = seen->crowd < REST_MOST_US ? seen->crowd : REST_MOST_US;
+    unsigned us = between(REST_LEAST_US, crowd * PACKET_US, REST_MOST_US);
 
-    if (seen->brief)
-        return between(BRIEF_LEAST_US, crowd * BRIEF_PACKET_US, BRIEF_MOST_US);
-    return between(REST_LEAST_US, crowd * PACKET_US, REST_MOST_US);
+    if (!seen->brief)
+        return g->rested_us + us <= REST_MOST_US ? us : 0;
+    if (g->rested_us == 0)
+        return burst_begin(&g->burst, seen->crowd, seen->in + seen->out);
+    return burst_more(&g->burst, seen->in + seen->out, seen->cut);
 }
 
 static bool
@@ -40,18 +39,17 @@ enough(const struct gather *g, const struct gather_seen *seen)
 enum gather_turn
 gather_turn(struct gather *g, const struct gather_seen *seen)
 {
-    unsigned rest_us = gather_rest_us(seen);
-    unsigned most_us = seen->brief ? rest_us : REST_MOST_US;
-
     if (seen->in == g->in && seen->out == g->out) {
         g->rested_us = 0;
         return GATHER_LISTEN;
     }
-    if (!enough(g, seen) && g->rested_us + rest_us <= most_us) {
-        g->rested_us += rest_us;
+    g->rest_us = enough(g, seen) ? 0 : more_us(g, seen);
+    g->rested_us += g->rest_us;
+    if (g->rest_us > 0)
         return GATHER_REST;
-    }
-    *g = (struct gather){ .in = seen->in, .out = seen->out };
+    g->in = seen->in;
+    g->out = seen->out;
+    g->rested_us = 0;
     return GATHER_GO;
 }
 

@@ -34,7 +34,7 @@ START_TEST(gather_waits_no_longer_than_a_while)
 
     for (int round = 0; round < 2; round++, seen.in++, waited_us = 0) {
         while (gather_turn(&g, &seen) == GATHER_REST)
-            waited_us += gather_rest_us(&seen);
+            waited_us += g.rest_us;
         ck_assert_uint_eq(waited_us, 1000);
         ck_assert_int_eq(gather_turn(&g, &seen), GATHER_LISTEN);
     }
@@ -56,7 +56,10 @@ END_TEST
 static unsigned
 rest_us(uint32_t crowd, bool brief)
 {
-    return gather_rest_us(&(struct gather_seen){ .crowd = crowd, .brief = brief });
+    struct gather g = { 0 };
+
+    gather_turn(&g, &(struct gather_seen){ .in = 1, .crowd = crowd, .brief = brief });
+    return g.rest_us;
 }
 
 START_TEST(gather_rests_as_a_crowd_needs)
@@ -65,8 +68,8 @@ START_TEST(gather_rests_as_a_crowd_needs)
     ck_assert_uint_eq(rest_us(40, false), 480);
     ck_assert_uint_eq(rest_us(100, false), 1000);
     ck_assert_uint_eq(rest_us(UINT32_MAX, false), 1000);
-    ck_assert_uint_eq(rest_us(1, true), 30);
-    ck_assert_uint_eq(rest_us(10, true), 100);
+    ck_assert_uint_eq(rest_us(2, true), 30);
+    ck_assert_msg(rest_us(10, true) == 80, "before anything is learned");
     ck_assert_uint_eq(rest_us(UINT32_MAX, true), 500);
 }
 END_TEST
@@ -80,6 +83,25 @@ START_TEST(gather_rests_once_for_the_log)
     seen.out = 3;
     ck_assert_int_eq(gather_turn(&g, &seen), GATHER_GO);
     ck_assert_int_eq(gather_turn(&g, &seen), GATHER_LISTEN);
+}
+END_TEST
+
+/* Every so many rests one comes in two parts. */
+START_TEST(gather_learns_how_long_a_burst_is)
+{
+    struct gather g = { 0 };
+    struct gather_seen seen = { .crowd = 20, .brief = true };
+    unsigned waited_us[2] = { 0 };
+
+    for (int i = 0; i < 1000; i++) {
+        waited_us[0] = waited_us[1];
+        waited_us[1] = 0;
+        seen.in += 10; /* all at once */
+        while (gather_turn(&g, &seen) == GATHER_REST)
+            waited_us[1] += g.rest_us;
+    }
+    ck_assert_msg(waited_us[1] < 80 && waited_us[1] == waited_us[0], "%u, %u us",
+        waited_us[0], waited_us[1]);
 }
 END_TEST
 
@@ -185,6 +207,7 @@ main(void)
     tcase_add_test(tc, gather_keeps_nobody_who_is_alone);
     tcase_add_test(tc, gather_rests_as_a_crowd_needs);
     tcase_add_test(tc, gather_rests_once_for_the_log);
+    tcase_add_test(tc, gather_learns_how_long_a_burst_is);
     tcase_add_test(tc, gather_round_is_for_a_crowd);
     tcase_add_test(tc, gather_keeps_nothing_large);
     tcase_add_test(tc, datagrams_ask_while_many_come);

@@ -82,6 +82,7 @@ bool mcast_covered(const struct mcast *m, uint32_t set, uint64_t position);
  * mcast_listen - takes those in, without the loop; not from a callback of here. */
 int mcast_fd(const struct mcast *m);
 void mcast_listen(struct mcast *m);
+
 uint64_t mcast_stable(const struct mcast *m);
 uint64_t mcast_flushed(const struct mcast *m);
 uint64_t mcast_head(const struct mcast *m);

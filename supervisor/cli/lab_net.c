@@ -62,8 +62,8 @@ free_port(const struct lab_host *sw, const char *name)
     in_netns(sw->pid, rename_port, (void *)(uintptr_t)name);
 }
 
-/* A switch is no firewall, but where the kernel has br_netfilter each of its frames
- * goes through iptables. */
+/* Neither a switch nor a node is a firewall here, but where the kernel has br_netfilter
+ * each frame of their bridges goes through iptables. */
 static int
 forward_only(void *arg)
 {
@@ -132,6 +132,9 @@ make_node(struct lab *lab, const struct lab_host *host)
 
     free_port(outside, host->name);
     free_port(cluster, host->name);
+    ret = in_netns(host->pid, forward_only, NULL);
+    if (ret < 0)
+        return ret;
     snprintf(script, sizeof script,
         "link set lo up\n"
         "link add eth0 address 02:0b:01:00:00:%02x type bridge stp_state 0 "

@@ -192,10 +192,15 @@ log_object(struct engine *e)
         jv_set_int(l, "lost", (int64_t)keep.lost);
     } else {
         struct mcast_log log = mcast_log_sent(e->capture.mcast);
+        struct births_stat births = births_stat(e->capture.births);
 
         jv_set_int(l, "lsn", (int64_t)mcast_head(e->capture.mcast));
         jv_set_int(l, "bytes", (int64_t)(log.end - log.low));
         jv_set_int(l, "stable", (int64_t)mcast_stable(e->capture.mcast));
+        jv_set_int(l, "kept_connections", births.connections);
+        jv_set_int(l, "half_open", births.half_open);
+        jv_set_int(l, "evicted", (int64_t)births.evicted);
+        jv_set_int(l, "lost", (int64_t)births.lost);
     }
     jv_set_int(l, "datagrams", (int64_t)(s.tx.datagrams + s.rx.datagrams));
     jv_set_int(l, "repairs", (int64_t)s.tx.repairs);

@@ -40,7 +40,7 @@ struct births {
     struct begin *begins; /* by block: the record that begins in it */
     struct link *order;   /* of those blocks: as they came */
     struct list records;
-    uint64_t bytes;
+    uint64_t bytes, evicted, lost;
 };
 
 size_t
@@ -133,6 +133,14 @@ forget(struct births *b, uint32_t i)
     flowmap_remove(&b->map, i);
 }
 
+/* For want of room. */
+static void
+give_up(struct births *b, uint32_t i)
+{
+    *(b->births[i].kind == HALF_OPEN ? &b->evicted : &b->lost) += 1;
+    forget(b, i);
+}
+
 /* None that comes before @least in the order of kinds, nor @but.  False: there is no
  * other. */
 static bool
@@ -145,7 +153,7 @@ forget_oldest(struct births *b, enum kind least, uint32_t but)
             i = b->links[i].newer;
         if (i == NONE)
             continue;
-        forget(b, i);
+        give_up(b, i);
         return true;
     }
     return false;
@@ -210,7 +218,7 @@ record(struct births *b, uint32_t i, const struct plog_record *rec, uint32_t end
     uint8_t head[PLOG_HEADER];
 
     if (!make_room(b, i, span)) {
-        forget(b, i);
+        give_up(b, i);
         return;
     }
     plog_head(rec, head);
@@ -236,7 +244,7 @@ add(struct births *b, const struct packet *pkt, enum kind kind)
     uint32_t i;
 
     if (kind == HALF_OPEN && b->lists[kind].count >= b->conf.half_open)
-        forget(b, b->lists[kind].oldest);
+        give_up(b, b->lists[kind].oldest);
     else if (b->map.count == b->map.capacity)
         forget_oldest(b, WAITING, NONE);
     i = flowmap_add(&b->map, &pkt->key);
@@ -438,6 +446,15 @@ births_end(struct births *b, const struct flow_key *key)
 
     if (i != NONE)
         forget(b, i);
+}
+
+struct births_stat
+births_stat(const struct births *b)
+{
+    return (struct births_stat){ .connections = b->map.count,
+        .half_open = b->lists[HALF_OPEN].count,
+        .evicted = b->evicted,
+        .lost = b->lost };
 }
 
 size_t

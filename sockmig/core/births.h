@@ -59,6 +59,15 @@ void births_log(
 /* births_end - the connection is over. */
 void births_end(struct births *b, const struct flow_key *key);
 
+struct births_stat {
+    uint32_t connections; /* of which something is here */
+    uint32_t half_open;   /* of these */
+    uint64_t evicted;     /* half-open connections given up for want of room */
+    uint64_t lost;        /* others */
+};
+
+struct births_stat births_stat(const struct births *b);
+
 /* births_bytes, births_copy - all records, in the order in which they came. */
 size_t births_bytes(const struct births *b);
 void births_copy(const struct births *b, uint8_t *out);

@@ -243,6 +243,18 @@ syn_of(uint8_t *p, uint16_t port)
     return sample_segment(p, &flow, PACKET_IN, 99, 0, TCP_SYN, 0);
 }
 
+static void
+is_counted(const struct node *n, uint32_t connections, uint32_t half_open,
+    uint64_t evicted, uint64_t lost)
+{
+    struct births_stat is = births_stat(n->births);
+
+    ck_assert_uint_eq(is.connections, connections);
+    ck_assert_uint_eq(is.half_open, half_open);
+    ck_assert_uint_eq(is.evicted, evicted);
+    ck_assert_uint_eq(is.lost, lost);
+}
+
 START_TEST(half_open_ones_give_way_first)
 {
     struct node n = node((struct births_conf){ 4, 2, 64, 4096 });
@@ -255,6 +267,7 @@ START_TEST(half_open_ones_give_way_first)
         capture_in(&n, p, syn_of(p, port));
     ck_assert_uint_eq(
         births_bytes(n.births), one + 2 * plog_span((uint32_t)syn_of(p, 1)));
+    is_counted(&n, 3, 2, 17, 0);
 
     n.births = births_init(n.memory, &(struct births_conf){ 4, 3, 6, 4096 });
     story(&n, "sSad"); /* four blocks */
@@ -262,6 +275,7 @@ START_TEST(half_open_ones_give_way_first)
         capture_in(&n, p, syn_of(p, port));
     ck_assert_uint_eq(
         births_bytes(n.births), one + 2 * plog_span((uint32_t)syn_of(p, 1)));
+    is_counted(&n, 3, 2, 17, 0);
     end(&n);
 }
 END_TEST
@@ -284,6 +298,7 @@ START_TEST(what_does_not_fit_is_given_up)
     capture_in(
         &n, p, sample_segment(p, &sample_flow, PACKET_IN, 700, 501, TCP_ACK, 200));
     ck_assert_uint_eq(births_bytes(n.births), 0);
+    is_counted(&n, 0, 0, 0, 1);
 
     n.births = births_init(n.memory, &(struct births_conf){ 4, 2, 8, 1 << 20 });
     for (uint32_t i = 0; i < 2000; i++) { /* nor is any block lost */

@@ -59,6 +59,8 @@ def newcomers(lab):
         lab.fault("crash", new)
         lab.wait("%s is missed" % new, lambda: len(lab.service(avoid=new)["set"]) == 1)
         waiters = Waiters(lab, 8000)
+        lab.wait("their packets are kept on %s" % active,
+                 lambda: lab.engine_status(active)["log"]["kept_connections"] >= 12)
         lab.fault("restart", new)
         lab.wait_protected(2)
         lab.exec(active, "bascule", "switchover", "talk", new)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "sockmig/ckpt/maps.h"
+#include "sockmig/ckpt/maps_private.h"
 
 #include "lib/fd.h"
 #include "sockmig/ckpt/hugepages.h"
@@ -12,12 +12,12 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 
 #define TEXT_SIZE (64u << 20)
 #define TMPFS 0x01021994
-#define SHARED_BIT 8u /* of the parsed permissions */
 
 int
 maps_open(struct maps *m, pid_t pid, int cell_pid)
@@ -54,10 +54,9 @@ maps_close(struct maps *m)
     m->known = NULL;
 }
 
-/* "start-end perms offset major:minor inode  path\n": false if it is none. */
-static bool
-parse_line(const char **at, struct image_vma *v, uint32_t *perms, const char **path,
-    size_t *path_len)
+bool
+maps_parse_line(const char **at, struct image_vma *v, uint32_t *perms,
+    const char **path, size_t *path_len)
 {
     const char *p = *at, *end = strchr(p, '\n');
     uint64_t major = 0, minor = 0;
@@ -71,7 +70,7 @@ parse_line(const char **at, struct image_vma *v, uint32_t *perms, const char **p
     if (!ok)
         return false;
     *perms = (p[0] == 'r') | (p[1] == 'w') << 1 | (p[2] == 'x') << 2 |
-             (p[3] == 's' ? SHARED_BIT : 0);
+             (p[3] == 's' ? MAPS_SHARED : 0);
     p += 5;
     ok = number_at(&p, 16, &v->offset) && *p++ == ' ' && number_at(&p, 16, &major) &&
          *p++ == ':' && number_at(&p, 16, &minor) && *p++ == ' ' &&
@@ -242,7 +241,7 @@ classify_huge(struct maps *m, struct image_vma *v, bool shared, struct refusals 
 static int
 classify(struct maps *m, struct image_vma *v, uint32_t perms, struct refusals *why)
 {
-    bool shared = perms & SHARED_BIT;
+    bool shared = perms & MAPS_SHARED;
 
     v->prot = perms & 7;
     if (v->path[0] == '/' && shared && !strcmp(v->path, "/dev/zero (deleted)")) {
@@ -305,7 +304,7 @@ is_known(const struct image_vma *v, const struct procmap_query *q)
     bool shared = v->kind == IMAGE_VMA_SHARED_FILE ||
                   v->kind == IMAGE_VMA_SHARED_ANON || v->kind == IMAGE_VMA_HELD ||
                   v->kind == IMAGE_VMA_SEGMENT || v->kind == IMAGE_VMA_STATE_FILE;
-    uint32_t flags = v->prot | (shared ? SHARED_BIT : 0);
+    uint32_t flags = v->prot | (shared ? MAPS_SHARED : 0);
 
     return v->start == q->vma_start && v->end == q->vma_end && v->inode == q->inode &&
            v->dev_major == q->dev_major && v->dev_minor == q->dev_minor &&
@@ -376,6 +375,21 @@ take_path(struct maps *m, struct image_vma *v, const char *path, size_t len,
     return -EOPNOTSUPP;
 }
 
+/* Memory that only runs is guarded by a key of the kernel's own, which it gives to the
+ * clone's, too. */
+static int
+refuse_key(struct maps *m, struct image_vma *v, struct refusals *why)
+{
+    bool guarded = v->flags & MAPS_GUARDED;
+
+    v->flags &= ~MAPS_GUARDED;
+    if (!guarded || v->prot == PROT_EXEC)
+        return 0;
+    refuse(why, m->cell_pid, -1, "disable the feature that uses them",
+        "memory is guarded by protection keys (pkey_mprotect)");
+    return -EOPNOTSUPP;
+}
+
 static int
 read_text(struct maps *m, struct image *im, struct refusals *why)
 {
@@ -399,7 +413,7 @@ read_text(struct maps *m, struct image *im, struct refusals *why)
             return -EOPNOTSUPP;
         }
         memset(v, 0, sizeof *v);
-        if (!parse_line(&at, v, &perms, &path, &len))
+        if (!maps_parse_line(&at, v, &perms, &path, &len))
             return -EPROTO;
         if (v->start == m->skip && v->end == m->skip_end)
             continue;
@@ -408,7 +422,7 @@ read_text(struct maps *m, struct image *im, struct refusals *why)
         if (take_path(m, v, path, len, why) < 0)
             ret = -EOPNOTSUPP;
         v->flags = known_flags(m, v, &from);
-        if (classify(m, v, perms, why) < 0)
+        if (classify(m, v, perms, why) < 0 || refuse_key(m, v, why) < 0)
             ret = -EOPNOTSUPP;
         n++;
     }
@@ -434,60 +448,4 @@ maps_read(struct maps *m, bool same, struct image *im, struct refusals *why)
     if (ret == 0)
         know(m, im);
     return ret;
-}
-
-static uint32_t
-parse_flags(const char *at)
-{
-    static const struct {
-        char name[3];
-        uint32_t flag;
-    } rows[] = { { "gd", IMAGE_VMA_GROWSDOWN }, { "nh", IMAGE_VMA_NOHUGE },
-        { "hg", IMAGE_VMA_HUGE }, { "dd", IMAGE_VMA_DONTDUMP },
-        { "dc", IMAGE_VMA_DONTFORK }, { "wf", IMAGE_VMA_WIPEONFORK },
-        { "lo", IMAGE_VMA_LOCKED }, { "nr", IMAGE_VMA_NORESERVE },
-        { "mg", IMAGE_VMA_MERGEABLE }, { "sr", IMAGE_VMA_SEQUENTIAL },
-        { "rr", IMAGE_VMA_RANDOM }, { "lf", IMAGE_VMA_ON_FAULT },
-        { "sl", IMAGE_VMA_SEALED } };
-    uint32_t flags = 0;
-
-    for (at += strspn(at, " "); *at && *at != '\n'; at += strspn(at, " ")) {
-        size_t n = strcspn(at, " \n");
-
-        for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
-            if (n == 2 && !memcmp(at, rows[i].name, 2))
-                flags |= rows[i].flag;
-        at += n;
-    }
-    return flags;
-}
-
-int
-maps_read_flags(struct maps *m)
-{
-    int ret = proctext_read(&m->text, "/proc/%d/smaps", (int)m->pid);
-    const char *line = m->text.data, *path;
-    struct image_vma v = { 0 };
-    uint32_t perms;
-    size_t len;
-
-    if (ret < 0)
-        return ret;
-    m->nflags = 0;
-    m->nknown = 0; /* to be completed with the new flags */
-    while (*line && m->nflags < IMAGE_MAX_VMAS) {
-        const char *next = strchr(line, '\n');
-
-        if (!next)
-            break;
-        if (!strncmp(line, "VmFlags:", 8) && v.start == m->skip && m->skip)
-            m->skip_flags = parse_flags(line + 8);
-        else if (!strncmp(line, "VmFlags:", 8))
-            m->flags[m->nflags++] = (struct maps_flags){ v.start, v.end,
-                parse_flags(line + 8) };
-        else if ((*line >= '0' && *line <= '9') || (*line >= 'a' && *line <= 'f'))
-            parse_line(&line, &v, &perms, &path, &len);
-        line = next + 1;
-    }
-    return 0;
 }

@@ -50,6 +50,8 @@ open_parts(struct target *t)
         ret = trace_open(&t->trace, t->pid);
     if (ret == 0)
         ret = descriptors_open(&t->descriptors, &t->trace, t->cell_pid);
+    if (ret == 0)
+        maps_read_flags(&t->maps); /* it still runs: that takes long */
     return ret;
 }
 

@@ -207,6 +207,29 @@ set_up_pkey(void)
     return NULL;
 }
 
+static uint8_t *only_runs;
+
+/* Where the processor has keys the kernel guards it by one of its own. */
+static const char *
+set_up_only_runs(void)
+{
+    static const uint8_t code[] = { 0xb8, 42, 0, 0, 0, 0xc3 }; /* mov $42, %eax; ret */
+
+    only_runs = mapping_new(1, RW, MAP_PRIVATE);
+    memcpy(only_runs, code, sizeof code);
+    WANT(mprotect(only_runs, PAGE, PROT_EXEC) == 0);
+    return NULL;
+}
+
+static const char *
+check_only_runs(void)
+{
+    int (*run)(void) = (int (*)(void))(uintptr_t)only_runs;
+
+    WANT(run() == 42);
+    return NULL;
+}
+
 static const char *
 set_up_secret(void)
 {
@@ -269,6 +292,8 @@ static const struct feature rows[] = {
     { "64 GB reserved, little used", NULL, 0, set_up_reserved, check_reserved, NULL },
     { "stack that grows down", NULL, 0, set_up_grows_down, check_grows_down, NULL },
     { "named mapping", NULL, 0, set_up_named, check_named, NULL },
+    { "memory that only runs (PROT_EXEC)", NULL, 0, set_up_only_runs, check_only_runs,
+        NULL },
     { "protection keys", "protection keys", FEATURE_ALONE, set_up_pkey, NULL, NULL },
     { "secret memory (memfd_secret)", "secret", FEATURE_ALONE, set_up_secret, NULL,
         NULL },

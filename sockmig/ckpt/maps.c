@@ -12,7 +12,6 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/vfs.h>
 #include <unistd.h>
 
@@ -375,15 +374,13 @@ take_path(struct maps *m, struct image_vma *v, const char *path, size_t len,
     return -EOPNOTSUPP;
 }
 
-/* Memory that only runs is guarded by a key of the kernel's own, which it gives to the
- * clone's, too. */
 static int
 refuse_key(struct maps *m, struct image_vma *v, struct refusals *why)
 {
     bool guarded = v->flags & MAPS_GUARDED;
 
     v->flags &= ~MAPS_GUARDED;
-    if (!guarded || v->prot == PROT_EXEC)
+    if (!guarded)
         return 0;
     refuse(why, m->cell_pid, -1, "disable the feature that uses them",
         "memory is guarded by protection keys (pkey_mprotect)");

@@ -5,6 +5,7 @@
 
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 static uint32_t
 parse_flags(const char *at)
@@ -34,13 +35,21 @@ parse_flags(const char *at)
 
 #define KEY "ProtectionKey:" /* comes before the flags, if the processor has keys */
 
+/* Memory that only runs is guarded by a key of the kernel's own, which it gives to the
+ * clone's, too.  Asked of what smaps says of both: the mapping may be another soon. */
+static uint32_t
+guarded_by(const char *key, uint32_t perms)
+{
+    return strtoul(key, NULL, 10) && (perms & 7) != PROT_EXEC ? MAPS_GUARDED : 0;
+}
+
 int
 maps_read_flags(struct maps *m)
 {
     int ret = proctext_read(&m->text, "/proc/%d/smaps", (int)m->pid);
     const char *line = m->text.data, *path;
     struct image_vma v = { 0 };
-    uint32_t perms, guarded = 0;
+    uint32_t perms = 0, guarded = 0;
     size_t len;
 
     if (ret < 0)
@@ -53,7 +62,7 @@ maps_read_flags(struct maps *m)
         if (!next)
             break;
         if (!strncmp(line, KEY, sizeof KEY - 1))
-            guarded = strtoul(line + sizeof KEY - 1, NULL, 10) ? MAPS_GUARDED : 0;
+            guarded = guarded_by(line + sizeof KEY - 1, perms);
         else if (!strncmp(line, "VmFlags:", 8) && v.start == m->skip && m->skip)
             m->skip_flags = parse_flags(line + 8);
         else if (!strncmp(line, "VmFlags:", 8))

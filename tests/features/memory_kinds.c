@@ -221,6 +221,15 @@ set_up_only_runs(void)
     return NULL;
 }
 
+/* Now and then it is to be read, too, and the key is gone. */
+static void
+step_only_runs(void)
+{
+    static unsigned steps;
+
+    mprotect(only_runs, PAGE, ++steps / 16 % 2 ? PROT_READ | PROT_EXEC : PROT_EXEC);
+}
+
 static const char *
 check_only_runs(void)
 {
@@ -293,7 +302,7 @@ static const struct feature rows[] = {
     { "stack that grows down", NULL, 0, set_up_grows_down, check_grows_down, NULL },
     { "named mapping", NULL, 0, set_up_named, check_named, NULL },
     { "memory that only runs (PROT_EXEC)", NULL, 0, set_up_only_runs, check_only_runs,
-        NULL },
+        step_only_runs },
     { "protection keys", "protection keys", FEATURE_ALONE, set_up_pkey, NULL, NULL },
     { "secret memory (memfd_secret)", "secret", FEATURE_ALONE, set_up_secret, NULL,
         NULL },

@@ -211,6 +211,7 @@ act(struct engine *e)
     struct gather_seen seen = look(e);
     enum gather_turn turn = gather_turn(&c->gather, &seen);
 
+    c->settled = false;
     replayer_watch(e);
     if (turn == GATHER_REST) {
         capture_pass(e); /* but the log is not sent for so few */
@@ -268,7 +269,6 @@ have_read(struct engine *e)
     struct mono until = mono_add_us(loop_now(e->loop), HERE_US);
     unsigned us = act(e);
 
-    c->settled = false;
     while (us > 0 && c->policy == CONF_REPLAY &&
            mono_us_between(loop_now(e->loop), until) > us) {
         us = stay(e, us);
@@ -276,7 +276,6 @@ have_read(struct engine *e)
             break;
         read_both(e);
         us = act(e);
-        c->settled = false;
     }
     rest(c, us);
 }

@@ -14,8 +14,8 @@ struct rest;
 struct rest *rest_new(struct loop *loop, void (*done)(void *arg), void *arg);
 void rest_begin(struct rest *r, unsigned us);
 
-/* rest_here - rest in place, until @us are over or one of @n (up to REST_FDS)
- * descriptors is readable.  Bit i: fds[i] is; 0: none is. */
+/* rest_here - rest in place, until @us (below a second) are over or one of @n (up to
+ * REST_FDS) descriptors is readable.  Bit i: fds[i] is; 0: none is. */
 #define REST_FDS 2
 unsigned rest_here(const int *fds, unsigned n, int64_t us);
 

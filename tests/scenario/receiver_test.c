@@ -73,21 +73,17 @@ next_note(struct queue *q, struct note *note)
     return poll(&p, 1, WAIT_MS) == 1 && queue_get(q, note);
 }
 
-/* Gives back what the tracer was given; how many slots. */
-static unsigned
+/* Gives back what the tracer was given. */
+static void
 take_notes(struct stream *s)
 {
     struct note note;
-    unsigned slots = 0;
 
     while (queue_get(s->to_tracer, &note))
-        if (note.what == TRACE_SLOT) {
+        if (note.what == TRACE_SLOT)
             slot_put(note.p);
-            slots++;
-        } else {
+        else
             free(note.p);
-        }
-    return slots;
 }
 
 static void

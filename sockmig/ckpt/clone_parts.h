@@ -16,7 +16,8 @@
  *     wake_ipc.c     System V semaphores and message queues
  *     wake_fds.c     all other descriptors, and handing them over
  *     wake_state.c   the process
- *     wake_threads.c its threads, credentials and registers */
+ *     wake_threads.c its threads and credentials
+ *     wake_registers.c what its threads were at, the last before they run */
 #ifndef BSC_CLONE_PARTS_H
 #define BSC_CLONE_PARTS_H
 
@@ -174,6 +175,7 @@ int wake_process(struct wake *w, const char **what);
 int wake_root(struct wake *w, const char **what);
 int wake_filters(struct wake *w, const char **what);
 int wake_threads(struct wake *w, const char **what);
+pid_t wake_thread(const struct clone *c, int32_t in_cell); /* -1: none */
 int wake_limits(struct wake *w, const char **what);
 int wake_registers(struct wake *w, const char **what);
 int wake_owners(struct wake *w);

@@ -7,24 +7,21 @@
 #include "sockmig/ckpt/clone.h"
 #include "sockmig/ckpt/target.h"
 #include "sockmig/image_alloc.h"
+#include "tests/features/feature_host.h"
 #include "tests/features/features.h"
 #include "tests/features/restarts.h"
 #include "tests/features/wait.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/if_tun.h>
-#include <net/if.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/prctl.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -68,28 +65,6 @@ clean(void)
         printf("%s stays behind\n", folder);
 }
 
-/* A host: a network namespace with its loopback, and a way in for packets. */
-static int
-host_new(int *tun)
-{
-    struct ifreq request = { .ifr_name = "lo", .ifr_flags = IFF_UP | IFF_MULTICAST };
-    int s, ns;
-
-    if (unshare(CLONE_NEWNET) < 0)
-        die("network namespace", -errno, NULL);
-    s = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-    ioctl(s, SIOCSIFFLAGS, &request);
-    *tun = open("/dev/net/tun", O_RDWR | O_NONBLOCK | O_CLOEXEC);
-    request = (struct ifreq){ .ifr_name = "rp0", .ifr_flags = IFF_TUN | IFF_NO_PI };
-    if (ioctl(*tun, TUNSETIFF, &request) < 0)
-        die("TUN", -errno, NULL);
-    request.ifr_flags = IFF_UP;
-    ioctl(s, SIOCSIFFLAGS, &request);
-    close(s);
-    ns = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC);
-    return ns;
-}
-
 static void
 side_new(struct side *s)
 {
@@ -112,8 +87,9 @@ static void
 lab_new(void)
 {
     terminals_new();
-    hosts[0] = host_new(&tuns[0]);
-    hosts[1] = host_new(&tuns[1]);
+    for (int i = 0; i < 2; i++)
+        if ((hosts[i] = feature_host(&tuns[i])) < 0)
+            die("host", hosts[i], NULL);
     if (!mkdtemp(folder) || chmod(folder, 0777) < 0)
         die("folder", -errno, NULL);
     snprintf(go_path, sizeof go_path, "%s/go", folder);
@@ -372,6 +348,15 @@ kill_app(struct target *t, pid_t init)
     cell_kill(init);
 }
 
+/* While it stands still. */
+static void
+happen(int tun, bool last)
+{
+    step_back(app);
+    if (last)
+        feature_host_answer(tun);
+}
+
 static void
 takeover(struct cell_conf *conf, unsigned round, pid_t *init, pid_t *pid)
 {
@@ -391,7 +376,7 @@ takeover(struct cell_conf *conf, unsigned round, pid_t *init, pid_t *pid)
     next_host();
     for (unsigned i = 0; i < 1 + 3 * round; i++) {
         if (i % 3 == 0 && target_stop(t, 100) == 0)
-            step_back(app);
+            happen(tuns[round % 2], i == 3 * round);
         checkpoint(t, conf, &c);
         serve(t, 3);
     }

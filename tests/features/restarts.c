@@ -11,8 +11,19 @@
 #include <sys/uio.h>
 #include <sys/user.h>
 
+#define ERESTARTSYS 512
 #define ERESTART_RESTARTBLOCK 516
 #define SYSCALL_SIZE 2
+
+/* Every second one that waits in connect(), so that both are seen. */
+static bool
+is_connecting(const struct user_regs_struct *r)
+{
+    static unsigned seen;
+
+    return (int64_t)r->rax == -ERESTARTSYS && r->orig_rax == SYS_connect &&
+           seen++ % 2 == 0;
+}
 
 static bool
 thread_steps_back(pid_t tid)
@@ -21,10 +32,16 @@ thread_steps_back(pid_t tid)
     struct iovec regs = { &r, sizeof r };
 
     if (ptrace(PTRACE_GETREGSET, tid, (void *)NT_PRSTATUS, &regs) < 0 ||
-        (int64_t)r.orig_rax < 0 || (int64_t)r.rax != -ERESTART_RESTARTBLOCK)
+        (int64_t)r.orig_rax < 0)
         return false;
-    r.rax = SYS_restart_syscall;
-    r.orig_rax = ~0ull;
+    if ((int64_t)r.rax == -ERESTART_RESTARTBLOCK) {
+        r.rax = SYS_restart_syscall;
+        r.orig_rax = ~0ull;
+    } else if (is_connecting(&r)) {
+        r.rax = r.orig_rax;
+    } else {
+        return false;
+    }
     r.rip -= SYSCALL_SIZE;
     return ptrace(PTRACE_SETREGSET, tid, (void *)NT_PRSTATUS, &regs) == 0;
 }

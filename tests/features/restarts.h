@@ -7,8 +7,9 @@
 #include <sys/types.h>
 
 /* step_back - each thread of @pid, all stopped by the caller, that is to go on with an
- * interrupted call of a limited time now stands before restart_syscall(), as the kernel
- * has it for an instant after every stop.  How many. */
+ * interrupted call of a limited time now stands before restart_syscall(), and every
+ * second of those in connect() before that, as the kernel has it for an instant after
+ * every stop.  How many. */
 unsigned step_back(pid_t pid);
 
 #endif

@@ -3,7 +3,9 @@
  * sockets_closed.c - connections that were over before the process had read all that
  * came.  What each then says of itself is compared with what one says that ended in
  * the same way just now.  And some that have not begun. */
+#include "tests/features/feature_host.h"
 #include "tests/features/features.h"
+#include "tests/features/wait.h"
 
 #include <arpa/inet.h>
 #include <fcntl.h>
@@ -281,6 +283,50 @@ check_waiting(void)
     return set_up_waiting();
 }
 
+/* Threads of which each waits in connect() until the checkpoint begins: then the peer
+ * answers, and it is in the image that they are connected. */
+static atomic_int answered[2]; /* as connected: of the one that is taken, and refused */
+
+static void *
+connect_to_peer(void *refused)
+{
+    struct sockaddr_in at = { .sin_family = AF_INET,
+        .sin_port = htons(refused ? FEATURE_HOST_REFUSES : FEATURE_HOST_TAKES) };
+    int s = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    inet_pton(AF_INET, FEATURE_HOST_PEER, &at.sin_addr);
+    answered[refused != NULL] = connect(s, (struct sockaddr *)&at, sizeof at) == 0
+                                    ? 1
+                                    : errno;
+    close(s);
+    return NULL;
+}
+
+static const char *
+set_up_answered(void)
+{
+    answered[0] = answered[1] = 0;
+    WANT(start_thread(connect_to_peer, NULL));
+    WANT(start_thread(connect_to_peer, answered));
+    nap(20);
+    WANT(answered[0] == 0 && answered[1] == 0);
+    return NULL;
+}
+
+static const char *
+check_answered(void)
+{
+    static char text[80];
+
+    for (int i = 0; i < 5000 && !(answered[0] && answered[1]); i++)
+        nap(1);
+    snprintf(
+        text, sizeof text, "the one has %d, the other %d", answered[0], answered[1]);
+    if (answered[0] != 1 || answered[1] != ECONNREFUSED)
+        return feature_wrong(__FILE__, __LINE__, text);
+    return set_up_answered();
+}
+
 static const struct feature rows[] = {
     { "bytes unread and errors untold of TCP connections that are over", NULL, 0,
         set_up_closed, check_closed, NULL },
@@ -288,6 +334,8 @@ static const struct feature rows[] = {
         check_connecting, NULL },
     { "thread that waits in connect()", NULL, FEATURE_ALONE, set_up_waiting,
         check_waiting, NULL },
+    { "thread that waits in connect(), answered while it stands still", NULL,
+        FEATURE_ALONE, set_up_answered, check_answered, NULL },
     { "closed TCP connection that is read bit by bit", NULL, 0, set_up_slow, check_slow,
         step_slow },
 };

@@ -93,8 +93,8 @@ take_births(struct follower *f)
 void
 follower_succeed(struct follower *f, struct births *births, uint64_t as)
 {
-    births_log(births, keep_records(f->keep), as, f->scratch);
-    births_log(births, &f->ring, as, f->scratch);
+    births_log(births, f->keep, keep_records(f->keep), as, f->scratch);
+    births_log(births, f->keep, &f->ring, as, f->scratch);
 }
 
 /* Each once, whoever has it open.  False if @use says so of one. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "sockmig/core/births.h"
 
+#include "sockmig/core/keep.h"
 #include "sockmig/core/links.h"
 
 #include <assert.h>
@@ -416,8 +417,21 @@ births_cancel(struct births *b, uint64_t first)
     }
 }
 
+/* A record does not say what the service has acknowledged: what came after a hole
+ * stays until the clone does. */
+static void
+log_output(struct births *b, const struct plog_output *o, const struct plog_record *rec)
+{
+    uint32_t i = o->flow.protocol == PACKET_TCP ? flowmap_find(&b->map, &o->flow)
+                                                : FLOWMAP_NONE;
+
+    if (i != NONE && (o->tcp_flags || b->births[i].kind != HOLED))
+        put_out(b, i, o, rec);
+}
+
 void
-births_log(struct births *b, const struct plog_ring *log, uint64_t as, uint8_t *scratch)
+births_log(struct births *b, struct keep *k, const struct plog_ring *log, uint64_t as,
+    uint8_t *scratch)
 {
     uint64_t at = log->begin;
     struct plog_record rec;
@@ -427,14 +441,13 @@ births_log(struct births *b, const struct plog_ring *log, uint64_t as, uint8_t *
     while (plog_read(log, &at, &rec, scratch) == PLOG_READ) {
         if (rec.kind == PLOG_IN &&
             packet_parse(&pkt, PACKET_IN, rec.payload, rec.size)) {
-            rec.arg = as;
-            births_input(b, &pkt, &rec, false);
-        } else if (rec.kind == PLOG_OUT && b->map.count > 0 &&
-                   plog_decode_output(&rec, &o) && o.flow.protocol == PACKET_TCP) {
-            uint32_t i = flowmap_find(&b->map, &o.flow);
+            bool holed = keep_hears(k, &rec, &pkt);
 
-            if (i != NONE)
-                put_out(b, i, &o, &rec);
+            rec.arg = as;
+            births_input(b, &pkt, &rec, holed);
+        } else if (rec.kind == PLOG_OUT && b->map.count > 0 &&
+                   plog_decode_output(&rec, &o)) {
+            log_output(b, &o, &rec);
         }
     }
 }

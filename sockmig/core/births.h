@@ -52,9 +52,11 @@ void births_output(
 void births_cancel(struct births *b, uint64_t first);
 
 /* births_log - the same of all records in @log, of another reign: their input counts as
- * ordinal @as, not 0.  @scratch: PLOG_PAYLOAD bytes. */
-void births_log(
-    struct births *b, const struct plog_ring *log, uint64_t as, uint8_t *scratch);
+ * ordinal @as, not 0.  @k tells what of it comes after a hole (keep_hears()). @scratch:
+ * PLOG_PAYLOAD bytes. */
+struct keep;
+void births_log(struct births *b, struct keep *k, const struct plog_ring *log,
+    uint64_t as, uint8_t *scratch);
 
 /* births_end - the connection is over. */
 void births_end(struct births *b, const struct flow_key *key);

@@ -222,8 +222,11 @@ flows_input(struct flows *f, const struct packet *pkt, struct mono now)
 {
     struct flow *e;
 
-    if (!packet_is_tcp(pkt) || !(e = find(f, pkt)))
+    if (!packet_is_tcp(pkt))
         return false;
+    e = find(f, pkt);
+    if (!e) /* it may be from before this reign, and its service has said nothing yet */
+        return pkt->payload_size > 0 && !(pkt->tcp.flags & (TCP_SYN | TCP_RST));
     e->fin_in |= pkt->tcp.flags & TCP_FIN;
     /* its first acknowledgement: only who has seen the SYN-ACK knows the number */
     if (e->state == FLOW_HALF_OPEN && pkt->tcp.flags & TCP_ACK &&

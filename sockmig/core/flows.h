@@ -45,8 +45,9 @@ size_t flows_size(uint32_t capacity);
 struct flows *flows_init(void *memory, uint32_t capacity, uint64_t seed);
 
 /* flows_input - an input packet: what its connection is at.  True: it comes after a
- * hole, something that the service needs before has not been seen. flows_cancelled - of
- * what was seen some was dropped. */
+ * hole, something that the service needs before has not been seen; or it may, as
+ * nothing is known of its connection.  flows_cancelled - of what was seen some was
+ * dropped. */
 bool flows_input(struct flows *f, const struct packet *pkt, struct mono now);
 void flows_cancelled(struct flows *f);
 

@@ -406,6 +406,25 @@ keep_records(const struct keep *k)
     return &k->ring;
 }
 
+bool
+keep_hears(struct keep *k, const struct plog_record *rec, const struct packet *pkt)
+{
+    uint32_t end = packet_seq_end(pkt);
+    struct conn *c;
+
+    if (!packet_is_tcp(pkt) || end == pkt->tcp.seq || pkt->tcp.flags & TCP_SYN ||
+        cancelled(k, rec->arg))
+        return false;
+    c = conn_find(k, &pkt->key);
+    if (!c || c->state != CONN_IN_IMAGE)
+        return false;
+    if (seq_after(pkt->tcp.seq, c->rcv_nxt))
+        return true;
+    if (seq_after(end, c->rcv_nxt))
+        c->rcv_nxt = end;
+    return false;
+}
+
 struct keep_stat
 keep_stat(const struct keep *k)
 {

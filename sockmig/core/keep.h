@@ -88,6 +88,11 @@ bool keep_trim(struct keep *k, struct plog_ring *ring, const struct plog_mark *m
  * keep_trim() must have been called once more with the whole log in the ring. */
 const struct plog_ring *keep_records(const struct keep *k);
 
+/* keep_hears - after that, of each input in keep_records() and then after the mark, in
+ * order: whether it comes after a hole of a connection in the image. */
+bool keep_hears(
+    struct keep *k, const struct plog_record *rec, const struct packet *pkt);
+
 struct keep_stat keep_stat(const struct keep *k);
 
 /* keep_connection_image - the same for an image_tcp. */

@@ -48,7 +48,7 @@ join(struct keep *k, const struct plog_ring *log)
     struct plog_ring given;
 
     keep_births(k, log, scratch);
-    births_log(b, log, 5, scratch);
+    births_log(b, k, log, 5, scratch);
     if (births_bytes(b) > sizeof births)
         abort();
     births_copy(b, births);

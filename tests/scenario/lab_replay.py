@@ -19,7 +19,7 @@ import traceback
 from talklab import CONF, V4, V6, ReplayLab, Talk, need, rounds, sound, told  # finds labrun
 from talk_datagrams import datagrams, handed_over, one_way, segments
 from talk_ends import orphans, resets
-from talk_joins import newcomers
+from talk_joins import holes, newcomers
 from labrun import BASCULE, BUILD, Failure, need_root
 from labwatch import first_reached
 
@@ -354,8 +354,8 @@ def alone_stops(lab):
     alone(lab, True)
 
 
-CHECKS = [replay, diverge, commit, families, datagrams, one_way, handed_over, segments, resets, orphans, newcomers,
-          uploads, downloads, policies, again, lossy, awake, unhurried, leaseless, flood, alone]
+CHECKS = [replay, diverge, commit, families, datagrams, one_way, handed_over, segments, resets, orphans,
+          newcomers, holes, uploads, downloads, policies, again, lossy, awake, unhurried, leaseless, flood, alone]
 STOPS = [alone_stops]
 SMALL = [small_log, seeded_anew]
 

@@ -114,6 +114,7 @@ step(struct node *n, char what)
         return;
     }
     ck_assert_int_eq(what, 'X'); /* the newest input was dropped */
+    plog_ring_append(&n->log, p, plog_encode_cancel(p, 1, n->in, n->in, 0));
     flows_cancelled(n->flows);
     births_cancel(n->births, n->in);
 }
@@ -191,18 +192,21 @@ static const struct births_row births_rows[] = {
     { "what follows something dropped may follow a hole", "sSadDeXf", "f" },
     { "until the service says what it has", "sSadDeXBe", "" },
     { "a connection of the same ports", "sSadDtT", "tO" },
+    { "one of an earlier reign, of which nothing is known yet", "e", "e" },
+    { "its service says what it has", "eBfG", "" },
+    { "or that there is no such connection", "eR", "" },
 };
 
 static void
-has(const struct node *n, const struct births_row *r)
+has(const struct node *n, const char *claim, const char *steps, const char *expected)
 {
     static uint8_t bytes[1 << 16];
     struct plog_ring ring = given(n->births, bytes);
     char found[32];
 
     spell(&ring, found);
-    ck_assert_msg(strcmp(found, r->has) == 0, "%s: %s has \"%s\", not \"%s\"", r->claim,
-        r->steps, found, r->has);
+    ck_assert_msg(strcmp(found, expected) == 0, "%s: %s has \"%s\", not \"%s\"", claim,
+        steps, found, expected);
 }
 
 START_TEST(has_what_no_image_has)
@@ -211,25 +215,90 @@ START_TEST(has_what_no_image_has)
     struct node n = node((struct births_conf){ 4, 2, 64, 4096 });
 
     story(&n, r->steps);
-    has(&n, r);
+    has(&n, r->claim, r->steps, r->has);
     end(&n);
 }
 END_TEST
 
-/* After a takeover: from the log alone, and so without holes. */
-START_TEST(has_the_same_of_a_log)
-{
-    const struct births_row *r = &births_rows[_i];
-    struct node n = node((struct births_conf){ 4, 2, 64, 4096 });
+/* After a takeover, of @steps that are in the log; with an image that has of the
+ * connection what is before @rcv_nxt, or none. */
+struct log_row {
+    const char *claim, *steps;
+    int64_t rcv_nxt;
+    const char *has;
+};
 
-    if (strpbrk(r->steps, "fX")) {
-        end(&n);
-        return;
-    }
-    story(&n, r->steps);
-    n.births = births_init(n.memory, &(struct births_conf){ 4, 2, 64, 4096 });
-    births_log(n.births, &n.log, 77, scratch);
-    has(&n, r);
+static const struct log_row log_rows[] = {
+    { "nothing of it is in the image", "sSad", -1, "sOad" },
+    { "it is in the image", "d", 100, "" },
+    { "in order", "de", 100, "" },
+    { "after a hole", "df", 100, "f" },
+    { "whatever its service answers", "dfD", 100, "f" },
+    { "it is filled; what is then known is what came in order", "dfef", 100, "f" },
+    { "what follows it in order", "fde", 100, "f" },
+    { "the image has it already", "f", 130, "" },
+    { "it was reset by its service", "dfR", 100, "" },
+    { "what was dropped is a hole", "dXef", 100, "ef" },
+    { "a connection of the same ports", "dfRtT", 100, "tO" },
+};
+
+static void
+log_has(const struct log_row *r, const char *steps, bool kept)
+{
+    struct births_conf conf = { 4, 2, 64, 4096 };
+    struct keep_conf keep_conf = { 8, 4, 1 << 12 };
+    struct node n = node(conf);
+    struct keep *k = keep_init(malloc(keep_size(&keep_conf)), &keep_conf);
+    struct plog_mark mark = { 1, kept ? 100 : 0, kept ? 100 : 0 };
+
+    story(&n, steps);
+    keep_begin(k);
+    if (r->rcv_nxt >= 0)
+        keep_connection(k, &sample_flow, (uint32_t)r->rcv_nxt, 0);
+    ck_assert(keep_trim(k, &n.log, &mark, scratch));
+    n.births = births_init(n.memory, &conf);
+    births_log(n.births, k, keep_records(k), 77, scratch);
+    births_log(n.births, k, &n.log, 77, scratch);
+    has(&n, r->claim, steps, r->has);
+    free(k);
+    end(&n);
+}
+
+START_TEST(has_what_the_log_has)
+{
+    log_has(&log_rows[_i], log_rows[_i].steps, false);
+}
+END_TEST
+
+/* A segment after a hole that the image's mark is after. */
+START_TEST(has_what_the_standby_has_kept)
+{
+    static const struct log_row row = { "kept", "f", 100, "f" };
+
+    log_has(&row, "f", true);
+}
+END_TEST
+
+/* When its clone acknowledges what was fed. */
+START_TEST(what_the_log_had_is_let_go)
+{
+    struct births_conf conf = { 4, 2, 64, 4096 };
+    struct keep_conf keep_conf = { 8, 4, 1 << 12 };
+    struct node n = node(conf);
+    struct keep *k = keep_init(malloc(keep_size(&keep_conf)), &keep_conf);
+    struct plog_mark mark = { 1, 0, 0 };
+
+    story(&n, "dfe");
+    keep_begin(k);
+    keep_connection(k, &sample_flow, 100, 0);
+    ck_assert(keep_trim(k, &n.log, &mark, scratch));
+    births_log(n.births, k, &n.log, 77, scratch);
+    ck_assert_uint_gt(births_bytes(n.births), 0);
+    step(&n, 'B');
+    ck_assert_uint_gt(births_bytes(n.births), 0);
+    step(&n, 'G');
+    ck_assert_uint_eq(births_bytes(n.births), 0);
+    free(k);
     end(&n);
 }
 END_TEST
@@ -415,7 +484,9 @@ main(void)
     TCase *tc = tcase_create("births");
 
     ADD_ROWS(tc, has_what_no_image_has, births_rows);
-    ADD_ROWS(tc, has_the_same_of_a_log, births_rows);
+    ADD_ROWS(tc, has_what_the_log_has, log_rows);
+    tcase_add_test(tc, has_what_the_standby_has_kept);
+    tcase_add_test(tc, what_the_log_had_is_let_go);
     tcase_add_test(tc, half_open_ones_give_way_first);
     tcase_add_test(tc, what_does_not_fit_is_given_up);
     tcase_add_test(tc, holes_that_move_on);

@@ -3,7 +3,7 @@
 
 /* Of the crowd, half is in the other gate, or on its way.  Measured: see log.md. */
 #define FIRST (8 * BURST_US)
-#define LEAST (3 * BURST_US)
+#define LEAST (5 * BURST_US)
 #define MOST (12 * BURST_US)
 
 /* Of a stream that does not end a third of what came before comes in the last quarter.

@@ -115,13 +115,16 @@ capture_forget_births(struct engine *e)
     e->capture.births = births_init(e->capture.births, &births_conf);
 }
 
-/* All input from now on has a higher ordinal; there is no 0. */
+/* What the log had has a lower ordinal than all input from now on, of which some may be
+ * dropped; there is no 0. */
 void
 capture_succeed(struct engine *e)
 {
-    uint64_t captured = e->capture.in.ordinal;
+    struct capture *c = &e->capture;
 
-    follower_succeed(e->follower, e->capture.births, captured > 0 ? captured : 1);
+    if (c->in.ordinal == 0)
+        c->in.ordinal = 1;
+    follower_succeed(e->follower, c->births, c->in.ordinal);
 }
 
 uint8_t *

@@ -20,6 +20,7 @@ struct follower {
     struct keep *keep;     /* the tracer's */
     struct plog_ring ring; /* the tracer's view of it */
     bool broken;           /* malformed from somewhere on */
+    enum replay_mode mode; /* of the replay that was prepared */
     uint8_t *births;       /* owned, of nbirths bytes; NULL: none, or in .keep */
     size_t nbirths;
     uint32_t *places; /* owned: in .keep, by descriptor, as last seen */
@@ -93,8 +94,12 @@ take_births(struct follower *f)
 void
 follower_succeed(struct follower *f, struct births *births, uint64_t as)
 {
-    births_log(births, f->keep, keep_records(f->keep), as, f->scratch);
-    births_log(births, f->keep, &f->ring, as, f->scratch);
+    struct births_succession s = {
+        .as = as, .keep = f->keep, .made_again = f->mode == REPLAY_COMPARE
+    };
+
+    births_log(births, &s, keep_records(f->keep), f->scratch);
+    births_log(births, &s, &f->ring, f->scratch);
 }
 
 /* Each once, whoever has it open.  False if @use says so of one. */
@@ -174,6 +179,7 @@ follower_prepare(struct follower *f, const struct slot *slot, struct replay *rep
         .lost_max = LOST_MAX };
     const char *why = NULL;
 
+    f->mode = conf.mode;
     trim(f, slot);
     if (f->broken)
         return "the packet log is malformed";

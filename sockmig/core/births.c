@@ -389,10 +389,10 @@ births_output(
         return;
     if (o.tcp_flags & TCP_SYN)
         plog_describe_syn(pkt, &o);
-    if (o.tcp_flags) {
+    if (o.tcp_flags & (TCP_SYN | TCP_RST)) {
         plog_record_output(bytes, at_us, ordinal, &o, &rec);
         put_out(b, i, &o, &rec);
-    } else if (pkt->payload_size > 0 || b->births[i].kind == HOLED) {
+    } else if (packet_seq_end(pkt) != pkt->tcp.seq || b->births[i].kind == HOLED) {
         has_all_before(b, i, pkt->tcp.ack);
     }
 }
@@ -417,21 +417,29 @@ births_cancel(struct births *b, uint64_t first)
     }
 }
 
-/* A record does not say what the service has acknowledged: what came after a hole
- * stays until the clone does. */
+/* A record does not say what the service has acknowledged: no more than has come in
+ * order. */
 static void
-log_output(struct births *b, const struct plog_output *o, const struct plog_record *rec)
+log_output(struct births *b, const struct births_succession *s,
+    const struct plog_output *o, const struct plog_record *rec)
 {
     uint32_t i = o->flow.protocol == PACKET_TCP ? flowmap_find(&b->map, &o->flow)
                                                 : FLOWMAP_NONE;
+    uint32_t next;
 
-    if (i != NONE && (o->tcp_flags || b->births[i].kind != HOLED))
+    if (i == NONE || (!s->made_again && !(o->tcp_flags & TCP_SYN)))
+        return;
+    if (o->tcp_flags & (TCP_SYN | TCP_RST))
         put_out(b, i, o, rec);
+    else if (keep_next(s->keep, &o->flow, &next))
+        has_all_before(b, i, next);
+    else
+        forget(b, i);
 }
 
 void
-births_log(struct births *b, struct keep *k, const struct plog_ring *log, uint64_t as,
-    uint8_t *scratch)
+births_log(struct births *b, const struct births_succession *s,
+    const struct plog_ring *log, uint8_t *scratch)
 {
     uint64_t at = log->begin;
     struct plog_record rec;
@@ -439,15 +447,15 @@ births_log(struct births *b, struct keep *k, const struct plog_ring *log, uint64
     struct packet pkt;
 
     while (plog_read(log, &at, &rec, scratch) == PLOG_READ) {
-        if (rec.kind == PLOG_IN &&
+        if (rec.kind == PLOG_IN && !keep_cancelled(s->keep, rec.arg) &&
             packet_parse(&pkt, PACKET_IN, rec.payload, rec.size)) {
-            bool holed = keep_hears(k, &rec, &pkt);
+            bool holed = keep_hears(s->keep, &pkt);
 
-            rec.arg = as;
+            rec.arg = s->as;
             births_input(b, &pkt, &rec, holed);
         } else if (rec.kind == PLOG_OUT && b->map.count > 0 &&
                    plog_decode_output(&rec, &o)) {
-            log_output(b, &o, &rec);
+            log_output(b, s, &o, &rec);
         }
     }
 }

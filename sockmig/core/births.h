@@ -51,12 +51,18 @@ void births_output(
 /* births_cancel - the newest input from ordinal @first on was dropped. */
 void births_cancel(struct births *b, uint64_t first);
 
-/* births_log - the same of all records in @log, of another reign: their input counts as
- * ordinal @as, not 0.  @k tells what of it comes after a hole (keep_hears()). @scratch:
- * PLOG_PAYLOAD bytes. */
+/* births_log - the same of all records in @log, of another reign, that a replay feeds
+ * to a clone.  @scratch: PLOG_PAYLOAD bytes. */
 struct keep;
-void births_log(struct births *b, struct keep *k, const struct plog_ring *log,
-    uint64_t as, uint8_t *scratch);
+struct births_succession {
+    uint64_t as;       /* what its input has as ordinal; not 0 */
+    struct keep *keep; /* tells what comes after a hole (keep_hears()) */
+    bool made_again;   /* all output that it has is, before there is another image;
+                          else the clone's own tells what it has accepted */
+};
+
+void births_log(struct births *b, const struct births_succession *s,
+    const struct plog_ring *log, uint8_t *scratch);
 
 /* births_end - the connection is over. */
 void births_end(struct births *b, const struct flow_key *key);

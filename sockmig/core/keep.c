@@ -63,8 +63,8 @@ conn_of(struct keep *k, const struct plog_record *rec, struct packet *pkt)
     return plog_decode_output(rec, &o) ? conn_find(k, &o.flow) : NULL;
 }
 
-static bool
-cancelled(const struct keep *k, uint64_t ordinal)
+bool
+keep_cancelled(const struct keep *k, uint64_t ordinal)
 {
     for (uint32_t i = 0; i < k->ncancels; i++)
         if (ordinal >= k->cancels[i].first && ordinal <= k->cancels[i].last)
@@ -79,7 +79,7 @@ still_needed(struct keep *k, const struct plog_record *rec)
     struct packet pkt = { .fragment = false };
     struct conn *c = conn_of(k, rec, &pkt);
 
-    if (rec->kind == PLOG_IN && cancelled(k, rec->arg))
+    if (rec->kind == PLOG_IN && keep_cancelled(k, rec->arg))
         return false;
     if (rec->kind == PLOG_IN && pkt.fragment)
         return pieces_lack(k, &pkt);
@@ -334,7 +334,8 @@ find_pieces(struct keep *k, const struct plog_ring *ring, const struct plog_mark
 
     while (was = at, plog_read(ring, &at, &rec, scratch) == PLOG_READ)
         if (rec.kind == PLOG_IN && concerns(k, was, &rec, mark) &&
-            packet_may_be_fragment(rec.payload, rec.size) && !cancelled(k, rec.arg) &&
+            packet_may_be_fragment(rec.payload, rec.size) &&
+            !keep_cancelled(k, rec.arg) &&
             packet_parse(&pkt, PACKET_IN, rec.payload, rec.size) && pkt.fragment)
             pieces_count(k, &pkt, rec.at_us);
 }
@@ -345,7 +346,7 @@ look_at(struct keep *k, uint64_t at, const struct plog_record *rec,
 {
     if (!concerns(k, at, rec, mark))
         return;
-    if (rec->kind == PLOG_IN && !cancelled(k, rec->arg))
+    if (rec->kind == PLOG_IN && !keep_cancelled(k, rec->arg))
         look_at_input(k, rec, scratch);
     else if (rec->kind == PLOG_OUT)
         look_at_output(k, rec, scratch);
@@ -404,25 +405,6 @@ const struct plog_ring *
 keep_records(const struct keep *k)
 {
     return &k->ring;
-}
-
-bool
-keep_hears(struct keep *k, const struct plog_record *rec, const struct packet *pkt)
-{
-    uint32_t end = packet_seq_end(pkt);
-    struct conn *c;
-
-    if (!packet_is_tcp(pkt) || end == pkt->tcp.seq || pkt->tcp.flags & TCP_SYN ||
-        cancelled(k, rec->arg))
-        return false;
-    c = conn_find(k, &pkt->key);
-    if (!c || c->state != CONN_IN_IMAGE)
-        return false;
-    if (seq_after(pkt->tcp.seq, c->rcv_nxt))
-        return true;
-    if (seq_after(end, c->rcv_nxt))
-        c->rcv_nxt = end;
-    return false;
 }
 
 struct keep_stat

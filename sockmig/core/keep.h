@@ -88,10 +88,15 @@ bool keep_trim(struct keep *k, struct plog_ring *ring, const struct plog_mark *m
  * keep_trim() must have been called once more with the whole log in the ring. */
 const struct plog_ring *keep_records(const struct keep *k);
 
-/* keep_hears - after that, of each input in keep_records() and then after the mark, in
- * order: whether it comes after a hole of a connection in the image. */
-bool keep_hears(
-    struct keep *k, const struct plog_record *rec, const struct packet *pkt);
+/* After that, of the log from there on:
+ *
+ * keep_cancelled - was input with @ordinal dropped?
+ * keep_hears - of each other input in keep_records() and then after the mark, in order:
+ * whether it comes after a hole.  It may, if another hole was filled before.
+ * keep_next - before what a connection has in order then; false: it is not known. */
+bool keep_cancelled(const struct keep *k, uint64_t ordinal);
+bool keep_hears(struct keep *k, const struct packet *pkt);
+bool keep_next(const struct keep *k, const struct flow_key *key, uint32_t *next);
 
 struct keep_stat keep_stat(const struct keep *k);
 

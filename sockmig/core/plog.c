@@ -91,6 +91,7 @@ plog_describe_syn(const struct packet *pkt, struct plog_output *out)
         .ack = tcp->ack,
         .tsval = tcp->tsval,
         .tsecr = tcp->tsecr,
+        .window = tcp->window,
         .mss = tcp->mss,
         .wscale = tcp->wscale == PACKET_NO_WSCALE ? 0 : tcp->wscale,
         .options = (uint8_t)((tcp->sack ? PLOG_SACK : 0) |
@@ -131,6 +132,8 @@ plog_record_output(uint8_t payload[PLOG_SMALL], uint64_t at_us, uint64_t ordinal
         put_u16(&w, o->mss);
         put_u8(&w, o->wscale);
         put_u8(&w, 0);
+        put_u16(&w, o->window);
+        put_u16(&w, 0);
     } else if (o->options & PLOG_ACKED) {
         put_u32(&w, o->acked);
         put_u16(&w, o->window);
@@ -197,6 +200,9 @@ plog_decode_output(const struct plog_record *rec, struct plog_output *out)
         out->tsecr = get_u32(&r);
         out->mss = get_u16(&r);
         out->wscale = get_u8(&r);
+        get_u8(&r);
+        out->window = get_u16(&r);
+        get_u16(&r);
     } else if (out->options & PLOG_ACKED) {
         out->acked = get_u32(&r);
         out->window = get_u16(&r);

@@ -59,7 +59,7 @@ struct plog_output {
     uint8_t options;   /* of a SYN-ACK PLOG_SACK ..., of other TCP PLOG_ACKED */
     /* PLOG_ACKED, for acknowledgements have no records: */
     uint32_t acked;  /* the client has what is before */
-    uint16_t window; /* its newest one, as in its packet */
+    uint16_t window; /* its newest one, as in its packet; of a SYN-ACK the service's */
     /* SYN-ACK only: */
     uint32_t ack, tsval, tsecr;
     uint16_t mss;

@@ -343,7 +343,8 @@ walk_nudge(struct replay *r, struct mono now, struct replay_effect *e)
 /* A client had no room when it was last heard.  That it has room now it says once, and
  * may have said while nobody heard it: a segment that it has already makes it say so
  * again.  The service's TCP would ask after 3 s, and not at all where takeovers come
- * sooner.  For the numbers alone: its other fields are not looked at. */
+ * sooner.  For the numbers alone; but one that owes an acknowledgement takes it for
+ * new, and its window for the service's. */
 static void
 ask_for_window(struct replay *r, const struct rflow *f, struct replay_effect *e)
 {
@@ -353,7 +354,7 @@ ask_for_window(struct replay *r, const struct rflow *f, struct replay_effect *e)
         .what = REPLAY_SEND, .packet = r->buffer, .flow = *key
     };
     e->size = packet_ack(
-        r->buffer, key, PACKET_OUT, client_expects(f) - 1, f->in_next, UINT16_MAX);
+        r->buffer, key, PACKET_OUT, client_expects(f) - 1, f->in_next, window_of(f));
     r->stat.sent++;
 }
 

@@ -409,7 +409,7 @@ answer_again(
     const struct plog_output *o = &f->answer;
     struct packet_tcp tcp = { .seq = o->seq,
         .ack = o->ack,
-        .window = 65535,
+        .window = o->window,
         .mss = o->mss,
         .sack = o->options & PLOG_SACK,
         .timestamps = o->options & PLOG_TIMESTAMPS,

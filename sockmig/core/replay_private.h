@@ -213,6 +213,9 @@ void window_told(
 uint32_t window_room(const struct replay *r, const struct rflow *f,
     const struct packet *pkt, uint32_t skip, struct mono now);
 
+/* window_of - what a packet of the service has as its window now. */
+uint16_t window_of(const struct rflow *f);
+
 /* window_probe - what is blocked for want of room is asked how much there is: what the
  * service has read since it last said so.  False: not now. */
 bool window_probe(struct replay *r, struct mono now, struct replay_effect *e);

@@ -60,6 +60,19 @@ window_room(const struct replay *r, const struct rflow *f, const struct packet *
     return room >= SMALL_PART || waited_us >= 2 * STARVE_US ? room : 0;
 }
 
+/* As the service tells it; nothing is known of it: the least. */
+uint16_t
+window_of(const struct rflow *f)
+{
+    uint32_t window = 1;
+
+    if (f->has_edge)
+        window = seq_after(f->edge, f->in_next)
+                     ? (f->edge - f->in_next) >> f->rcv_wscale
+                     : 0;
+    return window < UINT16_MAX ? (uint16_t)window : UINT16_MAX;
+}
+
 #define PROBE_US 10000
 
 bool

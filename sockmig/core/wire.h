@@ -30,7 +30,7 @@
 #define WIRE_FRAME_AES (1u << 31)
 #define WIRE_MAX_FRAME (1u << 20) /* sealed bytes */
 #define WIRE_MAX_META (64u << 20)
-#define WIRE_VERSION 14u
+#define WIRE_VERSION 15u
 #define WIRE_UP_MAX 32768u /* bytes of a frame from a standby, sealed */
 #define WIRE_UP_BODY (WIRE_UP_MAX - 64u)
 #define WIRE_MAX_HAVE (1u << 30)   /* of all WIRE_HAVE together */

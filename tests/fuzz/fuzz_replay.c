@@ -45,10 +45,11 @@ static void
 join(struct keep *k, const struct plog_ring *log)
 {
     struct births *b = births_init(births_memory, &births_conf);
+    struct births_succession s = { .as = 5, .keep = k, .made_again = true };
     struct plog_ring given;
 
     keep_births(k, log, scratch);
-    births_log(b, k, log, 5, scratch);
+    births_log(b, &s, log, scratch);
     if (births_bytes(b) > sizeof births)
         abort();
     births_copy(b, births);

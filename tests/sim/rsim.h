@@ -86,6 +86,7 @@ struct host {
     uint32_t wrong_seq;
     uint32_t got[RSIM_CONNS]; /* requests of each client that came, in order */
     uint8_t done[RSIM_CONNS][RSIM_REQUESTS]; /* how often each was carried out */
+    bool overran;     /* a segment was dropped, being beyond the window */
     uint64_t refused; /* segments with acknowledgements beyond what was sent */
     struct {
         bool used;
@@ -103,6 +104,8 @@ host_client(const struct flow_key *key)
 /* The callback is no part of a host: images are copies. */
 void host_input(
     struct host *h, const uint8_t *data, size_t size, rsim_emit *emit, void *arg);
+/* host_hears - false: its device drops the packet, before anybody captures it. */
+bool host_hears(const struct host *h, const uint8_t *data, size_t size);
 bool host_app(struct host *h, rsim_emit *emit, void *arg); /* false: nothing to do */
 void host_tick(struct host *h, rsim_emit *emit, void *arg);
 /* host_has - is the connection in an image?  One that the server has closed is, as long

@@ -59,6 +59,20 @@ rsim_from_client(void *arg, const uint8_t *data, size_t size)
     rsim_fly(true, data, size);
 }
 
+/* Of a replay that its service has left behind (replayer_watch()). */
+static void
+watch(void)
+{
+    struct replay_effect e;
+
+    if (!life->watching)
+        return;
+    while (replay_next(life->replay, rsim_now(), &e))
+        if (e.what != REPLAY_DONE && e.what != REPLAY_STALLED)
+            rsim_carry_out(&e);
+    life->watching = replay_watching(life->replay) > 0;
+}
+
 /* Behind the veth: what the active service puts out is logged and held. */
 static void
 capture_out(const uint8_t *data, size_t size)
@@ -69,6 +83,8 @@ capture_out(const uint8_t *data, size_t size)
     struct packet pkt;
     uint64_t lsn = 0;
 
+    if (life->watching && !replay_output(life->replay, rsim_now(), data, size))
+        return;
     must(packet_parse(&pkt, PACKET_OUT, data, size));
     if (flows_output(life->flows, &pkt, rsim_now(), &o)) {
         to_log(rec, plog_encode_output(
@@ -118,6 +134,9 @@ capture(const struct captured *p)
         .payload = p->data };
     struct packet pkt;
 
+    if (life->watching && packet_parse(&pkt, PACKET_IN, p->data, p->size) &&
+        !replay_input(life->replay, &pkt))
+        return;
     plog_head(&rec, head);
     to_log(head, sizeof head);
     to_log(p->data, p->size);
@@ -252,24 +271,54 @@ network(void)
         p.size = f->p.size;
         memcpy(p.data, f->p.data, p.size);
         *f = life->flying[--life->nflying];
-        if (to_server)
+        if (to_server && host_hears(&life->active, p.data, p.size))
             capture(&p);
-        else
+        else if (!to_server)
             clients_input(&life->clients, p.data, p.size, rsim_from_client, NULL);
     }
+}
+
+/* Those that are not held in the kernel's map any more. */
+static void
+end_grace(void)
+{
+    if (life->opened > 0 && life->tick == life->opened + RSIM_GRACE)
+        memset(life->active.requests, 0, sizeof life->active.requests);
+}
+
+void
+rsim_reign(void)
+{
+    life->active = life->clone;
+    life->server = &life->active;
+    life->emit = from_active;
+    life->watching = true;
+    life->active.overran = false;
+    flows_init(life->flows, FLOWS, 42);
+    held_init(&life->in, life->in_slots, PACKETS);
+    held_init(&life->out, life->out_slots, PACKETS);
+    life->in.ordinal = 1; /* what the log before had has it: capture_succeed() */
+    life->overtaken.size = 0;
+    for (uint32_t i = 0; i < life->nswallowed; i++)
+        capture_out(life->swallowed[i].data, life->swallowed[i].size);
+    life->nswallowed = 0;
+    standby_joins();
+    watch();
 }
 
 void
 rsim_protected_life(uint32_t crash_at)
 {
-    while (life->tick < crash_at || !life->have_image) {
+    while (!life->broken && (life->tick < crash_at || !life->have_image)) {
         life->tick++;
+        end_grace();
         network();
         release_input();
         if (rsim_chance(life->pace))
             host_app(&life->active, from_active, NULL);
         host_tick(&life->active, from_active, NULL);
         capture_overtaken();
+        watch();
         take_checkpoint();
         if (rsim_below(JOINS) == 0)
             standby_joins();
@@ -277,4 +326,8 @@ rsim_protected_life(uint32_t crash_at)
         release_output();
         clients_tick(&life->clients, life->tick, rsim_from_client, NULL);
     }
+    life->overran = life->again > 0 && life->active.overran;
+    for (uint32_t i = 0; i < RSIM_CONNS; i++)
+        if (life->got[i] < life->active.got[i])
+            life->got[i] = life->active.got[i];
 }

@@ -185,8 +185,10 @@ take_data(struct host *h, struct sconn *c, const struct packet *pkt)
     if (size == 0 && !fin)
         return;
     c->ack_due = true;
-    if (seq_after(seq + size, c->edge))
+    if (seq_after(seq + size, c->edge)) {
+        h->overran = true;
         return;
+    }
     if (seq_after(seq, c->rcv_nxt) && !has_early(c, seq, size, fin)) {
         assert(c->nooo < RSIM_OOO);
         c->ooo[c->nooo].seq = seq;
@@ -208,32 +210,58 @@ take_data(struct host *h, struct sconn *c, const struct packet *pkt)
             i++;
 }
 
-/* What the kernel's helper does with a packet that has an entry in its map; *drop: the
- * numbers are not those of the first acknowledgement, from which it would take them. */
-static struct sconn *
-rebuilt(struct host *h, const struct packet *pkt, bool *drop)
+/* The number of its entry in the kernel's map, or -1. */
+static int
+entry_of(const struct host *h, const struct packet *pkt)
 {
+    for (int i = 0; i < RSIM_CONNS; i++)
+        if (h->requests[i].used &&
+            memcmp(&h->requests[i].request.key, &pkt->key, sizeof pkt->key) == 0)
+            return i;
+    return -1;
+}
+
+/* Other numbers are not those of the first acknowledgement, from which it would take
+ * them. */
+static bool
+is_dropped(const struct host *h, const struct packet *pkt)
+{
+    int i = entry_of(h, pkt);
+    bool ack = !(pkt->tcp.flags & TCP_RST);
+
+    return i >= 0 &&
+           (pkt->tcp.seq != h->requests[i].request.client_isn + 1 ||
+               (ack && pkt->tcp.ack != h->requests[i].request.server_isn + 1));
+}
+
+bool
+host_hears(const struct host *h, const uint8_t *data, size_t size)
+{
+    struct packet pkt;
+
+    return packet_parse(&pkt, PACKET_IN, data, size) && !is_dropped(h, &pkt);
+}
+
+/* What the kernel's helper does with a packet that has an entry in its map. */
+static struct sconn *
+rebuilt(struct host *h, const struct packet *pkt)
+{
+    int i = entry_of(h, pkt);
     struct packet syn = *pkt;
     struct sconn *c;
 
-    for (int i = 0; i < RSIM_CONNS; i++)
-        if (h->requests[i].used &&
-            memcmp(&h->requests[i].request.key, &pkt->key, sizeof pkt->key) == 0 &&
-            !(pkt->tcp.flags & TCP_RST)) {
-            *drop = pkt->tcp.seq != h->requests[i].request.client_isn + 1 ||
-                    pkt->tcp.ack != h->requests[i].request.server_isn + 1;
-            if (*drop)
-                return NULL;
-            h->requests[i].used = false;
-            syn.tcp.seq--;
-            c = add(h, &syn, pkt->tcp.ack - 1, S_WAITING);
-            c->cwnd = CWND_RESTORED;
-            c->edge = c->rcv_nxt + ROOM_REBUILT;
-            c->rebuilt = true;
-            token(h, c, T_ACCEPT, 0);
-            return c;
-        }
-    return NULL;
+    if (i < 0)
+        return NULL;
+    h->requests[i].used = false;
+    if (pkt->tcp.flags & TCP_RST)
+        return NULL;
+    syn.tcp.seq--;
+    c = add(h, &syn, pkt->tcp.ack - 1, S_WAITING);
+    c->cwnd = CWND_RESTORED;
+    c->edge = c->rcv_nxt + ROOM_REBUILT;
+    c->rebuilt = true;
+    token(h, c, T_ACCEPT, 0);
+    return c;
 }
 
 static uint32_t
@@ -302,15 +330,14 @@ host_input(struct host *h, const uint8_t *data, size_t size, rsim_emit *emit, vo
 {
     struct packet pkt;
     struct sconn *c;
-    bool drop = false;
 
     if (!packet_sound(data, size) || !packet_parse(&pkt, PACKET_IN, data, size))
         return;
     c = find(h, &pkt.key);
-    if (!c)
-        c = rebuilt(h, &pkt, &drop);
-    if (drop)
+    if (!c && is_dropped(h, &pkt))
         return;
+    if (!c)
+        c = rebuilt(h, &pkt);
     if (!c && pkt.tcp.flags == TCP_SYN)
         c = add(h, &pkt, rsim_random(), S_HALF_OPEN);
     if (!c) {

@@ -15,6 +15,7 @@
 #define PACKETS 4096u
 #define SWALLOWED 512u
 #define FLOWS 16u
+#define RSIM_GRACE 1500 /* ticks in which half-open connections are waited for */
 
 enum { MODE_COMPARE, MODE_FEED, MODE_WRONG };
 
@@ -41,6 +42,8 @@ struct rsim_life {
     uint32_t tick, nflying, reset, diverged, rebuilt, half_open;
     struct clients clients;
     struct host active, clone;
+    struct host *server; /* of them: which is fed what a replay has to say */
+    rsim_emit *emit;     /* of it */
     struct flying flying[1024];
     struct flows *flows;
     struct births *births;
@@ -58,7 +61,10 @@ struct rsim_life {
     uint32_t places[RSIM_SLOTS]; /* in .keep: what it was given last */
     struct checkpoint next, applied;
     bool pending, have_image;
-    uint32_t apply_at, opened, joined;
+    uint32_t apply_at, opened, joined, again;
+    bool overran;             /* a clone was sent more than it takes */
+    bool watching;            /* the replay goes on beside its service */
+    uint32_t got[RSIM_CONNS]; /* requests that services were given that crashed since */
     uint64_t number;
     struct replay *replay;
     uint32_t nswallowed;
@@ -77,6 +83,12 @@ void rsim_fly(bool to_server, const uint8_t *data, size_t size);
 void rsim_from_client(void *arg, const uint8_t *data, size_t size);
 void rsim_new_standby(void); /* it has nothing of what was before */
 void rsim_trim(void);        /* the standby's log, to the image that it has applied */
+
+/* rsim_carry_out - for a server in a replay, or after; false: the replay is over. */
+bool rsim_carry_out(const struct replay_effect *e);
+
+/* rsim_reign - the clone is the active service from now on, with a log of its own. */
+void rsim_reign(void);
 
 /* rsim_protected_life - until the crash, at tick @crash_at or when there is an image.
  */

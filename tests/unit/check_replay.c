@@ -259,14 +259,19 @@ END_TEST
 static const struct {
     const char *claim;
     uint16_t window, segment; /* in the image */
+    int32_t edge;             /* of the service, from what it has; < 0: not known */
     const char *log;
     bool asked;
+    uint16_t told; /* as the service's window */
 } shut[] = {
-    { "a client without room is asked for it", 0, 12, "", true },
-    { "and one without room for a segment", 11, 12, "", true },
-    { "but not one with it", 12, 12, "", false },
-    { "nor if it said later that it has it", 0, 12, "kr", false },
-    { "its last word counts", 2000, 1500, "dr", true },
+    { "a client without room is asked for it", 0, 12, 400, "", true, 100 },
+    { "and one without room for a segment", 11, 12, 402, "", true, 100 },
+    { "but not one with it", 12, 12, 400, "", false, 0 },
+    { "nor if it said later that it has it", 0, 12, 400, "kr", false, 0 },
+    { "its last word counts", 2000, 1500, 400, "dr", true, 97 },
+    { "the service takes nothing", 0, 12, 0, "", true, 0 },
+    { "nobody knows what it takes", 0, 12, -1, "", true, 1 },
+    { "more than a packet can say", 0, 12, 1 << 20, "", true, 65535 },
 };
 
 START_TEST(a_shut_window_is_asked_for)
@@ -277,7 +282,10 @@ START_TEST(a_shut_window_is_asked_for)
         .snd_nxt = SND,
         .rcv_nxt = RCV,
         .window = shut[_i].window,
-        .segment = shut[_i].segment };
+        .segment = shut[_i].segment,
+        .has_edge = shut[_i].edge >= 0,
+        .edge = RCV + (uint32_t)shut[_i].edge,
+        .rcv_wscale = 2 };
     struct story s = {
         .in_seq = RCV, .out_seq = SND, .acked = SND - PIECE, .now = { 1000000 }
     };
@@ -301,6 +309,8 @@ START_TEST(a_shut_window_is_asked_for)
         ck_assert(memcmp(&pkt.key, &tcp, sizeof tcp) == 0 && pkt.payload_size == 0);
         ck_assert_msg(pkt.tcp.seq == SND - 1, "a number that the client has already");
         ck_assert_uint_eq(pkt.tcp.flags, TCP_ACK);
+        ck_assert_msg(pkt.tcp.window == shut[_i].told, "%s: told %u", shut[_i].claim,
+            pkt.tcp.window);
     }
     ck_assert(e.what == REPLAY_DONE);
     ck_assert_msg(asked == shut[_i].asked, "%s", shut[_i].claim);

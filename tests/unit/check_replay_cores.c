@@ -63,6 +63,7 @@ START_TEST(small_records_come_back)
         .tsecr = 4,
         .mss = 5,
         .wscale = 6,
+        .window = 7,
         .options = PLOG_SACK,
         .tcp_flags = TCP_SYN,
         .hash = 8 },
@@ -80,7 +81,8 @@ START_TEST(small_records_come_back)
         ck_assert(plog_read(&ring, &at, &rec, scratch) == PLOG_READ && rec.arg == 10);
         ck_assert(plog_decode_output(&rec, &back));
         ck_assert(memcmp(&back.flow, &o.flow, sizeof o.flow) == 0 && back.ack == 2 &&
-                  back.tsval == 3 && back.mss == 5 && back.hash == 8);
+                  back.tsval == 3 && back.mss == 5 && back.wscale == 6 &&
+                  back.window == 7 && back.hash == 8);
         rec.size -= 2;
         ck_assert(!plog_decode_output(&rec, &back));
     }

@@ -63,6 +63,7 @@ struct rsim_life {
     bool pending, have_image;
     uint32_t apply_at, opened, joined, again;
     bool overran;             /* a clone was sent more than it takes */
+    bool early;               /* a client had some of another answer before the reset */
     bool watching;            /* the replay goes on beside its service */
     uint32_t got[RSIM_CONNS]; /* requests that services were given that crashed since */
     uint64_t number;

@@ -100,7 +100,7 @@ START_TEST(gather_learns_how_long_a_burst_is)
         while (gather_turn(&g, &seen) == GATHER_REST)
             waited_us[1] += g.rest_us;
     }
-    ck_assert_msg(waited_us[1] < 80 && waited_us[1] == waited_us[0], "%u, %u us",
+    ck_assert_msg(waited_us[1] < 120 && waited_us[1] == waited_us[0], "%u, %u us",
         waited_us[0], waited_us[1]);
 }
 END_TEST

@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  *
- * rsim_host.c - the server's host. */
-#include "sockmig/core/bigendian.h"
-#include "tests/sim/rsim.h"
+ * rsim_host.c - the server's host: its TCP. */
+#include "tests/sim/rsim_host.h"
 
 #include <assert.h>
 #include <string.h>
@@ -21,8 +20,8 @@ token(struct host *h, const struct sconn *c, enum token_kind kind, uint32_t size
     h->tokens[h->ntokens++].size = size;
 }
 
-static void
-drop_tokens(struct host *h, uint32_t conn)
+void
+host_drop_tokens(struct host *h, uint32_t conn)
 {
     uint32_t n = 0;
 
@@ -32,16 +31,15 @@ drop_tokens(struct host *h, uint32_t conn)
     h->ntokens = n;
 }
 
-/* Its place is another's. */
-static void
-leave(struct host *h, struct sconn *c)
+void
+host_leave(struct host *h, struct sconn *c)
 {
-    drop_tokens(h, (uint32_t)(c - h->conns));
+    host_drop_tokens(h, (uint32_t)(c - h->conns));
     c->state = S_FREE;
 }
 
-static uint32_t
-room(const struct sconn *c)
+uint32_t
+host_room(const struct sconn *c)
 {
     return ROOM - (c->in_size - c->taken - c->unread);
 }
@@ -57,8 +55,8 @@ send_segment(struct sconn *c, uint32_t seq, uint32_t size, uint8_t flags,
         .size = size,
         .data = size > 0 ? c->out + (seq - c->iss - 1) : NULL };
 
-    if (seq_after(c->rcv_nxt + room(c), c->edge))
-        c->edge = c->rcv_nxt + room(c);
+    if (seq_after(c->rcv_nxt + host_room(c), c->edge))
+        c->edge = c->rcv_nxt + host_room(c);
     if (!(flags & TCP_SYN)) /* rounded up, as the kernel does */
         c->edge += (c->edge - c->rcv_nxt) % (1u << RSIM_WSCALE);
     s.window = (uint16_t)(c->edge - c->rcv_nxt);
@@ -72,9 +70,8 @@ send_segment(struct sconn *c, uint32_t seq, uint32_t size, uint8_t flags,
     emit(arg, p, rsim_build(p, &c->key, PACKET_OUT, &s, rsim_chance(50)));
 }
 
-/* As much as the window allows, in pieces of any size. */
-static void
-transmit(struct sconn *c, rsim_emit *emit, void *arg)
+void
+host_transmit(struct sconn *c, rsim_emit *emit, void *arg)
 {
     uint32_t data_end = c->write_seq - c->fin_queued;
 
@@ -280,7 +277,7 @@ static void
 was_reset(struct host *h, struct sconn *c)
 {
     if (c->state == S_CLOSED) {
-        leave(h, c);
+        host_leave(h, c);
         return;
     }
     c->reset = true;
@@ -303,7 +300,7 @@ established(struct host *h, struct sconn *c, const struct packet *pkt, rsim_emit
         return;
     if (c->state == S_CLOSED && pkt->payload_size > 0 &&
         seq_after(packet_seq_end(pkt), c->rcv_nxt)) { /* nobody will read it */
-        leave(h, c);
+        host_leave(h, c);
         reset_out(pkt, emit, arg);
         return;
     }
@@ -320,7 +317,7 @@ established(struct host *h, struct sconn *c, const struct packet *pkt, rsim_emit
         c->quiet = 0;
     }
     take_data(h, c, pkt);
-    transmit(c, emit, arg);
+    host_transmit(c, emit, arg);
     if (c->ack_due && rsim_chance(60))
         send_segment(c, c->snd_nxt, 0, TCP_ACK, emit, arg);
 }
@@ -357,118 +354,6 @@ host_input(struct host *h, const uint8_t *data, size_t size, rsim_emit *emit, vo
         token(h, c, T_ACCEPT, 0);
     }
     established(h, c, &pkt, emit, arg);
-}
-
-static void
-answer(struct host *h, struct sconn *c, uint32_t id)
-{
-    uint32_t at = c->write_seq - c->iss - 1, n = rsim_filler_size(h->counter);
-    uint8_t *p = c->out + at;
-
-    if (c->reset) { /* nobody to send it to */
-        h->counter++;
-        return;
-    }
-    assert(at + 16 + n <= RSIM_STREAM);
-    put_be32(p, id);
-    put_be32(p + 4, h->counter);
-    put_be32(p + 8, n);
-    put_be32(p + 12, 0x42534321);
-    for (uint32_t i = 0; i < n; i++)
-        p[16 + i] = rsim_filler(h->counter, i);
-    c->write_seq += 16 + n;
-    h->counter++;
-    if (h->wrong && n > 0) {
-        p[16] ^= 1;
-        h->wrong = false;
-        h->wrong_key = c->key;
-        h->wrong_seq = c->iss + 1 + at + 16;
-    }
-}
-
-static bool
-has_unread(const struct host *h, const struct sconn *c)
-{
-    for (uint32_t i = 0; i < h->ntokens; i++)
-        if (h->tokens[i].conn == (uint32_t)(c - h->conns) &&
-            h->tokens[i].kind == T_DATA)
-            return true;
-    return c->unread > 0;
-}
-
-/* close(): where something is unread, a reset takes the place of the end. */
-static void
-hang_up(struct host *h, struct sconn *c, rsim_emit *emit, void *arg)
-{
-    uint8_t p[PACKET_BUILT];
-    bool unread = has_unread(h, c);
-
-    drop_tokens(h, (uint32_t)(c - h->conns));
-    if (c->reset) {
-        leave(h, c);
-        return;
-    }
-    if (!unread) {
-        c->state = S_CLOSED;
-        c->write_seq += !c->fin_queued;
-        c->fin_queued = true;
-    }
-    transmit(c, emit, arg);
-    if (!unread)
-        return;
-    leave(h, c);
-    emit(arg, p, packet_rst(p, &c->key, PACKET_OUT, c->snd_nxt, c->rcv_nxt));
-}
-
-static void
-handle(struct host *h, struct sconn *c, uint32_t size, rsim_emit *emit, void *arg)
-{
-    c->unread += size; /* a request may come in two pieces */
-    while (c->unread >= 8 && c->state == S_ACCEPTED) {
-        uint32_t id = be32(c->in + c->taken), what = be32(c->in + c->taken + 4);
-
-        h->done[host_client(&c->key)][id]++;
-        answer(h, c, id);
-        if (what == RSIM_QUIT && !c->reset) { /* no more answers */
-            c->fin_queued = true;
-            c->write_seq++;
-        }
-        c->taken += 8;
-        c->unread -= 8;
-        if (what == RSIM_HANG_UP)
-            hang_up(h, c, emit, arg);
-    }
-    c->ack_due |= 2 * (c->edge - c->rcv_nxt) <= room(c);
-}
-
-bool
-host_app(struct host *h, rsim_emit *emit, void *arg)
-{
-    struct sconn *c;
-    enum token_kind kind;
-    uint32_t size;
-
-    if (h->ntokens == 0)
-        return false;
-    c = &h->conns[h->tokens[0].conn];
-    kind = h->tokens[0].kind;
-    size = h->tokens[0].size;
-    h->ntokens--;
-    memmove(h->tokens, h->tokens + 1, h->ntokens * sizeof h->tokens[0]);
-    if (kind == T_ACCEPT)
-        c->state = S_ACCEPTED;
-    if (kind == T_DATA)
-        handle(h, c, size, emit, arg);
-    if (kind == T_EOF && !c->fin_queued && !c->reset) {
-        c->fin_queued = true;
-        c->write_seq++;
-    }
-    transmit(c, emit, arg);
-    if (kind == T_EOF && !c->reset)
-        c->state = S_CLOSED;
-    if (kind == T_RESET)
-        c->state = S_FREE;
-    return true;
 }
 
 void
@@ -531,6 +416,6 @@ host_restore(struct host *h, const struct host *image)
         c->nooo = 0; /* TCP_REPAIR has no place for these */
         c->cwnd = CWND_RESTORED;
         if (!host_has(c) && !(c->state == S_ACCEPTED && c->reset))
-            leave(h, c);
+            host_leave(h, c);
     }
 }

@@ -20,6 +20,7 @@ static void *flows_memory, *births_memory, *keep_memory, *replay_memory;
 static uint8_t scratch[PLOG_PAYLOAD];
 static const struct births_conf births_conf = { FLOWS, 8, 1 << 8, 1 << 12 };
 static const struct keep_conf keep_conf = { FLOWS, 8, 1 << 16 };
+#define REIGNS 4 /* at most, of one life */
 static const struct replay_sizes sizes = { FLOWS, 512, 1 << 16 };
 
 static bool
@@ -399,7 +400,7 @@ one_life(int mode, uint64_t seed)
     held_init(&life->in, life->in_slots, PACKETS);
     held_init(&life->out, life->out_slots, PACKETS);
     rsim_new_standby();
-    for (int i = 0; i < 2 && !life->broken && (i == 0 || goes_on()); i++) {
+    for (int i = 0; i < REIGNS && !life->broken && (i == 0 || goes_on()); i++) {
         rsim_protected_life(life->tick + 50 + rsim_below(1500));
         if (!life->broken)
             replay_life();

@@ -3,6 +3,7 @@
  * boost_test.c - which threads of a family run in real time while it is boosted, and
  * that all have their own scheduling afterwards. */
 #include "sockmig/boost.h"
+#include "tests/scenario/claims.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -26,15 +27,6 @@ struct family {
     pid_t ids[MEMBERS];
     int say[2], told[2]; /* to the child, and from all */
 };
-
-static unsigned failed;
-
-static void
-check(bool ok, const char *claim)
-{
-    printf("%s: %s\n", ok ? "ok" : "FAILED", claim);
-    failed += !ok;
-}
 
 static void
 tell(const struct family *f, int who, pid_t id)
@@ -160,6 +152,5 @@ main(void)
     claims(&f, &b);
     kill(pid, SIGKILL);
     waitpid(pid, NULL, 0);
-    printf("%u failed\n", failed);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return claims_end();
 }

@@ -5,6 +5,7 @@
 #include "lib/log.h"
 #include "sockmig/capture_private.h"
 #include "sockmig/core/plog.h"
+#include "tests/scenario/claims.h"
 #include "tests/scenario/gate_lan.h"
 
 #include <stdio.h>
@@ -16,17 +17,6 @@
 #define LONG_MS 3600000u
 #define WAIT_MS 5000u
 #define STANDBY 1 /* its bit; it is node 2, and never acknowledges anything */
-
-static unsigned failed;
-
-static void
-check(bool ok, const char *claim, const char *row)
-{
-    printf("%s: %s: %s\n", ok ? "ok" : "FAILED", row, claim);
-    fflush(stdout);
-    if (!ok)
-        failed++;
-}
 
 static void
 make_conf(struct conf *conf)
@@ -137,19 +127,21 @@ listens(struct lan *lan, struct engine *e, const char *row)
     uint32_t asked = ask(lan, e);
 
     capture_on_in(NULL, -1, 0, e);
-    check(heard(lan) == asked, "what comes later is in the service's last state", row);
-    check(is_logged(e, asked, mcast_head(e->capture.mcast)),
-        "the log has it for the successor", row);
+    check_of(
+        heard(lan) == asked, row, "what comes later is in the service's last state");
+    check_of(is_logged(e, asked, mcast_head(e->capture.mcast)), row,
+        "the log has it for the successor");
     gate_counters(e->gate, &before);
     gate_announce(e->gate);
     gate_counters(e->gate, &after);
-    check(after.passed_out == before.passed_out && after.fenced_out > before.fenced_out,
-        "nothing leaves", row);
+    check_of(
+        after.passed_out == before.passed_out && after.fenced_out > before.fenced_out,
+        row, "nothing leaves");
     engine_shut(e);
     lan_ask(lan, LAN_V4);
     lan_pump(lan, 50);
     capture_on_in(NULL, -1, 0, e);
-    check(heard(lan) == 0, "when it is shut nothing comes in", row);
+    check_of(heard(lan) == 0, row, "when it is shut nothing comes in");
 }
 
 static void
@@ -165,19 +157,18 @@ shut(struct lan *lan, struct engine *e, const struct row *row)
     asked = ask(lan, e);
     if (row->read)
         capture_on_in(NULL, -1, 0, e);
-    check(heard(lan) == 0, "it waits", row->name);
+    check_of(heard(lan) == 0, row->name, "it waits");
     if (row->handover)
         engine_shut_for(e, &log);
     else
         engine_shut(e);
-    check(gate_lease_get(e->gate) == 0, "the fence lets nothing out", row->name);
-    check((heard(lan) == asked) == row->handover,
-        row->handover ? "it is in the service's last state here" : "it is dropped",
-        row->name);
+    check_of(gate_lease_get(e->gate) == 0, row->name, "the fence lets nothing out");
+    check_of((heard(lan) == asked) == row->handover, row->name,
+        row->handover ? "it is in the service's last state here" : "it is dropped");
     if (!row->handover)
         return;
-    check(log > 0 && is_logged(e, asked, log), "the log has it for the successor",
-        row->name);
+    check_of(log > 0 && is_logged(e, asked, log), row->name,
+        "the log has it for the successor");
     listens(lan, e, row->name);
 }
 
@@ -201,6 +192,5 @@ main(void)
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
         shut(&lan, &e, &rows[i]);
     lan_ungate(&lan, 0);
-    printf("%u failed\n", failed);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return claims_end();
 }

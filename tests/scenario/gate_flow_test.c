@@ -5,6 +5,7 @@
 #include "lib/fd.h"
 #include "lib/log.h"
 #include "sockmig/gatens.h"
+#include "tests/scenario/claims.h"
 #include "tests/scenario/gate_lan.h"
 
 #include <errno.h>
@@ -21,17 +22,6 @@
 #define BULK_BYTES (256u << 20)
 #define HOLD_NS 5000000ull /* egress is held this long in the second run */
 #define HELD_BYTES (64u << 20)
-
-static unsigned failed;
-
-static void
-check(bool ok, const char *claim)
-{
-    printf("%s: %s\n", ok ? "ok" : "FAILED", claim);
-    fflush(stdout);
-    if (!ok)
-        failed++;
-}
 
 /* An IPv4 UDP packet from the client to the echo server, without a checksum. */
 static void
@@ -320,6 +310,5 @@ main(void)
     bulk(&lan, queue, HOLD_NS, HELD_BYTES);
     nfq_close(queue);
     lan_ungate(&lan, 0);
-    printf("%u failed\n", failed);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return claims_end();
 }

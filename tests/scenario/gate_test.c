@@ -6,6 +6,7 @@
 #include "sockmig/gate_check.h"
 #include "sockmig/gatens.h"
 #include "sockmig/netlink.h"
+#include "tests/scenario/claims.h"
 #include "tests/scenario/gate_lan.h"
 
 #include <errno.h>
@@ -22,17 +23,6 @@
 #define LONG_MS 3600000u /* a lease that does not run out */
 #define WAIT_MS 5000u    /* for what must come */
 #define FLIPS 20
-
-static unsigned failed;
-
-static void
-check(bool ok, const char *claim)
-{
-    printf("%s: %s\n", ok ? "ok" : "FAILED", claim);
-    fflush(stdout);
-    if (!ok)
-        failed++;
-}
 
 static void
 forget(struct lan *lan)
@@ -484,6 +474,5 @@ main(void)
     killed(&lan);
     lan_ungate(&lan, 0);
     lan_ungate(&lan, 1);
-    printf("%u failed\n", failed);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return claims_end();
 }

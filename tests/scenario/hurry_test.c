@@ -3,6 +3,7 @@
  * hurry_test.c - threads whose processor somebody in real time keeps busy are stopped
  * all the same, and have their own scheduling when they are. */
 #include "sockmig/ckpt/trace.h"
+#include "tests/scenario/claims.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -16,15 +17,6 @@
 
 #define LIMIT_US 100000 /* a hog leaves 50 ms of each second */
 #define TIMES 5
-
-static unsigned failed;
-
-static void
-check(bool ok, const char *claim)
-{
-    printf("%s: %s\n", ok ? "ok" : "FAILED", claim);
-    failed += !ok;
-}
 
 static void
 pin(int cpu)
@@ -112,5 +104,5 @@ main(void)
     check(plain == 2 * TIMES, "none of them is in real time after that");
     kill(busy, SIGKILL);
     kill(target, SIGKILL);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return claims_end();
 }

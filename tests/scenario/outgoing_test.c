@@ -3,6 +3,7 @@
  * outgoing_test.c - what is sent past the sockets at an opening: whole and in order,
  * but never so much in one go that the main thread would miss its beats. */
 #include "sockmig/outgoing.h"
+#include "tests/scenario/claims.h"
 #include "tests/scenario/netlab.h"
 
 #include <arpa/inet.h>
@@ -15,15 +16,6 @@
 #define PORT 7007
 #define PACKETS 250
 #define AT_ONCE 100
-
-static unsigned failed;
-
-static void
-check(bool ok, const char *claim)
-{
-    printf("%s: %s\n", ok ? "ok" : "FAILED", claim);
-    failed += !ok;
-}
 
 struct headers {
     struct iphdr ip;
@@ -144,5 +136,5 @@ main(void)
     outgoing_free(o);
     close(raw);
     close(sock);
-    return failed ? 1 : 0;
+    return claims_end();
 }

@@ -2,6 +2,7 @@
  *
  * receiver_test.c - a standby's receiver takes a stream in, and refuses one that is
  * malformed with the reason, counts it, and gives back what it had. */
+#include "tests/scenario/claims.h"
 #include "tests/scenario/receiver_stream.h"
 
 #include "lib/log.h"
@@ -19,17 +20,6 @@
 #define SLOTS 2u
 #define WAIT_MS 20000
 #define GENERATION 7
-
-static unsigned failed;
-
-static void
-check(bool ok, const char *claim, const char *of)
-{
-    printf("%s: %s%s\n", ok ? "ok" : "FAILED", claim, of);
-    fflush(stdout);
-    if (!ok)
-        failed++;
-}
 
 static const struct seal_secret secret;
 static int logged = -1; /* what the receiver logs */
@@ -96,7 +86,7 @@ end(struct stream *s)
     take_notes(s);
     while (n <= SLOTS && slot_try(s->pool))
         n++;
-    check(n == SLOTS, "all slots are back", "");
+    check(n == SLOTS, "all slots are back");
     queue_free(s->to_tracer);
     queue_free(s->to_main);
 }
@@ -113,11 +103,11 @@ is_refused(const struct malformed *r)
     r->send(&s);
     ended = next_note(s.to_main, &note) && note.what == MAIN_STREAM_END &&
             note.a == GENERATION;
-    check(ended && atomic_load(&s.forged) == 1, "refused, counted: ", r->why);
-    check(pread(logged, text, sizeof text - 1, 0) > 0 &&
-              strstr(text, "stream from the active node refused: ") &&
-              strstr(text, r->why),
-        "and says why: ", text);
+    check_of(ended && atomic_load(&s.forged) == 1, r->why, "refused, counted");
+    check_of(pread(logged, text, sizeof text - 1, 0) > 0 &&
+                 strstr(text, "stream from the active node refused: ") &&
+                 strstr(text, r->why),
+        r->why, "and says why");
     end(&s);
 }
 
@@ -135,22 +125,22 @@ takes_a_checkpoint(struct stream *s)
     check(next_note(s->to_tracer, &note) && note.what == TRACE_BIRTHS &&
               note.a == WIRE_MAX_BIRTHS && ((uint8_t *)note.p)[0] == 0 &&
               ((uint8_t *)note.p)[WIRE_MAX_BIRTHS - 1] == 15,
-        "births, in their order", "");
+        "births, in their order");
     free(note.p);
     check(next_note(s->to_tracer, &note) && note.what == TRACE_SLOT,
-        "the image is handed on", "");
+        "the image is handed on");
     slot = note.p;
     check(slot->kind == SLOT_IMAGE && slot->family.n == 1 &&
               slot->family.images[0]->process.pid == 7,
-        "as it was sent", "");
+        "as it was sent");
     slot_put(slot);
     check(next_note(s->to_tracer, &note) && note.what == TRACE_SLOT,
-        "a checkpoint is handed on", "");
+        "a checkpoint is handed on");
     slot = note.p;
     check(slot->kind == SLOT_CHECKPOINT && slot->pages.nruns == 1 &&
               slot->pages.size == 2 * IMAGE_PAGE && slot->pages.data[0] == 'p' &&
               slot->pages.data[2 * IMAGE_PAGE - 1] == 'p',
-        "with its pages", "");
+        "with its pages");
     slot_put(slot);
 }
 
@@ -170,11 +160,11 @@ is_taken(void)
     }
     takes_a_checkpoint(&s);
     check(recv(s.fd, ack, sizeof ack, MSG_WAITALL) == sizeof ack,
-        "which is acknowledged", "");
+        "which is acknowledged");
     shutdown(s.fd, SHUT_RDWR);
     check(next_note(s.to_main, &note) && note.what == MAIN_STREAM_END &&
               atomic_load(&s.forged) == 0,
-        "an end is no refusal", "");
+        "an end is no refusal");
     end(&s);
 }
 
@@ -189,6 +179,5 @@ main(void)
     for (size_t i = 0; i < nmalformed; i++)
         is_refused(&malformed[i]);
     is_taken();
-    printf("%u failed\n", failed);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return claims_end();
 }

@@ -6,6 +6,7 @@
 
 #include "lib/log.h"
 #include "lib/loop.h"
+#include "tests/scenario/claims.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -23,17 +24,6 @@
 #define WAIT_MS 20000
 
 enum { FOLLOWS, SEEDS }; /* the two standbys */
-
-static unsigned failed;
-
-static void
-check(bool ok, const char *claim)
-{
-    printf("%s: %s\n", ok ? "ok" : "FAILED", claim);
-    fflush(stdout);
-    if (!ok)
-        failed++;
-}
 
 /* What the shipper writes to is *ours, what the standby reads from is *theirs. */
 static void
@@ -191,6 +181,5 @@ main(void)
     for (unsigned i = 0; i < ROUNDS && shipper_backlog(b.shipper, SEEDS) > 0; i++)
         checkpoint(&b);
     check(shipper_backlog(b.shipper, SEEDS) == 0, "once it is seeded nobody looks");
-    printf("%u failed\n", failed);
-    return failed ? EXIT_FAILURE : EXIT_SUCCESS;
+    return claims_end();
 }

@@ -28,6 +28,7 @@
     (PTRACE_O_TRACECLONE | PTRACE_O_TRACEFORK | PTRACE_O_TRACEVFORK |                  \
         PTRACE_O_TRACEEXEC)
 #define SLICE_MS 2 /* longest time a SIGCHLD taken by another thread costs */
+#define LOOK_MS 100
 #define ALONE_LIMIT_US 2000000
 #define SEIZE_TRIES 100 /* of 10 ms: a dead engine lets go when its exit is done */
 
@@ -392,6 +393,40 @@ trace_answer(struct trace *t)
     return t->ended ? -ESRCH : 0;
 }
 
+/* Who is killed while it makes a thread does not tell of it.  That one is ours all the
+ * same, and as long as nobody waits for it the process has not ended. */
+static void
+reap_untold(struct trace *t)
+{
+    char path[64];
+    struct dirent *e;
+    DIR *dir;
+
+    snprintf(path, sizeof path, "/proc/%d/task", (int)t->pid);
+    dir = opendir(path);
+    while (dir && (e = readdir(dir)) != NULL) {
+        pid_t tid = atoi(e->d_name);
+        siginfo_t info;
+
+        if (tid > 0 && !find(t, tid))
+            waitid(P_PID, (id_t)tid, &info, WEXITED | WNOHANG | __WALL);
+    }
+    if (dir)
+        closedir(dir);
+}
+
+static void
+look_for_end(struct trace *t)
+{
+    struct mono now = mono_clock();
+
+    if (mono_us_between(t->looked, now) < LOOK_MS * 1000)
+        return;
+    t->looked = now;
+    if (tracer_of(t->pid) < 0)
+        reap_untold(t);
+}
+
 int
 trace_serve(struct trace *t, struct mono until, int wake_fd)
 {
@@ -402,6 +437,7 @@ trace_serve(struct trace *t, struct mono until, int wake_fd)
         int64_t left;
         struct timespec ts;
 
+        look_for_end(t);
         if (trace_answer(t) < 0)
             return -ESRCH;
         left = mono_us_between(mono_clock(), until);

@@ -69,7 +69,8 @@ struct trace {
     uint64_t nfilters;
     bool filtered; /* it has system call filters: they rest while it makes our calls */
     bool stopping, ended, execed;
-    int status; /* of wait(2) once ended; -1: unknown */
+    struct mono looked; /* whether it has ended without a word */
+    int status;         /* of wait(2) once ended; -1: unknown */
 };
 
 /* trace_open - seize all threads of @pid; they run on.  @t: zero but for .kin.  Blocks

@@ -293,7 +293,8 @@ def unhurried(lab):
 
 def leaseless(lab):
     """Without its lease the active node holds what its service sends: what the shut fence
-    drops would count as sent, and come again after a timer of the service's TCP."""
+    drops would count as sent, and come again after a timer of the service's TCP.  Each of 12
+    clients waits for an answer then; one or two may be on their way when the lease ends."""
     def seen():
         time.sleep(1.2)  # as its engine counts by now
         s = lab.engine_status(active)
@@ -302,7 +303,7 @@ def leaseless(lab):
     lab.policy("warm")  # nothing else is waited for
     active = lab.wait_protected(2)
     others = {n: lab.engine_pid(n) for n in lab.nodes if n != active}
-    talk = Talk(lab, "steady:3:" + V4)
+    talk = Talk(lab, "steady:12:" + V4)
     talk.answered()
     lost, dropped = seen()
     for node, pid in others.items():
@@ -315,7 +316,7 @@ def leaseless(lab):
     now_lost, now_dropped = seen()
     need(lab.service()["active"] == active, "it was taken over")
     need(now_lost > lost, "the lease was not lost")
-    need(now_dropped == dropped, "sent into the shut fence: %d" % (now_dropped - dropped))
+    need(now_dropped - dropped < 3, "sent into the shut fence: %d" % (now_dropped - dropped))
 
 
 def deaf(lab, node, how):

@@ -320,7 +320,7 @@ capture_reign(struct engine *e)
     atomic_store(&c->delivered_lsn, 0);
     held_answers(&c->out, 0);
     c->policy = c->wanted;
-    flows_init(c->flows, CAPTURE_FLOWS, e->role.own);
+    flows_init(c->flows, CAPTURE_FLOWS, e->role.own, FLOWS_PART);
     mcast_reign(c->mcast, e->role.own, e->group_session);
     trim_reign(&c->trim, mcast_head(c->mcast), mcast_room(c->mcast));
 }

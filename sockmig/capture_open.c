@@ -171,7 +171,8 @@ capture_open(struct engine *e)
     pthread_mutex_init(&c->deliver, NULL);
     held_init(&c->in, prefaulted(slots), QUEUE_PACKETS);
     held_init(&c->out, prefaulted(slots), QUEUE_PACKETS);
-    c->flows = flows_init(prefaulted(flows_size(CAPTURE_FLOWS)), CAPTURE_FLOWS, 0);
+    c->flows = flows_init(
+        prefaulted(flows_size(CAPTURE_FLOWS)), CAPTURE_FLOWS, 0, FLOWS_PART);
     c->births = births_init(prefaulted(births_size(&births_conf)), &births_conf);
     open_drops(e);
     c->rest = rest_new(e->loop, capture_on_rested, e);

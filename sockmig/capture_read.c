@@ -66,20 +66,25 @@ take_in(const struct nfq_packet *q, void *arg)
     overrun_note(&c->overrun, c->in.ordinal, known ? &pkt : NULL);
 }
 
-/* False: no room for its record. */
+/* False: no room for its records. */
 static bool
 log_output(struct engine *e, const struct packet *pkt, struct mono now, uint64_t *lsn)
 {
     struct capture *c = &e->capture;
-    struct plog_output output;
-    uint8_t record[PLOG_SMALL];
+    struct plog_output outputs[FLOWS_RECORDS];
+    uint8_t records[FLOWS_RECORDS * PLOG_SMALL];
+    size_t size = 0;
+    unsigned n;
 
-    if (capture_logs(e) && mcast_room(c->mcast) < PLOG_SMALL)
+    if (capture_logs(e) && mcast_room(c->mcast) < sizeof records)
         return false;
-    if (!flows_output(c->flows, pkt, now, &output) || !capture_logs(e))
+    n = flows_output(c->flows, pkt, now, outputs, FLOWS_RECORDS);
+    if (!capture_logs(e))
         return true;
-    return capture_append(e, record,
-        plog_encode_output(record, (uint64_t)now.us, c->out.ordinal + 1, &output), lsn);
+    for (unsigned i = 0; i < n; i++)
+        size += plog_encode_output(
+            records + size, (uint64_t)now.us, c->out.ordinal + 1, &outputs[i]);
+    return n == 0 || capture_append(e, records, size, lsn);
 }
 
 static void
@@ -95,6 +100,7 @@ take_out(const struct nfq_packet *q, void *arg)
     c->last_out = q->id;
     c->queued++;
     if (!replayer_passes(e, q)) {
+        capture_swallowed(e, q, now);
         nfq_drop(c->out_queue, q->id);
         return;
     }

@@ -12,6 +12,7 @@ struct flows {
     struct link *links; /* of each: in the list of its state */
     struct list lists[FLOW_CLOSED + 1];
     uint64_t seed, forgotten, stateless;
+    uint32_t part;
     uint32_t asking;  /* entries that ask */
     uint32_t cancels; /* and 1 */
 };
@@ -25,13 +26,14 @@ flows_size(uint32_t capacity)
 }
 
 struct flows *
-flows_init(void *memory, uint32_t capacity, uint64_t seed)
+flows_init(void *memory, uint32_t capacity, uint64_t seed, uint32_t part)
 {
     uint8_t *at = memory;
     struct flows *f = carve(&at, sizeof *f);
 
     memset(f, 0, sizeof *f);
     f->seed = seed;
+    f->part = part;
     f->cancels = 1;
     flowmap_init(&f->map, carve(&at, flowmap_size(capacity)), capacity, seed);
     f->entries = carve(&at, capacity * sizeof *f->entries);
@@ -242,8 +244,8 @@ flows_input(struct flows *f, const struct packet *pkt, struct mono now)
 
 /* The part of @pkt in [@from, @to), sequence numbers. */
 static void
-describe_data(const struct flows *f, const struct packet *pkt, uint32_t from,
-    uint32_t to, struct plog_output *out)
+describe_data(
+    const struct packet *pkt, uint32_t from, uint32_t to, struct plog_output *out)
 {
     uint32_t skip = seq_after(from, pkt->tcp.seq) ? from - pkt->tcp.seq : 0;
     uint32_t size = pkt->payload_size;
@@ -254,7 +256,6 @@ describe_data(const struct flows *f, const struct packet *pkt, uint32_t from,
         size = to - pkt->tcp.seq;
     out->seq = pkt->tcp.seq + skip;
     out->size = size - skip;
-    out->hash = digest_of(f->seed, pkt->payload + skip, out->size);
 }
 
 /* A SYN with another number than the last one begins a connection anew.  The same one
@@ -290,14 +291,12 @@ tell_what_was_heard(const struct flow *flow, struct plog_output *out)
 
 /* Of what was put out before only the part that fills a hole. */
 static bool
-output_old(struct flows *f, struct flow *e, const struct packet *pkt, uint32_t end,
-    struct plog_output *out)
+output_old(
+    struct flow *flow, const struct packet *pkt, uint32_t end, struct plog_output *out)
 {
-    struct flow *flow = e;
-
     if (!fills(flow, pkt->tcp.seq, end))
         return false;
-    describe_data(f, pkt, flow->hole, flow->hole_end, out);
+    describe_data(pkt, flow->hole, flow->hole_end, out);
     out->tcp_flags = 0;
     tell_what_was_heard(flow, out);
     fill(flow, pkt->tcp.seq, end);
@@ -311,7 +310,7 @@ output_new(struct flows *f, struct flow *e, const struct packet *pkt, uint32_t e
     struct flow *flow = e;
     bool whole = fills(flow, pkt->tcp.seq, end);
 
-    describe_data(f, pkt, whole ? flow->hole : flow->out_next, end, out);
+    describe_data(pkt, whole ? flow->hole : flow->out_next, end, out);
     tell_what_was_heard(flow, out);
     fill(flow, pkt->tcp.seq, end);
     if (seq_after(end, flow->out_next)) {
@@ -344,32 +343,51 @@ output_tcp(
     if (end == pkt->tcp.seq && !(pkt->tcp.flags & TCP_RST))
         return false;
     if (!e) {
-        describe_data(f, pkt, pkt->tcp.seq, end, out);
+        describe_data(pkt, pkt->tcp.seq, end, out);
         return true;
     }
     return seq_after(end, e->out_next) || pkt->tcp.flags & TCP_RST
                ? output_new(f, e, pkt, end, now, out)
-               : output_old(f, e, pkt, end, out);
+               : output_old(e, pkt, end, out);
 }
 
-bool
-flows_output(
-    struct flows *f, const struct packet *pkt, struct mono now, struct plog_output *out)
+/* What @out says of @pkt as a whole is told in parts with a digest each: a clone that
+ * has put out a part only of what was one packet can be compared up to there. */
+static unsigned
+parts(const struct flows *f, const struct packet *pkt, struct plog_output *out,
+    unsigned max)
 {
-    struct plog_output o;
+    const uint8_t *data = pkt->payload + (out->seq - pkt->tcp.seq);
+    unsigned n = 1;
 
-    if (packet_is_tcp(pkt)) {
-        if (!output_tcp(f, pkt, now, &o))
-            return false;
-    } else if (pkt->key.protocol == PACKET_UDP) {
-        o = (struct plog_output){ .flow = pkt->key,
-            .size = pkt->payload_size,
-            .hash = digest_of(f->seed, pkt->payload, pkt->payload_size) };
-    } else {
-        return false;
+    for (; out->size > f->part && n < max; n++, out++) {
+        out[1] = out[0];
+        out[0].size = f->part;
+        out[0].hash = digest_of(f->seed, data, f->part);
+        out[0].tcp_flags = 0; /* the end goes with the last byte */
+        out[1].seq += f->part;
+        out[1].size -= f->part;
+        data += f->part;
     }
-    *out = o;
-    return true;
+    out->hash = digest_of(f->seed, data, out->size);
+    return n;
+}
+
+unsigned
+flows_output(struct flows *f, const struct packet *pkt, struct mono now,
+    struct plog_output *out, unsigned max)
+{
+    if (packet_is_tcp(pkt)) {
+        if (!output_tcp(f, pkt, now, out))
+            return 0;
+        return pkt->tcp.flags & TCP_SYN ? 1 : parts(f, pkt, out, max);
+    }
+    if (pkt->key.protocol != PACKET_UDP)
+        return 0;
+    *out = (struct plog_output){ .flow = pkt->key,
+        .size = pkt->payload_size,
+        .hash = digest_of(f->seed, pkt->payload, pkt->payload_size) };
+    return 1;
 }
 
 static void

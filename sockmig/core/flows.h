@@ -40,9 +40,10 @@ struct flows_stat {
 struct flows;
 
 /* flows_size, flows_init - for @capacity connections, in the caller's memory (aligned
- * for any type).  @seed: of the digests; the standby must use the same (the epoch). */
+ * for any type).  @seed: of the digests; the standby must use the same (the epoch).
+ * @part: bytes that have a digest of their own, at most. */
 size_t flows_size(uint32_t capacity);
-struct flows *flows_init(void *memory, uint32_t capacity, uint64_t seed);
+struct flows *flows_init(void *memory, uint32_t capacity, uint64_t seed, uint32_t part);
 
 /* flows_input - an input packet: what its connection is at.  True: it comes after a
  * hole, something that the service needs before has not been seen; or it may, as
@@ -51,15 +52,20 @@ struct flows *flows_init(void *memory, uint32_t capacity, uint64_t seed);
 bool flows_input(struct flows *f, const struct packet *pkt, struct mono now);
 void flows_cancelled(struct flows *f);
 
+/* What a restored socket puts out at first is 10 segments: more than one part of that
+ * can be compared before an acknowledgement comes. */
+#define FLOWS_PART 4096u
+#define FLOWS_RECORDS (PACKET_MAX / FLOWS_PART + 1) /* of one packet, at most */
+
 /* flows_output - what has to be logged of output packet @pkt.
  *
- * @out  out: the record's contents; untouched if there is none
+ * @out  out: the records' contents, @max at most (1 or more): the last has the rest
  *
- * Each fragment of a datagram has its own, those behind the first with a key without
- * ports.  False: it needs no record (a pure acknowledgement, data sent again, ICMP that
- * the kernel makes from logged input). */
-bool flows_output(struct flows *f, const struct packet *pkt, struct mono now,
-    struct plog_output *out);
+ * How many.  Each fragment of a datagram has its own, those behind the first with a key
+ * without ports.  0: it needs no record (a pure acknowledgement, data sent again, ICMP
+ * that the kernel makes from logged input); @out is then undefined. */
+unsigned flows_output(struct flows *f, const struct packet *pkt, struct mono now,
+    struct plog_output *out, unsigned max);
 
 /* flows_tick - forget what is closed or half open since FLOWS_CLOSED_MS. */
 #define FLOWS_CLOSED_MS 60000

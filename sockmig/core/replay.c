@@ -30,7 +30,8 @@ replay_init(void *memory, const struct replay_sizes *s)
     r->inject_scratch = carve(&at, PLOG_PAYLOAD);
     r->buffer = carve(&at, PLOG_PAYLOAD);
     r->early_data = carve(&at, REPLAY_EARLY * PLOG_PAYLOAD);
-    r->free_node = r->unmet_first = r->blocked = r->starved = FLOWMAP_NONE;
+    r->free_node = r->unmet_first = r->blocked = r->starved = r->relapsed =
+        FLOWMAP_NONE;
     r->report_first = r->report_last = FLOWMAP_NONE;
     return r;
 }
@@ -224,6 +225,7 @@ replay_kill(struct replay *r, struct rflow *f, uint32_t seq, const char *reason)
     *(r->report_first == FLOWMAP_NONE ? &r->report_first
                                       : &r->flows[r->report_last].to_report) = i;
     r->report_last = i;
+    r->lost++;
     r->stat.diverged++;
 }
 
@@ -235,6 +237,19 @@ client_expects(const struct rflow *f)
     return later ? f->logged_ack : f->acked;
 }
 
+static void
+reset_service(struct replay *r, uint32_t i, struct replay_effect *e)
+{
+    const struct flow_key *key = &r->map.keys[i];
+    const struct rflow *f = &r->flows[i];
+
+    *e = (struct replay_effect){
+        .what = REPLAY_INJECT, .packet = r->buffer, .flow = *key
+    };
+    e->size = packet_rst(r->buffer, key, PACKET_IN, f->in_next, f->out_next);
+    r->stat.synthetic++;
+}
+
 /* The next of the two resets of a lost connection. */
 static void
 reset(struct replay *r, uint32_t i, struct replay_effect *e)
@@ -242,14 +257,12 @@ reset(struct replay *r, uint32_t i, struct replay_effect *e)
     const struct flow_key *key = &r->map.keys[i];
     struct rflow *f = &r->flows[i];
 
-    *e = (struct replay_effect){ .packet = r->buffer, .flow = *key };
     if (!f->reset) {
         f->reset = true;
-        e->what = REPLAY_INJECT;
-        e->size = packet_rst(r->buffer, key, PACKET_IN, f->in_next, f->out_next);
-        r->stat.synthetic++;
+        reset_service(r, i, e);
         return;
     }
+    *e = (struct replay_effect){ .packet = r->buffer, .flow = *key };
     f->state = R_DEAD;
     e->what = REPLAY_SEND;
     e->size = packet_rst(r->buffer, key, PACKET_OUT, client_expects(f), f->in_next);
@@ -291,7 +304,7 @@ walk_born(struct replay *r, struct mono now, struct replay_effect *e)
             return true;
     }
     r->phase = PHASE_SEND;
-    r->send_at = r->sent.begin;
+    r->send_end = r->sent.end;
     return false;
 }
 
@@ -414,6 +427,21 @@ step(struct replay *r, struct mono now, struct replay_effect *e, bool *effect)
     return true;
 }
 
+/* What the lost ones had put out before their resets may be on its way through the
+ * queue; and a reset may have had another number than the next one, since it is not
+ * known what has filled a hole.  Then the service's TCP tells it (RFC 5961). */
+#define LOST_US 3000000
+
+static void
+look_at_lost(struct replay *r, struct mono now)
+{
+    if (r->phase != PHASE_DONE || r->report_first != FLOWMAP_NONE ||
+        r->relapsed != FLOWMAP_NONE)
+        r->lost_us = now.us;
+    else if (now.us - r->lost_us >= LOST_US)
+        r->lost = 0;
+}
+
 bool
 replay_next(struct replay *r, struct mono now, struct replay_effect *e)
 {
@@ -421,14 +449,23 @@ replay_next(struct replay *r, struct mono now, struct replay_effect *e)
 
     if (r->phase == PHASE_GONE)
         return false;
+    look_at_lost(r, now);
     if (r->report_first != FLOWMAP_NONE)
         return report(r, e);
+    if (r->phase == PHASE_DONE && r->relapsed != FLOWMAP_NONE) {
+        reset_service(r, r->relapsed, e);
+        r->relapsed = FLOWMAP_NONE;
+        return true;
+    }
     if (r->phase == PHASE_DONE && r->starved != FLOWMAP_NONE) {
         struct rflow *f = &r->flows[r->starved];
 
         r->starved = FLOWMAP_NONE;
-        return gate_acknowledges(r, f, e);
+        if (gate_acknowledges(r, f, e))
+            return true;
     }
+    if (r->phase == PHASE_DONE && output_send(r, e))
+        return true;
     while (r->phase == PHASE_LOG) {
         if (!step(r, now, e, &effect))
             return false;
@@ -463,7 +500,7 @@ replay_wait_us(const struct replay *r, struct mono now)
 uint32_t
 replay_watching(const struct replay *r)
 {
-    return r->watching;
+    return r->watching + r->lost;
 }
 
 struct replay_stat

@@ -141,8 +141,9 @@ bool replay_start(struct replay *r, const struct replay_conf *conf, struct mono 
 
 /* replay_output - a packet that the service put out.
  *
- * Until DONE: drop it, always.  After DONE: true if it may leave; false if it is of a
- * connection that replay_next() is about to report as diverged: drop it. */
+ * Until DONE: drop it, always.  After DONE: true if it may leave; false: drop it.  It
+ * is of a connection that replay_next() is about to report as diverged, or part of what
+ * can be compared as a whole only, and given out by SEND when it is. */
 bool replay_output(struct replay *r, struct mono now, const uint8_t *data, size_t size);
 
 /* replay_next - the next effect, or false: nothing to do before more output comes or
@@ -151,9 +152,10 @@ bool replay_next(struct replay *r, struct mono now, struct replay_effect *e);
 int64_t replay_wait_us(const struct replay *r, struct mono now);
 
 /* replay_watching - connections whose logged output is not all made again after DONE:
- * the small window of a restored socket held it back.  While there are any, show
+ * the small window of a restored socket held it back; and for a second those that are
+ * reset, as they may have put out something before.  While there are any, show
  * output to replay_output() before it leaves and input to replay_input() before it is
- * delivered, and call replay_next() after. */
+ * delivered, and call replay_next() after.  When there are none any more, once more. */
 uint32_t replay_watching(const struct replay *r);
 
 /* replay_input - a client's packet.  False: it acknowledges output that was not made

@@ -370,6 +370,8 @@ replay_input(struct replay *r, const struct packet *pkt)
     const struct packet_tcp *tcp = &pkt->tcp;
     struct rflow *f = packet_is_tcp(pkt) ? replay_find(r, &pkt->key) : NULL;
 
+    if (r->phase == PHASE_DONE && f && f->state == R_DEAD && tcp->flags & TCP_SYN)
+        f->state = R_FRESH; /* its client begins anew */
     if (r->phase != PHASE_DONE || !f || f->state != R_OPEN || replay_closed(f) ||
         !f->excused || f->first == FLOWMAP_NONE ||
         (tcp->flags & (TCP_ACK | TCP_RST)) != TCP_ACK)

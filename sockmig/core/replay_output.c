@@ -30,20 +30,74 @@ acknowledged(const struct rflow *f, uint32_t end)
            (f->has_logged_ack && !f->many && !seq_after(end, f->logged_ack));
 }
 
+/* Was there output of @f that it could put out a part of only?  Until the rest is made,
+ * all that it puts out is swallowed, and leaves when it is compared. */
+static bool
+watched(const struct rflow *f)
+{
+    return f->excused && f->first != FLOWMAP_NONE;
+}
+
+/* @f has made it, and it was compared as far as it can be. */
+static uint32_t
+compared(const struct replay *r, const struct rflow *f)
+{
+    bool partly = watched(f) && f->hashed > 0 && !r->nodes[f->first].blind;
+
+    return partly ? f->out_next - f->hashed : f->out_next;
+}
+
+/* Bytes of @rec from the begin that may leave: 0: none yet. */
+static uint32_t
+may_send(const struct replay *r, const struct rflow *f, const struct plog_record *rec,
+    struct packet *pkt)
+{
+    uint32_t upto = compared(r, f);
+
+    if (upto == f->out_next ||
+        !packet_parse(pkt, PACKET_OUT, rec->payload, rec->size) ||
+        !packet_is_tcp(pkt) || pkt->tcp.flags & TCP_RST ||
+        !seq_after(packet_seq_end(pkt), upto))
+        return UINT32_MAX;
+    return seq_after(upto, pkt->tcp.seq) ? upto - pkt->tcp.seq : 0;
+}
+
+/* What of @rec may leave, as *e; the rest is kept again.  False: nothing. */
+static bool
+send_compared(struct replay *r, const struct rflow *f, const struct plog_record *rec,
+    struct replay_effect *e)
+{
+    struct packet pkt;
+    uint32_t some = may_send(r, f, rec, &pkt);
+
+    e->packet = rec->payload;
+    e->size = rec->size;
+    if (some == UINT32_MAX)
+        return true;
+    e->packet = r->buffer;
+    e->size = packet_part(r->buffer, &pkt, 0, some);
+    pkt.size = (uint32_t)packet_part(
+        r->inject_scratch, &pkt, some, pkt.payload_size - some);
+    pkt.data = r->inject_scratch;
+    keep(r, f, &pkt, (uint32_t)rec->arg);
+    return some > 0;
+}
+
 bool
 output_send(struct replay *r, struct replay_effect *e)
 {
     struct plog_record rec;
 
-    while (plog_read(&r->sent, &r->send_at, &rec, r->scratch) == PLOG_READ) {
+    while (r->sent.begin < r->send_end &&
+           plog_read(&r->sent, &r->sent.begin, &rec, r->scratch) == PLOG_READ) {
         const struct rflow *f = &r->flows[rec.arg >> 32];
 
         if (replay_lost(f) || acknowledged(f, (uint32_t)rec.arg))
             continue;
         *e = (struct replay_effect){ .what = REPLAY_SEND,
-            .packet = rec.payload,
-            .size = rec.size,
             .flow = r->map.keys[rec.arg >> 32] };
+        if (!send_compared(r, f, &rec, e))
+            continue;
         r->stat.sent++;
         return true;
     }
@@ -212,13 +266,16 @@ output_data(struct replay *r, struct rflow *f, struct packet *pkt, struct mono n
         !compare(r, f, pkt->payload + skip, pkt->payload_size - skip, fin))
         return;
     f->out_next = end;
+    f->insists = 0;
     f->fin_out |= fin;
     f->output_us = now.us;
     replay_progress(r, now);
     if (f->unmet && !seq_after(f->need, end))
         unmet_remove(r, f);
-    if (r->phase < PHASE_SEND && !acknowledged(f, end))
+    if ((r->phase < PHASE_SEND || watched(f)) && !acknowledged(f, end))
         keep(r, f, pkt, end);
+    if (r->phase == PHASE_DONE)
+        r->send_end = r->sent.end;
 }
 
 /* What the service has closed is reset by its kernel when more comes in. */
@@ -257,7 +314,7 @@ output_reset(struct replay *r, struct rflow *f, const struct packet *pkt)
 }
 
 static void
-output_lost(struct rflow *f, const struct packet *pkt)
+output_lost(struct replay *r, struct rflow *f, const struct packet *pkt)
 {
     uint32_t end = packet_seq_end(pkt);
 
@@ -267,6 +324,8 @@ output_lost(struct rflow *f, const struct packet *pkt)
         f->out_next = end;
     if (seq_after(pkt->tcp.ack, f->in_next))
         f->in_next = pkt->tcp.ack;
+    if (r->phase == PHASE_DONE && f->reset && !(pkt->tcp.flags & TCP_SYN))
+        r->relapsed = replay_index(r, f);
 }
 
 static void
@@ -279,10 +338,10 @@ output_tcp(struct replay *r, struct packet *pkt, struct mono now)
     if (r->phase == PHASE_LOG)
         window_told(r, f, pkt, now);
     if (replay_lost(f))
-        output_lost(f, pkt);
+        output_lost(r, f, pkt);
     else if (pkt->tcp.flags & TCP_RST)
         output_reset(r, f, pkt);
-    else if (f->state == R_FRESH && pkt->tcp.flags & TCP_SYN)
+    else if (f->state == R_FRESH && pkt->tcp.flags & TCP_SYN && r->phase < PHASE_SEND)
         keep(r, f, pkt, packet_seq_end(pkt));
     else if (f->state == R_OPEN && !(pkt->tcp.flags & TCP_SYN))
         do
@@ -325,25 +384,46 @@ output_datagram(struct replay *r, const struct packet *pkt, struct mono now)
         unmet_remove(r, f);
 }
 
+/* Of one that is watched what was new @before was kept, and leaves by output_send().
+ * That its TCP sends again what cannot be compared yet, and again, says that no more
+ * fits into a window, nor will: it has to go then, or nothing would any more. */
+static bool
+was_sent(struct replay *r, struct rflow *f, const struct packet *pkt, uint32_t before)
+{
+    uint32_t end = packet_seq_end(pkt);
+
+    if (!watched(f) || end == pkt->tcp.seq)
+        return true;
+    if (seq_after(end, before))
+        return false;
+    return !seq_after(end, compared(r, f)) || ++f->insists > REPLAY_INSISTS;
+}
+
 /* Of a connection that is lost nothing but resets: the one that said so may have been
  * lost on its way. */
 static bool
-may_leave(const struct rflow *f, const struct packet *pkt)
+may_leave(struct replay *r, struct rflow *f, const struct packet *pkt, uint32_t before)
 {
-    return !f || !replay_lost(f) ||
-           (f->state == R_DEAD && packet_is_tcp(pkt) && pkt->tcp.flags & TCP_RST);
+    if (!f || f->state == R_DATAGRAMS)
+        return true;
+    if (replay_lost(f))
+        return f->state == R_DEAD && packet_is_tcp(pkt) && pkt->tcp.flags & TCP_RST;
+    return was_sent(r, f, pkt, before);
 }
 
 bool
 replay_output(struct replay *r, struct mono now, const uint8_t *data, size_t size)
 {
     struct packet pkt;
-    const struct rflow *f;
+    struct rflow *f;
+    uint32_t before;
 
     if (r->phase < PHASE_DONE)
         r->stat.swallowed++;
     if (r->phase == PHASE_GONE || !packet_parse(&pkt, PACKET_OUT, data, size))
         return r->phase == PHASE_DONE;
+    f = replay_find(r, &pkt.key);
+    before = f ? f->out_next : 0;
     if (packet_is_tcp(&pkt))
         output_tcp(r, &pkt, now);
     else if (pkt.key.protocol == PACKET_UDP)
@@ -351,5 +431,5 @@ replay_output(struct replay *r, struct mono now, const uint8_t *data, size_t siz
     f = replay_find(r, &pkt.key);
     if (r->phase == PHASE_DONE && f && f->excused)
         r->starved = replay_index(r, f);
-    return r->phase == PHASE_DONE && may_leave(f, &pkt);
+    return r->phase == PHASE_DONE && may_leave(r, f, &pkt, before);
 }

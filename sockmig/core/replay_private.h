@@ -23,6 +23,7 @@
 #define EXCUSE_US 20000     /* silent so long with much in flight: it is the window */
 #define EXCUSE_FEW_US 100000
 #define EXCUSE_BYTES 4096u
+#define REPLAY_INSISTS 2 /* timers of before the opening may be among them */
 #define TIMESTAMP_MARGIN_MS 200
 
 struct cursor {
@@ -65,6 +66,7 @@ struct rflow {
     uint8_t rcv_wscale;       /* of the windows that the service tells */
     bool told;                /* HALF_OPEN was given out, its SYN-ACK comes next */
     bool reported;            /* DIVERGED was given out */
+    uint8_t insists;          /* since .out_next: sent again, not to be compared yet */
     uint32_t out_next;        /* output was made up to it */
     uint32_t flight;          /* of what the image has in flight, kept up to it */
     uint32_t flight_end;      /* the end of that */
@@ -129,9 +131,12 @@ struct replay {
     uint32_t walk;   /* PHASE_BORN, _NUDGE, _LAST_WORDS: flow to look at next */
     uint32_t nudges; /* PHASE_NUDGE: given out for that flow */
     uint32_t watching;
+    uint32_t lost;         /* connections, until what they had put out has come */
+    int64_t lost_us;       /* since when there is nothing more to be reset */
     uint32_t starved;      /* PHASE_DONE: flow to be acknowledged; FLOWMAP_NONE */
+    uint32_t relapsed;     /* likewise: lost, and to be reset again */
     struct plog_ring sent; /* swallowed output not acknowledged in the log */
-    uint64_t send_at;
+    uint64_t send_end;     /* in .sent: may leave up to there, if it is compared */
     struct {
         uint32_t flow, size; /* 0: none */
     } early[REPLAY_EARLY];

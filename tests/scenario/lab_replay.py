@@ -81,6 +81,19 @@ def diverge(lab):
     talk.stop()
 
 
+def dice(lab):
+    """Large answers that are never made again: who has the begin of one gets its rest or a
+    reset, never the rest of another."""
+    lab.policy("replay")
+    talk, broken = Talk(lab, "dice:8:" + V4), 0
+    for kind in ("crash", "engine", "crash"):
+        _, _, report, _ = lab.takeover(kind, talk)
+        need(not report["dice"].get("wrong"), "wrong: %s" % report["dice"])
+        broken += report["dice"].get("broken", 0)
+    need(broken > 0, "nothing diverged")
+    talk.stop()
+
+
 def families(lab):
     """IPv6 and datagrams, also in fragments."""
     talk = Talk(lab, "steady:2:" + V6, "births:1:" + V6, "udp:1:" + V4, "udp:1:" + V6)
@@ -355,7 +368,7 @@ def alone_stops(lab):
     alone(lab, True)
 
 
-CHECKS = [replay, diverge, commit, families, datagrams, one_way, handed_over, segments, resets, orphans,
+CHECKS = [replay, diverge, dice, commit, families, datagrams, one_way, handed_over, segments, resets, orphans,
           newcomers, holes, uploads, downloads, policies, again, lossy, awake, unhurried, leaseless, flood, alone]
 STOPS = [alone_stops]
 SMALL = [small_log, seeded_anew]

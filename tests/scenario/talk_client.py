@@ -8,6 +8,7 @@ random   one connection each, "r" requests      udp      datagrams, 1 in 8 of 40
 pinned   as udp, answered by the device that they came in by
 bulk     one connection each, 20 requests of 7000 bytes under way at a time
 download one connection each, answers of 2 MB that are read slowly
+dice     one connection each, answers of 1 MB in which 100 KB are of one random number
 upload   one connection each, 2 MB that are not answered, then what their sum is
 
 Lines on stdin: `report` prints what happened since it was asked last, as JSON; `half N
@@ -159,6 +160,38 @@ def download(kind, address):
         count(kind, "broken", "answer %d: %s" % (n, e))
 
 
+BLOCK = 100 * 1024
+
+
+def dice(kind, address):
+    """Each block is of one number; what comes of it is looked at as it comes."""
+    s, got, word = None, 0, b""
+    while not stopping.is_set():
+        try:
+            if s is None:
+                s, got = connection(address), 0
+                s.connect((address, PORT))
+            if got % (10 * BLOCK) == 0:
+                s.sendall(b"d 10\n")
+            part = s.recv(min(32768, BLOCK - got % BLOCK))
+            if not part:
+                raise ConnectionResetError(errno.ECONNRESET, "closed")
+            if got % BLOCK == 0:
+                word = part[:16]
+            at = got % BLOCK % 16
+            if part != (word * (len(part) // 16 + 2))[at:at + len(part)]:
+                count(kind, "wrong", "port %s: %d bytes of %r, and then %r (total %d)" % (
+                    s.getsockname()[1], got % BLOCK, word, part[:16], got))
+            got += len(part)
+            count(kind, "answers", None)
+            time.sleep(0.004)
+        except OSError as e:
+            count(kind, "broken", "port %s: %s" % (s.getsockname()[1], e))
+            s.close()
+            s = None
+            time.sleep(0.1)
+
+
 def births(kind, address):
     while not stopping.is_set():
         s, connected = connection(address), False
@@ -263,7 +296,7 @@ def main():
     for spec in sys.argv[2:]:
         kind, number, address = spec.split(":", 2)
         work = {"births": births, "udp": udp, "pinned": udp, "bulk": bulk, "upload": upload,
-                "download": download}.get(kind, steady)
+                "download": download, "dice": dice}.get(kind, steady)
         for _ in range(int(number)):
             threading.Thread(target=work, args=(kind + ("6" if ":" in address else ""), address)
                              if kind != "random" else (kind, address), daemon=True).start()

@@ -8,12 +8,13 @@
  * "r" with "N LAST NEW": N counts the connection's lines, NEW is a random number and
  * LAST the one before.  A line "q TEXT" is not answered, but "s" is with "N SUM": the
  * Adler-32 of all such texts; "g M" is answered with M lines "N CCC...", of 4000
- * letters, "b M" so, too, and then the connection is closed.  "c TEXT" is not answered,
- * and counted over all connections; "v" is answered with "N COUNT".  A datagram is
- * answered with "N TEXT", N counts all datagrams; unless it begins with q, or is "z
- * MS": nothing is read for so long, or "y": answered with five datagrams, sent as one,
- * or begins with p: the answer goes out by the device that it came in by.  Under replay
- * the answers to "e" are made again, those to "r" are not.
+ * letters, "b M" so, too, and then the connection is closed; "d M" with M times 100 KB,
+ * each of one random number.  "c TEXT" is not answered, and counted over all
+ * connections; "v" is answered with "N COUNT".  A datagram is answered with "N TEXT", N
+ * counts all datagrams; unless it begins with q, or is "z MS": nothing is read for so
+ * long, or "y": answered with five datagrams, sent as one, or begins with p: the answer
+ * goes out by the device that it came in by.  Under replay the answers to "e" are made
+ * again, those to "r" and "d" are not.
  */
 #include <arpa/inet.h>
 #include <netinet/udp.h>
@@ -190,6 +191,24 @@ give(int fd, unsigned count, int lines)
     return 1;
 }
 
+/* One number fills a block, so nobody can miss that two of them are mixed. */
+static int
+dice(int fd, int blocks)
+{
+    static char text[100 * 1024 + 1];
+    uint64_t fresh;
+
+    for (; blocks > 0; blocks--) {
+        if (getrandom(&fresh, sizeof fresh, 0) != sizeof fresh)
+            return 0;
+        for (size_t i = 0; i + 1 < sizeof text; i += 16)
+            snprintf(text + i, 17, "%016llx", (unsigned long long)fresh);
+        if (!send_all(fd, text, sizeof text - 1))
+            return 0;
+    }
+    return 1;
+}
+
 static int
 answer(int fd, struct client *c, const char *line)
 {
@@ -210,6 +229,8 @@ answer(int fd, struct client *c, const char *line)
         give(fd, c->count, atoi(line + 2));
         return 0;
     }
+    if (line[0] == 'd')
+        return dice(fd, atoi(line + 2));
     if (line[0] == 'g')
         return give(fd, c->count, atoi(line + 2));
     if (line[0] == 's') {

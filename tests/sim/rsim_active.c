@@ -59,9 +59,8 @@ rsim_from_client(void *arg, const uint8_t *data, size_t size)
     rsim_fly(true, data, size);
 }
 
-/* Of a replay that its service has left behind (replayer_watch()). */
-static void
-watch(void)
+void
+rsim_watch(void)
 {
     struct replay_effect e;
 
@@ -79,16 +78,20 @@ capture_out(const uint8_t *data, size_t size)
 {
     uint8_t rec[PLOG_SMALL];
     struct captured *c = &life->out_packets[(life->out.ordinal + 1) % PACKETS];
-    struct plog_output o;
+    struct plog_output o[PARTS];
     struct packet pkt;
     uint64_t lsn = 0;
+    unsigned n;
 
-    if (life->watching && !replay_output(life->replay, rsim_now(), data, size))
-        return;
     must(packet_parse(&pkt, PACKET_OUT, data, size));
-    if (flows_output(life->flows, &pkt, rsim_now(), &o)) {
+    if (life->watching && !replay_output(life->replay, rsim_now(), data, size)) {
+        births_output(life->births, &pkt, (uint64_t)rsim_now().us, 1);
+        return;
+    }
+    n = flows_output(life->flows, &pkt, rsim_now(), o, PARTS);
+    for (unsigned i = 0; i < n; i++) {
         to_log(rec, plog_encode_output(
-                        rec, (uint64_t)rsim_now().us, life->out.ordinal + 1, &o));
+                        rec, (uint64_t)rsim_now().us, life->out.ordinal + 1, &o[i]));
         lsn = life->log_end;
     }
     memcpy(c->data, data, size);
@@ -294,7 +297,7 @@ rsim_reign(void)
     life->emit = from_active;
     life->watching = true;
     life->active.overran = false;
-    flows_init(life->flows, FLOWS, 42);
+    flows_init(life->flows, FLOWS, 42, PART);
     held_init(&life->in, life->in_slots, PACKETS);
     held_init(&life->out, life->out_slots, PACKETS);
     life->in.ordinal = 1; /* what the log before had has it: capture_succeed() */
@@ -303,7 +306,7 @@ rsim_reign(void)
         capture_out(life->swallowed[i].data, life->swallowed[i].size);
     life->nswallowed = 0;
     standby_joins();
-    watch();
+    rsim_watch();
 }
 
 void
@@ -318,7 +321,7 @@ rsim_protected_life(uint32_t crash_at)
             host_app(&life->active, from_active, NULL);
         host_tick(&life->active, from_active, NULL);
         capture_overtaken();
-        watch();
+        rsim_watch();
         take_checkpoint();
         if (rsim_below(JOINS) == 0)
             standby_joins();

@@ -15,6 +15,8 @@
 #define PACKETS 4096u
 #define SWALLOWED 512u
 #define FLOWS 16u
+#define PART 1000u /* has a digest of its own */
+#define PARTS (RSIM_PACKET / PART + 1)
 #define RSIM_GRACE 1500 /* ticks in which half-open connections are waited for */
 
 enum { MODE_COMPARE, MODE_FEED, MODE_WRONG };
@@ -63,7 +65,7 @@ struct rsim_life {
     bool pending, have_image;
     uint32_t apply_at, opened, joined, again;
     bool overran;             /* a clone was sent more than it takes */
-    bool early;               /* a client had some of another answer before the reset */
+    bool leaked;              /* a client was sent some of another answer */
     bool watching;            /* the replay goes on beside its service */
     uint32_t got[RSIM_CONNS]; /* requests that services were given that crashed since */
     uint64_t number;
@@ -87,6 +89,9 @@ void rsim_trim(void);        /* the standby's log, to the image that it has appl
 
 /* rsim_carry_out - for a server in a replay, or after; false: the replay is over. */
 bool rsim_carry_out(const struct replay_effect *e);
+
+/* rsim_watch - what a replay that its service has left behind wants, beside it. */
+void rsim_watch(void);
 
 /* rsim_reign - the clone is the active service from now on, with a log of its own. */
 void rsim_reign(void);

@@ -34,7 +34,7 @@ node(struct births_conf conf)
         .bytes = malloc(1 << 20) };
 
     n.births = births_init(n.memory, &conf);
-    n.flows = flows_init(n.flows_memory, 8, 7);
+    n.flows = flows_init(n.flows_memory, 8, 7, FLOWS_PART);
     plog_ring_init(&n.log, n.bytes, 1 << 20, 0);
     return n;
 }
@@ -71,7 +71,7 @@ capture_out(struct node *n, const uint8_t *p, size_t size)
 
     ck_assert(packet_parse(&pkt, PACKET_OUT, p, size));
     n->out++;
-    if (flows_output(n->flows, &pkt, now, &o))
+    if (flows_output(n->flows, &pkt, now, &o, 1))
         plog_ring_append(&n->log, record, plog_encode_output(record, 1, n->out, &o));
     births_output(n->births, &pkt, 1, n->out);
 }

@@ -53,14 +53,14 @@ goes_out(struct flows *f, uint32_t seq, size_t size)
 
     ck_assert(packet_parse(
         &pkt, PACKET_OUT, p, tcp_packet(p, &tcp, PACKET_OUT, seq, 7, size, 'o')));
-    ck_assert(flows_output(f, &pkt, (struct mono){ 1 }, &o));
+    ck_assert(flows_output(f, &pkt, (struct mono){ 1 }, &o, 1));
     return o;
 }
 
 START_TEST(the_active_node_remembers_it)
 {
     void *memory = malloc(flows_size(4));
-    struct flows *f = flows_init(memory, 4, SEED);
+    struct flows *f = flows_init(memory, 4, SEED, FLOWS_PART);
     struct plog_output o = goes_out(f, 100, 10);
 
     ck_assert_msg(o.options == 0, "nothing was heard yet");

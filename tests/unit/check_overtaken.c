@@ -19,7 +19,7 @@ goes_out(struct flows *f, uint32_t seq, uint32_t size, struct plog_output *o)
 
     ck_assert(packet_parse(
         &pkt, PACKET_OUT, p, tcp_packet(p, &tcp, PACKET_OUT, SND + seq, 7, size, 'o')));
-    return flows_output(f, &pkt, (struct mono){ 1 }, o);
+    return flows_output(f, &pkt, (struct mono){ 1 }, o, 1) == 1;
 }
 
 static void
@@ -36,13 +36,13 @@ acknowledged(struct flows *f, uint32_t ack)
 static struct flows *
 at_the_beginning(void *memory)
 {
-    struct flows *f = flows_init(memory, 4, SEED);
+    struct flows *f = flows_init(memory, 4, SEED, FLOWS_PART);
     struct packet pkt;
     uint8_t p[200];
 
     packet_parse(&pkt, PACKET_OUT, p,
         packet_synack(p, &tcp, &(struct packet_tcp){ .seq = SND - 1, .ack = 7 }));
-    ck_assert(flows_output(f, &pkt, (struct mono){ 1 }, &(struct plog_output){ 0 }));
+    ck_assert(flows_output(f, &pkt, (struct mono){ 1 }, &(struct plog_output){ 0 }, 1));
     acknowledged(f, SND);
     return f;
 }

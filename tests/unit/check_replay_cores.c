@@ -181,13 +181,13 @@ put_out(
 
     ck_assert(packet_parse(&pkt, PACKET_OUT, p,
         sample_segment(p, &sample_flow, PACKET_OUT, seq, 1, flags, size)));
-    return flows_output(f, &pkt, (struct mono){ 1 }, o);
+    return flows_output(f, &pkt, (struct mono){ 1 }, o, 1) == 1;
 }
 
 START_TEST(only_new_output_is_logged)
 {
     void *memory = malloc(flows_size(4));
-    struct flows *f = flows_init(memory, 4, 7);
+    struct flows *f = flows_init(memory, 4, 7, FLOWS_PART);
     struct plog_output o;
     uint8_t x[200];
 
@@ -222,7 +222,7 @@ put_in(struct flows *f, uint8_t flags, uint32_t size)
 START_TEST(who_asks_is_counted_until_it_is_answered)
 {
     void *memory = malloc(flows_size(4));
-    struct flows *f = flows_init(memory, 4, 7);
+    struct flows *f = flows_init(memory, 4, 7, FLOWS_PART);
     struct plog_output o;
 
     put_in(f, TCP_ACK, 10);
@@ -247,7 +247,7 @@ END_TEST
 START_TEST(a_flood_pushes_out_the_half_open)
 {
     void *memory = malloc(flows_size(4));
-    struct flows *f = flows_init(memory, 4, 7);
+    struct flows *f = flows_init(memory, 4, 7, FLOWS_PART);
     struct flow_key key = sample_flow;
     struct plog_output o;
     struct packet pkt;
@@ -258,7 +258,7 @@ START_TEST(a_flood_pushes_out_the_half_open)
         key.remote_port++;
         packet_parse(&pkt, PACKET_OUT, p,
             sample_segment(p, &key, PACKET_OUT, 1, 1, TCP_SYN | TCP_ACK, 0));
-        ck_assert(flows_output(f, &pkt, (struct mono){ i }, &o));
+        ck_assert(flows_output(f, &pkt, (struct mono){ i }, &o, 1));
     }
     ck_assert(flows_stat(f).open == 1 && flows_stat(f).half_open == 3 &&
               flows_stat(f).forgotten == 97);

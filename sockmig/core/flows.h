@@ -52,8 +52,8 @@ struct flows *flows_init(void *memory, uint32_t capacity, uint64_t seed, uint32_
 bool flows_input(struct flows *f, const struct packet *pkt, struct mono now);
 void flows_cancelled(struct flows *f);
 
-/* What a restored socket puts out at first is 10 segments: more than one part of that
- * can be compared before an acknowledgement comes. */
+/* What a connection that is made again puts out at first is 10 segments: more than one
+ * part of that can be compared before an acknowledgement comes. */
 #define FLOWS_PART 4096u
 #define FLOWS_RECORDS (PACKET_MAX / FLOWS_PART + 1) /* of one packet, at most */
 

@@ -208,90 +208,6 @@ replay_start(
     return true;
 }
 
-void
-replay_kill(struct replay *r, struct rflow *f, uint32_t seq, const char *reason)
-{
-    uint32_t i = replay_index(r, f);
-
-    if (replay_lost(f))
-        return;
-    if (f->excused && f->first != FLOWMAP_NONE)
-        r->watching--;
-    unmet_remove(r, f);
-    nodes_drop(r, f);
-    f->state = f->state == R_OPEN && r->phase < PHASE_DONE ? R_DOOMED : R_DEAD;
-    f->dead_seq = seq;
-    f->reason = reason;
-    *(r->report_first == FLOWMAP_NONE ? &r->report_first
-                                      : &r->flows[r->report_last].to_report) = i;
-    r->report_last = i;
-    r->lost++;
-    r->stat.diverged++;
-}
-
-static uint32_t
-client_expects(const struct rflow *f)
-{
-    bool later = f->has_logged_ack && !f->many && seq_after(f->logged_ack, f->acked);
-
-    return later ? f->logged_ack : f->acked;
-}
-
-static void
-reset_service(struct replay *r, uint32_t i, struct replay_effect *e)
-{
-    const struct flow_key *key = &r->map.keys[i];
-    const struct rflow *f = &r->flows[i];
-
-    *e = (struct replay_effect){
-        .what = REPLAY_INJECT, .packet = r->buffer, .flow = *key
-    };
-    e->size = packet_rst(r->buffer, key, PACKET_IN, f->in_next, f->out_next);
-    r->stat.synthetic++;
-}
-
-/* The next of the two resets of a lost connection. */
-static void
-reset(struct replay *r, uint32_t i, struct replay_effect *e)
-{
-    const struct flow_key *key = &r->map.keys[i];
-    struct rflow *f = &r->flows[i];
-
-    if (!f->reset) {
-        f->reset = true;
-        reset_service(r, i, e);
-        return;
-    }
-    *e = (struct replay_effect){ .packet = r->buffer, .flow = *key };
-    f->state = R_DEAD;
-    e->what = REPLAY_SEND;
-    e->size = packet_rst(r->buffer, key, PACKET_OUT, client_expects(f), f->in_next);
-    r->stat.sent++;
-}
-
-/* A lost connection: the word, and after DONE its resets. */
-static bool
-report(struct replay *r, struct replay_effect *e)
-{
-    uint32_t i = r->report_first;
-    struct rflow *f = &r->flows[i];
-    bool last = r->phase != PHASE_DONE || f->reset;
-
-    if (f->reported)
-        reset(r, i, e);
-    else
-        *e = (struct replay_effect){ .what = REPLAY_DIVERGED,
-            .flow = r->map.keys[i],
-            .seq = f->dead_seq,
-            .reason = f->reason };
-    f->reported = true;
-    if (last) {
-        r->report_first = f->to_report;
-        f->to_report = FLOWMAP_NONE;
-    }
-    return true;
-}
-
 static bool
 walk_born(struct replay *r, struct mono now, struct replay_effect *e)
 {
@@ -366,8 +282,8 @@ ask_for_window(struct replay *r, const struct rflow *f, struct replay_effect *e)
     *e = (struct replay_effect){
         .what = REPLAY_SEND, .packet = r->buffer, .flow = *key
     };
-    e->size = packet_ack(
-        r->buffer, key, PACKET_OUT, client_expects(f) - 1, f->in_next, window_of(f));
+    e->size = packet_ack(r->buffer, key, PACKET_OUT, replay_client_expects(f) - 1,
+        f->in_next, window_of(f));
     r->stat.sent++;
 }
 
@@ -385,7 +301,7 @@ walk_last_words(struct replay *r, struct replay_effect *e)
 
         if (replay_lost(f)) {
             r->walk += f->reset;
-            reset(r, replay_index(r, f), e);
+            lost_reset(r, f, e);
             return true;
         }
         r->walk++;
@@ -427,21 +343,6 @@ step(struct replay *r, struct mono now, struct replay_effect *e, bool *effect)
     return true;
 }
 
-/* What the lost ones had put out before their resets may be on its way through the
- * queue; and a reset may have had another number than the next one, since it is not
- * known what has filled a hole.  Then the service's TCP tells it (RFC 5961). */
-#define LOST_US 3000000
-
-static void
-look_at_lost(struct replay *r, struct mono now)
-{
-    if (r->phase != PHASE_DONE || r->report_first != FLOWMAP_NONE ||
-        r->relapsed != FLOWMAP_NONE)
-        r->lost_us = now.us;
-    else if (now.us - r->lost_us >= LOST_US)
-        r->lost = 0;
-}
-
 bool
 replay_next(struct replay *r, struct mono now, struct replay_effect *e)
 {
@@ -449,14 +350,8 @@ replay_next(struct replay *r, struct mono now, struct replay_effect *e)
 
     if (r->phase == PHASE_GONE)
         return false;
-    look_at_lost(r, now);
-    if (r->report_first != FLOWMAP_NONE)
-        return report(r, e);
-    if (r->phase == PHASE_DONE && r->relapsed != FLOWMAP_NONE) {
-        reset_service(r, r->relapsed, e);
-        r->relapsed = FLOWMAP_NONE;
+    if (lost_look(r, now, e))
         return true;
-    }
     if (r->phase == PHASE_DONE && r->starved != FLOWMAP_NONE) {
         struct rflow *f = &r->flows[r->starved];
 
@@ -471,8 +366,8 @@ replay_next(struct replay *r, struct mono now, struct replay_effect *e)
             return false;
         if (effect)
             return true;
-        if (r->report_first != FLOWMAP_NONE)
-            return report(r, e);
+        if (lost_look(r, now, e))
+            return true;
     }
     if (r->phase == PHASE_BORN && walk_born(r, now, e))
         return true;

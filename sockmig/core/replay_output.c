@@ -38,16 +38,18 @@ watched(const struct rflow *f)
     return f->excused && f->first != FLOWMAP_NONE;
 }
 
-/* @f has made it, and it was compared as far as it can be. */
+/* @f has made it, and it was compared as far as it can be: of one that is reset the
+ * rest never comes. */
 static uint32_t
 compared(const struct replay *r, const struct rflow *f)
 {
-    bool partly = watched(f) && f->hashed > 0 && !r->nodes[f->first].blind;
+    bool partly = f->first != FLOWMAP_NONE && f->hashed > 0 &&
+                  !r->nodes[f->first].blind;
 
     return partly ? f->out_next - f->hashed : f->out_next;
 }
 
-/* Bytes of @rec from the begin that may leave: 0: none yet. */
+/* Bytes of @rec from the begin that may leave; UINT32_MAX: all of it. */
 static uint32_t
 may_send(const struct replay *r, const struct rflow *f, const struct plog_record *rec,
     struct packet *pkt)

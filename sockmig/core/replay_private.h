@@ -161,8 +161,22 @@ replay_index(const struct replay *r, const struct rflow *f)
     return (uint32_t)(f - r->flows);
 }
 
+/* replay_lost.c */
 /* replay_kill - @f is not to go on: reported now, reset at both ends in the end. */
 void replay_kill(struct replay *r, struct rflow *f, uint32_t seq, const char *reason);
+/* lost_reset - the next of the two resets of @f. */
+void lost_reset(struct replay *r, struct rflow *f, struct replay_effect *e);
+/* lost_look - true: *e is what lost connections need now. */
+bool lost_look(struct replay *r, struct mono now, struct replay_effect *e);
+
+/* replay_client_expects - the number of the first byte that @f's client may lack. */
+static inline uint32_t
+replay_client_expects(const struct rflow *f)
+{
+    bool later = f->has_logged_ack && !f->many && seq_after(f->logged_ack, f->acked);
+
+    return later ? f->logged_ack : f->acked;
+}
 
 static inline bool
 replay_lost(const struct rflow *f)

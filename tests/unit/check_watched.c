@@ -99,10 +99,8 @@ sent(struct story *s)
     return "-";
 }
 
-/* The outside is open for a clone that has made one and a half of three pieces: what
- * could be compared has left, or it is reset. */
 static struct story
-opened(char fill)
+told(const char *letters)
 {
     static struct story s;
     const struct replay_connection c = {
@@ -112,9 +110,19 @@ opened(char fill)
     s = (struct story){ .in_seq = RCV, .out_seq = SND, .now = { 1000000 } };
     plog_ring_init(&s.kept, s.none, sizeof s.none, 0);
     plog_ring_init(&s.log, s.bytes, sizeof s.bytes, 0);
-    for (int i = 0; i < 3; i++)
-        logged(&s, 'O');
+    for (; *letters; letters++)
+        logged(&s, *letters);
     begin_with(&s, &sizes, &c, 0);
+    return s;
+}
+
+/* The outside is open for a clone that has made one and a half of three pieces: what
+ * could be compared has left, or it is reset. */
+static struct story
+opened(char fill)
+{
+    struct story s = told("OOO");
+
     ck_assert(!puts_out(&s, 0, PIECE + PIECE / 2, fill));
     ck_assert_str_eq(sent(&s), fill == 'o' ? "0+10" : "!");
     ck_assert_str_eq(sent(&s), "-");
@@ -173,6 +181,21 @@ START_TEST(what_its_tcp_insists_on_leaves)
     for (int i = 0; i < 2; i++)
         ck_assert(!puts_out(&s, 10, 5, 'o'));
     ck_assert(puts_out(&s, 10, 5, 'o'));
+    free(s.replay);
+}
+END_TEST
+
+/* The rest of it never comes. */
+START_TEST(a_part_of_what_is_reset_stays)
+{
+    struct story s = told("OT");
+    uint8_t p[200];
+
+    ck_assert(!puts_out(&s, 0, PIECE / 2, 'o'));
+    replay_output(
+        s.replay, s.now, p, packet_rst(p, &tcp, PACKET_OUT, SND + PIECE / 2, RCV));
+    ck_assert_str_eq(sent(&s), "!");
+    ck_assert_str_eq(sent(&s), "-");
     free(s.replay);
 }
 END_TEST
@@ -247,6 +270,7 @@ main(void)
     tcase_add_test(tc, what_overtakes_waits_too);
     tcase_add_test(tc, of_another_answer_nothing_leaves);
     tcase_add_test(tc, what_its_tcp_insists_on_leaves);
+    tcase_add_test(tc, a_part_of_what_is_reset_stays);
     tcase_add_test(tc, what_is_lost_is_silent);
     tcase_add_test(tc, its_client_may_begin_anew);
     return suite_run("watched", tc, NULL);

@@ -73,6 +73,8 @@ replay_connection(struct replay *r, const struct replay_connection *c)
     f->out_next = f->need = f->flight_end = c->snd_nxt;
     f->acked = f->flight = c->snd_una;
     f->in_next = f->in_top = c->rcv_nxt;
+    f->fin_in = c->fin_in;
+    f->fin_out = c->fin_out;
     f->window = f->told_window = c->window;
     f->segment = c->segment;
     f->has_edge = c->has_edge;
@@ -81,11 +83,17 @@ replay_connection(struct replay *r, const struct replay_connection *c)
     return true;
 }
 
-/* TCP states that have sent a FIN once all data are out. */
+/* TCP states that have sent a FIN once all data are out; that have got one. */
 static bool
 sends_fin(uint32_t state)
 {
     return state == 4 || state == 5 || state == 9 || state == 11;
+}
+
+static bool
+has_fin(uint32_t state)
+{
+    return state == 8 || state == 9 || state == 11;
 }
 
 bool
@@ -102,6 +110,8 @@ replay_connection_image(const struct image_tcp *tcp, struct replay_connection *c
     /* a FIN behind data that were never sent was not sent either */
     c->snd_nxt = tcp->write_seq - tcp->unsent - (fin && tcp->unsent > 0);
     c->rcv_nxt = tcp->rcv_nxt;
+    c->fin_in = has_fin(tcp->state);
+    c->fin_out = fin && tcp->unsent == 0;
     c->window = (uint16_t)(window > 65535 ? 65535 : window);
     c->segment = (uint16_t)(segment > 65535 ? 65535 : segment);
     c->has_edge = tcp->has_window;

@@ -53,6 +53,7 @@ struct replay_conf {
 struct replay_connection {
     struct flow_key key;
     uint32_t snd_una, snd_nxt, rcv_nxt; /* snd_nxt: sent so far; FINs counted */
+    bool fin_in, fin_out;               /* are counted: the client's, the service's */
     uint16_t window, segment; /* the client's window, unscaled, as in its packets; the
                                  size of a segment, likewise */
     bool has_edge;

@@ -78,6 +78,7 @@ take_syn(struct replay *r, struct rflow *f, const struct packet *pkt)
     f->fin_in = f->fin_out = false;
     f->syn = pkt->tcp;
     f->syn_at = r->inject;
+    f->kept_from = r->sent.end;
     f->in_next = f->in_top = pkt->tcp.seq + 1;
 }
 
@@ -299,6 +300,24 @@ input_to_open(struct replay *r, struct rflow *f, const struct packet *pkt,
     return INPUT_EFFECT;
 }
 
+/* The one before may be in TIME_WAIT.  The kernel takes a SYN then, but a connection is
+ * made again by its first acknowledgement, which would not get past that: a reset ends
+ * it (RFC 1337), and says nothing to anybody if there is none. */
+static enum input_step
+end_the_last_one(struct replay *r, struct rflow *f, struct replay_effect *e)
+{
+    const struct flow_key *key = &r->map.keys[replay_index(r, f)];
+
+    *e = (struct replay_effect){
+        .what = REPLAY_INJECT, .packet = r->buffer, .flow = *key
+    };
+    e->size = packet_rst(r->buffer, key, PACKET_IN, f->in_next, f->out_next);
+    f->state = R_BORN;
+    f->have_syn = false;
+    r->stat.synthetic++;
+    return INPUT_EFFECT;
+}
+
 static enum input_step
 input_tcp(struct replay *r, const struct plog_record *rec, const struct packet *pkt,
     struct mono now, struct replay_effect *e)
@@ -308,6 +327,9 @@ input_tcp(struct replay *r, const struct plog_record *rec, const struct packet *
 
     if (!f || f->state == R_DEAD)
         return skip(r);
+    if (syn && f->state == R_OPEN && replay_closed(f) &&
+        !(f->have_syn && f->syn.seq == pkt->tcp.seq))
+        return end_the_last_one(r, f, e);
     if (syn && (f->state == R_BORN || replay_closed(f))) {
         take_syn(r, f, pkt);
         return INPUT_AGAIN;

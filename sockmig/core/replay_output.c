@@ -90,11 +90,14 @@ output_send(struct replay *r, struct replay_effect *e)
 {
     struct plog_record rec;
 
-    while (r->sent.begin < r->send_end &&
-           plog_read(&r->sent, &r->sent.begin, &rec, r->scratch) == PLOG_READ) {
-        const struct rflow *f = &r->flows[rec.arg >> 32];
+    while (r->sent.begin < r->send_end) {
+        uint64_t at = r->sent.begin;
+        const struct rflow *f;
 
-        if (replay_lost(f) || acknowledged(f, (uint32_t)rec.arg))
+        if (plog_read(&r->sent, &r->sent.begin, &rec, r->scratch) != PLOG_READ)
+            return false;
+        f = &r->flows[rec.arg >> 32];
+        if (at < f->kept_from || replay_lost(f) || acknowledged(f, (uint32_t)rec.arg))
             continue;
         *e = (struct replay_effect){ .what = REPLAY_SEND,
             .flow = r->map.keys[rec.arg >> 32] };

@@ -89,6 +89,7 @@ struct rflow {
     struct plog_output answer; /* the SYN-ACK */
     uint64_t answered_us;      /* by the active node's clock */
     struct cursor syn_at;      /* its record */
+    uint64_t kept_from;        /* in .sent: what is before was put out by another one */
     uint32_t dead_seq;
     const char *reason;
 };

@@ -94,6 +94,30 @@ def dice(lab):
     talk.stop()
 
 
+def same(lab):
+    """Clients that always come from the same ports, one connection after the other."""
+    talk = Talk(lab, "same:4:" + V4, "same:2:" + V6, "rude:2:" + V4)
+    seen = list(rounds(lab, talk, ("replay", "crash"), ("replay", "engine"), ("replay", "switchover"),
+                       ("commit", "crash"), ("replay", "crash")))
+    need(not any(r["stalled"] for r in seen), "something was waited for in vain: %s" % seen)
+
+
+def narrow(lab):
+    """Clients with room for little."""
+    talk = Talk(lab, "narrow:6:" + V4, "steady:2:" + V4)
+    list(rounds(lab, talk, ("replay", "crash"), ("replay", "engine"), ("commit", "crash")))
+
+
+def bare(lab):
+    """Clients that lack an option of TCP."""
+    for option in ("tcp_timestamps", "tcp_sack", "tcp_window_scaling"):
+        lab.exec("client", "sysctl", "-qw", "net.ipv4.%s=0" % option)
+        talk = Talk(lab, "steady:2:" + V4, "births:2:" + V4, "upload:1:" + V4, "bulk:1:" + V6)
+        list(rounds(lab, talk, ("replay", "crash"), ("replay", "engine"), ("replay", "switchover"),
+                    ("commit", "crash"), ("commit", "switchover")))
+        lab.exec("client", "sysctl", "-qw", "net.ipv4.%s=1" % option)
+
+
 def families(lab):
     """IPv6 and datagrams, also in fragments."""
     talk = Talk(lab, "steady:2:" + V6, "births:1:" + V6, "udp:1:" + V4, "udp:1:" + V6)
@@ -368,7 +392,7 @@ def alone_stops(lab):
     alone(lab, True)
 
 
-CHECKS = [replay, diverge, dice, commit, families, datagrams, one_way, handed_over, segments, resets, orphans,
+CHECKS = [replay, diverge, dice, same, narrow, bare, commit, families, datagrams, one_way, handed_over, segments, resets, orphans,
           newcomers, holes, uploads, downloads, policies, again, lossy, awake, unhurried, leaseless, flood, alone]
 STOPS = [alone_stops]
 SMALL = [small_log, seeded_anew]

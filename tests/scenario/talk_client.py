@@ -9,16 +9,20 @@ pinned   as udp, answered by the device that they came in by
 bulk     one connection each, 20 requests of 7000 bytes under way at a time
 download one connection each, answers of 2 MB that are read slowly
 dice     one connection each, answers of 1 MB in which 100 KB are of one random number
+narrow   as download, with room for 2 KB
 upload   one connection each, 2 MB that are not answered, then what their sum is
+same     births, always from the same port; the service ends each; rude: a reset does
 
 Lines on stdin: `report` prints what happened since it was asked last, as JSON; `half N
 ADDRESS` makes connections whose last packet of the handshake is lost; `deaf N ADDRESS` begins
 some of which the second one is lost; `whole` lets them go on and prints how each fared; `stop`.
 """
 import errno
+import itertools
 import json
 import select
 import socket
+import struct
 import subprocess
 import sys
 import threading
@@ -28,6 +32,7 @@ import zlib
 PORT = int(sys.argv[1])
 HALF_PORTS = (20000, 20099)
 DEAF_PORTS = (20100, 20199)
+ports = itertools.count(21000)  # of those that always come from the same
 lock = threading.Lock()
 counts = {}
 wrongs = []
@@ -139,6 +144,11 @@ def upload(kind, address):
         count(kind, "broken", "line %d: %s" % (n, e))
 
 
+def given(n, i):
+    """Line @i of what the service gives as its answer @n."""
+    return b"%d %s\n" % (n, bytes([97 + (n + i) % 26]) * 4000)
+
+
 def download(kind, address):
     s, n = connection(address), 0
     s.connect((address, PORT))
@@ -149,7 +159,7 @@ def download(kind, address):
             s.sendall(b"g 500\n")
             for i in range(500):
                 got = f.readline()
-                if got != b"%d %s\n" % (n, bytes([97 + (n + i) % 26]) * 4000):
+                if got != given(n, i):
                     count(kind, "wrong" if got else "broken", "%r: line %d of %d" % (
                         got[:20], i, n))
                     return
@@ -190,6 +200,60 @@ def dice(kind, address):
             s.close()
             s = None
             time.sleep(0.1)
+
+
+def narrow(kind, address):
+    """As download, with room for little."""
+    s, n = connection(address), 0
+    s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 2304)
+    s.connect((address, PORT))
+    f = s.makefile("rb")
+    try:
+        while not stopping.is_set():
+            n += 1
+            s.sendall(b"g 25\n")
+            for i in range(25):
+                got = f.readline()
+                if got != given(n, i):
+                    count(kind, "wrong" if got else "broken", "%r: line %d of %d" % (got[:20], i, n))
+                    return
+            count(kind, "answers")
+            time.sleep(0.01)
+    except OSError as e:
+        count(kind, "broken", "answer %d: %s" % (n, e))
+
+
+def all_of(s):
+    got = b""
+    while True:
+        part = s.recv(65536)
+        if not part:
+            return got
+        got += part
+
+
+def same(kind, address):
+    """One connection after the other; the service ends each, or a reset does (rude)."""
+    port, rude = next(ports), kind.startswith("rude")
+    while not stopping.is_set():
+        s, connected = connection(address, port), False
+        try:
+            s.connect((address, PORT))
+            connected = True
+            if rude:
+                one(s, kind, 1, None)
+                s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            else:
+                s.sendall(b"b 2\n")
+                got = all_of(s)
+                if got != given(1, 0) + given(1, 1):
+                    count(kind, "wrong", "%d bytes: %r" % (len(got), got[:20]))
+                count(kind, "answers")
+        except OSError as e:  # the one before may not be over yet: EADDRNOTAVAIL
+            count(kind, "broken" if connected else "refused", "port %s: %s" % (port, e))
+            time.sleep(0.05)
+        s.close()
+        time.sleep(0.003)
 
 
 def births(kind, address):
@@ -296,7 +360,8 @@ def main():
     for spec in sys.argv[2:]:
         kind, number, address = spec.split(":", 2)
         work = {"births": births, "udp": udp, "pinned": udp, "bulk": bulk, "upload": upload,
-                "download": download, "dice": dice}.get(kind, steady)
+                "download": download, "dice": dice, "narrow": narrow, "same": same,
+                "rude": same}.get(kind, steady)
         for _ in range(int(number)):
             threading.Thread(target=work, args=(kind + ("6" if ":" in address else ""), address)
                              if kind != "random" else (kind, address), daemon=True).start()

@@ -225,6 +225,8 @@ begin_replay(void)
             .snd_una = c->snd_una,
             .snd_nxt = c->snd_nxt,
             .rcv_nxt = c->rcv_nxt,
+            .fin_in = c->fin_rcvd,
+            .fin_out = c->fin_queued && c->snd_nxt == c->write_seq,
             .window = window_of(c),
             .segment = 1400u >> RSIM_CLIENT_WSCALE,
             .has_edge = true,

@@ -52,8 +52,11 @@ static const struct row rows[] = {
     { "a reset that overtook what it follows is behind that", "drTOr", "W", "I|DaX.",
         "" },
     { "what the service has closed its kernel resets when more comes", "drLdr", "oT",
-        "I||IXX.", "" },
+        "I||IX.", "" },
     { "and nothing else", "drOdr", "oT", "I||DIaX.", "" },
+    { "of what has ended nothing is left when its client begins anew", "drLnrssr", "L",
+        "I|IaI.", "" },
+    { "if it has", "drnrsr", "", "III.", "" },
     { "what was in flight and is put out again is sent", "dr", "", "IXX.", "12" },
     { "of it, what the client acknowledges in the log is not", "kr", "", "IX.", "12" },
     { "nor anything a second time", "", "", "XX.", "1122" },
@@ -76,8 +79,9 @@ flown(struct story *s, char what)
 }
 
 /* A letter of play: O, W, o: the connection's next piece, the right one, a wrong one,
- * half of one; N: the one after the next, before it; V, v: a datagram, a wrong one; F,
- * f: the rest of one; T: a reset; t: so much time that it is given up. */
+ * half of one; L: with the end; N: the one after the next, before it; V, v: a datagram,
+ * a wrong one; F, f: the rest of one; T: a reset; t: so much time that it is given up.
+ */
 static void
 played(struct story *s, char what)
 {
@@ -107,6 +111,10 @@ played(struct story *s, char what)
     n = datagram
             ? other_packet(p, 17, false, offset, fill)
             : tcp_packet(p, &tcp, PACKET_OUT, SND + s->made, s->in_seq, size, fill);
+    if (what == 'L') {
+        p[33] |= TCP_FIN;
+        packet_complete(p, n);
+    }
     s->made += datagram ? 0 : (uint32_t)size + s->early;
     s->early = 0;
     replay_output(s->replay, s->now, p, n);
@@ -352,6 +360,66 @@ START_TEST(an_image_says_how_much_room_there_is)
 }
 END_TEST
 
+/* Of TCP's states, as Linux numbers them. */
+static const struct {
+    uint8_t state;
+    uint32_t unsent;
+    bool in, out;
+} ended[] = {
+    { 1, 0, false, false },                         /* ESTABLISHED */
+    { 4, 0, false, true },                          /* FIN_WAIT1 */
+    { 4, 100, false, false },                       /* its end waits behind data */
+    { 5, 0, false, true },                          /* FIN_WAIT2 */
+    { 8, 0, true, false },                          /* CLOSE_WAIT */
+    { 9, 0, true, true },                           /* LAST_ACK */
+    { 9, 100, true, false }, { 11, 0, true, true }, /* CLOSING */
+};
+
+START_TEST(an_image_says_who_has_ended)
+{
+    struct sockaddr_in at = { .sin_family = AF_INET, .sin_port = 1 };
+    struct image_tcp im = { .state = ended[_i].state,
+        .write_seq = 1000,
+        .outq = 300,
+        .unsent = ended[_i].unsent,
+        .mss = 1448 };
+    struct replay_connection c;
+
+    memcpy(im.local, &at, sizeof at);
+    memcpy(im.remote, &at, sizeof at);
+    ck_assert(replay_connection_image(&im, &c));
+    ck_assert_msg(c.fin_in == ended[_i].in && c.fin_out == ended[_i].out,
+        "state %d, %u unsent: %d %d", ended[_i].state, ended[_i].unsent, c.fin_in,
+        c.fin_out);
+}
+END_TEST
+
+/* What the image had put out as its end is never put out again. */
+START_TEST(who_had_ended_before_the_image_begins_anew)
+{
+    static const struct replay_sizes sizes = { 16, 64, 4096 };
+    const struct replay_connection c = { .key = tcp,
+        .snd_una = SND,
+        .snd_nxt = SND,
+        .rcv_nxt = RCV,
+        .fin_out = true,
+        .window = 1000 };
+    struct story s = {
+        .in_seq = RCV, .out_seq = SND, .acked = SND, .now = { 1000000 }
+    };
+    char effects[64] = "", *at = effects;
+
+    plog_ring_init(&s.kept, s.none, sizeof s.none, 0);
+    plog_ring_init(&s.log, s.bytes, sizeof s.bytes, 0);
+    for (const char *l = "nrsr"; *l; l++)
+        logged(&s, *l);
+    begin_with(&s, &sizes, &c, 0);
+    seen(&s, &at);
+    ck_assert_str_eq(effects, "IaI.");
+    free(s.replay);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -363,5 +431,8 @@ main(void)
     ADD_ROWS(tc, a_nudge_for_each_doubling, nudged);
     ADD_ROWS(tc, a_shut_window_is_asked_for, shut);
     ADD_ROWS(tc, an_image_says_how_much_room_there_is, scaled);
+    tcase_add_loop_test(
+        tc, an_image_says_who_has_ended, 0, sizeof ended / sizeof ended[0]);
+    tcase_add_test(tc, who_had_ended_before_the_image_begins_anew);
     return suite_run("replay", tc, NULL);
 }

@@ -98,6 +98,11 @@ input(struct story *s, char what, uint8_t *p)
         p[33] |= TCP_FIN;
         packet_complete(p, n);
         return n;
+    case 's': /* it begins anew */
+        n = packet_ack(p, &tcp, PACKET_IN, 90000, 0, 1000);
+        p[33] = TCP_SYN;
+        packet_complete(p, n);
+        return n;
     case 'R': /* the client's reset */
         return packet_rst(p, &tcp, PACKET_IN, s->in_seq, s->acked);
     case 'E': /* one before its time */

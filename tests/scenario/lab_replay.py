@@ -108,6 +108,23 @@ def narrow(lab):
     list(rounds(lab, talk, ("replay", "crash"), ("replay", "engine"), ("commit", "crash")))
 
 
+def far(lab):
+    """Clients far away: 40 ms there and back, packets that overtake each other, some are lost.
+    Takes 4 minutes."""
+    tool = os.path.join(os.path.dirname(os.path.abspath(__file__)), "far_away.py")
+    way = subprocess.Popen([BASCULE, "lab", "exec", "--name", lab.name, "client", "--", "/usr/bin/python3",
+                            tool, "7000", "20", "1", "0.2"], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    try:
+        need(way.stdout.readline() == b"ready\n", "no way to be far away")
+        talk = Talk(lab, "steady:4:" + V4, "births:4:" + V4, "births:2:" + V6, "upload:6:" + V4,
+                    "bulk:2:" + V4, "download:2:" + V4, "udp:1:" + V4)
+        list(rounds(lab, talk, ("replay", "crash"), ("replay", "engine"), ("replay", "switchover"),
+                    ("commit", "crash"), ("commit", "switchover"), ("replay", "crash")))
+    finally:
+        way.stdin.close()
+        way.wait()
+
+
 def bare(lab):
     """Clients that lack an option of TCP."""
     for option in ("tcp_timestamps", "tcp_sack", "tcp_window_scaling"):
@@ -392,7 +409,7 @@ def alone_stops(lab):
     alone(lab, True)
 
 
-CHECKS = [replay, diverge, dice, same, narrow, bare, commit, families, datagrams, one_way, handed_over, segments, resets, orphans,
+CHECKS = [replay, diverge, dice, same, narrow, far, bare, commit, families, datagrams, one_way, handed_over, segments, resets, orphans,
           newcomers, holes, uploads, downloads, policies, again, lossy, awake, unhurried, leaseless, flood, alone]
 STOPS = [alone_stops]
 SMALL = [small_log, seeded_anew]

@@ -329,7 +329,7 @@ rsim_protected_life(uint32_t crash_at)
         release_output();
         clients_tick(&life->clients, life->tick, rsim_from_client, NULL);
     }
-    life->overran = life->again > 0 && life->active.overran;
+    life->overran = life->overran || (life->again > 0 && life->active.overran);
     for (uint32_t i = 0; i < RSIM_CONNS; i++)
         if (life->got[i] < life->active.got[i])
             life->got[i] = life->active.got[i];

@@ -356,6 +356,7 @@ void
 capture_deafen(struct engine *e)
 {
     e->capture.deaf = true;
+    replayer_shut(e, true);
     look_at_events(&e->capture);
 }
 
@@ -368,5 +369,6 @@ capture_hear(struct engine *e)
         return;
     capture_read_in(e);
     c->deaf = false;
+    replayer_shut(e, false);
     look_at_events(c);
 }

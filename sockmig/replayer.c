@@ -354,6 +354,13 @@ replayer_awaits(const struct engine *e, const struct packet *pkt)
     return reqsk_waits(r->reqsk, &key);
 }
 
+void
+replayer_shut(struct engine *e, bool shut)
+{
+    if (e->replayer->reqsk)
+        reqsk_shut(e->replayer->reqsk, shut);
+}
+
 bool
 replayer_passes(struct engine *e, const struct nfq_packet *pkt)
 {

@@ -40,6 +40,10 @@ void replayer_opened(struct engine *e);
  * another number than before.  The client sends it again.  A system call for TCP. */
 bool replayer_awaits(const struct engine *e, const struct packet *pkt);
 
+/* replayer_shut - whether clients can complete half-open connections: not while what
+ * comes from them is queued, see above. */
+void replayer_shut(struct engine *e, bool shut);
+
 /* replayer_passes - after the end: whether output packet @pkt may leave.
  * replayer_hears - whether input packet @pkt may be delivered.
  * replayer_watch - after a batch of them. */

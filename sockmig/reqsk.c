@@ -21,7 +21,7 @@
 
 struct reqsk {
     struct program *program;    /* owned */
-    int waiting, counts, armed; /* maps; the program owns them */
+    int waiting, counts, words; /* maps; the program owns them */
     int netns;                  /* owned */
     int devices[2];             /* indices in the cell of rp0 and eth0; 0: none */
     bool is_armed;
@@ -44,8 +44,8 @@ find_maps(struct reqsk *r)
 {
     r->waiting = program_map(r->program, "reqsk_waiting");
     r->counts = program_map(r->program, "reqsk_counts");
-    r->armed = program_map(r->program, "reqsk_armed");
-    return r->waiting < 0 || r->counts < 0 || r->armed < 0 ? -ENOENT : 0;
+    r->words = program_map(r->program, "reqsk_words");
+    return r->waiting < 0 || r->counts < 0 || r->words < 0 ? -ENOENT : 0;
 }
 
 /* The kernel refuses to make what these say it would not agree on. */
@@ -161,12 +161,12 @@ map_flags(const struct reqsk_attributes *a)
 static int
 arm(struct reqsk *r, bool on)
 {
-    uint32_t zero = 0, value = on;
+    uint32_t row = REQSK_MAP_ARMED, value = on;
     int ret;
 
     if (r->is_armed == on)
         return 0;
-    ret = program_store(r->armed, &zero, &value);
+    ret = program_store(r->words, &row, &value);
     if (ret == 0)
         r->is_armed = on;
     return ret;
@@ -191,6 +191,14 @@ reqsk_add(
         return -EINVAL;
     ret = program_store(r->waiting, &k, &v);
     return ret < 0 ? ret : arm(r, true);
+}
+
+void
+reqsk_shut(struct reqsk *r, bool shut)
+{
+    uint32_t row = REQSK_MAP_SHUT, value = shut ? (uint32_t)r->devices[1] : 0;
+
+    program_store(r->words, &row, &value); /* of an array: it cannot fail */
 }
 
 bool

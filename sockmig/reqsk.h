@@ -18,8 +18,8 @@
  *
  * The entry is removed when it was used.  It stays, and the segment is dropped so that
  * the peer sends it again, while the listener's queue is full, no listener is there, or
- * memory is short; and, for a listener with TCP_DEFER_ACCEPT, while only bare ACKs
- * come.
+ * memory is short; for a listener with TCP_DEFER_ACCEPT, while only bare ACKs come; and
+ * at eth0 while that is shut.
  *
  * The segment's checksum must be complete, or marked as verified or partial by the
  * device: one that is wrong uses the entry up for nothing.
@@ -77,6 +77,11 @@ void reqsk_free(struct reqsk *r);
 int reqsk_add(struct reqsk *r, const struct reqsk_key *key,
     const struct reqsk_attributes *attributes);
 
+/* reqsk_shut - while @shut no connection is made of what comes by eth0: it is dropped,
+ * and the entry stays.  Packets that came before the entry may still be queued, and
+ * what is delivered first has to be the one that takes it.  A system call. */
+void reqsk_shut(struct reqsk *r, bool shut);
+
 /* reqsk_waits - whether the entry is there still: it was not used, superseded or reset.
  * A system call. */
 bool reqsk_waits(const struct reqsk *r, const struct reqsk_key *key);
@@ -96,6 +101,7 @@ struct reqsk_counters {   /* since reqsk_new(); of segments, but for the first t
     uint64_t no_listener; /* dropped */
     uint64_t taken;       /* the connection exists already: passed, entry removed */
     uint64_t refused;     /* by the kernel (attributes, memory): dropped */
+    uint64_t early;       /* eth0 is shut: dropped */
 };
 void reqsk_counters(const struct reqsk *r, struct reqsk_counters *out);
 

@@ -58,12 +58,12 @@ struct {
     __type(value, __u64);
 } reqsk_counts SEC(".maps");
 
-struct { /* one word, 0: nothing waits, look at no packet */
+struct {
     __uint(type, BPF_MAP_TYPE_ARRAY);
-    __uint(max_entries, 1);
+    __uint(max_entries, REQSK_MAP_NWORDS);
     __type(key, __u32);
     __type(value, __u32);
-} reqsk_armed SEC(".maps");
+} reqsk_words SEC(".maps");
 
 struct segment {
     struct reqsk_map_key key;
@@ -211,16 +211,23 @@ to_listener(
     return verdict;
 }
 
+static __always_inline __u32
+word(__u32 row)
+{
+    __u32 *v = bpf_map_lookup_elem(&reqsk_words, &row);
+
+    return v ? *v : 0;
+}
+
 SEC("tc")
 int
 reqsk(struct __sk_buff *skb)
 {
     struct segment s = {};
     struct reqsk_map_value *v;
-    __u32 zero = 0, *armed = bpf_map_lookup_elem(&reqsk_armed, &zero);
     __u32 seq;
 
-    if (!armed || *armed == 0 || !parse(skb, &s))
+    if (!word(REQSK_MAP_ARMED) || !parse(skb, &s))
         return TC_ACT_UNSPEC;
     v = bpf_map_lookup_elem(&reqsk_waiting, &s.key);
     if (!v)
@@ -240,6 +247,8 @@ reqsk(struct __sk_buff *skb)
     if (s.tcp.syn || s.tcp.rst || !s.tcp.ack || seq != v->remote_isn + 1 ||
         bpf_ntohl(s.tcp.ack_seq) != v->local_isn + 1)
         return count(REQSK_MAP_OUT_OF_TURN, TC_ACT_SHOT);
+    if (word(REQSK_MAP_SHUT) == skb->ifindex)
+        return count(REQSK_MAP_EARLY, TC_ACT_SHOT);
     return to_listener(skb, &s, v);
 }
 

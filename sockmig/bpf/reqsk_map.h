@@ -30,6 +30,12 @@ struct reqsk_map_value {
     __u32 flags;
 };
 
+enum {               /* rows of the words */
+    REQSK_MAP_ARMED, /* 0: nothing waits, look at no packet */
+    REQSK_MAP_SHUT,  /* index of a device by which none is made; 0: of none */
+    REQSK_MAP_NWORDS
+};
+
 enum reqsk_map_count { /* rows of the counters; in the order of struct reqsk_counters */
     REQSK_MAP_MADE,
     REQSK_MAP_SUPERSEDED,
@@ -40,6 +46,7 @@ enum reqsk_map_count { /* rows of the counters; in the order of struct reqsk_cou
     REQSK_MAP_NO_LISTENER,
     REQSK_MAP_TAKEN,
     REQSK_MAP_REFUSED,
+    REQSK_MAP_EARLY,
     REQSK_MAP_NCOUNTS
 };
 

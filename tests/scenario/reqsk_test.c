@@ -298,6 +298,42 @@ out_of_turn(void)
     close(server);
 }
 
+/* What had come before the entry is delivered before what takes it, or reset. */
+static void
+early(void)
+{
+    const char *claim = "while eth0 is shut nothing that comes by it is made";
+    struct handshake h;
+    uint64_t before = COUNTER(early);
+    int client = orphan(AF_INET, next_port, &h), sock;
+    int server = listener(lab.standby, AF_INET, next_port++, 8, 0, false);
+
+    reqsk_add(reqsk, &h.key, &h.attributes);
+    reqsk_shut(reqsk, true);
+    netlab_plug(&lab, "standby");
+    expect(accepted(server, 1000) < 0, claim, "accepted");
+    expect(COUNTER(early) > before && reqsk_waits(reqsk, &h.key), claim,
+        "the entry is used");
+    reqsk_shut(reqsk, false);
+    sock = accepted(server, 4000);
+    if (expect(sock >= 0, claim, "nothing to accept when it is open"))
+        goes_on(&(struct row){ .claim = claim }, &h, client, sock);
+    close(sock);
+    close(client);
+    close(server);
+    client = orphan(AF_INET, next_port, &h);
+    server = listener(lab.standby, AF_INET, next_port++, 8, 0, false);
+    reqsk_add(reqsk, &h.key, &h.attributes);
+    reqsk_shut(reqsk, true);
+    inject(&h.ack);
+    sock = accepted(server, 1000);
+    expect(sock >= 0, claim, "nor by the TUN");
+    reqsk_shut(reqsk, false);
+    close(sock);
+    close(client);
+    close(server);
+}
+
 static void
 deferred(void)
 {
@@ -462,6 +498,7 @@ main(void)
         run_row(&rows[i]);
     without();
     out_of_turn();
+    early();
     deferred();
     full_backlog();
     group();

@@ -153,8 +153,8 @@ bool replay_next(struct replay *r, struct mono now, struct replay_effect *e);
 int64_t replay_wait_us(const struct replay *r, struct mono now);
 
 /* replay_watching - connections whose logged output is not all made again after DONE:
- * the small window of a restored socket held it back; and for a second those that are
- * reset, as they may have put out something before.  While there are any, show
+ * the small window of a restored socket held it back; and for some seconds those that
+ * are reset, as they may have put out something before.  While there are any, show
  * output to replay_output() before it leaves and input to replay_input() before it is
  * delivered, and call replay_next() after.  When there are none any more, once more. */
 uint32_t replay_watching(const struct replay *r);

@@ -232,7 +232,7 @@ excuse(struct replay *r, struct rflow *f)
 {
     unmet_remove(r, f);
     f->excused = true;
-    r->watching += f->first != FLOWMAP_NONE;
+    r->watching += replay_watched(f);
     r->stat.excused++;
 }
 

@@ -306,15 +306,9 @@ input_to_open(struct replay *r, struct rflow *f, const struct packet *pkt,
 static enum input_step
 end_the_last_one(struct replay *r, struct rflow *f, struct replay_effect *e)
 {
-    const struct flow_key *key = &r->map.keys[replay_index(r, f)];
-
-    *e = (struct replay_effect){
-        .what = REPLAY_INJECT, .packet = r->buffer, .flow = *key
-    };
-    e->size = packet_rst(r->buffer, key, PACKET_IN, f->in_next, f->out_next);
+    reset_service(r, f, e);
     f->state = R_BORN;
     f->have_syn = false;
-    r->stat.synthetic++;
     return INPUT_EFFECT;
 }
 
@@ -395,8 +389,7 @@ replay_input(struct replay *r, const struct packet *pkt)
     if (r->phase == PHASE_DONE && f && f->state == R_DEAD && tcp->flags & TCP_SYN)
         f->state = R_FRESH; /* its client begins anew */
     if (r->phase != PHASE_DONE || !f || f->state != R_OPEN || replay_closed(f) ||
-        !f->excused || f->first == FLOWMAP_NONE ||
-        (tcp->flags & (TCP_ACK | TCP_RST)) != TCP_ACK)
+        !replay_watched(f) || (tcp->flags & (TCP_ACK | TCP_RST)) != TCP_ACK)
         return true;
     if (!seq_after(tcp->ack, f->out_next)) {
         if (seq_after(tcp->ack, f->acked))

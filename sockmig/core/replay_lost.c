@@ -11,8 +11,7 @@ replay_kill(struct replay *r, struct rflow *f, uint32_t seq, const char *reason)
 
     if (replay_lost(f))
         return;
-    if (f->excused && f->first != FLOWMAP_NONE)
-        r->watching--;
+    r->watching -= replay_watched(f);
     unmet_remove(r, f);
     nodes_drop(r, f);
     f->state = f->state == R_OPEN && r->phase < PHASE_DONE ? R_DOOMED : R_DEAD;
@@ -25,7 +24,7 @@ replay_kill(struct replay *r, struct rflow *f, uint32_t seq, const char *reason)
     r->stat.diverged++;
 }
 
-static void
+void
 reset_service(struct replay *r, const struct rflow *f, struct replay_effect *e)
 {
     const struct flow_key *key = &r->map.keys[replay_index(r, f)];

@@ -30,14 +30,6 @@ acknowledged(const struct rflow *f, uint32_t end)
            (f->has_logged_ack && !f->many && !seq_after(end, f->logged_ack));
 }
 
-/* Was there output of @f that it could put out a part of only?  Until the rest is made,
- * all that it puts out is swallowed, and leaves when it is compared. */
-static bool
-watched(const struct rflow *f)
-{
-    return f->excused && f->first != FLOWMAP_NONE;
-}
-
 /* @f has made it, and it was compared as far as it can be: of one that is reset the
  * rest never comes. */
 static uint32_t
@@ -277,7 +269,7 @@ output_data(struct replay *r, struct rflow *f, struct packet *pkt, struct mono n
     replay_progress(r, now);
     if (f->unmet && !seq_after(f->need, end))
         unmet_remove(r, f);
-    if ((r->phase < PHASE_SEND || watched(f)) && !acknowledged(f, end))
+    if ((r->phase < PHASE_SEND || replay_watched(f)) && !acknowledged(f, end))
         keep(r, f, pkt, end);
     if (r->phase == PHASE_DONE)
         r->send_end = r->sent.end;
@@ -304,7 +296,7 @@ output_reset(struct replay *r, struct rflow *f, const struct packet *pkt)
     if (f->state != R_OPEN || was_closed)
         return;
     if (r->phase == PHASE_DONE) { /* the client speaks for itself now */
-        r->watching -= f->excused && f->first != FLOWMAP_NONE;
+        r->watching -= replay_watched(f);
         nodes_drop(r, f);
         return;
     }
@@ -397,7 +389,7 @@ was_sent(struct replay *r, struct rflow *f, const struct packet *pkt, uint32_t b
 {
     uint32_t end = packet_seq_end(pkt);
 
-    if (!watched(f) || end == pkt->tcp.seq)
+    if (!replay_watched(f) || end == pkt->tcp.seq)
         return true;
     if (seq_after(end, before))
         return false;

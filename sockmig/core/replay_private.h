@@ -165,8 +165,11 @@ replay_index(const struct replay *r, const struct rflow *f)
 /* replay_lost.c */
 /* replay_kill - @f is not to go on: reported now, reset at both ends in the end. */
 void replay_kill(struct replay *r, struct rflow *f, uint32_t seq, const char *reason);
-/* lost_reset - the next of the two resets of @f. */
+/* lost_reset - the next of the two resets of @f; reset_service - the one to its
+ * service.
+ */
 void lost_reset(struct replay *r, struct rflow *f, struct replay_effect *e);
+void reset_service(struct replay *r, const struct rflow *f, struct replay_effect *e);
 /* lost_look - true: *e is what lost connections need now. */
 bool lost_look(struct replay *r, struct mono now, struct replay_effect *e);
 
@@ -183,6 +186,15 @@ static inline bool
 replay_lost(const struct rflow *f)
 {
     return f->state == R_DEAD || f->state == R_DOOMED;
+}
+
+/* replay_watched - was there output of @f that it could put out a part of only?  Until
+ * the rest is made, what it puts out after DONE is swallowed, and leaves when it is
+ * compared. */
+static inline bool
+replay_watched(const struct rflow *f)
+{
+    return f->excused && f->first != FLOWMAP_NONE;
 }
 
 static inline bool

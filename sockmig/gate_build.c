@@ -112,6 +112,7 @@ set_gate(struct gate_build *b)
 {
     static const struct setting settings[] = {
         { "ipv4/ip_forward", "1" },
+        { "ipv4/ip_early_demux", "0" }, /* nobody listens here; of IPv6, too */
         { "ipv6/conf/all/disable_ipv6", "0" },
         { "ipv6/conf/default/disable_ipv6", "0" },
         { "ipv6/conf/all/forwarding", "1" },

@@ -58,15 +58,37 @@ bind_local(const struct repair *r)
     return bind(r->sock, at, r->im->address_len);
 }
 
-/* connect() in repair mode computes the segment size once, long before the peer's is
- * known: it would be 536 bytes (IPv6: 1220) for ever. */
+#define SEGMENT_MOST 32767u /* MAX_TCP_WINDOW; the loopback has more, by its MTU */
+#define SEGMENT_LEAST 88u   /* TCP_MIN_MSS */
+#define TIMESTAMPS 12u      /* bytes of them are not counted in what it sends */
+#define WINDOW_LEAST 536u   /* TCP_MSS_DEFAULT */
+
+static uint32_t
+within(uint32_t n, uint32_t least, uint32_t most)
+{
+    return n < least ? least : n < most ? n : most;
+}
+
+/* Who never had room for two segments is sent half of that at a time
+ * (tcp_bound_to_half_wnd()).  With larger ones the socket waits for a timer whenever
+ * there is no room for a whole one. */
+static uint32_t
+segment_of(const struct image_tcp *im)
+{
+    uint32_t half = im->max_window > WINDOW_LEAST ? im->max_window / 2 : im->max_window;
+    uint32_t most = within(im->mss, 0, SEGMENT_MOST);
+
+    if (!im->has_window || half == 0)
+        return most;
+    return within(half + TIMESTAMPS, SEGMENT_LEAST, most);
+}
+
+/* connect() in repair mode computes the segment size once, long before the peer's and
+ * its window are known: it would be 536 bytes (IPv6: 1220) for ever. */
 static int
 segment_size(const struct repair *r)
 {
-    uint32_t most = 32767; /* MAX_TCP_WINDOW; the loopback has more, by its MTU */
-
-    return repair_set(
-        r->sock, SOL_TCP, TCP_MAXSEG, (int)(r->im->mss < most ? r->im->mss : most));
+    return repair_set(r->sock, SOL_TCP, TCP_MAXSEG, (int)segment_of(r->im));
 }
 
 /* Options of a new socket that most have: each that is set costs a system call of a
@@ -191,6 +213,7 @@ tcp_is_prepared(const struct image_tcp *for_this, const struct image_tcp *entry)
             return false;
     return a->family == b->family && a->address_len == b->address_len &&
            memcmp(a->local, b->local, sizeof a->local) == 0 && a->mss == b->mss &&
+           segment_of(a) == segment_of(b) &&
            memcmp(a->congestion, b->congestion, sizeof a->congestion) == 0;
 }
 

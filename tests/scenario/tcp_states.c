@@ -34,8 +34,9 @@ struct row {
     uint32_t unread, reply; /* bytes: client to server, server to client */
     enum {
         AS_AT_FIRST,
-        SHUT, /* the client has no room for more: nothing is under way */
-        WIDE  /* much has gone through, and much more is under way */
+        SHUT,   /* the client has no room for more: nothing is under way */
+        NARROW, /* it has room for one segment */
+        WIDE    /* much has gone through, and much more is under way */
     } window;
 };
 
@@ -48,6 +49,8 @@ static const struct row rows[] = {
     { "established, the window is shut", STATE_ESTABLISHED, 3000, 1500000, SHUT },
     { "established, more under way than a network holds", STATE_ESTABLISHED, 3000,
         250000, WIDE },
+    { "established, a client with room for little", STATE_ESTABLISHED, 3000, 30000,
+        NARROW },
     { "the client has shut down", STATE_CLOSE_WAIT, 3000, 14, AS_AT_FIRST },
     { "we have shut down", STATE_FIN_WAIT1, 3000, 14, AS_AT_FIRST },
     { "we have shut down, much unsent", STATE_FIN_WAIT1, 3000, 1500000, AS_AT_FIRST },
@@ -140,6 +143,8 @@ connected(const struct row *r, int family, uint16_t port, int *client, int *serv
     netlab_enter(lab.client);
     *client = socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0);
     repair_set(*client, SOL_SOCKET, SO_SNDBUFFORCE, (int)(2 * r->unread + 65536));
+    if (r->window == NARROW)
+        repair_set(*client, SOL_SOCKET, SO_RCVBUF, 2304);
     if (connect(*client, (struct sockaddr *)&a, n) < 0)
         return false;
     *server = accept4(listener, NULL, NULL, SOCK_CLOEXEC);

@@ -61,7 +61,6 @@ bind_local(const struct repair *r)
 #define SEGMENT_MOST 32767u /* MAX_TCP_WINDOW; the loopback has more, by its MTU */
 #define SEGMENT_LEAST 88u   /* TCP_MIN_MSS */
 #define TIMESTAMPS 12u      /* bytes of them are not counted in what it sends */
-#define WINDOW_LEAST 536u   /* TCP_MSS_DEFAULT */
 
 static uint32_t
 within(uint32_t n, uint32_t least, uint32_t most)
@@ -69,18 +68,14 @@ within(uint32_t n, uint32_t least, uint32_t most)
     return n < least ? least : n < most ? n : most;
 }
 
-/* Who never had room for two segments is sent half of that at a time
- * (tcp_bound_to_half_wnd()).  With larger ones the socket waits for a timer whenever
- * there is no room for a whole one. */
+/* With larger ones than at first the socket would wait for a timer whenever there is no
+ * room for a whole one. */
 static uint32_t
 segment_of(const struct image_tcp *im)
 {
-    uint32_t half = im->max_window > WINDOW_LEAST ? im->max_window / 2 : im->max_window;
-    uint32_t most = within(im->mss, 0, SEGMENT_MOST);
+    uint32_t size = image_tcp_segment(im), most = within(im->mss, 0, SEGMENT_MOST);
 
-    if (!im->has_window || half == 0)
-        return most;
-    return within(half + TIMESTAMPS, SEGMENT_LEAST, most);
+    return size < im->mss ? within(size + TIMESTAMPS, SEGMENT_LEAST, most) : most;
 }
 
 /* connect() in repair mode computes the segment size once, long before the peer's and

@@ -77,6 +77,7 @@ replay_connection(struct replay *r, const struct replay_connection *c)
     f->fin_out = c->fin_out;
     f->window = f->told_window = c->window;
     f->segment = c->segment;
+    f->snd_wscale = c->snd_wscale;
     f->has_edge = c->has_edge;
     f->edge = c->edge;
     f->rcv_wscale = c->rcv_wscale;
@@ -101,7 +102,7 @@ replay_connection_image(const struct image_tcp *tcp, struct replay_connection *c
 {
     unsigned scale = tcp->snd_wscale & 15;
     uint32_t window = tcp->snd_wnd >> scale;
-    uint32_t segment = (tcp->mss + (1u << scale) - 1) >> scale;
+    uint32_t segment = (image_tcp_segment(tcp) + (1u << scale) - 1) >> scale;
     bool fin = sends_fin(tcp->state);
 
     if (!flow_key_tcp(&c->key, tcp->local, tcp->remote))
@@ -114,6 +115,7 @@ replay_connection_image(const struct image_tcp *tcp, struct replay_connection *c
     c->fin_out = fin && tcp->unsent == 0;
     c->window = (uint16_t)(window > 65535 ? 65535 : window);
     c->segment = (uint16_t)(segment > 65535 ? 65535 : segment);
+    c->snd_wscale = (uint8_t)scale;
     c->has_edge = tcp->has_window;
     c->edge = tcp->rcv_wup + tcp->rcv_wnd;
     c->rcv_wscale = tcp->rcv_wscale & 15;

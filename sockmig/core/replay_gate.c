@@ -197,8 +197,47 @@ gate_acknowledges(struct replay *r, struct rflow *f, struct replay_effect *e)
 
     if (f->state != R_OPEN || !seq_after(ack, f->acked))
         return false;
-    input_synthetic(r, f, ack, e);
+    input_synthetic(r, f, ack, f->window, e);
     return true;
+}
+
+static uint16_t
+room_for_a_segment(const struct rflow *f)
+{
+    uint32_t unit = 1u << f->snd_wscale;
+    uint32_t window = (in_flight(f) + unit - 1) / unit + f->segment;
+
+    return window < UINT16_MAX ? (uint16_t)window : UINT16_MAX;
+}
+
+static bool
+is_wanted(const struct replay *r, const struct rflow *f)
+{
+    return f->state == R_DOOMED || seq_after(f->need, f->out_next) ||
+           (replay_index(r, f) == r->blocked && seq_after(r->blocked_ack, f->out_next));
+}
+
+/* The client had room for less than a segment, and at first a timer of the service's
+ * TCP has put that out, after 0.2 s or more.  A clone that is told of room for a whole
+ * one does at once; its client drops what is beyond its room, and gets it once more
+ * when there is some. */
+static bool
+is_squeezed(const struct replay *r, const struct rflow *f, struct mono now)
+{
+    int64_t since = f->told_us > r->progress_us ? f->told_us : r->progress_us;
+
+    return now.us - since >= STARVE_US && now.us - f->output_us >= STARVE_US &&
+           is_wanted(r, f) && acknowledgeable(r, f) == f->acked &&
+           f->window <= f->told_window && f->told_window < room_for_a_segment(f);
+}
+
+static void
+tell(struct replay *r, struct rflow *f, struct mono now, struct replay_effect *e)
+{
+    uint16_t window = is_squeezed(r, f, now) ? room_for_a_segment(f) : f->window;
+
+    input_synthetic(r, f, acknowledgeable(r, f), window, e);
+    f->told_us = now.us;
 }
 
 static bool
@@ -210,6 +249,8 @@ starves(const struct replay *r, const struct rflow *f, struct mono now)
         return false;
     if (silent && f->window > f->told_window)
         return true; /* the client had no room when the service heard of it last */
+    if (is_squeezed(r, f, now))
+        return true;
     return seq_after(acknowledgeable(r, f), f->acked) &&
            (silent || in_flight(f) >= STARVE_BYTES);
 }
@@ -293,7 +334,7 @@ help_others(struct replay *r, struct mono now, struct replay_effect *e)
         struct rflow *f = &r->flows[i];
 
         if (starves(r, f, now)) {
-            input_synthetic(r, f, acknowledgeable(r, f), e);
+            tell(r, f, now, e);
             return true;
         }
     }
@@ -306,8 +347,7 @@ help(struct replay *r, struct mono now, struct replay_effect *e)
     struct rflow *f;
 
     if (r->blocked != FLOWMAP_NONE && starves(r, &r->flows[r->blocked], now)) {
-        f = &r->flows[r->blocked];
-        input_synthetic(r, f, acknowledgeable(r, f), e);
+        tell(r, &r->flows[r->blocked], now, e);
         return true;
     }
     if (r->blocked != FLOWMAP_NONE && window_probe(r, now, e))
@@ -315,7 +355,7 @@ help(struct replay *r, struct mono now, struct replay_effect *e)
     for (uint32_t i = r->unmet_first; i != FLOWMAP_NONE; i = f->newer) {
         f = &r->flows[i];
         if (starves(r, f, now)) {
-            input_synthetic(r, f, acknowledgeable(r, f), e);
+            tell(r, f, now, e);
             return true;
         }
     }

@@ -52,17 +52,17 @@ inject(struct replay *r, const struct plog_record *rec, struct replay_effect *e)
 }
 
 void
-input_synthetic(
-    struct replay *r, struct rflow *f, uint32_t ack, struct replay_effect *e)
+input_synthetic(struct replay *r, struct rflow *f, uint32_t ack, uint16_t window,
+    struct replay_effect *e)
 {
     const struct flow_key *key = &r->map.keys[replay_index(r, f)];
 
     *e = (struct replay_effect){
         .what = REPLAY_INJECT, .packet = r->buffer, .flow = *key
     };
-    e->size = packet_ack(r->buffer, key, PACKET_IN, f->in_next, ack, f->window);
+    e->size = packet_ack(r->buffer, key, PACKET_IN, f->in_next, ack, window);
     f->acked = ack;
-    f->told_window = f->window;
+    f->told_window = window;
     r->stat.synthetic++;
 }
 
@@ -139,6 +139,9 @@ rebuild(struct replay *r, struct rflow *f, const struct packet *pkt, struct mono
     f->output_us = now.us;
     f->owes_ack = pkt->tcp.seq != f->in_next || pkt->tcp.ack != f->acked;
     f->rcv_wscale = e->request.wscale ? e->request.rcv_wscale & 15 : 0;
+    f->snd_wscale = e->request.wscale ? e->request.snd_wscale & 15 : 0;
+    f->segment = (uint16_t)((e->request.mss + (1u << f->snd_wscale) - 1) >>
+                            f->snd_wscale);
     f->has_edge = f->parted = f->full = false;
     r->stat.rebuilt++;
 }
@@ -203,7 +206,9 @@ went_in(struct rflow *f, const struct packet *pkt)
     const struct packet_tcp *tcp = &pkt->tcp;
     uint32_t end = packet_seq_end(pkt);
 
-    f->window = f->told_window = tcp->window;
+    if (!seq_after(f->acked, tcp->ack)) /* else what it says is old to its TCP */
+        f->told_window = tcp->window;
+    f->window = tcp->window;
     if (packet_resets(pkt, f->in_next, f->in_top))
         f->fin_in = f->fin_out = true;
     if (tcp->flags & TCP_ACK && seq_after(tcp->ack, f->acked))
@@ -283,7 +288,7 @@ input_to_open(struct replay *r, struct rflow *f, const struct packet *pkt,
     }
     if (f->owes_ack) {
         f->owes_ack = false;
-        input_synthetic(r, f, f->acked, e);
+        input_synthetic(r, f, f->acked, f->window, e);
         return INPUT_EFFECT;
     }
     if (pkt->tcp.flags & TCP_ACK && seq_after(pkt->tcp.ack, f->out_next) &&

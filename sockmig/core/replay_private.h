@@ -64,6 +64,7 @@ struct rflow {
     bool parted;              /* of the next packet, what is before .in_next went in */
     bool full;                /* takes no more: the client has to send it again */
     uint8_t rcv_wscale;       /* of the windows that the service tells */
+    uint8_t snd_wscale;       /* of those that its client tells */
     bool told;                /* HALF_OPEN was given out, its SYN-ACK comes next */
     bool reported;            /* DIVERGED was given out */
     uint8_t insists;          /* since .out_next: sent again, not to be compared yet */
@@ -84,6 +85,7 @@ struct rflow {
     uint16_t window, segment; /* as the client said last; less than a segment: shut */
     uint16_t told_window;     /* what the service was told of it */
     int64_t output_us;        /* when it last made progress */
+    int64_t told_us;          /* when the service was last told something made up */
     struct digest digest;
     struct packet_tcp syn;     /* of the client */
     struct plog_output answer; /* the SYN-ACK */
@@ -233,8 +235,8 @@ void input_cancel(struct replay *r, uint64_t first, uint64_t last);
 /* input_born - the connection that @f is at the log's end; false: nothing to do. */
 bool input_born(
     struct replay *r, struct rflow *f, struct mono now, struct replay_effect *e);
-void input_synthetic(
-    struct replay *r, struct rflow *f, uint32_t ack, struct replay_effect *e);
+void input_synthetic(struct replay *r, struct rflow *f, uint32_t ack, uint16_t window,
+    struct replay_effect *e);
 
 /* replay_window.c */
 /* window_told - by an output packet of @f, whatever else it is. */

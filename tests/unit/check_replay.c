@@ -329,13 +329,17 @@ END_TEST
 /* As packets have it: 11 << 7 bytes are fewer than a segment of 1448. */
 static const struct {
     uint8_t wscale;
-    uint32_t wnd, window;
+    uint32_t wnd, max_wnd, window; /* max_wnd 0: not known */
     uint16_t mss, segment;
 } scaled[] = {
-    { 7, 11 << 7, 11, 1448, 12 },
-    { 0, 1447, 1447, 1448, 1448 },
-    { 0, 100000, 65535, 1448, 1448 },
-    { 14, 0, 0, 1448, 1 },
+    { 7, 11 << 7, 64000, 11, 1448, 12 },
+    { 0, 1447, 0, 1447, 1448, 1448 },
+    { 0, 100000, 100000, 65535, 1448, 1448 },
+    { 14, 0, 65535, 0, 1448, 1 },
+    { 0, 1000, 2895, 1000, 1448, 1447 },
+    { 2, 1000, 1460, 250, 1448, 183 },
+    { 0, 537, 537, 537, 1448, 268 },
+    { 0, 536, 536, 536, 1448, 536 },
 };
 
 START_TEST(an_image_says_how_much_room_there_is)
@@ -347,7 +351,9 @@ START_TEST(an_image_says_how_much_room_there_is)
         .unsent = 100,
         .rcv_nxt = 7,
         .snd_wscale = scaled[_i].wscale,
+        .has_window = scaled[_i].max_wnd > 0,
         .snd_wnd = scaled[_i].wnd,
+        .max_window = scaled[_i].max_wnd,
         .mss = scaled[_i].mss };
     struct replay_connection c;
 
@@ -357,6 +363,7 @@ START_TEST(an_image_says_how_much_room_there_is)
     ck_assert(c.snd_una == 700 && c.snd_nxt == 900 && c.rcv_nxt == 7);
     ck_assert_uint_eq(c.window, scaled[_i].window);
     ck_assert_uint_eq(c.segment, scaled[_i].segment);
+    ck_assert_uint_eq(c.snd_wscale, scaled[_i].wscale);
 }
 END_TEST
 

@@ -112,6 +112,111 @@ START_TEST(what_never_finds_room_is_left_out)
 }
 END_TEST
 
+/* ---- output waits for room at the client ---- */
+
+static void
+has_room(struct story *s, const char *log, uint32_t flight, uint16_t window,
+    uint16_t segment, uint8_t wscale)
+{
+    static const struct replay_sizes sizes = { 16, 64, 4096 };
+    const struct replay_connection c = { .key = tcp,
+        .snd_una = SND - flight,
+        .snd_nxt = SND,
+        .rcv_nxt = RCV,
+        .window = window,
+        .segment = segment,
+        .snd_wscale = wscale };
+
+    plog_ring_init(&s->kept, s->none, sizeof s->none, 0);
+    plog_ring_init(&s->log, s->bytes, sizeof s->bytes, 0);
+    for (; *log; log++)
+        logged(s, *log);
+    begin_with(s, &sizes, &c, 0);
+}
+
+/* What the service is told of it within @us, made up: the window, and *ack; -1:
+ * nothing.
+ */
+static int
+told_of(struct story *s, int64_t us, uint32_t *ack)
+{
+    struct replay_effect e;
+    struct packet pkt;
+
+    for (int64_t end = s->now.us + us; s->now.us <= end; s->now.us += 100)
+        while (replay_next(s->replay, s->now, &e)) {
+            ck_assert_int_eq(e.what, REPLAY_INJECT);
+            if (e.ordinal != 0)
+                continue;
+            ck_assert(packet_parse(&pkt, PACKET_IN, e.packet, e.size));
+            *ack = pkt.tcp.ack;
+            return pkt.tcp.window;
+        }
+    return -1;
+}
+
+static void
+puts_out(struct story *s, uint32_t at)
+{
+    uint8_t p[200];
+
+    replay_output(s->replay, s->now, p,
+        tcp_packet(p, &tcp, PACKET_OUT, SND + at, RCV, PIECE, 'o'));
+}
+
+static const struct {
+    const char *claim;
+    uint32_t flight;
+    uint16_t window, segment;
+    uint8_t wscale;
+    int told;
+} squeezed[] = {
+    { "less than a segment, and a timer has put out that", 0, 4, 12, 0, 12 },
+    { "no room, a timer has asked for it with some", 0, 0, 12, 0, 12 },
+    { "room for one: its TCP needs no word", 0, 12, 12, 0, -1 },
+    { "what is in flight takes its part", 6, 12, 12, 0, 18 },
+    { "and leaves enough", 6, 18, 12, 0, -1 },
+    { "as packets have it", 3, 1, 2, 3, 3 },
+    { "no more than they can say", 0, 7, 65535, 14, 65535 },
+    { "which is all there is", 9, 65535, 65535, 0, -1 },
+};
+
+START_TEST(a_clone_is_told_of_room_for_a_segment)
+{
+    struct story s = { .in_seq = RCV, .out_seq = SND, .now = { 1000000 } };
+    uint32_t ack = 0;
+
+    has_room(&s, "Odr", squeezed[_i].flight, squeezed[_i].window, squeezed[_i].segment,
+        squeezed[_i].wscale);
+    ck_assert_msg(told_of(&s, 300, &ack) == -1, "its TCP had no time");
+    ck_assert_int_eq(told_of(&s, 10000, &ack), squeezed[_i].told);
+    if (squeezed[_i].told >= 0) {
+        ck_assert_msg(ack == SND - squeezed[_i].flight, "nothing is acknowledged");
+        ck_assert_msg(told_of(&s, 10000, &ack) == -1, "once");
+    }
+    free(s.replay);
+}
+END_TEST
+
+/* To a TCP that was told of more already an older acknowledgement says nothing: neither
+ * does its window. */
+START_TEST(an_old_acknowledgement_opens_no_window)
+{
+    struct story s = {
+        .in_seq = RCV, .out_seq = SND, .acked = SND - 2 * PIECE, .now = { 1000000 }
+    };
+    uint32_t ack = 0;
+
+    has_room(&s, "OkrOkr", 2 * PIECE, 0, 1, 0);
+    ck_assert_int_eq(told_of(&s, 600, &ack), 0);
+    ck_assert_uint_eq(ack, SND);
+    puts_out(&s, 0);
+    ck_assert_int_eq(told_of(&s, 2000, &ack), 1000);
+    ck_assert_uint_eq(ack, SND);
+    free(s.replay);
+}
+END_TEST
+
 /* Of a service that answers no datagram any more. */
 static const struct {
     unsigned lacking;
@@ -268,5 +373,7 @@ main(void)
     tcase_add_test(tc, what_comes_of_kept_input_is_waited_for);
     tcase_add_test(tc, an_old_acknowledgement_makes_no_connection);
     ADD_ROWS(tc, waiting_is_bounded, waits);
+    ADD_ROWS(tc, a_clone_is_told_of_room_for_a_segment, squeezed);
+    tcase_add_test(tc, an_old_acknowledgement_opens_no_window);
     return suite_run("replay waits", tc, NULL);
 }

@@ -228,7 +228,9 @@ begin_replay(void)
             .fin_in = c->fin_rcvd,
             .fin_out = c->fin_queued && c->snd_nxt == c->write_seq,
             .window = window_of(c),
-            .segment = 1400u >> RSIM_CLIENT_WSCALE,
+            .segment = (uint16_t)((host_segment(c) + (1u << RSIM_CLIENT_WSCALE) - 1) >>
+                                  RSIM_CLIENT_WSCALE),
+            .snd_wscale = RSIM_CLIENT_WSCALE,
             .has_edge = true,
             .edge = c->edge,
             .rcv_wscale = RSIM_WSCALE };

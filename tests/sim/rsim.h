@@ -57,7 +57,9 @@ struct sconn {
     uint32_t edge;        /* what is beyond is dropped */
     uint32_t cwnd, quiet; /* ticks since something moved */
     uint32_t peer_edge;   /* the client takes no more */
+    uint32_t peer_most;   /* its largest window */
     bool fin_rcvd, fin_queued, rebuilt, ack_due;
+    bool timeless;   /* no round trip was seen: its timer is long */
     bool reset;      /* nothing is sent any more, what came is read nevertheless */
     uint32_t unread; /* bytes at the end of .in that the application lacks */
     uint32_t in_size, taken; /* of .in; bytes that the application has handled */
@@ -93,6 +95,10 @@ struct host {
         struct replay_request request;
     } requests[RSIM_CONNS]; /* what the kernel's map has */
 };
+
+/* host_segment - the most that goes to the client at a time: see image_tcp_segment().
+ */
+uint32_t host_segment(const struct sconn *c);
 
 /* host_client - the client that @key is a connection of. */
 static inline uint32_t

@@ -8,7 +8,8 @@
 
 #define CWND_RESTORED 4000u
 #define RTO_TICKS 60u
-#define ROOM 20u /* bytes that the application has not read */
+#define FIRST_RTO_TICKS 3000u /* longer than any replay waits */
+#define ROOM 20u              /* bytes that the application has not read */
 #define ROOM_REBUILT 20u
 
 static void
@@ -70,6 +71,20 @@ send_segment(struct sconn *c, uint32_t seq, uint32_t size, uint8_t flags,
     emit(arg, p, rsim_build(p, &c->key, PACKET_OUT, &s, rsim_chance(50)));
 }
 
+static uint32_t
+smaller(uint32_t a, uint32_t b)
+{
+    return a < b ? a : b;
+}
+
+uint32_t
+host_segment(const struct sconn *c)
+{
+    uint32_t most = c->peer_most > 536 ? c->peer_most / 2 : c->peer_most;
+
+    return smaller(most, 1400);
+}
+
 void
 host_transmit(struct sconn *c, rsim_emit *emit, void *arg)
 {
@@ -84,11 +99,13 @@ host_transmit(struct sconn *c, rsim_emit *emit, void *arg)
         if (used >= c->cwnd || !seq_after(c->peer_edge, c->snd_nxt))
             return;
         size = data_end - c->snd_nxt;
+        if (c->peer_edge - c->snd_nxt < smaller(size, host_segment(c)))
+            return; /* a part of a segment: host_tick() */
         if (size > c->cwnd - used)
             size = c->cwnd - used;
         if (size > c->peer_edge - c->snd_nxt)
             size = c->peer_edge - c->snd_nxt;
-        if (size > 1400)
+        if (size > host_segment(c))
             size = 1 + rsim_below(rsim_chance(30) ? 5600 : 1400) % size;
         fin = c->fin_queued && c->snd_nxt + size == data_end;
         send_segment(
@@ -125,6 +142,7 @@ add(struct host *h, const struct packet *pkt, uint32_t iss, enum sconn_state sta
         .write_seq = iss + 1,
         .edge = pkt->tcp.seq + 1 + ROOM,
         .peer_edge = iss + 1 + pkt->tcp.window,
+        .peer_most = pkt->tcp.window,
         .cwnd = 8000 };
     return c;
 }
@@ -286,6 +304,15 @@ was_reset(struct host *h, struct sconn *c)
 }
 
 static void
+hear_window(struct sconn *c, uint32_t ack, uint32_t window)
+{
+    if (seq_after(ack + window, c->peer_edge))
+        c->peer_edge = ack + window;
+    if (window > c->peer_most)
+        c->peer_most = window;
+}
+
+static void
 established(struct host *h, struct sconn *c, const struct packet *pkt, rsim_emit *emit,
     void *arg)
 {
@@ -308,13 +335,13 @@ established(struct host *h, struct sconn *c, const struct packet *pkt, rsim_emit
         h->refused++; /* RFC 9293, 3.10.7.4: acknowledged and dropped */
         return;
     }
-    if (seq_after(pkt->tcp.ack + ((uint32_t)pkt->tcp.window << RSIM_CLIENT_WSCALE),
-            c->peer_edge))
-        c->peer_edge = pkt->tcp.ack + ((uint32_t)pkt->tcp.window << RSIM_CLIENT_WSCALE);
+    if (!seq_after(c->snd_una, pkt->tcp.ack)) /* an older one says nothing */
+        hear_window(c, pkt->tcp.ack, (uint32_t)pkt->tcp.window << RSIM_CLIENT_WSCALE);
     if (seq_after(pkt->tcp.ack, c->snd_una)) {
         c->cwnd += c->cwnd < 20000 ? pkt->tcp.ack - c->snd_una : 0;
         c->snd_una = pkt->tcp.ack;
         c->quiet = 0;
+        c->timeless = false;
     }
     take_data(h, c, pkt);
     host_transmit(c, emit, arg);
@@ -356,6 +383,21 @@ host_input(struct host *h, const uint8_t *data, size_t size, rsim_emit *emit, vo
     established(h, c, &pkt, emit, arg);
 }
 
+/* The window is shut; or too small for what goes as one, then it is filled. */
+static void
+probe(struct sconn *c, rsim_emit *emit, void *arg)
+{
+    uint32_t size = c->write_seq - c->fin_queued - c->snd_nxt;
+
+    if (!seq_after(c->peer_edge, c->snd_nxt) || size == 0) {
+        send_segment(c, c->snd_una - 1, 0, TCP_ACK, emit, arg);
+        return;
+    }
+    size = smaller(size, c->peer_edge - c->snd_nxt);
+    send_segment(c, c->snd_nxt, size, TCP_ACK, emit, arg);
+    c->snd_nxt += size;
+}
+
 void
 host_tick(struct host *h, rsim_emit *emit, void *arg)
 {
@@ -367,18 +409,18 @@ host_tick(struct host *h, rsim_emit *emit, void *arg)
             continue;
         if (c->ack_due && rsim_chance(20))
             send_segment(c, c->snd_nxt, 0, TCP_ACK, emit, arg);
-        if (++c->quiet < RTO_TICKS || c->snd_una == c->write_seq)
+        if (++c->quiet < (c->timeless ? FIRST_RTO_TICKS : RTO_TICKS) ||
+            c->snd_una == c->write_seq)
             continue;
         c->quiet = 0;
-        if (c->snd_una == c->snd_nxt) { /* the window is shut: a probe */
-            send_segment(c, c->snd_una - 1, 0, TCP_ACK, emit, arg);
+        if (c->snd_una == c->snd_nxt) {
+            probe(c, emit, arg);
             continue;
         }
         size = c->snd_nxt - c->snd_una;
         if (c->fin_queued && c->snd_nxt == c->write_seq)
             size--;
-        if (size > 1000)
-            size = 1000;
+        size = smaller(size, host_segment(c));
         send_segment(
             c, c->snd_una, size, size == 0 ? TCP_ACK | TCP_FIN : TCP_ACK, emit, arg);
     }
@@ -415,6 +457,7 @@ host_restore(struct host *h, const struct host *image)
 
         c->nooo = 0; /* TCP_REPAIR has no place for these */
         c->cwnd = CWND_RESTORED;
+        c->timeless = true;
         if (!host_has(c) && !(c->state == S_ACCEPTED && c->reset))
             host_leave(h, c);
     }

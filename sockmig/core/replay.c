@@ -77,6 +77,7 @@ replay_connection(struct replay *r, const struct replay_connection *c)
     f->fin_out = c->fin_out;
     f->window = f->told_window = c->window;
     f->segment = c->segment;
+    f->window_most = c->window_most;
     f->snd_wscale = c->snd_wscale;
     f->has_edge = c->has_edge;
     f->edge = c->edge;
@@ -97,6 +98,16 @@ has_fin(uint32_t state)
     return state == 8 || state == 9 || state == 11;
 }
 
+static uint16_t
+most_of(const struct image_tcp *tcp, uint16_t window)
+{
+    uint32_t most = tcp->has_window ? tcp->max_window >> (tcp->snd_wscale & 15) : 0;
+
+    if (most > UINT16_MAX)
+        return UINT16_MAX;
+    return most > window ? (uint16_t)most : window;
+}
+
 bool
 replay_connection_image(const struct image_tcp *tcp, struct replay_connection *c)
 {
@@ -115,6 +126,7 @@ replay_connection_image(const struct image_tcp *tcp, struct replay_connection *c
     c->fin_out = fin && tcp->unsent == 0;
     c->window = (uint16_t)(window > 65535 ? 65535 : window);
     c->segment = (uint16_t)(segment > 65535 ? 65535 : segment);
+    c->window_most = most_of(tcp, c->window);
     c->snd_wscale = (uint8_t)scale;
     c->has_edge = tcp->has_window;
     c->edge = tcp->rcv_wup + tcp->rcv_wnd;

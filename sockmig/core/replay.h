@@ -56,7 +56,8 @@ struct replay_connection {
     bool fin_in, fin_out;               /* are counted: the client's, the service's */
     uint16_t window, segment; /* the client's window, unscaled, as in its packets; the
                                  size of a segment, likewise */
-    uint8_t snd_wscale;       /* of these two */
+    uint16_t window_most;     /* the largest window that it ever had, likewise */
+    uint8_t snd_wscale;       /* of these */
     bool has_edge;
     uint32_t edge;      /* the service takes input up to it */
     uint8_t rcv_wscale; /* of what it says of that */

@@ -56,7 +56,7 @@ need_tcp(struct replay *r, struct rflow *f, const struct plog_record *rec,
     uint32_t end = o->seq + o->size + !!(o->tcp_flags & TCP_FIN);
 
     if (o->options & PLOG_ACKED)
-        f->window = o->window;
+        replay_heard(f, o->window);
     if (f->state != R_OPEN || o->tcp_flags & TCP_RST || f->excused)
         return;
     if (f->fin_in && f->fin_out)
@@ -201,13 +201,14 @@ gate_acknowledges(struct replay *r, struct rflow *f, struct replay_effect *e)
     return true;
 }
 
+/* Never more than the client once had: its segments would not fit any more, ever. */
 static uint16_t
 room_for_a_segment(const struct rflow *f)
 {
     uint32_t unit = 1u << f->snd_wscale;
     uint32_t window = (in_flight(f) + unit - 1) / unit + f->segment;
 
-    return window < UINT16_MAX ? (uint16_t)window : UINT16_MAX;
+    return window < f->window_most ? (uint16_t)window : f->window_most;
 }
 
 static bool

@@ -135,7 +135,9 @@ rebuild(struct replay *r, struct rflow *f, const struct packet *pkt, struct mono
     f->state = R_OPEN;
     f->out_next = f->acked = f->need = isn + 1;
     f->in_next = f->in_top = f->syn.seq + 1;
-    f->window = f->told_window = pkt->tcp.window;
+    f->window_most = 0;
+    replay_heard(f, pkt->tcp.window);
+    f->told_window = f->window;
     f->output_us = now.us;
     f->owes_ack = pkt->tcp.seq != f->in_next || pkt->tcp.ack != f->acked;
     f->rcv_wscale = e->request.wscale ? e->request.rcv_wscale & 15 : 0;
@@ -208,7 +210,7 @@ went_in(struct rflow *f, const struct packet *pkt)
 
     if (!seq_after(f->acked, tcp->ack)) /* else what it says is old to its TCP */
         f->told_window = tcp->window;
-    f->window = tcp->window;
+    replay_heard(f, tcp->window);
     if (packet_resets(pkt, f->in_next, f->in_top))
         f->fin_in = f->fin_out = true;
     if (tcp->flags & TCP_ACK && seq_after(tcp->ack, f->acked))

@@ -84,6 +84,7 @@ struct rflow {
     uint32_t to_report;       /* list of dead ones */
     uint16_t window, segment; /* as the client said last; less than a segment: shut */
     uint16_t told_window;     /* what the service was told of it */
+    uint16_t window_most;     /* the largest that the client ever told */
     int64_t output_us;        /* when it last made progress */
     int64_t told_us;          /* when the service was last told something made up */
     struct digest digest;
@@ -197,6 +198,15 @@ static inline bool
 replay_watched(const struct rflow *f)
 {
     return f->excused && f->first != FLOWMAP_NONE;
+}
+
+/* replay_heard - the client said so about its window. */
+static inline void
+replay_heard(struct rflow *f, uint16_t window)
+{
+    f->window = window;
+    if (window > f->window_most)
+        f->window_most = window;
 }
 
 static inline bool

@@ -230,6 +230,7 @@ begin_replay(void)
             .window = window_of(c),
             .segment = (uint16_t)((host_segment(c) + (1u << RSIM_CLIENT_WSCALE) - 1) >>
                                   RSIM_CLIENT_WSCALE),
+            .window_most = (uint16_t)(c->peer_most >> RSIM_CLIENT_WSCALE),
             .snd_wscale = RSIM_CLIENT_WSCALE,
             .has_edge = true,
             .edge = c->edge,

@@ -330,16 +330,16 @@ END_TEST
 static const struct {
     uint8_t wscale;
     uint32_t wnd, max_wnd, window; /* max_wnd 0: not known */
-    uint16_t mss, segment;
+    uint16_t mss, segment, most;
 } scaled[] = {
-    { 7, 11 << 7, 64000, 11, 1448, 12 },
-    { 0, 1447, 0, 1447, 1448, 1448 },
-    { 0, 100000, 100000, 65535, 1448, 1448 },
-    { 14, 0, 65535, 0, 1448, 1 },
-    { 0, 1000, 2895, 1000, 1448, 1447 },
-    { 2, 1000, 1460, 250, 1448, 183 },
-    { 0, 537, 537, 537, 1448, 268 },
-    { 0, 536, 536, 536, 1448, 536 },
+    { 7, 11 << 7, 64000, 11, 1448, 12, 500 },
+    { 0, 1447, 0, 1447, 1448, 1448, 1447 },
+    { 0, 100000, 100000, 65535, 1448, 1448, 65535 },
+    { 14, 0, 65535, 0, 1448, 1, 3 },
+    { 0, 1000, 2895, 1000, 1448, 1447, 2895 },
+    { 2, 1000, 1460, 250, 1448, 183, 365 },
+    { 0, 537, 537, 537, 1448, 268, 537 },
+    { 0, 536, 536, 536, 1448, 536, 536 },
 };
 
 START_TEST(an_image_says_how_much_room_there_is)
@@ -363,6 +363,7 @@ START_TEST(an_image_says_how_much_room_there_is)
     ck_assert(c.snd_una == 700 && c.snd_nxt == 900 && c.rcv_nxt == 7);
     ck_assert_uint_eq(c.window, scaled[_i].window);
     ck_assert_uint_eq(c.segment, scaled[_i].segment);
+    ck_assert_uint_eq(c.window_most, scaled[_i].most);
     ck_assert_uint_eq(c.snd_wscale, scaled[_i].wscale);
 }
 END_TEST

@@ -114,18 +114,24 @@ END_TEST
 
 /* ---- output waits for room at the client ---- */
 
+struct room {
+    uint32_t flight;
+    uint16_t window, segment, most;
+    uint8_t wscale;
+};
+
 static void
-has_room(struct story *s, const char *log, uint32_t flight, uint16_t window,
-    uint16_t segment, uint8_t wscale)
+has_room(struct story *s, const char *log, const struct room *room)
 {
     static const struct replay_sizes sizes = { 16, 64, 4096 };
     const struct replay_connection c = { .key = tcp,
-        .snd_una = SND - flight,
+        .snd_una = SND - room->flight,
         .snd_nxt = SND,
         .rcv_nxt = RCV,
-        .window = window,
-        .segment = segment,
-        .snd_wscale = wscale };
+        .window = room->window,
+        .segment = room->segment,
+        .window_most = room->most,
+        .snd_wscale = room->wscale };
 
     plog_ring_init(&s->kept, s->none, sizeof s->none, 0);
     plog_ring_init(&s->log, s->bytes, sizeof s->bytes, 0);
@@ -166,19 +172,17 @@ puts_out(struct story *s, uint32_t at)
 
 static const struct {
     const char *claim;
-    uint32_t flight;
-    uint16_t window, segment;
-    uint8_t wscale;
+    struct room room;
     int told;
 } squeezed[] = {
-    { "less than a segment, and a timer has put out that", 0, 4, 12, 0, 12 },
-    { "no room, a timer has asked for it with some", 0, 0, 12, 0, 12 },
-    { "room for one: its TCP needs no word", 0, 12, 12, 0, -1 },
-    { "what is in flight takes its part", 6, 12, 12, 0, 18 },
-    { "and leaves enough", 6, 18, 12, 0, -1 },
-    { "as packets have it", 3, 1, 2, 3, 3 },
-    { "no more than they can say", 0, 7, 65535, 14, 65535 },
-    { "which is all there is", 9, 65535, 65535, 0, -1 },
+    { "less than a segment, and a timer has put out that", { 0, 4, 12, 99, 0 }, 12 },
+    { "no room, a timer has asked for it with some", { 0, 0, 12, 99, 0 }, 12 },
+    { "room for one: its TCP needs no word", { 0, 12, 12, 99, 0 }, -1 },
+    { "what is in flight takes its part", { 6, 12, 12, 99, 0 }, 18 },
+    { "and leaves enough", { 6, 18, 12, 99, 0 }, -1 },
+    { "as packets have it", { 3, 1, 2, 99, 3 }, 3 },
+    { "no more than the client ever had", { 6, 12, 12, 15, 0 }, 15 },
+    { "which is all there is", { 6, 12, 12, 12, 0 }, -1 },
 };
 
 START_TEST(a_clone_is_told_of_room_for_a_segment)
@@ -186,12 +190,11 @@ START_TEST(a_clone_is_told_of_room_for_a_segment)
     struct story s = { .in_seq = RCV, .out_seq = SND, .now = { 1000000 } };
     uint32_t ack = 0;
 
-    has_room(&s, "Odr", squeezed[_i].flight, squeezed[_i].window, squeezed[_i].segment,
-        squeezed[_i].wscale);
+    has_room(&s, "Odr", &squeezed[_i].room);
     ck_assert_msg(told_of(&s, 300, &ack) == -1, "its TCP had no time");
     ck_assert_int_eq(told_of(&s, 10000, &ack), squeezed[_i].told);
     if (squeezed[_i].told >= 0) {
-        ck_assert_msg(ack == SND - squeezed[_i].flight, "nothing is acknowledged");
+        ck_assert_msg(ack == SND - squeezed[_i].room.flight, "nothing is acknowledged");
         ck_assert_msg(told_of(&s, 10000, &ack) == -1, "once");
     }
     free(s.replay);
@@ -205,9 +208,10 @@ START_TEST(an_old_acknowledgement_opens_no_window)
     struct story s = {
         .in_seq = RCV, .out_seq = SND, .acked = SND - 2 * PIECE, .now = { 1000000 }
     };
+    const struct room none = { 2 * PIECE, 0, 1, 1000, 0 };
     uint32_t ack = 0;
 
-    has_room(&s, "OkrOkr", 2 * PIECE, 0, 1, 0);
+    has_room(&s, "OkrOkr", &none);
     ck_assert_int_eq(told_of(&s, 600, &ack), 0);
     ck_assert_uint_eq(ack, SND);
     puts_out(&s, 0);

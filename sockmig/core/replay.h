@@ -115,6 +115,8 @@ struct replay_stat {
     uint64_t diverged, stalled; /* connections reset; of these by the stall limit */
     uint64_t datagrams; /* UDP output that differs from the log's or is missing */
     uint64_t excused;   /* connections whose output the small window held back */
+    uint64_t insisted;  /* packets that left without having been compared, as nothing
+                           more fitted into a window */
     uint64_t sent;      /* packets given out by SEND */
     uint64_t unknown;   /* records of unknown kinds */
     uint64_t position;  /* stream position reached */

@@ -381,19 +381,42 @@ output_datagram(struct replay *r, const struct packet *pkt, struct mono now)
         unmet_remove(r, f);
 }
 
+/* What of @pkt was compared, up to @upto; the rest is not shown again. */
+static void
+keep_begin(
+    struct replay *r, const struct rflow *f, const struct packet *pkt, uint32_t upto)
+{
+    struct packet begin = *pkt;
+
+    begin.data = r->inject_scratch;
+    begin.size = (uint32_t)packet_part(r->inject_scratch, pkt, 0, upto - pkt->tcp.seq);
+    keep(r, f, &begin, upto);
+    r->send_end = r->sent.end;
+}
+
 /* Of one that is watched what was new @before was kept, and leaves by output_send().
- * That its TCP sends again what cannot be compared yet, and again, says that no more
- * fits into a window, nor will: it has to go then, or nothing would any more. */
+ * Sent again, its begin leaves if that was compared.  That its TCP sends again what
+ * cannot be compared yet, and again, says that no more fits into a window, nor will: it
+ * has to go then, or nothing would any more. */
 static bool
 was_sent(struct replay *r, struct rflow *f, const struct packet *pkt, uint32_t before)
 {
-    uint32_t end = packet_seq_end(pkt);
+    uint32_t end = packet_seq_end(pkt), upto = compared(r, f);
 
     if (!replay_watched(f) || end == pkt->tcp.seq)
         return true;
     if (seq_after(end, before))
         return false;
-    return !seq_after(end, compared(r, f)) || ++f->insists > REPLAY_INSISTS;
+    if (!seq_after(end, upto))
+        return true;
+    if (seq_after(upto, pkt->tcp.seq)) {
+        keep_begin(r, f, pkt, upto);
+        return false;
+    }
+    if (++f->insists <= REPLAY_INSISTS)
+        return false;
+    r->stat.insisted++;
+    return true;
 }
 
 /* Of a connection that is lost nothing but resets: the one that said so may have been

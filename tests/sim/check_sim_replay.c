@@ -350,7 +350,7 @@ judge(void)
         if (life->diverged == 0 && life->wrong_out && wrong_had_left() &&
             !was_cut_off(&life->clone.wrong_key) && replay_watching(life->replay) == 0)
             life->broken = "a wrong answer went unnoticed";
-        if (life->leaked)
+        if (life->leaked && replay_stat(life->replay).insisted == 0)
             life->broken = "a part of a wrong answer left";
         return;
     }

@@ -181,6 +181,26 @@ START_TEST(what_its_tcp_insists_on_leaves)
     for (int i = 0; i < 2; i++)
         ck_assert(!puts_out(&s, 10, 5, 'o'));
     ck_assert(puts_out(&s, 10, 5, 'o'));
+    ck_assert_uint_eq(replay_stat(s.replay).insisted, 1);
+    free(s.replay);
+}
+END_TEST
+
+/* Its client may lack the begin, as what is sent may be lost. */
+START_TEST(of_what_comes_again_the_begin_leaves)
+{
+    struct story s = opened('o');
+
+    for (int i = 0; i < 5; i++) {
+        ck_assert(!puts_out(&s, 0, 15, 'o'));
+        ck_assert_str_eq(sent(&s), "0+10");
+        ck_assert_str_eq(sent(&s), "-");
+    }
+    ck_assert(!puts_out(&s, 15, 5, 'o'));
+    ck_assert_str_eq(sent(&s), "10+5");
+    ck_assert_str_eq(sent(&s), "15+5");
+    ck_assert_str_eq(sent(&s), "-");
+    ck_assert_uint_eq(replay_stat(s.replay).insisted, 0);
     free(s.replay);
 }
 END_TEST
@@ -270,6 +290,7 @@ main(void)
     tcase_add_test(tc, what_overtakes_waits_too);
     tcase_add_test(tc, of_another_answer_nothing_leaves);
     tcase_add_test(tc, what_its_tcp_insists_on_leaves);
+    tcase_add_test(tc, of_what_comes_again_the_begin_leaves);
     tcase_add_test(tc, a_part_of_what_is_reset_stays);
     tcase_add_test(tc, what_is_lost_is_silent);
     tcase_add_test(tc, its_client_may_begin_anew);

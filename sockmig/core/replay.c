@@ -296,10 +296,11 @@ walk_nudge(struct replay *r, struct mono now, struct replay_effect *e)
 /* A client had no room when it was last heard.  That it has room now it says once, and
  * may have said while nobody heard it: a segment that it has already makes it say so
  * again.  The service's TCP would ask after 3 s, and not at all where takeovers come
- * sooner.  For the numbers alone; but one that owes an acknowledgement takes it for
- * new, and its window for the service's. */
+ * sooner.  Likewise what it has of output that is watched: by that the service goes on.
+ * For the numbers alone; but one that owes an acknowledgement takes it for new, and its
+ * window for the service's. */
 static void
-ask_for_window(struct replay *r, const struct rflow *f, struct replay_effect *e)
+ask_for_word(struct replay *r, const struct rflow *f, struct replay_effect *e)
 {
     const struct flow_key *key = &r->map.keys[replay_index(r, f)];
 
@@ -312,9 +313,10 @@ ask_for_window(struct replay *r, const struct rflow *f, struct replay_effect *e)
 }
 
 static bool
-is_shut(const struct rflow *f)
+is_asked(const struct rflow *f)
 {
-    return f->state == R_OPEN && !replay_closed(f) && f->window < f->segment;
+    return f->state == R_OPEN && !replay_closed(f) &&
+           (f->window < f->segment || replay_watched(f));
 }
 
 static bool
@@ -329,8 +331,8 @@ walk_last_words(struct replay *r, struct replay_effect *e)
             return true;
         }
         r->walk++;
-        if (is_shut(f)) {
-            ask_for_window(r, f, e);
+        if (is_asked(f)) {
+            ask_for_word(r, f, e);
             return true;
         }
     }

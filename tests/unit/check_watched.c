@@ -79,13 +79,16 @@ is_sent(const struct replay_effect *e, char text[40])
         ck_assert_int_eq(pkt.payload[i], 'o');
     if (pkt.tcp.flags & TCP_RST)
         snprintf(text, 40, "!");
+    else if (pkt.payload_size == 0 && pkt.tcp.seq == SND - 1)
+        snprintf(text, 40, "?");
     else
         snprintf(text, 40, "%u+%u", pkt.tcp.seq - SND, (unsigned)pkt.payload_size);
     return true;
 }
 
-/* The bytes of the next packet to the client, told as "at+size"; "!": it is reset; "-":
- * none for 150 ms, in which what is held back is excused. */
+/* The bytes of the next packet to the client, told as "at+size"; "!": it is reset; "?":
+ * its client is asked what it has; "-": none for 150 ms, in which what is held back is
+ * excused. */
 static const char *
 sent(struct story *s)
 {
@@ -125,6 +128,8 @@ opened(char fill)
 
     ck_assert(!puts_out(&s, 0, PIECE + PIECE / 2, fill));
     ck_assert_str_eq(sent(&s), fill == 'o' ? "0+10" : "!");
+    if (fill == 'o')
+        ck_assert_str_eq(sent(&s), "?");
     ck_assert_str_eq(sent(&s), "-");
     return s;
 }

@@ -6,6 +6,7 @@
 
 #include "lib/fd.h"
 #include "sockmig/ckpt/repair.h"
+#include "sockmig/core/segment.h"
 
 #include <errno.h>
 #include <stddef.h>
@@ -73,7 +74,8 @@ within(uint32_t n, uint32_t least, uint32_t most)
 static uint32_t
 segment_of(const struct image_tcp *im)
 {
-    uint32_t size = image_tcp_segment(im), most = within(im->mss, 0, SEGMENT_MOST);
+    uint32_t size = segment_limit(im->mss, im->has_window ? im->max_window : 0);
+    uint32_t most = within(im->mss, 0, SEGMENT_MOST);
 
     return size < im->mss ? within(size + TIMESTAMPS, SEGMENT_LEAST, most) : most;
 }

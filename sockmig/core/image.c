@@ -215,20 +215,6 @@ image_fds_open(const struct image *im)
     return n;
 }
 
-#define WINDOW_LEAST 536u /* TCP_MSS_DEFAULT */
-
-uint32_t
-image_tcp_segment(const struct image_tcp *tcp)
-{
-    uint32_t most = tcp->max_window;
-
-    if (!tcp->has_window || most == 0)
-        return tcp->mss;
-    if (most > WINDOW_LEAST)
-        most /= 2;
-    return most < tcp->mss ? most : tcp->mss;
-}
-
 const struct image_tcp *
 image_tcp_find(const struct image *im, int fd)
 {

@@ -280,10 +280,6 @@ const struct image_message *image_message_next(
 /* image_fd_find, image_tcp_find, image_unix_find - entry of descriptor @fd, or NULL. */
 const struct image_fd *image_fd_find(const struct image *im, int fd);
 const struct image_tcp *image_tcp_find(const struct image *im, int fd);
-
-/* image_tcp_segment - bytes that the kernel sends the peer at a time: who never had
- * room for two segments gets half of its largest window (tcp_bound_to_half_wnd()). */
-uint32_t image_tcp_segment(const struct image_tcp *tcp);
 const struct image_unix *image_unix_find(const struct image *im, int fd);
 
 /* image_fds_open - how many of @im->fds are open in the process; those in flight come

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
 #include "sockmig/core/image.h"
 #include "sockmig/core/replay_private.h"
+#include "sockmig/core/segment.h"
 
 #include <assert.h>
 #include <string.h>
@@ -98,14 +99,11 @@ has_fin(uint32_t state)
     return state == 8 || state == 9 || state == 11;
 }
 
+/* In the 16 bits that a packet has for it. */
 static uint16_t
-most_of(const struct image_tcp *tcp, uint16_t window)
+sayable(uint32_t window)
 {
-    uint32_t most = tcp->has_window ? tcp->max_window >> (tcp->snd_wscale & 15) : 0;
-
-    if (most > UINT16_MAX)
-        return UINT16_MAX;
-    return most > window ? (uint16_t)most : window;
+    return window < UINT16_MAX ? (uint16_t)window : UINT16_MAX;
 }
 
 bool
@@ -113,7 +111,8 @@ replay_connection_image(const struct image_tcp *tcp, struct replay_connection *c
 {
     unsigned scale = tcp->snd_wscale & 15;
     uint32_t window = tcp->snd_wnd >> scale;
-    uint32_t segment = (image_tcp_segment(tcp) + (1u << scale) - 1) >> scale;
+    uint32_t most = tcp->has_window ? tcp->max_window : 0;
+    uint32_t segment = (segment_limit(tcp->mss, most) + (1u << scale) - 1) >> scale;
     bool fin = sends_fin(tcp->state);
 
     if (!flow_key_tcp(&c->key, tcp->local, tcp->remote))
@@ -124,9 +123,10 @@ replay_connection_image(const struct image_tcp *tcp, struct replay_connection *c
     c->rcv_nxt = tcp->rcv_nxt;
     c->fin_in = has_fin(tcp->state);
     c->fin_out = fin && tcp->unsent == 0;
-    c->window = (uint16_t)(window > 65535 ? 65535 : window);
-    c->segment = (uint16_t)(segment > 65535 ? 65535 : segment);
-    c->window_most = most_of(tcp, c->window);
+    most >>= scale;
+    c->window = sayable(window);
+    c->segment = sayable(segment);
+    c->window_most = sayable(most > window ? most : window);
     c->snd_wscale = (uint8_t)scale;
     c->has_edge = tcp->has_window;
     c->edge = tcp->rcv_wup + tcp->rcv_wnd;

@@ -3,6 +3,7 @@
  * replay_input.c - logged input, fed in; connections that no image has, made again. */
 #include "sockmig/core/bigendian.h"
 #include "sockmig/core/replay_private.h"
+#include "sockmig/core/segment.h"
 
 #include <string.h>
 
@@ -121,6 +122,15 @@ describe(const struct replay *r, const struct rflow *f, uint32_t tsval, struct m
     }
 }
 
+/* As windows are told. */
+static uint16_t
+segment_of(const struct rflow *f, uint16_t mss)
+{
+    uint32_t unit = 1u << f->snd_wscale;
+
+    return (uint16_t)((segment_limit(mss, f->window * unit) + unit - 1) / unit);
+}
+
 /* The packet itself comes with the next step, the connection is open then. */
 static void
 rebuild(struct replay *r, struct rflow *f, const struct packet *pkt, struct mono now,
@@ -142,8 +152,7 @@ rebuild(struct replay *r, struct rflow *f, const struct packet *pkt, struct mono
     f->owes_ack = pkt->tcp.seq != f->in_next || pkt->tcp.ack != f->acked;
     f->rcv_wscale = e->request.wscale ? e->request.rcv_wscale & 15 : 0;
     f->snd_wscale = e->request.wscale ? e->request.snd_wscale & 15 : 0;
-    f->segment = (uint16_t)((e->request.mss + (1u << f->snd_wscale) - 1) >>
-                            f->snd_wscale);
+    f->segment = segment_of(f, e->request.mss);
     f->has_edge = f->parted = f->full = false;
     r->stat.rebuilt++;
 }

@@ -8,6 +8,8 @@
 enum { FAMILY_V4 = 2, FAMILY_V6 = 10, PORT = 2, V4_ADDRESS = 4, V6_ADDRESS = 8 };
 enum { TCP = 6, UDP = 17, TCP_HEADER = 20, UDP_HEADER = 8, TIMESTAMP_OPTION = 12 };
 
+#define SMALL_WINDOW 536u /* TCP_MSS_DEFAULT */
+
 struct ends {
     const uint8_t *from, *to; /* bytes of the addresses */
     bool v4;
@@ -133,6 +135,14 @@ tcp_header(uint8_t *p, const struct segment *s)
         put32(p + TCP_HEADER + 4, s->timestamp);
     }
     return n;
+}
+
+uint32_t
+segment_limit(uint32_t mss, uint32_t window)
+{
+    uint32_t most = window > SMALL_WINDOW ? window / 2 : window;
+
+    return most > 0 && most < mss ? most : mss;
 }
 
 size_t

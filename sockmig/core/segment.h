@@ -33,6 +33,11 @@ struct segment {
  * IP. */
 size_t segment_build(const struct segment *s, uint8_t *out);
 
+/* segment_limit - bytes that Linux sends at a time, of @mss at most, to a peer whose
+ * largest window was @window bytes (0: not known): half of that at most, or all of a
+ * very small one.  Source: include/net/tcp.h, tcp_bound_to_half_wnd(). */
+uint32_t segment_limit(uint32_t mss, uint32_t window);
+
 #define DATAGRAM_HEADERS 48u /* longest: IPv6, UDP */
 
 struct datagram {

@@ -280,7 +280,7 @@ open_again(void)
 static void
 later_life(void)
 {
-    uint32_t limit = life->tick + 20000;
+    uint32_t limit = life->tick + 60000;
 
     life->watching = replay_watching(life->replay) > 0;
     while (!life->broken && !life->clients.broken &&

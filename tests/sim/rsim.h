@@ -96,7 +96,7 @@ struct host {
     } requests[RSIM_CONNS]; /* what the kernel's map has */
 };
 
-/* host_segment - the most that goes to the client at a time: see image_tcp_segment().
+/* host_segment - the most that goes to the client at a time: see segment_limit().
  */
 uint32_t host_segment(const struct sconn *c);
 

@@ -8,8 +8,8 @@
 
 #define CWND_RESTORED 4000u
 #define RTO_TICKS 60u
-#define FIRST_RTO_TICKS 3000u /* longer than any replay waits */
-#define ROOM 20u              /* bytes that the application has not read */
+#define FIRST_RTO_TICKS 11000u /* longer than any replay waits */
+#define ROOM 20u               /* bytes that the application has not read */
 #define ROOM_REBUILT 20u
 
 static void

@@ -16,7 +16,7 @@ import threading
 import time
 import traceback
 
-from talklab import CONF, V4, V6, ReplayLab, Talk, need, rounds, sound, told  # finds labrun
+from talklab import CONF, V4, V6, ReplayLab, Talk, away, need, rounds, sound, told  # finds labrun
 from talk_datagrams import datagrams, handed_over, one_way, segments
 from talk_ends import orphans, resets
 from talk_joins import holes, newcomers
@@ -102,27 +102,22 @@ def same(lab):
     need(not any(r["stalled"] for r in seen), "something was waited for in vain: %s" % seen)
 
 
-def narrow(lab):
-    """Clients with room for little."""
-    talk = Talk(lab, "narrow:6:" + V4, "steady:2:" + V4)
-    list(rounds(lab, talk, ("replay", "crash"), ("replay", "engine"), ("commit", "crash")))
+def slow(lab):
+    """Clients that read slowly and have little room, a few ms away."""
+    with away(lab, 3, 0.5, 0.1):
+        talk = Talk(lab, "sips:4:" + V4, "sips:2:" + V6, "narrow:4:" + V4, "steady:2:" + V4)
+        seen = list(rounds(lab, talk, *[("replay", "crash"), ("replay", "engine")] * 3))
+    need(not any(r["stalled"] for r in seen), "something was waited for in vain: %s" % seen)
 
 
 def far(lab):
     """Clients far away: 40 ms there and back, packets that overtake each other, some are lost.
     Takes 4 minutes."""
-    tool = os.path.join(os.path.dirname(os.path.abspath(__file__)), "far_away.py")
-    way = subprocess.Popen([BASCULE, "lab", "exec", "--name", lab.name, "client", "--", "/usr/bin/python3",
-                            tool, "7000", "20", "1", "0.2"], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
-    try:
-        need(way.stdout.readline() == b"ready\n", "no way to be far away")
+    with away(lab, 20, 1, 0.2):
         talk = Talk(lab, "steady:4:" + V4, "births:4:" + V4, "births:2:" + V6, "upload:6:" + V4,
                     "bulk:2:" + V4, "download:2:" + V4, "udp:1:" + V4)
         list(rounds(lab, talk, ("replay", "crash"), ("replay", "engine"), ("replay", "switchover"),
                     ("commit", "crash"), ("commit", "switchover"), ("replay", "crash")))
-    finally:
-        way.stdin.close()
-        way.wait()
 
 
 def bare(lab):
@@ -409,8 +404,8 @@ def alone_stops(lab):
     alone(lab, True)
 
 
-CHECKS = [replay, diverge, dice, same, narrow, far, bare, commit, families, datagrams, one_way, handed_over, segments, resets, orphans,
-          newcomers, holes, uploads, downloads, policies, again, lossy, awake, unhurried, leaseless, flood, alone]
+CHECKS = [replay, diverge, dice, same, slow, far, bare, commit, families, datagrams, one_way, handed_over, segments,
+          resets, orphans, newcomers, holes, uploads, downloads, policies, again, lossy, awake, unhurried, leaseless, flood, alone]
 STOPS = [alone_stops]
 SMALL = [small_log, seeded_anew]
 

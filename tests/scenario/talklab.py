@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-or-later
 """talklab.py - a lab with talk_server, and its clients."""
+import contextlib
 import json
 import os
 import subprocess
@@ -183,6 +184,21 @@ def sound(report, *kinds):
     for kind in kinds or report:
         for what in ("broken", "wrong"):
             need(not report.get(kind, {}).get(what), "%s: %s" % (kind, report[kind]))
+
+
+@contextlib.contextmanager
+def away(lab, ms, jitter_ms, percent):
+    """The client is @ms away, some of its packets are lost or overtake others."""
+    tool = os.path.join(os.path.dirname(CLIENT), "far_away.py")
+    way = subprocess.Popen(
+        [BASCULE, "lab", "exec", "--name", lab.name, "client", "--", "/usr/bin/python3", tool, "7000",
+         str(ms), str(jitter_ms), str(percent)], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    try:
+        need(way.stdout.readline() == b"ready\n", "no way to be far away")
+        yield
+    finally:
+        way.stdin.close()
+        way.wait()
 
 
 def rounds(lab, talk, *wanted):

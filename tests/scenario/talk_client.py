@@ -9,7 +9,8 @@ pinned   as udp, answered by the device that they came in by
 bulk     one connection each, 20 requests of 7000 bytes under way at a time
 download one connection each, answers of 2 MB that are read slowly
 dice     one connection each, answers of 1 MB in which 100 KB are of one random number
-narrow   as download, with room for 2 KB; sips: each line by itself, with room for 16 KB
+narrow   as download, with room for 2 KB; sips: each line by itself, with room for 16 KB;
+         naps: with the window shut for a second
 upload   one connection each, 2 MB that are not answered, then what their sum is
 same     births, always from the same port; the service ends each; rude: a reset does
 
@@ -149,14 +150,15 @@ def given(n, i):
     return b"%d %s\n" % (n, bytes([97 + (n + i) % 26]) * 4000)
 
 
-# Receive buffer in bytes, lines of an answer, of which it waits 10 ms after each so-manyth.
-SLOW = {"download": (None, 500, 100), "narrow": (2304, 25, 100), "sips": (16384, 20, 1)}
+# Receive buffer in bytes, lines of an answer, of which it waits after each so-manyth, how long.
+SLOW = {"download": (None, 500, 100, 0.01), "narrow": (2304, 25, 100, 0.01),
+        "sips": (16384, 20, 1, 0.01), "naps": (16384, 8, 8, 1.2)}
 
 
 def download(kind, address):
     """Answers that are read slowly."""
     s, n = connection(address), 0
-    room, lines, often = SLOW[kind.rstrip("6")]
+    room, lines, often, pause = SLOW[kind.rstrip("6")]
     if room:
         s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, room)
     s.connect((address, PORT))
@@ -172,7 +174,7 @@ def download(kind, address):
                         got[:20], i, n))
                     return
                 if i % often == 0:
-                    time.sleep(0.01)
+                    time.sleep(pause)
             count(kind, "answers")
     except OSError as e:
         count(kind, "broken", "answer %d: %s" % (n, e))
@@ -347,7 +349,7 @@ def main():
     for spec in sys.argv[2:]:
         kind, number, address = spec.split(":", 2)
         work = {"births": births, "udp": udp, "pinned": udp, "bulk": bulk, "upload": upload,
-                "download": download, "dice": dice, "narrow": download, "sips": download, "same": same,
+                "download": download, "dice": dice, "narrow": download, "sips": download, "naps": download, "same": same,
                 "rude": same}.get(kind, steady)
         for _ in range(int(number)):
             threading.Thread(target=work, args=(kind + ("6" if ":" in address else ""), address)

@@ -328,6 +328,18 @@ end_the_last_one(struct replay *r, struct rflow *f, struct replay_effect *e)
     return INPUT_EFFECT;
 }
 
+/* Or is @syn that of @f once more?  A network may repeat it, and what @f has in flight
+ * would be lost with it. */
+static bool
+begins_anew(const struct replay *r, const struct rflow *f, const struct packet *syn)
+{
+    uint32_t i = f->first;
+
+    while (i != FLOWMAP_NONE && r->nodes[i].kind != NODE_SYN)
+        i = r->nodes[i].next;
+    return i != FLOWMAP_NONE || seq_after(syn->tcp.seq, f->in_next);
+}
+
 static enum input_step
 input_tcp(struct replay *r, const struct plog_record *rec, const struct packet *pkt,
     struct mono now, struct replay_effect *e)
@@ -337,8 +349,9 @@ input_tcp(struct replay *r, const struct plog_record *rec, const struct packet *
 
     if (!f || f->state == R_DEAD)
         return skip(r);
-    if (syn && f->state == R_OPEN && replay_closed(f) &&
-        !(f->have_syn && f->syn.seq == pkt->tcp.seq))
+    if (syn && f->state == R_OPEN && !begins_anew(r, f, pkt))
+        return skip(r);
+    if (syn && f->state == R_OPEN && replay_closed(f))
         return end_the_last_one(r, f, e);
     if (syn && (f->state == R_BORN || replay_closed(f))) {
         take_syn(r, f, pkt);

@@ -366,6 +366,51 @@ START_TEST(an_old_acknowledgement_makes_no_connection)
 }
 END_TEST
 
+/* Both have ended it, and the client lacks something yet. */
+static const struct {
+    const char *claim;
+    uint32_t seq;
+    bool answered, ends;
+} syns[] = {
+    { "its own, which the network has repeated", RCV - 2, false, false },
+    { "a later one: it begins anew", RCV + 5000, false, true },
+    { "one that was answered", RCV - 5000, true, true },
+};
+
+START_TEST(a_syn_may_be_an_old_one)
+{
+    static const struct replay_sizes sizes = { 16, 64, 4096 };
+    const struct replay_connection c = { .key = sample_flow,
+        .snd_una = SND - 5,
+        .snd_nxt = SND,
+        .rcv_nxt = RCV,
+        .fin_in = true,
+        .fin_out = true,
+        .window = 1000 };
+    struct story s = { .now = { 1000000 } };
+    uint8_t small[PLOG_SMALL];
+    struct replay_effect e = { 0 };
+    bool ended = false;
+
+    plog_ring_init(&s.kept, s.none, sizeof s.none, 0);
+    plog_ring_init(&s.log, s.bytes, sizeof s.bytes, 0);
+    kept(&s.log, 1, syns[_i].seq, TCP_SYN, 0);
+    plog_ring_append(&s.log, small, plog_encode_release(small, 1, 1));
+    if (syns[_i].answered)
+        kept_output(&s.log, 1, 7000, TCP_SYN);
+    begin_with(&s, &sizes, &c, 0);
+    while (e.what != REPLAY_DONE && replay_next(s.replay, s.now, &e)) {
+        struct packet pkt;
+
+        ended |= e.what == REPLAY_INJECT &&
+                 packet_parse(&pkt, PACKET_IN, e.packet, e.size) &&
+                 pkt.tcp.flags & TCP_RST;
+    }
+    ck_assert_msg(ended == syns[_i].ends, "%s", syns[_i].claim);
+    free(s.replay);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -377,6 +422,7 @@ main(void)
     tcase_add_test(tc, what_comes_of_kept_input_is_waited_for);
     tcase_add_test(tc, an_old_acknowledgement_makes_no_connection);
     ADD_ROWS(tc, waiting_is_bounded, waits);
+    ADD_ROWS(tc, a_syn_may_be_an_old_one, syns);
     ADD_ROWS(tc, a_clone_is_told_of_room_for_a_segment, squeezed);
     tcase_add_test(tc, an_old_acknowledgement_opens_no_window);
     return suite_run("replay waits", tc, NULL);

@@ -1,62 +1,28 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later */
-#include "sockmig/replayer.h"
+#include "sockmig/replayer_private.h"
 
 #include "lib/fault.h"
 #include "lib/fd.h"
 #include "lib/log.h"
 #include "sockmig/answers.h"
-#include "sockmig/boost.h"
 #include "sockmig/ckpt/tcp.h"
-#include "sockmig/engine.h"
 #include "sockmig/feed.h"
 #include "sockmig/gatens.h"
 #include "sockmig/outgoing.h"
 #include "sockmig/prefault.h"
-#include "sockmig/reqsk.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
-#define DIVERGENCES 16 /* told one by one */
 #define GRACE_MS 60000 /* half-open connections are waited for so long */
 #define TURN_US 2000   /* then the loop gets its turn: beats, the lease */
 #define UNDROPPED 64   /* packets swallowed before the kernel may forget them */
 
 static const struct replay_sizes sizes = {
     .flows = 65536, .outputs = 65536, .bytes = 16u << 20
-};
-
-struct divergence { /* a connection that was reset */
-    struct flow_key flow;
-    uint32_t seq;
-    const char *reason; /* static text */
-};
-
-struct replayer {
-    void *memory; /* owned: of .machine */
-    struct replay *machine;
-    struct feed *feed;         /* owned */
-    struct reqsk *reqsk;       /* borrowed; NULL: this kernel can not */
-    struct outgoing *outgoing; /* owned: to clients, when the outside opens */
-    struct answers *answers;   /* owned: those that may have to be sent again */
-    struct reqsk_key half;     /* half open: what is sent next is its answer */
-    bool answering;
-    struct loop_timer *timer; /* owned */
-    bool running, watching;
-    struct boost boost;     /* while .running */
-    uint32_t last_out;      /* id of the newest packet swallowed */
-    unsigned undropped;     /* of those: the kernel still has them */
-    struct mono began, end; /* of the last replay; .end.us 0: none yet */
-    struct mono grace;      /* the map is cleared then; .us 0: it is empty */
-    uint64_t unmade;
-    char reason[128]; /* why it was given up; "": it was not */
-    uint64_t epoch;   /* of the reign that it began */
-    struct divergence divergences[DIVERGENCES];
-    unsigned ndivergences;
 };
 
 static void
@@ -82,30 +48,6 @@ drop_swallowed(struct engine *e)
     if (r->undropped > 0)
         nfq_drop_upto(e->capture.out_queue, r->last_out);
     r->undropped = 0;
-}
-
-struct flow_ends {
-    char local[64], remote[64];
-};
-
-static struct flow_ends
-flow_ends(const struct flow_key *flow)
-{
-    int family = flow->version == 4 ? AF_INET : AF_INET6;
-    struct flow_ends ends = { "?", "?" };
-
-    inet_ntop(family, flow->local, ends.local, sizeof ends.local);
-    inet_ntop(family, flow->remote, ends.remote, sizeof ends.remote);
-    return ends;
-}
-
-static void
-flow_text(const struct flow_key *flow, char *text, size_t size)
-{
-    struct flow_ends ends = flow_ends(flow);
-
-    snprintf(text, size, "%s port %u to %s port %u", ends.remote, flow->remote_port,
-        ends.local, flow->local_port);
 }
 
 static struct reqsk_key
@@ -141,34 +83,6 @@ make_again(struct replayer *r, const struct replay_request *q)
     return key;
 }
 
-/* A connection that cannot go on byte-exact is reset, and said so (promise P4). */
-static void
-say_diverged(struct engine *e, const struct replay_effect *effect)
-{
-    struct replayer *r = e->replayer;
-    char flow[192];
-
-    if (r->ndivergences < DIVERGENCES)
-        r->divergences[r->ndivergences++] = (struct divergence){ effect->flow,
-            effect->seq, effect->reason };
-    flow_text(&effect->flow, flow, sizeof flow);
-    engine_journal(e, "error", "diverged",
-        "connection from %s is reset: %s, first at sequence number %u; if this "
-        "happens often, choose policy commit",
-        flow, effect->reason, effect->seq);
-}
-
-/* There is no connection to reset. */
-static void
-say_datagrams(struct engine *e, uint64_t n)
-{
-    if (n > 0)
-        engine_journal(e, "warn", "diverged",
-            "%llu datagram%s of the service came out otherwise than before, or not at "
-            "all; if this happens often, choose policy commit",
-            (unsigned long long)n, n == 1 ? "" : "s");
-}
-
 static void
 end(struct engine *e)
 {
@@ -176,7 +90,7 @@ end(struct engine *e)
     struct replay_stat s = replay_stat(r->machine);
 
     drop_swallowed(e);
-    say_datagrams(e, s.datagrams);
+    replayer_say_datagrams(e, s.datagrams);
     boost_end(&r->boost);
     r->running = false;
     r->watching = replay_watching(r->machine) > 0;
@@ -198,16 +112,9 @@ static void
 give_up(struct engine *e, const struct replay_effect *effect)
 {
     struct replayer *r = e->replayer;
-    char flow[192];
     int back;
 
-    flow_text(&effect->flow, flow, sizeof flow);
-    snprintf(r->reason, sizeof r->reason, "%s", effect->reason);
-    engine_journal(e, "error", "replay-stalled",
-        "the replay is given up (%s; connection from %s waits for sequence number "
-        "%u): the service goes on as under policy warm, all its old connections are "
-        "reset",
-        effect->reason, flow, effect->seq);
+    replayer_say_stalled(e, effect);
     capture_forget_births(e);
     outgoing_clear(r->outgoing);
     if (gatens_enter(gate_cell_netns(e->gate), &back) == 0) {
@@ -241,7 +148,7 @@ carry_out(struct engine *e, const struct replay_effect *effect)
         break;
     case REPLAY_DIVERGED:
         births_end(e->capture.births, &effect->flow);
-        say_diverged(e, effect);
+        replayer_say_diverged(e, effect);
         break;
     case REPLAY_STALLED:
         give_up(e, effect);
@@ -389,6 +296,8 @@ replayer_watch(struct engine *e)
             carry_out(e, &effect);
     send_some(r);
     r->watching = replay_watching(r->machine) > 0;
+    if (!r->watching)
+        replayer_say_insisted(e);
 }
 
 void
@@ -427,56 +336,6 @@ replayer_machine(struct replayer *r)
 {
     r->machine = replay_init(r->memory, &sizes);
     return r->machine;
-}
-
-static struct jv *
-divergences_array(const struct replayer *r)
-{
-    struct jv *list = jv_array();
-
-    for (unsigned i = 0; i < r->ndivergences; i++) {
-        const struct divergence *d = &r->divergences[i];
-        struct flow_ends ends = flow_ends(&d->flow);
-        struct jv *one = jv_object();
-
-        jv_set_str(one, "local", ends.local);
-        jv_set_int(one, "local_port", d->flow.local_port);
-        jv_set_str(one, "remote", ends.remote);
-        jv_set_int(one, "remote_port", d->flow.remote_port);
-        jv_set_int(one, "sequence", d->seq);
-        jv_set_str(one, "reason", d->reason);
-        jv_set_str(one, "policy", conf_policy_name(CONF_COMMIT));
-        jv_push(list, one);
-    }
-    return list;
-}
-
-struct jv *
-replayer_status(const struct engine *e)
-{
-    const struct replayer *r = e->replayer;
-    struct replay_stat s = { 0 };
-    struct jv *o;
-
-    if (r->end.us == 0)
-        return NULL;
-    s = replay_stat(r->machine);
-    o = jv_object();
-    jv_set_int(o, "epoch", (int64_t)r->epoch);
-    jv_set_int(o, "duration_us", mono_us_between(r->began, r->end));
-    jv_set_int(o, "injected", (int64_t)s.injected);
-    jv_set_int(o, "synthetic", (int64_t)s.synthetic);
-    jv_set_int(o, "rebuilt", (int64_t)s.rebuilt);
-    jv_set_int(o, "half_open", (int64_t)s.half_open);
-    jv_set_int(o, "swallowed", (int64_t)s.swallowed);
-    jv_set_int(o, "compared", (int64_t)s.compared);
-    jv_set_int(o, "diverged", (int64_t)s.diverged);
-    jv_set_int(o, "stalled", (int64_t)s.stalled);
-    jv_set_int(o, "datagrams", (int64_t)s.datagrams);
-    jv_set_int(o, "unmade", (int64_t)r->unmade);
-    jv_set_str(o, "reason", r->reason[0] ? r->reason : NULL);
-    jv_set(o, "divergences", divergences_array(r));
-    return o;
 }
 
 int

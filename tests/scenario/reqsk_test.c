@@ -229,6 +229,39 @@ goes_on(const struct row *r, const struct handshake *h, int client, int sock)
     expect(!reqsk_waits(reqsk, &h->key), r->claim, "the entry is left");
 }
 
+/* A client that waits for who takes over, and its entry. */
+struct waiting {
+    struct handshake h;
+    int client, server;
+};
+
+static struct waiting
+waits(int family, int defer)
+{
+    struct waiting w;
+
+    w.client = orphan(family, next_port, &w.h);
+    w.server = listener(lab.standby, family, next_port++, 8, defer, false);
+    reqsk_add(reqsk, &w.h.key, &w.h.attributes);
+    return w;
+}
+
+static void
+close_all(int sock, int client, int server)
+{
+    close(sock);
+    close(client);
+    close(server);
+}
+
+static void
+is_served(const struct waiting *w, int sock, const char *claim)
+{
+    if (expect(sock >= 0, claim, "nothing to accept"))
+        goes_on(&(struct row){ .claim = claim }, &w->h, w->client, sock);
+    close_all(sock, w->client, w->server);
+}
+
 static void
 run_row(const struct row *r)
 {
@@ -251,9 +284,7 @@ run_row(const struct row *r)
     if (expect(sock >= 0, r->claim, "nothing to accept"))
         goes_on(r, &h, client, sock);
     expect(COUNTER(made) == made + 1, r->claim, "not counted");
-    close(sock);
-    close(client);
-    close(server);
+    close_all(sock, client, server);
 }
 
 /* What the kernel does without the entry: the reason for all this. */
@@ -276,26 +307,19 @@ static void
 out_of_turn(void)
 {
     const char *claim = "a later segment makes no connection, and no reset";
-    struct handshake h;
     struct packet_seen later;
     uint64_t before = COUNTER(out_of_turn);
-    int client = orphan(AF_INET6, next_port, &h), sock;
-    int server = listener(lab.standby, AF_INET6, next_port++, 8, 0, false);
+    struct waiting w = waits(AF_INET6, 0);
+    int sock;
 
-    reqsk_add(reqsk, &h.key, &h.attributes);
-    handshake_shift(&h.data, 5, &later);
+    handshake_shift(&w.h.data, 5, &later);
     inject(&later);
     expect(COUNTER(out_of_turn) == before + 1, claim, "not counted");
-    expect(accepted(server, 0) < 0, claim, "accepted");
-    inject(&h.ack);
-    sock = accepted(server, 1000);
-    expect(sock >= 0, claim, "the first one is not accepted after it");
+    expect(accepted(w.server, 0) < 0, claim, "accepted");
+    inject(&w.h.ack);
+    sock = accepted(w.server, 1000);
     netlab_plug(&lab, "standby");
-    if (sock >= 0)
-        goes_on(&(struct row){ .claim = claim }, &h, client, sock);
-    close(sock);
-    close(client);
-    close(server);
+    is_served(&w, sock, claim);
 }
 
 /* What had come before the entry is delivered before what takes it, or reset. */
@@ -303,57 +327,42 @@ static void
 early(void)
 {
     const char *claim = "while eth0 is shut nothing that comes by it is made";
-    struct handshake h;
     uint64_t before = COUNTER(early);
-    int client = orphan(AF_INET, next_port, &h), sock;
-    int server = listener(lab.standby, AF_INET, next_port++, 8, 0, false);
+    struct waiting w = waits(AF_INET, 0);
+    int sock;
 
-    reqsk_add(reqsk, &h.key, &h.attributes);
     reqsk_shut(reqsk, true);
     netlab_plug(&lab, "standby");
-    expect(accepted(server, 1000) < 0, claim, "accepted");
-    expect(COUNTER(early) > before && reqsk_waits(reqsk, &h.key), claim,
+    expect(accepted(w.server, 1000) < 0, claim, "accepted");
+    expect(COUNTER(early) > before && reqsk_waits(reqsk, &w.h.key), claim,
         "the entry is used");
     reqsk_shut(reqsk, false);
-    sock = accepted(server, 4000);
-    if (expect(sock >= 0, claim, "nothing to accept when it is open"))
-        goes_on(&(struct row){ .claim = claim }, &h, client, sock);
-    close(sock);
-    close(client);
-    close(server);
-    client = orphan(AF_INET, next_port, &h);
-    server = listener(lab.standby, AF_INET, next_port++, 8, 0, false);
-    reqsk_add(reqsk, &h.key, &h.attributes);
+    is_served(&w, accepted(w.server, 4000), claim);
+    w = waits(AF_INET, 0);
     reqsk_shut(reqsk, true);
-    inject(&h.ack);
-    sock = accepted(server, 1000);
+    inject(&w.h.ack);
+    sock = accepted(w.server, 1000);
     expect(sock >= 0, claim, "nor by the TUN");
     reqsk_shut(reqsk, false);
-    close(sock);
-    close(client);
-    close(server);
+    close_all(sock, w.client, w.server);
 }
 
 static void
 deferred(void)
 {
     const char *claim = "a listener that waits for data gets no bare ACK";
-    struct handshake h;
     uint64_t before = COUNTER(deferred);
-    int client = orphan(AF_INET, next_port, &h), sock;
-    int server = listener(lab.standby, AF_INET, next_port++, 8, 10, false);
+    struct waiting w = waits(AF_INET, 10);
+    int sock;
 
-    reqsk_add(reqsk, &h.key, &h.attributes);
-    inject(&h.ack);
-    expect(COUNTER(deferred) == before + 1 && reqsk_waits(reqsk, &h.key), claim,
+    inject(&w.h.ack);
+    expect(COUNTER(deferred) == before + 1 && reqsk_waits(reqsk, &w.h.key), claim,
         "the entry is used");
-    expect(accepted(server, 0) < 0, claim, "accepted");
-    inject(&h.data);
-    sock = accepted(server, 1000);
+    expect(accepted(w.server, 0) < 0, claim, "accepted");
+    inject(&w.h.data);
+    sock = accepted(w.server, 1000);
     expect(sock >= 0, claim, "not accepted with data");
-    close(sock);
-    close(client);
-    close(server);
+    close_all(sock, w.client, w.server);
 }
 
 static void
@@ -417,26 +426,20 @@ static void
 dual_stack(void)
 {
     const char *claim = "an IPv6 listener takes a mapped client";
-    struct handshake h;
-    int client = orphan(AF_INET, next_port, &h), sock, server;
+    struct waiting w = { .client = orphan(AF_INET, next_port, &w.h) };
     struct sockaddr_in6 any = { .sin6_family = AF_INET6,
         .sin6_port = htons(next_port++) };
 
     netlab_enter(lab.standby);
-    server = socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    repair_set(server, IPPROTO_IPV6, IPV6_V6ONLY, 0);
-    expect(bind(server, (struct sockaddr *)&any, sizeof any) == 0 &&
-               listen(server, 8) == 0,
+    w.server = socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    repair_set(w.server, IPPROTO_IPV6, IPV6_V6ONLY, 0);
+    expect(bind(w.server, (struct sockaddr *)&any, sizeof any) == 0 &&
+               listen(w.server, 8) == 0,
         claim, "listener");
-    reqsk_add(reqsk, &h.key, &h.attributes);
-    inject(&h.ack);
+    reqsk_add(reqsk, &w.h.key, &w.h.attributes);
+    inject(&w.h.ack);
     netlab_plug(&lab, "standby");
-    sock = accepted(server, 1000);
-    if (expect(sock >= 0, claim, "nothing to accept"))
-        goes_on(&(struct row){ .claim = claim }, &h, client, sock);
-    close(sock);
-    close(client);
-    close(server);
+    is_served(&w, accepted(w.server, 1000), claim);
 }
 
 static void

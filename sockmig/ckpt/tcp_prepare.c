@@ -209,7 +209,7 @@ tcp_is_prepared(const struct image_tcp *for_this, const struct image_tcp *entry)
         if (value_of(a, &known[i]) != value_of(b, &known[i]))
             return false;
     return a->family == b->family && a->address_len == b->address_len &&
-           memcmp(a->local, b->local, sizeof a->local) == 0 && a->mss == b->mss &&
+           memcmp(a->local, b->local, sizeof a->local) == 0 &&
            segment_of(a) == segment_of(b) &&
            memcmp(a->congestion, b->congestion, sizeof a->congestion) == 0;
 }

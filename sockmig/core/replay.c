@@ -99,20 +99,11 @@ has_fin(uint32_t state)
     return state == 8 || state == 9 || state == 11;
 }
 
-/* In the 16 bits that a packet has for it. */
-static uint16_t
-sayable(uint32_t window)
-{
-    return window < UINT16_MAX ? (uint16_t)window : UINT16_MAX;
-}
-
 bool
 replay_connection_image(const struct image_tcp *tcp, struct replay_connection *c)
 {
     unsigned scale = tcp->snd_wscale & 15;
-    uint32_t window = tcp->snd_wnd >> scale;
     uint32_t most = tcp->has_window ? tcp->max_window : 0;
-    uint32_t segment = (segment_limit(tcp->mss, most) + (1u << scale) - 1) >> scale;
     bool fin = sends_fin(tcp->state);
 
     if (!flow_key_tcp(&c->key, tcp->local, tcp->remote))
@@ -123,10 +114,10 @@ replay_connection_image(const struct image_tcp *tcp, struct replay_connection *c
     c->rcv_nxt = tcp->rcv_nxt;
     c->fin_in = has_fin(tcp->state);
     c->fin_out = fin && tcp->unsent == 0;
-    most >>= scale;
-    c->window = sayable(window);
-    c->segment = sayable(segment);
-    c->window_most = sayable(most > window ? most : window);
+    c->window = replay_sayable(tcp->snd_wnd >> scale);
+    c->segment = replay_said(segment_limit(tcp->mss, most), scale);
+    c->window_most = replay_sayable(
+        (most > tcp->snd_wnd ? most : tcp->snd_wnd) >> scale);
     c->snd_wscale = (uint8_t)scale;
     c->has_edge = tcp->has_window;
     c->edge = tcp->rcv_wup + tcp->rcv_wnd;

@@ -54,8 +54,8 @@ struct replay_connection {
     struct flow_key key;
     uint32_t snd_una, snd_nxt, rcv_nxt; /* snd_nxt: sent so far; FINs counted */
     bool fin_in, fin_out;               /* are counted: the client's, the service's */
-    uint16_t window, segment; /* the client's window, unscaled, as in its packets; the
-                                 size of a segment, likewise */
+    uint16_t window, segment; /* the client's window, unscaled, as in its packets; as
+                                 much as goes to it at a time, likewise */
     uint16_t window_most;     /* the largest window that it ever had, likewise */
     uint8_t snd_wscale;       /* of these */
     bool has_edge;

@@ -205,8 +205,7 @@ gate_acknowledges(struct replay *r, struct rflow *f, struct replay_effect *e)
 static uint16_t
 room_for_a_segment(const struct rflow *f)
 {
-    uint32_t unit = 1u << f->snd_wscale;
-    uint32_t window = (in_flight(f) + unit - 1) / unit + f->segment;
+    uint32_t window = replay_said(in_flight(f), f->snd_wscale) + f->segment;
 
     return window < f->window_most ? (uint16_t)window : f->window_most;
 }

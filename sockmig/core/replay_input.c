@@ -122,15 +122,6 @@ describe(const struct replay *r, const struct rflow *f, uint32_t tsval, struct m
     }
 }
 
-/* As windows are told. */
-static uint16_t
-segment_of(const struct rflow *f, uint16_t mss)
-{
-    uint32_t unit = 1u << f->snd_wscale;
-
-    return (uint16_t)((segment_limit(mss, f->window * unit) + unit - 1) / unit);
-}
-
 /* The packet itself comes with the next step, the connection is open then. */
 static void
 rebuild(struct replay *r, struct rflow *f, const struct packet *pkt, struct mono now,
@@ -152,7 +143,9 @@ rebuild(struct replay *r, struct rflow *f, const struct packet *pkt, struct mono
     f->owes_ack = pkt->tcp.seq != f->in_next || pkt->tcp.ack != f->acked;
     f->rcv_wscale = e->request.wscale ? e->request.rcv_wscale & 15 : 0;
     f->snd_wscale = e->request.wscale ? e->request.snd_wscale & 15 : 0;
-    f->segment = segment_of(f, e->request.mss);
+    f->segment = replay_said(
+        segment_limit(e->request.mss, (uint32_t)f->window << f->snd_wscale),
+        f->snd_wscale);
     f->has_edge = f->parted = f->full = false;
     r->stat.rebuilt++;
 }

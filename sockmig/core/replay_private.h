@@ -168,9 +168,7 @@ replay_index(const struct replay *r, const struct rflow *f)
 /* replay_lost.c */
 /* replay_kill - @f is not to go on: reported now, reset at both ends in the end. */
 void replay_kill(struct replay *r, struct rflow *f, uint32_t seq, const char *reason);
-/* lost_reset - the next of the two resets of @f; reset_service - the one to its
- * service.
- */
+/* lost_reset - the next of the two resets of @f.  reset_service - to its service. */
 void lost_reset(struct replay *r, struct rflow *f, struct replay_effect *e);
 void reset_service(struct replay *r, const struct rflow *f, struct replay_effect *e);
 /* lost_look - true: *e is what lost connections need now. */
@@ -198,6 +196,20 @@ static inline bool
 replay_watched(const struct rflow *f)
 {
     return f->excused && f->first != FLOWMAP_NONE;
+}
+
+/* replay_sayable - a window in the 16 bits that a packet has for it.  replay_said - so
+ * many bytes as one, scaled and rounded up. */
+static inline uint16_t
+replay_sayable(uint32_t window)
+{
+    return window < UINT16_MAX ? (uint16_t)window : UINT16_MAX;
+}
+
+static inline uint16_t
+replay_said(uint32_t bytes, unsigned wscale)
+{
+    return replay_sayable((bytes + (1u << wscale) - 1) >> wscale);
 }
 
 /* replay_heard - the client said so about its window. */

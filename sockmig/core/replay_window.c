@@ -70,7 +70,7 @@ window_of(const struct rflow *f)
         window = seq_after(f->edge, f->in_next)
                      ? (f->edge - f->in_next) >> f->rcv_wscale
                      : 0;
-    return window < UINT16_MAX ? (uint16_t)window : UINT16_MAX;
+    return replay_sayable(window);
 }
 
 #define PROBE_US 10000

@@ -96,8 +96,7 @@ struct host {
     } requests[RSIM_CONNS]; /* what the kernel's map has */
 };
 
-/* host_segment - the most that goes to the client at a time: see segment_limit().
- */
+/* host_segment - the most that goes to the client at a time. */
 uint32_t host_segment(const struct sconn *c);
 
 /* host_client - the client that @key is a connection of. */

@@ -2,6 +2,7 @@
  *
  * rsim_host.c - the server's host: its TCP. */
 #include "tests/sim/rsim_host.h"
+#include "sockmig/core/segment.h"
 
 #include <assert.h>
 #include <string.h>
@@ -80,9 +81,7 @@ smaller(uint32_t a, uint32_t b)
 uint32_t
 host_segment(const struct sconn *c)
 {
-    uint32_t most = c->peer_most > 536 ? c->peer_most / 2 : c->peer_most;
-
-    return smaller(most, 1400);
+    return segment_limit(1400, c->peer_most);
 }
 
 void

@@ -140,9 +140,7 @@ has_room(struct story *s, const char *log, const struct room *room)
     begin_with(s, &sizes, &c, 0);
 }
 
-/* What the service is told of it within @us, made up: the window, and *ack; -1:
- * nothing.
- */
+/* The window, and *ack, that the service is told within @us, made up; -1: nothing. */
 static int
 told_of(struct story *s, int64_t us, uint32_t *ack)
 {

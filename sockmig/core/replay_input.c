@@ -322,12 +322,15 @@ end_the_last_one(struct replay *r, struct rflow *f, struct replay_effect *e)
 }
 
 /* Or is @syn that of @f once more?  A network may repeat it, and what @f has in flight
- * would be lost with it. */
+ * would be lost with it.  It is older than what has come; of one that is not known to
+ * be @f's own an answer in the log says that it was new all the same. */
 static bool
 begins_anew(const struct replay *r, const struct rflow *f, const struct packet *syn)
 {
     uint32_t i = f->first;
 
+    if (f->have_syn && f->syn.seq == syn->tcp.seq)
+        return false;
     while (i != FLOWMAP_NONE && r->nodes[i].kind != NODE_SYN)
         i = r->nodes[i].next;
     return i != FLOWMAP_NONE || seq_after(syn->tcp.seq, f->in_next);

@@ -409,6 +409,38 @@ START_TEST(a_syn_may_be_an_old_one)
 }
 END_TEST
 
+/* Of one that was made again its own is known, whatever was answered later. */
+START_TEST(its_own_syn_ends_nothing)
+{
+    struct newborn n;
+    struct story *s = &n.s;
+    uint8_t small[PLOG_SMALL], p[200];
+    struct replay_effect e = { 0 };
+    size_t size = tcp_packet(p, &sample_flow, PACKET_OUT, SND, RCV + 1, PIECE, 'o');
+
+    newborn_init(&n, 2, SND - 1);
+    kept(&s->kept, 2, RCV, TCP_ACK, 0);
+    kept(&s->log, 3, RCV, TCP_ACK | TCP_FIN, 0);
+    plog_ring_append(&s->log, small, plog_encode_release(small, 1, 3));
+    kept_output(&s->log, 2, SND, TCP_FIN);
+    kept(&s->log, 4, RCV - 1, TCP_SYN, 0);
+    plog_ring_append(&s->log, small, plog_encode_release(small, 1, 4));
+    kept_output(&s->log, 3, 7000, TCP_SYN);
+    newborn_start(&n);
+    ck_assert(replay_next(s->replay, s->now, &e) && e.what == REPLAY_REBUILD);
+    for (int i = 0; i < 2; i++)
+        ck_assert(replay_next(s->replay, s->now, &e) && e.what == REPLAY_INJECT);
+    ck_assert(!replay_next(s->replay, s->now, &e));
+    p[33] |= TCP_FIN;
+    replay_output(s->replay, s->now, p, size);
+    while (e.what != REPLAY_DONE) {
+        ck_assert(replay_next(s->replay, s->now, &e));
+        ck_assert_msg(e.what != REPLAY_INJECT, "it is ended");
+    }
+    free(s->replay);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -421,6 +453,7 @@ main(void)
     tcase_add_test(tc, an_old_acknowledgement_makes_no_connection);
     ADD_ROWS(tc, waiting_is_bounded, waits);
     ADD_ROWS(tc, a_syn_may_be_an_old_one, syns);
+    tcase_add_test(tc, its_own_syn_ends_nothing);
     ADD_ROWS(tc, a_clone_is_told_of_room_for_a_segment, squeezed);
     tcase_add_test(tc, an_old_acknowledgement_opens_no_window);
     return suite_run("replay waits", tc, NULL);

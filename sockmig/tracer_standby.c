@@ -196,7 +196,7 @@ standby_turn(struct tracer *t)
         t->current->policy == CONF_WARM ||
         mono_us_between(t->rested, mono_clock()) < ROUND_MS * 1000)
         return false;
-    if (warm_ahead(t->clone))
+    if (warm_ahead(t->clone, t->conf.tun))
         return true;
     t->rested = mono_clock();
     return false;

@@ -317,6 +317,7 @@ read_rest(struct tcp_reading *r, const struct sock *sk)
     r->rcvbuf = (__u32)sk->sk_rcvbuf;
     r->mss = tp->rx_opt.mss_clamp;
     r->options = hash_options(sk);
+    r->rtt_us = tp->srtt_us >> 3; /* the kernel keeps eight times that */
     r->error = (__u32)sk->sk_err;
     r->read_ns = bpf_ktime_get_ns();
     r->timestamp = (__u32)(r->read_ns / 1000000) + tp->tsoffset;

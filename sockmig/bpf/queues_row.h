@@ -30,6 +30,7 @@ struct tcp_reading {
     __u32 timestamp; /* ms; what a segment sent at .read_ns would have had */
     __u32 error;     /* that waits to be told; of a closed one this alone is read */
     __u32 inq, outq; /* bytes unread, and unacknowledged; without a FIN */
+    __u32 rtt_us;    /* round trip, smoothed; 0: not known */
     __u32 found;     /* enum queues_found */
 };
 

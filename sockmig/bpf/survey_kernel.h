@@ -185,7 +185,7 @@ struct tcp_options_received {
 struct tcp_sock {
     __u64 bytes_received, bytes_acked;
     __u32 segs_in, segs_out, snd_una, snd_nxt, write_seq, rcv_nxt, copied_seq;
-    __u32 snd_wl1, snd_wnd, max_window, rcv_wnd, rcv_wup, tsoffset;
+    __u32 snd_wl1, snd_wnd, max_window, rcv_wnd, rcv_wup, tsoffset, srtt_us;
     __u32 keepalive_time, keepalive_intvl, notsent_lowat;
     __u8 keepalive_probes;
     __u8 nonagle : 4;

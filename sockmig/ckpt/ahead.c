@@ -87,13 +87,13 @@ prepare(struct clone *c, struct spare *s, const struct image_fd *f,
 }
 
 static void
-complete(struct clone *c, struct spare *s, const struct image_tcp *t)
+complete(struct clone *c, struct spare *s, const struct image_tcp *t, int tun)
 {
+    const struct tcp_parts parts = { .fresh = net_fresh(c, t->family), .tun = tun };
     const char *step;
 
     c->ahead->made++;
-    if (tcp_establish(
-            s->sock, &s->of, t, net_fresh(c, t->family), NULL, NULL, 0, &step) < 0) {
+    if (tcp_establish(s->sock, &s->of, t, &parts, &step) < 0) {
         give_up(s);
         return;
     }
@@ -115,7 +115,7 @@ step_back(struct spare *s, const struct image_fd *f, const struct image_tcp *t)
 
 /* One connection of the image, and the descriptors between it and the one before. */
 static void
-see(struct clone *c, const struct image *im, uint32_t i, bool whole)
+see(struct clone *c, const struct image *im, uint32_t i, bool whole, int tun)
 {
     struct ahead *a = c->ahead;
     const struct image_tcp *t = &im->tcps[i];
@@ -130,7 +130,7 @@ see(struct clone *c, const struct image *im, uint32_t i, bool whole)
     else if (!fits(s, f, t))
         prepare(c, s, f, t);
     else if (whole && s->level == PREPARED && rests(im, t))
-        complete(c, s, t);
+        complete(c, s, t, tun);
 }
 
 /* So that a takeover need not wait for a larger table of descriptors. */
@@ -141,7 +141,7 @@ begin_round(const struct ahead *a, const struct image *im)
 }
 
 bool
-ahead_turn(struct clone *c, const struct image *im, bool whole)
+ahead_turn(struct clone *c, const struct image *im, bool whole, int tun)
 {
     int before = -1, ret;
     struct ahead *a = c->ahead;
@@ -159,7 +159,7 @@ ahead_turn(struct clone *c, const struct image *im, bool whole)
                             a->made < until && a->made < MADE_A_ROUND;
          seen++)
         if (im->tcps[a->next].fd < (int)IMAGE_MAX_FDS)
-            see(c, im, a->next++, whole);
+            see(c, im, a->next++, whole, tun);
         else
             a->next++;
     net_leave(before);

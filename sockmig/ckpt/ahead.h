@@ -17,9 +17,10 @@ struct ahead;
 struct clone;
 
 /* ahead_turn - make a few of them for @im, in the clone's network namespace; @whole:
- * whole connections, too, which only one clone may have of a connection.  To be called
- * until it is false: then all are made, or as many as one round may. */
-bool ahead_turn(struct clone *c, const struct image *im, bool whole);
+ * whole connections, too, which only one clone may have of a connection.  @tun: as in
+ * struct tcp_parts.  To be called until it is false: then all are made, or as many as
+ * one round may. */
+bool ahead_turn(struct clone *c, const struct image *im, bool whole, int tun);
 
 /* ahead_sweep - close what does not fit @im, or make it fit.  Before the first
  * connection is made: one that has ended may have been where another is now. */

@@ -79,19 +79,23 @@ const char *tcp_secret(int sock, int diag);
 enum tcp_look tcp_dump_orphan(uint64_t sock, int fd, uint32_t most,
     struct image_tcp *entry, struct parcels *parcels);
 
+/* What a connection is made of besides its entry in the image. */
+struct tcp_parts {
+    const struct image_tcp *fresh; /* tcp_fresh() of its family: what is as there is not
+                                      set; NULL: all is */
+    const uint8_t *inq, *outq;     /* its queues: entry->inq and entry->outq bytes */
+    uint32_t age_ms; /* since the image was taken, by this host's clock: timestamps go
+                        on from there and never step back */
+    int tun; /* TUN of the network namespace: the socket is told its round trip time by
+                a segment that comes by it.  -1: none, it is not */
+};
+
 /* tcp_restore - make the connection in the caller's network namespace, still in repair
- * mode: no packet leaves before tcp_release().
- *
- * @fresh       tcp_fresh() of its family: what is as there is not set; NULL: all is
- * @nonblock    SOCK_NONBLOCK or 0
- * @inq, @outq  the bytes of its queues (entry->inq and entry->outq of them)
- * @age_ms      since the image was taken, by this host's clock: timestamps go on from
- *              there and never step back
+ * mode: no packet leaves before tcp_release().  @nonblock: SOCK_NONBLOCK or 0.
  *
  * The descriptor, or -errno.  *step gets the name of the step that failed. */
-int tcp_restore(const struct image_tcp *entry, const struct image_tcp *fresh,
-    int nonblock, const uint8_t *inq, const uint8_t *outq, uint32_t age_ms,
-    const char **step);
+int tcp_restore(const struct image_tcp *entry, const struct tcp_parts *parts,
+    int nonblock, const char **step);
 
 /* The same in two halves.  tcp_prepare - a socket in repair mode with all that does not
  * depend on what was sent; nothing of it gets out, closing it is silent.
@@ -106,8 +110,7 @@ int tcp_prepare(const struct image_tcp *entry, const struct image_tcp *fresh,
     int nonblock, const char **step);
 bool tcp_is_prepared(const struct image_tcp *for_this, const struct image_tcp *entry);
 int tcp_establish(int sock, const struct image_tcp *prepared,
-    const struct image_tcp *entry, const struct image_tcp *fresh, const uint8_t *inq,
-    const uint8_t *outq, uint32_t age_ms, const char **step);
+    const struct image_tcp *entry, const struct tcp_parts *parts, const char **step);
 int tcp_set_age(int sock, const struct image_tcp *entry, uint32_t age_ms);
 int tcp_revert(int sock, const struct image_tcp *was, const struct image_tcp *entry);
 
@@ -123,10 +126,10 @@ int tcp_release(int sock, const struct image_tcp *entry, const uint8_t *outq, in
     const char **step);
 
 /* tcp_resend - put the data in flight, at most @most bytes, on the wire again through
- * raw socket @raw: the restored socket has no round-trip time and would wait 1 s.  If
+ * raw socket @raw: the restored socket would wait for its timer, 0.25 s or more.  If
  * there is none, but unsent data, the other side's window was shut, and that it opened
- * may have been said while nobody heard it: a segment that asks, or the socket would
- * after 3 s.  Packets sent. */
+ * may have been said while nobody heard it: a segment that asks, as the socket would
+ * later.  Packets sent. */
 int tcp_resend(int sock, const struct image_tcp *entry, const uint8_t *outq,
     uint32_t most, int raw);
 

@@ -225,6 +225,14 @@ is_still(int sock, const struct tcp_info *first)
            now.tcpi_notsent_bytes == first->tcpi_notsent_bytes;
 }
 
+/* What is not known now may have been: of a socket that has just been restored. */
+static void
+keep_round_trip(struct image_tcp *e, uint32_t us)
+{
+    if (us > 0)
+        e->rtt_ms = us < 1000 ? 1 : us / 1000;
+}
+
 /* One try, the socket in repair mode with the receive queue selected. */
 static bool
 take(int sock, int fd, struct image_tcp *e, struct parcels *parcels, bool *full)
@@ -242,6 +250,7 @@ take(int sock, int fd, struct image_tcp *e, struct parcels *parcels, bool *full)
     e->mss = (uint32_t)repair_get(sock, SOL_TCP, TCP_MAXSEG);
     e->timestamp = (uint32_t)repair_get(sock, SOL_TCP, TCP_TIMESTAMP);
     e->dumped_ns = now_ns();
+    keep_round_trip(e, info.tcpi_rtt);
     bytes = parcels_add(parcels, fd, e->inq + e->outq);
     if (!bytes) {
         *full = true;
@@ -373,6 +382,7 @@ keep(const struct now *now, int fd, struct image_tcp *e, struct parcels *parcels
     e->rcvbuf = (int32_t)r->rcvbuf;
     e->timestamp = r->timestamp & ~1u; /* bit 0 tells the unit: milliseconds */
     e->dumped_ns = r->read_ns;
+    keep_round_trip(e, r->rtt_us);
     return TCP_LOOK_DUMPED;
 }
 

@@ -97,9 +97,10 @@ static const char *
 try_with(const uint8_t *in, const uint8_t *out)
 {
     struct image_tcp e = trial_image();
+    const struct tcp_parts parts = { .inq = in, .outq = out, .tun = -1 };
     struct tcp_reading r;
     const char *failed = NULL, *step;
-    int sock = tcp_restore(&e, NULL, 0, in, out, 0, &step);
+    int sock = tcp_restore(&e, &parts, 0, &step);
 
     if (sock < 0)
         return "no connection for a trial (is the loopback interface up?)";

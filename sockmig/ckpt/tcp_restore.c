@@ -52,13 +52,37 @@ buffers_since(const struct repair *r)
     return r->im->rcvbuf == r->prepared->rcvbuf ? 0 : repair_receive_buffer(r);
 }
 
+/* Without a round trip time a socket's first timer is 3 s, and what is lost of what it
+ * sends comes again after 1 s.  With a shorter one than this it would send again what
+ * is restored while the others are: it is below the kernel's shortest timer. */
+#define ROUND_TRIP_LEAST_MS 50u
+#define ROUND_TRIP_MOST_MS 1000u /* a timer of 3 s, as without */
+
+static bool
+knows_round_trip(const struct repair *r)
+{
+    return r->tun >= 0 && r->im->rtt_ms > 0 && r->im->options & TCPI_OPT_TIMESTAMPS;
+}
+
+/* Where its queues begin. */
+static uint32_t
+receive_base(const struct image_tcp *im)
+{
+    return im->rcv_nxt - im->inq - repair_fin_received(im->state);
+}
+
+static uint32_t
+send_base(const struct image_tcp *im)
+{
+    return im->write_seq - im->outq - repair_fin_sent(im->state);
+}
+
 /* The receive queue is the one selected. */
 static int
 sequences(const struct repair *r)
 {
-    const struct image_tcp *im = r->im;
-    uint32_t receive = im->rcv_nxt - im->inq - repair_fin_received(im->state);
-    uint32_t send = im->write_seq - im->outq - repair_fin_sent(im->state);
+    uint32_t receive = receive_base(r->im);
+    uint32_t send = send_base(r->im) - knows_round_trip(r);
 
     if (repair_set(r->sock, SOL_TCP, TCP_QUEUE_SEQ, (int)receive) < 0 ||
         repair_set(r->sock, SOL_TCP, TCP_REPAIR_QUEUE, TCP_SEND_QUEUE) < 0)
@@ -149,6 +173,56 @@ fill(int sock, const uint8_t *bytes, uint32_t size)
         else
             return -1;
     }
+    return 0;
+}
+
+static int
+put_in(const struct repair *r, struct segment s)
+{
+    uint8_t packet[SEGMENT_HEADERS];
+    size_t n;
+
+    s.from = r->im->remote;
+    s.to = r->im->local;
+    n = segment_build(&s, packet);
+    if (r->tun < 0 || n == 0) {
+        errno = EOPNOTSUPP;
+        return -1;
+    }
+    return write(r->tun, packet, n) == (ssize_t)n ? 0 : -1;
+}
+
+/* The last byte that was acknowledged is there once more, whatever it was: its
+ * acknowledgement tells the time. */
+static int
+byte_before(const struct repair *r)
+{
+    static const uint8_t byte;
+
+    return knows_round_trip(r) ? fill(r->sock, &byte, 1) : 0;
+}
+
+/* What was queued in repair mode has no time of its own: the kernel takes it from the
+ * echo.  A timestamp of 0 is none that the peer's next one could be older than; a
+ * window of 0 is what the socket has before windows().  Where a host's packet filter
+ * drops it nothing is lost: the peer has the byte, and acknowledges it again. */
+static int
+round_trip(const struct repair *r)
+{
+    const struct image_tcp *im = r->im;
+    uint32_t ms = im->rtt_ms < ROUND_TRIP_LEAST_MS ? ROUND_TRIP_LEAST_MS : im->rtt_ms;
+    int now;
+
+    if (!knows_round_trip(r))
+        return 0;
+    if (ms > ROUND_TRIP_MOST_MS)
+        ms = ROUND_TRIP_MOST_MS;
+    now = repair_get(r->sock, SOL_TCP, TCP_TIMESTAMP);
+    put_in(r, (struct segment){ .seq = receive_base(im),
+                  .ack = send_base(im),
+                  .flags = SEGMENT_ACK,
+                  .timestamps = true,
+                  .echo = (uint32_t)now - (now & 1 ? ms * 1000 : ms) });
     return 0;
 }
 
@@ -275,22 +349,12 @@ buffers_again(const struct repair *r)
 static int
 inject(const struct repair *r, uint8_t flags, uint32_t seq, uint32_t ack)
 {
-    struct segment s = { .from = r->im->remote,
-        .to = r->im->local,
-        .seq = seq,
-        .ack = ack,
-        .flags = flags,
-        .window = (uint16_t)(r->im->snd_wnd >> r->im->snd_wscale > 65535
-                                 ? 65535
-                                 : r->im->snd_wnd >> r->im->snd_wscale) };
-    uint8_t packet[SEGMENT_HEADERS];
-    size_t n = segment_build(&s, packet);
+    uint32_t window = r->im->snd_wnd >> r->im->snd_wscale;
 
-    if (r->tun < 0 || n == 0) {
-        errno = EOPNOTSUPP;
-        return -1;
-    }
-    return write(r->tun, packet, n) == (ssize_t)n ? 0 : -1;
+    return put_in(r, (struct segment){ .seq = seq,
+                         .ack = ack,
+                         .flags = flags,
+                         .window = (uint16_t)(window > 65535 ? 65535 : window) });
 }
 
 static int
@@ -348,6 +412,8 @@ const struct repair_step repair_restore_steps[] = {
     { "mark", unmark },
     { "negotiated options", negotiated },
     { "timestamp", timestamp },
+    { "byte before", byte_before },
+    { "round trip time", round_trip },
     { "room for the queues", room_for_queues },
     { "receive queue", receive_queue },
     { "data in flight", sent_queue },
@@ -383,30 +449,29 @@ repair_run(const struct repair_step *step, const struct repair *r, const char **
 
 int
 tcp_establish(int sock, const struct image_tcp *prepared, const struct image_tcp *entry,
-    const struct image_tcp *fresh, const uint8_t *inq, const uint8_t *outq,
-    uint32_t age_ms, const char **step)
+    const struct tcp_parts *parts, const char **step)
 {
     struct repair r = { .sock = sock,
         .prepared = prepared,
         .im = entry,
-        .fresh = fresh,
-        .inq = inq,
-        .outq = outq,
-        .age_ms = age_ms,
-        .tun = -1 };
+        .fresh = parts->fresh,
+        .inq = parts->inq,
+        .outq = parts->outq,
+        .age_ms = parts->age_ms,
+        .tun = parts->tun };
 
     return repair_run(repair_restore_steps, &r, step);
 }
 
 int
-tcp_restore(const struct image_tcp *entry, const struct image_tcp *fresh, int nonblock,
-    const uint8_t *inq, const uint8_t *outq, uint32_t age_ms, const char **step)
+tcp_restore(const struct image_tcp *entry, const struct tcp_parts *parts, int nonblock,
+    const char **step)
 {
-    int sock = tcp_prepare(entry, fresh, nonblock, step), ret;
+    int sock = tcp_prepare(entry, parts->fresh, nonblock, step), ret;
 
     if (sock < 0)
         return sock;
-    ret = tcp_establish(sock, entry, entry, fresh, inq, outq, age_ms, step);
+    ret = tcp_establish(sock, entry, entry, parts, step);
     if (ret < 0) { /* in repair mode nothing of it gets out */
         fd_close(sock);
         return ret;

@@ -227,23 +227,24 @@ static int
 connection(struct wake *w, const struct image_fd *f, const struct image_tcp *t,
     const char **step)
 {
-    const struct image_tcp *fresh = net_fresh(w->c, t->family);
     const struct clone_queue *q = &w->c->queues[f->fd];
-    const uint8_t *outq = q->bytes + t->inq;
-    uint32_t age = connection_age(w, t);
+    const struct tcp_parts parts = { .fresh = net_fresh(w->c, t->family),
+        .inq = q->bytes,
+        .outq = q->bytes + t->inq,
+        .age_ms = connection_age(w, t),
+        .tun = w->tun };
     struct image_tcp prepared;
     bool whole = false;
     int sock = ahead_take(w->c, f, t, &prepared, &whole), ret;
 
     if (sock >= 0) {
-        ret = whole
-                  ? tcp_set_age(sock, t, age)
-                  : tcp_establish(sock, &prepared, t, fresh, q->bytes, outq, age, step);
+        ret = whole ? tcp_set_age(sock, t, parts.age_ms)
+                    : tcp_establish(sock, &prepared, t, &parts, step);
         if (ret == 0)
             return sock;
         fd_close(sock);
     }
-    return tcp_restore(t, fresh, net_nonblock(f), q->bytes, outq, age, step);
+    return tcp_restore(t, &parts, net_nonblock(f), step);
 }
 
 static int
@@ -444,8 +445,8 @@ wake_release(struct wake *w, const char **what)
 #define RESEND_BYTES (8u << 20)
 #define RESEND_LEAST 65536u
 
-/* What each connection may put out again: what one leaves is its socket's, whose timer
- * knows no round-trip time. */
+/* What each connection may put out again: what one leaves is its socket's, after a
+ * timer. */
 static uint32_t
 resend_share(const struct image *im)
 {

@@ -167,14 +167,14 @@ warm_apply(struct warm *w, const struct family *family, const struct pages *page
 }
 
 bool
-warm_ahead(struct warm *w)
+warm_ahead(struct warm *w, int tun)
 {
     if (w->one)
-        return ahead_turn(w->one, w->family->images[0], true);
+        return ahead_turn(w->one, w->family->images[0], true, tun);
     if (w->turn >= w->many.n)
         w->turn = 0;
-    else if (!w->many.clones[w->turn] ||
-             !ahead_turn(w->many.clones[w->turn], w->family->images[w->turn], false))
+    else if (!w->many.clones[w->turn] || !ahead_turn(w->many.clones[w->turn],
+                                             w->family->images[w->turn], false, tun))
         w->turn++;
     return w->turn < w->many.n;
 }

@@ -36,8 +36,8 @@ int warm_content(
     struct warm *w, const struct pages *pages, const struct parcels *parcels);
 
 /* warm_ahead - make some of the sockets that its connections will need (ahead.h): while
- * there is nothing else to do, until it is false. */
-bool warm_ahead(struct warm *w);
+ * there is nothing else to do, until it is false.  @tun: as in struct tcp_parts. */
+bool warm_ahead(struct warm *w, int tun);
 
 void warm_schedule(struct warm *w); /* as clone_schedule() */
 

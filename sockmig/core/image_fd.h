@@ -199,7 +199,8 @@ struct image_tcp { /* sorted by fd */
         user_timeout;
     int32_t sndbuf, rcvbuf, buf_lock, reuse_addr, reuse_port, linger_on, linger_sec,
         tos;
-    int32_t rcv_lowat, notsent_lowat, quickack, pad;
+    int32_t rcv_lowat, notsent_lowat, quickack;
+    uint32_t rtt_ms; /* round trip; at least 1, 0: not known */
     char congestion[16];
     uint64_t dumped_ns;  /* active node's monotonic clock at this dump */
     uint64_t generation; /* +1 each time this entry was dumped anew */

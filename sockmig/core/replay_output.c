@@ -198,8 +198,8 @@ compare(struct replay *r, struct rflow *f, const uint8_t *data, uint32_t size, b
 
 /* What was in flight when the image was taken is put out once more when the clone
  * wakes, and swallowed like all else: who waits for it has nothing to send again, and
- * the service's TCP, without a round-trip time, would wait for a second.  Once is
- * enough, whatever its timers do meanwhile. */
+ * the service's TCP would wait for its timer.  Once is enough, whatever that does
+ * meanwhile. */
 static void
 output_flight(struct replay *r, struct rflow *f, const struct packet *pkt, uint32_t end)
 {

@@ -133,6 +133,7 @@ tcp_header(uint8_t *p, const struct segment *s)
     if (s->timestamps) {
         memcpy(p + TCP_HEADER, "\1\1\10\12", 4); /* NOP NOP, kind 8, length 10 */
         put32(p + TCP_HEADER + 4, s->timestamp);
+        put32(p + TCP_HEADER + 8, s->echo);
     }
     return n;
 }

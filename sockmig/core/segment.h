@@ -23,7 +23,7 @@ struct segment {
     uint8_t flags;
     uint16_t window; /* as it stands in the header: already scaled */
     bool timestamps;
-    uint32_t timestamp; /* the echo is 0: the peer then takes no sample from it */
+    uint32_t timestamp, echo; /* an echo of 0: the peer takes no sample from it */
     const uint8_t *data;
     uint32_t size; /* of data, at most 60000 */
 };

@@ -21,6 +21,7 @@
 #define FD 7 /* of the connection, in the service */
 
 static struct image im;
+static const struct tcp_parts nothing = { .tun = -1 };
 static struct clone *c;
 static unsigned failed;
 
@@ -79,7 +80,7 @@ static void
 rounds(unsigned n)
 {
     while (n-- > 0)
-        while (ahead_turn(c, &im, true))
+        while (ahead_turn(c, &im, true, -1))
             ;
 }
 
@@ -107,7 +108,7 @@ static bool
 is_free(void)
 {
     const char *step;
-    int sock = tcp_restore(&im.tcps[0], NULL, 0, NULL, NULL, 0, &step);
+    int sock = tcp_restore(&im.tcps[0], &nothing, 0, &step);
 
     if (sock >= 0)
         close(sock);
@@ -207,9 +208,9 @@ one_that_moved(void)
     ahead_sweep(c, &im);
     sock = ahead_take(c, &im.fds[0], t, &prepared, &whole);
     expect(sock >= 0 && !whole, "it is prepared again");
-    if (sock >= 0 && tcp_establish(sock, &prepared, t, NULL, NULL, NULL, 0, &step) == 0)
+    if (sock >= 0 && tcp_establish(sock, &prepared, t, &nothing, &step) == 0)
         again = seen(sock);
-    sock = tcp_restore(t, NULL, 0, NULL, NULL, 0, &step);
+    sock = tcp_restore(t, &nothing, 0, &step);
     if (sock >= 0)
         fresh = seen(sock);
     expect(fresh.received == (int)t->rcv_nxt && fresh.sent == (int)t->write_seq,

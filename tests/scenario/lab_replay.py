@@ -112,6 +112,14 @@ def slow(lab):
     need(not any(r["stalled"] for r in seen), "something was waited for in vain: %s" % seen)
 
 
+def corked(lab):
+    """Answers that a timer of the service's TCP sends, after 0.2 s: no later in a clone."""
+    talk = Talk(lab, "corked:4:" + V4, "corked:2:" + V6, "steady:2:" + V4)
+    seen = list(rounds(lab, talk, *[("replay", "crash"), ("replay", "engine")] * 2,
+                       ("replay", "switchover"), ("commit", "crash")))
+    need(not any(r["stalled"] for r in seen), "something was waited for in vain: %s" % seen)
+
+
 def far(lab):
     """Clients far away: 40 ms there and back, packets that overtake each other, some are lost.
     Takes 4 minutes."""
@@ -416,7 +424,7 @@ def alone_stops(lab):
     alone(lab, True)
 
 
-CHECKS = [replay, diverge, dice, same, slow, far, bare, commit, families, datagrams, one_way, handed_over, segments,
+CHECKS = [replay, diverge, dice, same, slow, corked, far, bare, commit, families, datagrams, one_way, handed_over, segments,
           resets, orphans, newcomers, holes, uploads, downloads, policies, again, lossy, awake, unhurried, leaseless, flood, alone]
 STOPS = [alone_stops]
 SMALL = [small_log, seeded_anew]

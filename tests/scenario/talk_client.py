@@ -5,6 +5,7 @@ usage: talk_client.py PORT [KIND:NUMBER:ADDRESS...]
 
 steady   one connection each, "e" requests      births   connect, ask once, close
 random   one connection each, "r" requests      udp      datagrams, 1 in 8 of 4000 bytes
+corked   as steady, "k" requests
 pinned   as udp, answered by the device that they came in by
 bulk     one connection each, 20 requests of 7000 bytes under way at a time
 download one connection each, answers of 2 MB that are read slowly
@@ -70,7 +71,8 @@ def line_of(s):
 def one(s, kind, n, last):
     """Ask once; the random number told, if it was asked for."""
     text = "%d of %s%s" % (n, s.getsockname()[1], "x" * (n * 37 % 1900))
-    s.sendall(b"r\n" if kind == "random" else b"e " + text.encode() + b"\n")
+    ask = b"k " if kind.startswith("corked") else b"e "
+    s.sendall(b"r\n" if kind == "random" else ask + text.encode() + b"\n")
     got = line_of(s)
     if kind == "random":
         words = got.split()

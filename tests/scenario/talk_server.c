@@ -9,14 +9,16 @@
  * LAST the one before.  A line "q TEXT" is not answered, but "s" is with "N SUM": the
  * Adler-32 of all such texts; "g M" is answered with M lines "N CCC...", of 4000
  * letters, "b M" so, too, and then the connection is closed; "d M" with M times 100 KB,
- * each of one random number.  "c TEXT" is not answered, and counted over all
- * connections; "v" is answered with "N COUNT".  A datagram is answered with "N TEXT", N
- * counts all datagrams; unless it begins with q, or is "z MS": nothing is read for so
- * long, or "y": answered with five datagrams, sent as one, or begins with p: the answer
- * goes out by the device that it came in by.  Under replay the answers to "e" are made
- * again, those to "r" and "d" are not.
+ * each of one random number.  "k TEXT" is answered as "e TEXT" is, but nothing sends
+ * the answer away: a timer of the kernel does (TCP_CORK).  "c TEXT" is not answered,
+ * and counted over all connections; "v" is answered with "N COUNT".  A datagram is
+ * answered with "N TEXT", N counts all datagrams; unless it begins with q, or is "z
+ * MS": nothing is read for so long, or "y": answered with five datagrams, sent as one,
+ * or begins with p: the answer goes out by the device that it came in by.  Under replay
+ * the answers to "e" are made again, those to "r" and "d" are not.
  */
 #include <arpa/inet.h>
+#include <netinet/tcp.h>
 #include <netinet/udp.h>
 #include <poll.h>
 #include <stdint.h>
@@ -214,9 +216,11 @@ answer(int fd, struct client *c, const char *line)
 {
     char text[LINE + 64];
     uint64_t fresh;
-    int len;
+    int len, on = 1;
 
     c->count++;
+    if (line[0] == 'k')
+        setsockopt(fd, IPPROTO_TCP, TCP_CORK, &on, sizeof on);
     if (line[0] == 'q') {
         add_up(c, line + 2);
         return 1;

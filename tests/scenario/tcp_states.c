@@ -306,12 +306,16 @@ restore(const struct row *r, const struct image_tcp *im, const uint8_t *bytes,
     const char **step)
 {
     static unsigned n;
-    const struct image_tcp *fresh = fresh_of(im);
+    struct tcp_parts parts = { .fresh = fresh_of(im),
+        .inq = bytes,
+        .outq = bytes + im->inq,
+        .age_ms = 10,
+        .tun = tun };
     struct image_tcp earlier = *im, other = *im;
     int sock, ret;
 
     if (n++ % 3 != 0)
-        return tcp_restore(im, fresh, 0, bytes, bytes + im->inq, 10, step);
+        return tcp_restore(im, &parts, 0, step);
     earlier.write_seq -= 1000;
     earlier.rcv_nxt -= 2000;
     earlier.inq = earlier.outq = earlier.unsent = 0;
@@ -320,13 +324,27 @@ restore(const struct row *r, const struct image_tcp *im, const uint8_t *bytes,
     other.local[3]++;
     expect(tcp_is_prepared(&earlier, im), r->claim, "not prepared by an earlier image");
     expect(!tcp_is_prepared(&other, im), r->claim, "prepared by another port");
-    sock = tcp_prepare(&earlier, fresh, 0, step);
+    sock = tcp_prepare(&earlier, parts.fresh, 0, step);
     if (sock < 0)
         return sock;
-    ret = tcp_establish(sock, &earlier, im, fresh, bytes, bytes + im->inq, 5000, step);
+    parts.age_ms = 5000;
+    ret = tcp_establish(sock, &earlier, im, &parts, step);
     if (ret == 0)
         ret = tcp_set_age(sock, im, 10);
     return ret < 0 ? ret : sock;
+}
+
+/* Its timers are as they were, and not those of a new socket, of 3 s. */
+static void
+expect_round_trip(const struct row *r, const struct image_tcp *im, int sock)
+{
+    struct tcp_info info = { 0 };
+    socklen_t n = sizeof info;
+
+    getsockopt(sock, SOL_TCP, TCP_INFO, &info, &n);
+    expect(im->rtt_ms > 0, r->claim, "the image has no round trip time");
+    expect(info.tcpi_rtt >= 1000 * im->rtt_ms && info.tcpi_rto < 1000000, r->claim,
+        "the round trip time is forgotten");
 }
 
 static int
@@ -351,6 +369,7 @@ revive(const struct row *r, const struct image_tcp *im, const uint8_t *bytes)
     errno = 0;
     step = differs(im, &second);
     expect(!step, r->claim, step);
+    expect_round_trip(r, im, sock);
     return sock;
 }
 

@@ -273,7 +273,7 @@ rebuilt(struct host *h, const struct packet *pkt)
     c = add(h, &syn, pkt->tcp.ack - 1, S_WAITING);
     c->cwnd = CWND_RESTORED;
     c->edge = c->rcv_nxt + ROOM_REBUILT;
-    c->rebuilt = true;
+    c->rebuilt = c->timeless = true;
     token(h, c, T_ACCEPT, 0);
     return c;
 }
@@ -420,6 +420,7 @@ host_tick(struct host *h, rsim_emit *emit, void *arg)
         if (c->fin_queued && c->snd_nxt == c->write_seq)
             size--;
         size = smaller(size, host_segment(c));
+        c->cwnd = host_segment(c);
         send_segment(
             c, c->snd_una, size, size == 0 ? TCP_ACK | TCP_FIN : TCP_ACK, emit, arg);
     }
@@ -456,7 +457,7 @@ host_restore(struct host *h, const struct host *image)
 
         c->nooo = 0; /* TCP_REPAIR has no place for these */
         c->cwnd = CWND_RESTORED;
-        c->timeless = true;
+        c->timeless = rsim_chance(30); /* its peer has no timestamps */
         if (!host_has(c) && !(c->state == S_ACCEPTED && c->reset))
             host_leave(h, c);
     }

@@ -68,6 +68,7 @@ START_TEST(build)
         .window = 1000,
         .timestamps = r->timestamps,
         .timestamp = 99,
+        .echo = 98,
         .data = data,
         .size = r->size };
     size_t ip, n;
@@ -91,6 +92,9 @@ START_TEST(build)
     ck_assert_msg(out[ip + 13] == 17, "%s: flags", r->claim);
     ck_assert_msg(
         (out[ip + 12] >> 4) * 4u + r->size == n - ip, "%s: data offset", r->claim);
+    ck_assert_msg(!r->timestamps ||
+                      memcmp(out + ip + 20, "\1\1\10\12\0\0\0\143\0\0\0\142", 12) == 0,
+        "%s: timestamp and echo", r->claim);
 }
 END_TEST
 

@@ -80,6 +80,7 @@ make_again(struct replayer *r, const struct replay_request *q)
 
     if (!r->reqsk || reqsk_add(r->reqsk, &key, &a) < 0)
         r->unmade++;
+    r->expects = r->reqsk != NULL;
     return key;
 }
 
@@ -255,7 +256,7 @@ replayer_awaits(const struct engine *e, const struct packet *pkt)
     const struct replayer *r = e->replayer;
     struct reqsk_key key;
 
-    if (r->grace.us == 0 || !r->reqsk || !packet_is_tcp(pkt))
+    if (!r->expects || !packet_is_tcp(pkt))
         return false;
     key = reqsk_key(&pkt->key);
     return reqsk_waits(r->reqsk, &key);
@@ -311,6 +312,7 @@ replayer_tick(struct engine *e)
     if (r->grace.us == 0 || mono_before(mono_clock(), r->grace))
         return;
     r->grace.us = 0;
+    r->expects = false;
     if (r->reqsk)
         reqsk_clear(r->reqsk);
 }
@@ -322,7 +324,7 @@ replayer_stop(struct engine *e)
 
     drop_swallowed(e);
     boost_end(&r->boost);
-    r->running = r->watching = false;
+    r->running = r->watching = r->expects = false;
     r->grace.us = r->end.us = 0;
     loop_timer_stop(r->timer);
     outgoing_clear(r->outgoing);

@@ -34,7 +34,8 @@ void replayer_turn(struct engine *e); /* output may be there */
  */
 void replayer_opened(struct engine *e);
 
-/* replayer_awaits - whether @pkt is of a half-open connection that is still waited for.
+/* replayer_awaits - whether @pkt is of a connection that is half open, or to be made
+ * again (its listener waits for data: TCP_DEFER_ACCEPT), and still waited for.
  * One that was queued while the replay ran has passed the place where it would have
  * been recognized: delivered, it would be answered with a reset, or a SYN of it with
  * another number than before.  The client sends it again.  A system call for TCP. */

@@ -33,7 +33,8 @@ struct replayer {
     uint32_t last_out;      /* id of the newest packet swallowed */
     unsigned undropped;     /* of those: the kernel still has them */
     struct mono began, end; /* of the last replay; .end.us 0: none yet */
-    struct mono grace;      /* the map is cleared then; .us 0: it is empty */
+    struct mono grace; /* the map is cleared then; .us 0: no half-open one is there */
+    bool expects;      /* it may have connections that are still to be made again */
     uint64_t unmade;
     char reason[128]; /* why it was given up; "": it was not */
     uint64_t epoch;   /* of the reign that it began */

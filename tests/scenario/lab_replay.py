@@ -120,6 +120,13 @@ def corked(lab):
     need(not any(r["stalled"] for r in seen), "something was waited for in vain: %s" % seen)
 
 
+def silent(lab):
+    """Connections that are not accepted before they say something."""
+    talk = Talk(lab, "silent:12:" + V4, "silent:4:" + V6, "steady:2:" + V4)
+    list(rounds(lab, talk, *[("replay", "switchover"), ("replay", "crash")] * 2,
+                ("commit", "switchover"), ("replay", "engine"), ("replay", "switchover")))
+
+
 def far(lab):
     """Clients far away: 40 ms there and back, packets that overtake each other, some are lost.
     Takes 4 minutes."""
@@ -424,7 +431,7 @@ def alone_stops(lab):
     alone(lab, True)
 
 
-CHECKS = [replay, diverge, dice, same, slow, corked, far, bare, commit, families, datagrams, one_way, handed_over, segments,
+CHECKS = [replay, diverge, dice, same, slow, corked, silent, far, bare, commit, families, datagrams, one_way, handed_over, segments,
           resets, orphans, newcomers, holes, uploads, downloads, policies, again, lossy, awake, unhurried, leaseless, flood, alone]
 STOPS = [alone_stops]
 SMALL = [small_log, seeded_anew]

@@ -6,4 +6,4 @@ set -u
 for p in corosync snmpd ebtables iptables python3; do
     PATH=$PATH:/usr/sbin command -v $p > /dev/null || { echo "skipped: no $p"; exit 77; }
 done
-exec python3 "$top_srcdir/tests/scenario/lab_replay.py" --name "replay-test" ${LAB_REPLAY-replay diverge dice same slow corked policies again lossy awake unhurried leaseless datagrams one_way handed_over segments resets orphans newcomers holes uploads downloads small_log seeded_anew alone}
+exec python3 "$top_srcdir/tests/scenario/lab_replay.py" --name "replay-test" ${LAB_REPLAY-replay diverge dice same slow corked silent policies again lossy awake unhurried leaseless datagrams one_way handed_over segments resets orphans newcomers holes uploads downloads small_log seeded_anew alone}

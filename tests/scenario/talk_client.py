@@ -7,6 +7,7 @@ steady   one connection each, "e" requests      births   connect, ask once, clos
 random   one connection each, "r" requests      udp      datagrams, 1 in 8 of 4000 bytes
 corked   as steady, "k" requests
 pinned   as udp, answered by the device that they came in by
+silent   births at the port where who says nothing is not accepted, and asks after 10 ms
 bulk     one connection each, 20 requests of 7000 bytes under way at a time
 download one connection each, answers of 2 MB that are read slowly
 dice     one connection each, answers of 1 MB in which 100 KB are of one random number
@@ -248,11 +249,13 @@ def same(kind, address):
 
 
 def births(kind, address):
+    silent = kind.startswith("silent")
     while not stopping.is_set():
         s, connected = connection(address), False
         try:
-            s.connect((address, PORT))
+            s.connect((address, PORT + silent))
             connected = True
+            time.sleep(0.01 * silent)
             one(s, kind, 1, None)
             count(kind, "done")
         except OSError as e:
@@ -350,7 +353,7 @@ def main():
     made, base, unheard, deaf_base = [], HALF_PORTS[0], [], DEAF_PORTS[0]
     for spec in sys.argv[2:]:
         kind, number, address = spec.split(":", 2)
-        work = {"births": births, "udp": udp, "pinned": udp, "bulk": bulk, "upload": upload,
+        work = {"births": births, "silent": births, "udp": udp, "pinned": udp, "bulk": bulk, "upload": upload,
                 "download": download, "dice": dice, "narrow": download, "sips": download, "naps": download, "same": same,
                 "rude": same}.get(kind, steady)
         for _ in range(int(number)):

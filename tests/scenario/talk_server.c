@@ -4,7 +4,8 @@
  *
  *     talk_server PORT
  *
- * TCP and UDP, IPv4 and IPv6.  A line "e TEXT" is answered with "N TEXT", a line
+ * TCP and UDP, IPv4 and IPv6; and TCP on the next port, where who says nothing is not
+ * accepted (TCP_DEFER_ACCEPT).  A line "e TEXT" is answered with "N TEXT", a line
  * "r" with "N LAST NEW": N counts the connection's lines, NEW is a random number and
  * LAST the one before.  A line "q TEXT" is not answered, but "s" is with "N SUM": the
  * Adler-32 of all such texts; "g M" is answered with M lines "N CCC...", of 4000
@@ -29,7 +30,9 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define DOORS 4 /* TCP and UDP of both families */
+#define STREAMS 4 /* TCP of both families, and with TCP_DEFER_ACCEPT */
+#define DOORS 6   /* and UDP */
+#define DEFER_S 10
 #define FDS 512
 #define LINE 8192
 
@@ -46,7 +49,7 @@ static struct client clients[FDS];
 static unsigned datagrams, counted;
 
 static int
-door(int type, int family, uint16_t port)
+door(int type, int family, uint16_t port, int defer)
 {
     struct sockaddr_in v4 = { .sin_family = AF_INET, .sin_port = htons(port) };
     struct sockaddr_in6 v6 = { .sin6_family = AF_INET6, .sin6_port = htons(port) };
@@ -54,6 +57,8 @@ door(int type, int family, uint16_t port)
     int ret;
 
     setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
+    if (defer)
+        setsockopt(fd, IPPROTO_TCP, TCP_DEFER_ACCEPT, &defer, sizeof defer);
     if (type == SOCK_DGRAM && family == AF_INET)
         setsockopt(fd, IPPROTO_IP, IP_PKTINFO, &one, sizeof one);
     else if (type == SOCK_DGRAM)
@@ -282,13 +287,14 @@ main(int argc, char **argv)
     for (int i = 0; i < FDS; i++)
         fds[i] = (struct pollfd){ .fd = -1, .events = POLLIN };
     for (int i = 0; i < DOORS; i++)
-        fds[i].fd = door(
-            i < 2 ? SOCK_STREAM : SOCK_DGRAM, i % 2 == 0 ? AF_INET : AF_INET6, port);
+        fds[i].fd = door(i < STREAMS ? SOCK_STREAM : SOCK_DGRAM,
+            i % 2 == 0 ? AF_INET : AF_INET6, i / 2 == 1 ? port + 1 : port,
+            i / 2 == 1 ? DEFER_S : 0);
     while (poll(fds, FDS, -1) >= 0)
         for (int i = 0; i < FDS; i++) {
             if (fds[i].fd < 0 || !fds[i].revents)
                 continue;
-            if (i < 2) {
+            if (i < STREAMS) {
                 admit(fds[i].fd);
             } else if (i < DOORS) {
                 datagram(fds[i].fd);

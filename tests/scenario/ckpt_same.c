@@ -378,6 +378,7 @@ steady(const struct image_tcp *t)
     s.outq = s.unsent = s.mss = s.timestamp = s.has_window = 0;
     s.snd_wl1 = s.snd_wnd = s.max_window = s.rcv_wnd = s.rcv_wup = 0;
     s.quickack = 0;
+    s.rtt_ms = 0;
     s.dumped_ns = s.generation = 0;
     return s;
 }

@@ -71,7 +71,7 @@ replayer_say_stalled(struct engine *e, const struct replay_effect *effect)
     engine_journal(e, "error", "replay-stalled",
         "the replay is given up (%s; connection from %s waits for sequence number "
         "%u): the service goes on as under policy warm, all its old connections are "
-        "reset",
+        "reset; if this happens often, choose policy commit",
         effect->reason, flow, effect->seq);
 }
 

@@ -60,8 +60,16 @@ capture_forget_drops(struct engine *e)
         drops_read(e->capture.drops, forget, NULL);
 }
 
-/* What is delivered at a hand-over the service here never reads, room or not; its
- * successor gets it from the log. */
+/* What is delivered at a hand-over, once the last image is taken, the service here
+ * never reads, room or not; its successor gets it from the log. */
+static bool
+is_read_here(const struct engine *e)
+{
+    return !(e->order.running && e->order.order == ORDER_HANDOVER &&
+               e->order.wait_for) &&
+           !capture_hands_over(e);
+}
+
 void
 capture_overrun(struct engine *e, const struct held_batch *batch)
 {
@@ -69,6 +77,6 @@ capture_overrun(struct engine *e, const struct held_batch *batch)
 
     if (!e->capture.drops)
         return;
-    drops_read(e->capture.drops, capture_hands_over(e) ? forget : on_drop, &v);
+    drops_read(e->capture.drops, is_read_here(e) ? on_drop : forget, &v);
     cancel(&v);
 }

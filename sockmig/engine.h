@@ -132,7 +132,8 @@ struct engine {
         enum role_order order;
         uint64_t epoch, wait_for; /* handover: checkpoint that must become stable */
         uint64_t log;             /* handover: up to there it should be stable */
-        struct mono shut;         /* handover: since when */
+        struct mono log_since;    /* handover: since when that is waited for */
+        bool shut;                /* handover: nothing leaves any more */
         unsigned to;              /* handover: id of who takes over; 0: not said */
         uint32_t keep_set;        /* resume: still required then */
         struct mono began;

@@ -120,6 +120,7 @@ carry_out(struct engine *e, enum role_order order, const struct jv *msg)
     case ORDER_HANDOVER:
         FAULT_POINT("handover-ordered");
         e->order.wait_for = 0;
+        e->order.shut = false;
         e->order.to = successor(e, msg);
         if (e->capture.wanted == CONF_COLD)
             order_shut_cold(e);
@@ -295,37 +296,61 @@ orders_take(struct engine *e, const struct jv *msg)
 /* The log, too, but not for longer than what it saves: clients send again what they do
  * not see acknowledged. */
 static bool
-is_handed_over(const struct engine *e)
+is_stable(const struct engine *e)
 {
-    return e->order.running && e->order.order == ORDER_HANDOVER && e->order.wait_for &&
-           e->commit.stable >= e->order.wait_for &&
+    return e->commit.stable >= e->order.wait_for &&
            (mcast_covered(e->capture.mcast, e->commit.set, e->order.log) ||
-               mono_us_between(e->order.shut, mono_clock()) > LOG_LIMIT_MS * 1000);
+               mono_us_between(e->order.log_since, mono_clock()) > LOG_LIMIT_MS * 1000);
 }
 
-void
-orders_progress(struct engine *e)
+/* What the service had said is in the image, but of datagrams nobody sends it again: so
+ * it leaves before the gates shut.  From then on clients are better served by the
+ * successor, who lets them wait. */
+static void
+shut(struct engine *e)
+{
+    capture_go(e);
+    engine_shut_for(e, &e->order.log);
+    e->order.log_since = mono_clock();
+    e->order.shut = true;
+    FAULT_POINT("handover-shut");
+    beats_say_shut(e, e->order.to);
+    FAULT_POINT("handover-said");
+}
+
+static void
+handover_progress(struct engine *e)
 {
     struct jv *a;
 
-    order_set_progress(e);
-    if (e->checkpoint_order && e->commit.stable >= e->checkpoint_number) {
-        struct tracer_stats stats;
-
-        tracer_stats(e->tracer, &stats);
-        a = jv_object();
-        jv_set_int(a, "pause_us", stats.last.pause);
-        jv_set_int(a, "bytes", (int64_t)shipper_last_bytes(e->shipper));
-        order_answer(e, e->checkpoint_order, a);
-        e->checkpoint_order = 0;
-    }
-    if (!is_handed_over(e))
+    if (!e->order.running || e->order.order != ORDER_HANDOVER || !e->order.wait_for)
+        return;
+    if (!e->order.shut && is_stable(e))
+        shut(e);
+    if (!e->order.shut || !is_stable(e))
         return;
     FAULT_POINT("handover-stable");
     a = jv_object();
     jv_set_int(a, "checkpoint", (int64_t)e->order.wait_for);
     order_done(e, ROLE_FROZEN, a);
     FAULT_POINT("handover-answered");
+}
+
+void
+orders_progress(struct engine *e)
+{
+    order_set_progress(e);
+    if (e->checkpoint_order && e->commit.stable >= e->checkpoint_number) {
+        struct jv *a = jv_object();
+        struct tracer_stats stats;
+
+        tracer_stats(e->tracer, &stats);
+        jv_set_int(a, "pause_us", stats.last.pause);
+        jv_set_int(a, "bytes", (int64_t)shipper_last_bytes(e->shipper));
+        order_answer(e, e->checkpoint_order, a);
+        e->checkpoint_order = 0;
+    }
+    handover_progress(e);
 }
 
 void

@@ -155,13 +155,9 @@ on_handed(struct engine *e, const struct note *n)
                 : strerror((int)-n->a));
         return;
     }
-    /* Everything that has not left is in the image and will be sent from there.  From
-     * here on clients are better served by the successor, who lets them wait. */
-    engine_shut_for(e, &e->order.log);
-    e->order.shut = mono_clock();
-    FAULT_POINT("handover-shut");
-    beats_say_shut(e, e->order.to);
-    FAULT_POINT("handover-said");
+    capture_go(e);
+    e->order.log = mcast_head(e->capture.mcast);
+    e->order.log_since = mono_clock();
     e->order.wait_for = (uint64_t)n->b;
     orders_progress(e);
 }

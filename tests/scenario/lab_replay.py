@@ -17,7 +17,7 @@ import time
 import traceback
 
 from talklab import CONF, V4, V6, ReplayLab, Talk, away, need, rounds, sound, told  # finds labrun
-from talk_datagrams import datagrams, handed_over, one_way, segments
+from talk_datagrams import answered, datagrams, handed_over, one_way, segments
 from talk_ends import orphans, resets
 from talk_joins import holes, newcomers
 from labrun import BASCULE, BUILD, Failure, need_root
@@ -431,7 +431,7 @@ def alone_stops(lab):
     alone(lab, True)
 
 
-CHECKS = [replay, diverge, dice, same, slow, corked, silent, far, bare, commit, families, datagrams, one_way, handed_over, segments,
+CHECKS = [replay, diverge, dice, same, slow, corked, silent, far, bare, commit, families, datagrams, one_way, handed_over, answered, segments,
           resets, orphans, newcomers, holes, uploads, downloads, policies, again, lossy, awake, unhurried, leaseless, flood, alone]
 STOPS = [alone_stops]
 SMALL = [small_log, seeded_anew]

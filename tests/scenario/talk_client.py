@@ -7,6 +7,7 @@ steady   one connection each, "e" requests      births   connect, ask once, clos
 random   one connection each, "r" requests      udp      datagrams, 1 in 8 of 4000 bytes
 corked   as steady, "k" requests
 pinned   as udp, answered by the device that they came in by
+once     as udp, and who sends waits for 10 s until it sends again
 silent   births at the port where who says nothing is not accepted, and asks after 10 ms
 bulk     one connection each, 20 requests of 7000 bytes under way at a time
 download one connection each, answers of 2 MB that are read slowly
@@ -268,7 +269,7 @@ def births(kind, address):
 def udp(kind, address):
     s = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET, socket.SOCK_DGRAM)
     s.connect((address, PORT))
-    s.settimeout(0.5)
+    s.settimeout(10 if kind.startswith("once") else 0.5)
     n, newest = 0, 0
     while not stopping.is_set():
         n += 1
@@ -288,7 +289,7 @@ def udp(kind, address):
                 count(kind, "again")
         else:
             count(kind, "broken", "no answer to datagram %d" % n)
-        time.sleep(0.02)
+        time.sleep(0.002 if kind.startswith("once") else 0.02)
 
 
 def drop_acks(how, address):
@@ -353,7 +354,7 @@ def main():
     made, base, unheard, deaf_base = [], HALF_PORTS[0], [], DEAF_PORTS[0]
     for spec in sys.argv[2:]:
         kind, number, address = spec.split(":", 2)
-        work = {"births": births, "silent": births, "udp": udp, "pinned": udp, "bulk": bulk, "upload": upload,
+        work = {"births": births, "silent": births, "udp": udp, "pinned": udp, "once": udp, "bulk": bulk, "upload": upload,
                 "download": download, "dice": dice, "narrow": download, "sips": download, "naps": download, "same": same,
                 "rude": same}.get(kind, steady)
         for _ in range(int(number)):

@@ -4,7 +4,7 @@ import subprocess
 import time
 
 from labrun import BASCULE
-from talklab import V4, V6, Talk, need, rounds, told
+from talklab import V4, V6, Talk, need, rounds, sound, told
 
 STREAM = """
 import socket, sys, time
@@ -79,19 +79,31 @@ def overrun(lab):
 
 def handed_over(lab):
     """A switchover in the middle of such a stream loses nothing of it."""
-    lab.wait_protected(2)
-    lab.policy("replay")
-    lab.wait_protected(2)
-    before, lost = told(lab), overrun(lab)
-    stream = subprocess.Popen([BASCULE, "lab", "exec", "--name", lab.name, "client", "--",
-                               "/usr/bin/python3", "-c", STREAM, V4, V6, "30000"])
-    time.sleep(0.4)
-    lab.switchover(5)
-    need(stream.wait(30) == 0, "the stream was refused")
-    counted, lost = told(lab) - before - 1, overrun(lab) - lost
-    print("  %d of 30000, no room for %d" % (counted, lost), flush=True)
-    need(lost > 500, "the service had room")
-    need(counted + lost == 30000, "lost on the way: %d" % (30000 - counted - lost))
+    for policy in "replay", "commit":
+        lab.wait_protected(2)
+        lab.policy(policy)
+        lab.wait_protected(2)
+        before, lost = told(lab), overrun(lab)
+        stream = subprocess.Popen([BASCULE, "lab", "exec", "--name", lab.name, "client", "--",
+                                   "/usr/bin/python3", "-c", STREAM, V4, V6, "30000"])
+        time.sleep(0.4)
+        lab.switchover(5)
+        need(stream.wait(30) == 0, "the stream was refused")
+        counted, lost = told(lab) - before - 1, overrun(lab) - lost
+        print("  %s: %d of 30000, no room for %d" % (policy, counted, lost), flush=True)
+        need(lost > 500, "the service had room")
+        need(counted + lost == 30000, "lost on the way: %d" % (30000 - counted - lost))
+
+
+def answered(lab):
+    """A switchover loses no answer: nobody has to ask again."""
+    talk = Talk(lab, "once:20:" + V4, "once:10:" + V6, "download:4:" + V4)
+    for policy in ("commit", "replay") * 3:
+        lab.policy(policy)
+        _, _, report, _ = lab.takeover("switchover", talk)
+        sound(report)
+        need(not any(r.get("again") for r in report.values()), "lost: %s" % report)
+    talk.stop()
 
 
 def segments(lab):

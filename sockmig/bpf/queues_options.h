@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  *
  * queues_options.h - a hash of what setsockopt() changes of a connection, if the image
- * has it. */
+ * has it, or refuses it. */
 #ifndef BSC_QUEUES_OPTIONS_H
 #define BSC_QUEUES_OPTIONS_H
 
@@ -27,6 +27,19 @@ traffic_class(const struct sock *sk)
     return sk->__sk_common.skc_family == INET6 ? inet->pinet6->tclass : 0;
 }
 
+/* What no image has, see options_refused(). */
+static __always_inline __u64
+refused(const struct sock *sk)
+{
+    const struct inet_connection_sock *icsk = as(inet_connection_sock, sk);
+    __u64 ulp = word_at(
+        (__u64)icsk + bpf_core_field_offset(struct inet_connection_sock, icsk_ulp_ops));
+    __u64 filter = word_at((__u64)sk + bpf_core_field_offset(struct sock, sk_filter));
+
+    return (__u64)(__u32)sk->__sk_common.skc_bound_dev_if << 2 | (filter != 0) << 1 |
+           (ulp != 0);
+}
+
 /* But for SO_REUSEADDR and the like, which do nothing for a connection that is there.
  */
 static __always_inline __u32
@@ -42,6 +55,7 @@ hash_options(const struct sock *sk)
     hash = mix(hash, (__u64)tp->notsent_lowat << 32 | tp->keepalive_probes);
     hash = mix(hash, (__u64)icsk->icsk_user_timeout << 32 | as(inet_sock, sk)->tos);
     hash = mix(hash, traffic_class(sk));
+    hash = mix(hash, refused(sk));
     return (__u32)mix(
         hash, word_at((__u64)icsk +
                       bpf_core_field_offset(struct inet_connection_sock, icsk_ca_ops)));

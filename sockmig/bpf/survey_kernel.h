@@ -138,6 +138,7 @@ struct epitem {
 struct sock_common {
     unsigned short skc_family;
     unsigned char skc_state;
+    int skc_bound_dev_if;
     unsigned long skc_flags;
 };
 
@@ -154,6 +155,7 @@ struct sock {
     socket_lock_t sk_lock;
     struct sk_buff_head sk_receive_queue, sk_write_queue;
     struct rb_root tcp_rtx_queue;
+    struct sk_filter *sk_filter;
     unsigned long sk_lingertime;
     int sk_rcvlowat;
     __u16 sk_type, sk_protocol;
@@ -175,6 +177,7 @@ struct tcp_congestion_ops;
 
 struct inet_connection_sock {
     const struct tcp_congestion_ops *icsk_ca_ops;
+    const struct tcp_ulp_ops *icsk_ulp_ops;
     __u32 icsk_user_timeout;
 };
 

@@ -168,16 +168,28 @@ look_refuse(struct look *l, const char *cure, const char *what)
     return -EOPNOTSUPP;
 }
 
-/* What only fdinfo tells: the close-on-exec flag, and locks. */
+/* The close-on-exec flag, and that there is no lock or lease. */
+static bool
+is_told_by_row(const struct survey_row *row)
+{
+    return row->tcp.state || (row->watched && row->nitems != SURVEY_NO_ITEMS);
+}
+
+/* What only fdinfo tells, or the row: the close-on-exec flag, and locks. */
 static int
 look_fully(struct look *l)
 {
-    int ret = proctext_read(&l->d->text, "/proc/%d/fdinfo/%d", (int)l->pid, l->number);
+    int ret;
 
-    if (ret < 0)
-        return ret;
     l->d->full_looks++;
     l->memo->looks++;
+    if (l->row && is_told_by_row(l->row)) {
+        l->out->cloexec = l->row->cloexec;
+        return 0;
+    }
+    ret = proctext_read(&l->d->text, "/proc/%d/fdinfo/%d", (int)l->pid, l->number);
+    if (ret < 0)
+        return ret;
     l->out->cloexec = (proctext_number(l->d->text.data, "flags:", 8, 0) & O_CLOEXEC) !=
                       0;
     if (strstr(l->d->text.data, ": LEASE "))

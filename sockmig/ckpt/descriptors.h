@@ -197,8 +197,10 @@ void places_drop(struct descriptors *d, int fd);
 
 /* places_next - descriptor number @i of this read is next in @im.  places_set - it is
  * there, with @inode.  places_chain - it is found by that: none with a lower number is
- * of the same open file.  places_looked - it was looked at in place of its row @row
- * (NULL: none), @ret as look_at(); @before: counts of @im ahead of it. */
+ * of the same open file.  places_remember - what was read of it had @row. places_looked
+ * - it was looked at in place of its row @row (NULL: none), @ret as look_at(); @before:
+ * counts of @im ahead of it. */
+void places_remember(struct descriptors *d, int fd, const struct survey_row *row);
 void places_next(struct descriptors *d, const struct image *im, int i);
 void places_set(
     struct descriptors *d, uint32_t index, int fd, uint64_t inode, int kind);

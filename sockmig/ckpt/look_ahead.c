@@ -34,6 +34,28 @@ read_cloexec(struct look *l)
     return true;
 }
 
+/* The first checkpoint has no more to read of it than of one that moved since the
+ * checkpoint before (look_moved.c). */
+static void
+tell(struct look *l)
+{
+    struct descriptor *m = l->memo;
+    int flags = fcntl(l->dup, F_GETFL);
+
+    if (!l->row || l->row->ino != m->ino || flags < 0 || flags & O_ASYNC)
+        return;
+    m->image.fd = l->fd;
+    m->image.dup_of = -1;
+    m->image.flags = (uint32_t)flags & ~(uint32_t)O_CLOEXEC;
+    m->image.socktype = (uint32_t)m->socket_type;
+    m->image.inode = m->ino;
+    l->d->before[l->fd] = *l->row;
+    l->d->before[l->fd].tcp.state = 0; /* as if it had moved: it is in no image yet */
+    l->d->briefs[l->fd] = (struct descriptor_brief){
+        .told = true, .kind = IMAGE_FD_TCP, .tcps = 1
+    };
+}
+
 /* The first time it is only remembered; if it is the same the second time it counts as
  * known: it is not between accept() and setsockopt(). */
 static void
@@ -42,6 +64,7 @@ look(struct look *l)
     struct descriptor *m = l->memo;
     const struct image_tcp before = m->tcp;
     bool again = m->ino == l->st.st_ino && m->ahead;
+    uint32_t options;
 
     if (!again) {
         look_begin(l);
@@ -49,7 +72,8 @@ look(struct look *l)
         m->socket_type = look_option(l->dup, SOL_SOCKET, SO_TYPE);
         m->protocol = look_option(l->dup, SOL_SOCKET, SO_PROTOCOL);
     }
-    if (!tcp_look_ahead(l->dup, l->fd, &m->tcp) || !is_plain(l) || !read_cloexec(l)) {
+    if (!tcp_look_ahead(l->dup, l->fd, &m->tcp, &options) || !is_plain(l) ||
+        !read_cloexec(l)) {
         m->ahead = false;
         return;
     }
@@ -59,18 +83,19 @@ look(struct look *l)
         return;
     m->image.kind = IMAGE_FD_TCP;
     m->looks = DESCRIPTORS_YOUNG;
-    m->watch = tcp_watch_ahead(l->st.st_ino);
+    m->watch = tcp_watch_ahead(l->st.st_ino, options);
+    tell(l);
 }
 
 void
 descriptors_ahead(struct descriptors *d)
 {
-    static _Thread_local int numbers[IMAGE_MAX_FDS + 1];
+    int *numbers = d->last_numbers, n;
     bool surveyed;
-    int n;
 
     places_forget(d); /* none counts as at rest: all have rows */
     n = descriptors_list(d, numbers, IMAGE_MAX_FDS + 1, &surveyed);
+    d->nlast = n < 0 ? 0 : n;
     d->round++;
     for (int i = 0; i < n && numbers[i] < DESCRIPTORS_MAX_NUMBER; i++) {
         struct look l = { .d = d,
@@ -78,9 +103,10 @@ descriptors_ahead(struct descriptors *d)
             .number = numbers[i],
             .pid = d->pid,
             .dir_fd = d->dir_fd,
+            .row = surveyed ? &d->survey.rows[i] : NULL,
             .memo = &d->known[numbers[i]] };
 
-        if (surveyed && !d->survey.rows[i].tcp.state)
+        if (l.row && !l.row->tcp.state)
             continue;
         l.dup = (int)syscall(SYS_pidfd_getfd, d->pidfd, numbers[i], 0);
         d->top = numbers[i] < d->top ? d->top : numbers[i] + 1;

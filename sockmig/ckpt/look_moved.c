@@ -39,8 +39,7 @@ look_moved(struct descriptors *d, struct image *im, int fd,
     im->tcps[im->ntcps++] = m->tcp;
     if (d->shifted)
         im->fds[im->nfds] = m->image;
-    d->before[fd] = *row;
-    d->rests[fd] = survey_rest(row);
+    places_remember(d, fd, row);
     places_set(d, im->nfds, fd, row->ino, IMAGE_FD_TCP);
     places_chain(d, im->nfds++);
     d->sockets_us += (unsigned)mono_us_between(start, mono_clock());

@@ -41,8 +41,8 @@ places_begin(struct descriptors *d, const struct image *im, int n, bool surveyed
     forget_closed(d);
     d->shifted = !surveyed || im != d->into || im->nfds != d->nfds ||
                  im->ntcps != d->ntcps || im->nitems != d->nitems;
+    d->strangers = !d->into; /* which is the first of its file is not known */
     d->into = NULL;
-    d->strangers = false;
     memset(d->heads, 0xff, sizeof d->heads);
 }
 
@@ -80,26 +80,42 @@ places_next(struct descriptors *d, const struct image *im, int i)
 static bool
 is_told(const struct descriptor *m, const struct survey_row *row)
 {
-    if (m->looks < DESCRIPTORS_YOUNG || m->image.dup_of >= 0 ||
+    bool young = m->looks < DESCRIPTORS_YOUNG;
+
+    if (m->image.dup_of >= 0 ||
         (m->image.flags & O_ASYNC)) /* but not to whom it sends signals */
         return false;
     switch (m->image.kind) {
     case IMAGE_FD_TCP:
         return row->tcp.state != 0 && tcp_is_known(&m->watch, row->ino);
-    case IMAGE_FD_TCP_LISTEN: /* others may wait, and not be more */
-        return row->tcp.state != 0 && row->waiting == 0;
-    case IMAGE_FD_TCP_BOUND:
-    case IMAGE_FD_TCP_FRESH:
-        return row->tcp.state != 0;
-    case IMAGE_FD_TCP_DEAD: /* being told of an error moves no counter */
-        return row->tcp.state != 0 && m->image.u.dead.error == 0;
     case IMAGE_FD_EPOLL:
         return row->watched != 0 && m->items;
+    case IMAGE_FD_TCP_LISTEN: /* others may wait, and not be more */
+        return !young && row->tcp.state != 0 && row->waiting == 0;
+    case IMAGE_FD_TCP_BOUND:
+    case IMAGE_FD_TCP_FRESH:
+        return !young && row->tcp.state != 0;
+    case IMAGE_FD_TCP_DEAD: /* being told of an error moves no counter */
+        return !young && row->tcp.state != 0 && m->image.u.dead.error == 0;
     case IMAGE_FD_FILE:
-        return row->nlink > 0 && !m->image.u.file.deleted;
+        return !young && row->nlink > 0 && !m->image.u.file.deleted;
     default:
         return false;
     }
+}
+
+/* A young connection is remembered as if it had moved since: it may be between accept()
+ * and setsockopt(), so it is asked for its options a few times more. */
+void
+places_remember(struct descriptors *d, int fd, const struct survey_row *row)
+{
+    const struct descriptor *m = &d->known[fd];
+    bool young = m->image.kind == IMAGE_FD_TCP && m->watch.looks <= TCP_YOUNG;
+
+    d->before[fd] = *row;
+    d->rests[fd] = young ? (struct survey_rest){ 0 } : survey_rest(row);
+    if (young)
+        d->before[fd].tcp.state = 0;
 }
 
 void
@@ -107,21 +123,24 @@ places_looked(
     struct look *l, const struct survey_row *row, int ret, struct places_before before)
 {
     struct descriptors *d = l->d;
-    struct survey_row *known = &d->before[l->fd];
     struct descriptor_brief *b = &d->briefs[l->fd];
     uint32_t tcps = l->im->ntcps - before.tcps, items = l->im->nitems - before.items;
     bool good = row && ret == 0;
 
     if (good && row->watched && l->out->dup_of < 0)
         look_keep_items(d, l->memo, l->im, before.items);
-    d->strangers |= !good || known->file != row->file;
+    d->strangers |= !good || d->before[l->fd].file != row->file;
     d->shifted |= tcps != b->tcps || items != b->items;
-    *known = good ? *row : (struct survey_row){ 0 };
     *b = (struct descriptor_brief){ .told = good && is_told(l->memo, row),
         .kind = (uint8_t)l->out->kind,
         .tcps = (uint8_t)tcps,
         .items = items };
-    d->rests[l->fd] = b->told ? survey_rest(row) : (struct survey_rest){ 0 };
+    if (good)
+        places_remember(d, l->fd, row);
+    else
+        d->before[l->fd] = (struct survey_row){ 0 };
+    if (!b->told)
+        d->rests[l->fd] = (struct survey_rest){ 0 };
 }
 
 /* ---- finding */

@@ -59,7 +59,7 @@ look_surveyed_set(struct look *l)
     const struct survey_item *items;
     uint32_t before = l->im->nitems, n;
 
-    if (!row || !row->watched || row->nitems == SURVEY_NO_ITEMS || l->full)
+    if (!row || !row->watched || row->nitems == SURVEY_NO_ITEMS)
         return false;
     n = row->nitems;
     items = d->survey.items + row->first_item;

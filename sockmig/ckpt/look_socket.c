@@ -183,6 +183,35 @@ look_at_connecting(struct look *l)
 }
 
 static int
+refuse_option(struct look *l, const char *what)
+{
+    return look_refuse(l, "disable the feature that uses it in the service", what);
+}
+
+/* A connection that is known, and was told something else by setsockopt(): that it may
+ * be refused for shows before its next full look. */
+static int
+dump(struct look *l)
+{
+    struct descriptor *m = l->memo;
+    const uint32_t options = m->watch.options;
+    const char *what = NULL;
+
+    switch (tcp_dump(l->dup, l->fd, l->st.st_ino, &m->watch, &m->tcp, l->parcels)) {
+    case TCP_LOOK_SAME:
+        return 0;
+    case TCP_LOOK_DUMPED:
+        if (options != 0 && m->watch.options != options && !l->full)
+            what = options_refused(l->dup, m->family);
+        return what ? refuse_option(l, what) : 0;
+    case TCP_LOOK_DEAD:
+        return look_at_dead(l);
+    default:
+        return -EAGAIN;
+    }
+}
+
+static int
 look_at_tcp(struct look *l)
 {
     struct tcp_info info = { 0 };
@@ -190,7 +219,7 @@ look_at_tcp(struct look *l)
     const char *what = l->full ? options_refused(l->dup, l->memo->family) : NULL;
 
     if (what)
-        return look_refuse(l, "disable the feature that uses it in the service", what);
+        return refuse_option(l, what);
     if (l->memo->image.kind == IMAGE_FD_TCP && l->memo->looks > 1) {
         info.tcpi_state = STATE_ESTABLISHED; /* tcp_dump() finds out if not */
     } else if (getsockopt(l->dup, IPPROTO_TCP, TCP_INFO, &info, &len) < 0) {
@@ -207,16 +236,7 @@ look_at_tcp(struct look *l)
     if (info.tcpi_state == STATE_SYN_SENT)
         return look_at_connecting(l);
     become(l, IMAGE_FD_TCP);
-    switch (tcp_dump(
-        l->dup, l->fd, l->st.st_ino, &l->memo->watch, &l->memo->tcp, l->parcels)) {
-    case TCP_LOOK_SAME:
-    case TCP_LOOK_DUMPED:
-        return 0;
-    case TCP_LOOK_DEAD:
-        return look_at_dead(l);
-    default:
-        return -EAGAIN;
-    }
+    return dump(l);
 }
 
 /* Its datagrams, if they are not those of the last time. */

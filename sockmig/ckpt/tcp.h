@@ -49,22 +49,23 @@ bool tcp_dump_moved(uint64_t sock, int fd, struct tcp_watch *watch,
     struct image_tcp *entry, struct parcels *parcels);
 
 /* tcp_look_ahead - what can be read of an established connection while the process
- * runs: addresses and options.  False: it is in another state.
+ * runs: addresses and options.  *options: tcp_reading.options before these were read;
+ * 0: not known.  False: it is in another state.
  * tcp_watch_ahead - after that: it is to be dumped, its options are known. */
-bool tcp_look_ahead(int sock, int fd, struct image_tcp *entry);
+bool tcp_look_ahead(int sock, int fd, struct image_tcp *entry, uint32_t *options);
 
 static inline struct tcp_watch
-tcp_watch_ahead(uint64_t inode)
+tcp_watch_ahead(uint64_t inode, uint32_t options)
 {
-    return (struct tcp_watch){ .inode = inode, .looks = TCP_YOUNG };
+    return (struct tcp_watch){ .inode = inode, .looks = TCP_YOUNG, .options = options };
 }
 
-/* tcp_is_known - whether the socket was dumped often enough to be told by what moves.
- */
+/* tcp_is_known - whether the socket was dumped often enough to be told by what moves:
+ * once, where a hash tells that its options are what they were. */
 static inline bool
 tcp_is_known(const struct tcp_watch *watch, uint64_t inode)
 {
-    return watch->inode == inode && watch->looks > TCP_YOUNG;
+    return watch->inode == inode && (watch->looks > TCP_YOUNG || watch->options != 0);
 }
 
 /* tcp_secret - what @sock has that TCP_REPAIR cannot carry over: kernel TLS, keys of

@@ -156,10 +156,13 @@ tcp_fresh(int family, struct image_tcp *out)
 }
 
 bool
-tcp_look_ahead(int sock, int fd, struct image_tcp *entry)
+tcp_look_ahead(int sock, int fd, struct image_tcp *entry, uint32_t *options)
 {
+    const uint8_t *bytes;
+    struct tcp_reading r;
     struct tcp_info info;
 
+    *options = tcp_read(sock, &r, &bytes) ? r.options : 0;
     if (!info_get(sock, &info) || info.tcpi_state != STATE_ESTABLISHED ||
         !read_identity(sock, fd, &info, entry))
         return false;

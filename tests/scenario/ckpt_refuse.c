@@ -10,8 +10,10 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/filter.h>
 #include <linux/rtnetlink.h>
 #include <linux/seccomp.h>
+#include <net/if.h>
 #include <netinet/in.h>
 #include <netinet/udp.h>
 #include <sched.h>
@@ -21,6 +23,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/msg.h>
 #include <sys/prctl.h>
@@ -280,6 +283,38 @@ make_given_up(void)
     signal(SIGUSR1, read_answer);
 }
 
+static int connected = -1;
+
+static void
+attach_filter(int sig)
+{
+    struct sock_filter all = { .code = BPF_RET | BPF_K, .k = 0xffff };
+    struct sock_fprog program = { .len = 1, .filter = &all };
+
+    (void)sig;
+    setsockopt(connected, SOL_SOCKET, SO_ATTACH_FILTER, &program, sizeof program);
+    send(connected, "", 1, 0);
+}
+
+/* A connection that can be protected until SIGUSR1. */
+static void
+make_connected(void)
+{
+    struct sockaddr_in sa = { .sin_family = AF_INET,
+        .sin_addr.s_addr = htonl(INADDR_LOOPBACK) };
+    struct ifreq lo = { .ifr_name = "lo", .ifr_flags = IFF_UP };
+    socklen_t n = sizeof sa;
+    int s = socket(AF_INET, SOCK_STREAM, 0);
+
+    if (ioctl(s, SIOCSIFFLAGS, &lo) < 0 || bind(s, (struct sockaddr *)&sa, n) < 0 ||
+        listen(s, 1) < 0 || getsockname(s, (struct sockaddr *)&sa, &n) < 0)
+        _exit(1);
+    connected = socket(AF_INET, SOCK_STREAM, 0);
+    if (connect(connected, (struct sockaddr *)&sa, n) < 0 || accept(s, NULL, NULL) < 0)
+        _exit(1);
+    signal(SIGUSR1, attach_filter);
+}
+
 static const struct {
     const char *claim; /* the refusal contains it; NULL: nothing is refused */
     void (*make)(void);
@@ -352,6 +387,7 @@ struct shot { /* a checkpoint and what it needs */
     struct image im;
     struct pages pages;
     struct parcels parcels;
+    struct refusals why;
 };
 
 static bool
@@ -374,11 +410,10 @@ shoot(struct shot *s, struct target *t)
 {
     struct target_timing timing;
     struct target_request req = { .stop_limit_ms = 1000 };
-    struct refusals why;
 
     pages_reset(&s->pages);
     parcels_reset(&s->parcels);
-    return target_checkpoint(t, &req, &s->im, &s->pages, &s->parcels, &timing, &why);
+    return target_checkpoint(t, &req, &s->im, &s->pages, &s->parcels, &timing, &s->why);
 }
 
 /* What is allowed must make a sound image, twice the same. */
@@ -422,6 +457,30 @@ given_up_loses_nothing(void)
     return ok;
 }
 
+/* What a connection is told when it has long been known shows when it moves. */
+static bool
+refused_later(void)
+{
+    struct target *t = NULL;
+    struct refusals why;
+    struct shot s = { 0 };
+    pid_t pid = start(make_connected);
+    bool ok = shot_open(&s) && target_attach(pid, &t, &why) == 0;
+
+    for (int i = 0; ok && i < 5; i++) {
+        ok = shoot(&s, t) == 0 && s.im.ntcps == 2;
+        target_serve(t, mono_add_ms(mono_clock(), 10), -1);
+    }
+    kill(pid, SIGUSR1);
+    target_serve(t, mono_add_ms(mono_clock(), 100), -1);
+    ok = ok && shoot(&s, t) == -EOPNOTSUPP && is_named(&s.why, "filter");
+    target_detach(t);
+    kill(pid, SIGKILL);
+    waitpid(pid, NULL, 0);
+    shot_close(&s);
+    return ok;
+}
+
 static bool
 row_holds(size_t i)
 {
@@ -450,7 +509,7 @@ int
 main(void)
 {
     int failed = 0, reader;
-    bool whole;
+    bool whole, later;
 
     if (geteuid() != 0 || unshare(CLONE_NEWNET) < 0 || pipe(outside) < 0) {
         printf("skipped: needs root\n");
@@ -472,5 +531,7 @@ main(void)
     msgctl(msgget(SCRATCH_KEY, 0), IPC_RMID, NULL);
     whole = given_up_loses_nothing();
     printf("a checkpoint that is given up: %s\n", whole ? "ok" : "FAILED");
-    return failed || !whole ? 1 : 0;
+    later = refused_later();
+    printf("an option that is set later: %s\n", later ? "ok" : "FAILED");
+    return failed || !whole || !later ? 1 : 0;
 }

@@ -43,7 +43,8 @@ enum {
     LOWS = 10,
     HIGH = 900,
     HIGHS = 10,
-    FILES = 2
+    FILES = 2,
+    LIFE = 5 /* comparisons */
 };
 
 /* ---- the program */
@@ -447,29 +448,47 @@ read_anew(struct bench *b)
         give_up("read anew", ret, &why);
 }
 
-/* A connection is known after a few looks: only then it is taken over. */
 static void
-run(struct bench *b, unsigned comparisons)
+serve(struct bench *b, unsigned ms)
+{
+    target_serve(b->target, mono_add_ms(mono_clock(), ms), -1);
+}
+
+/* The first checkpoint takes over what was looked at while the program ran, the others
+ * what the one before has. */
+static void
+one_life(struct bench *b)
 {
     struct refusals why;
     int ret = target_attach(b->pid, &b->target, &why);
 
     if (ret < 0)
         give_up("attach", ret, &why);
-    while (b->compared < comparisons) {
-        for (unsigned i = 0; i < 7 + b->compared % 4; i++) {
+    for (unsigned i = 0; i < 2; i++) {
+        target_ahead(b->target);
+        serve(b, 20);
+    }
+    for (unsigned i = 0; i < LIFE; i++) {
+        for (unsigned k = 0; i > 0 && k < 7 + i; k++) {
             checkpoint(b, false);
-            target_serve(b->target, mono_add_ms(mono_clock(), 2), -1);
+            serve(b, 2);
         }
         checkpoint(b, true);
         read_anew(b);
         compare(b);
         target_resume(b->target);
     }
+    target_detach(b->target);
+}
+
+static void
+run(struct bench *b, unsigned comparisons)
+{
+    while (b->compared < comparisons)
+        one_life(b);
     printf("%u descriptors, %u connections, %u items: compared %u times, %u differ, "
            "%u connections moved meanwhile\n",
         b->kept.nfds, b->kept.ntcps, b->kept.nitems, b->compared, b->failed, b->late);
-    target_detach(b->target);
 }
 
 int

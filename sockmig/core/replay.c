@@ -228,7 +228,7 @@ walk_born(struct replay *r, struct mono now, struct replay_effect *e)
 {
     while (r->walk < r->map.fresh) {
         struct rflow *f = &r->flows[r->walk];
-        bool effect = input_born(r, f, now, e);
+        bool effect = born_end(r, f, now, e);
 
         r->walk += !f->told; /* else its SYN-ACK follows */
         if (effect)

@@ -1,15 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  *
- * replay_input.c - logged input, fed in; connections that no image has, made again. */
+ * replay_input.c - logged input, fed in. */
 #include "sockmig/core/bigendian.h"
 #include "sockmig/core/replay_private.h"
-#include "sockmig/core/segment.h"
 
 #include <string.h>
-
-#define AGE_MAX_US (1000000ll * 86400 * 365)
-
-enum { LEAST_MSS = 536, LEAST_MSS_V6 = 1220 }; /* what the kernel's helper takes */
 
 void
 input_cancel(struct replay *r, uint64_t first, uint64_t last)
@@ -36,9 +31,8 @@ cancelled(struct replay *r, uint64_t ordinal)
     return r->ncancels > 0 && r->cancels[0].first <= ordinal;
 }
 
-/* The packet with its checksum complete. */
-static void
-inject(struct replay *r, const struct plog_record *rec, struct replay_effect *e)
+void
+input_inject(struct replay *r, const struct plog_record *rec, struct replay_effect *e)
 {
     *e = (struct replay_effect){ .what = REPLAY_INJECT,
         .packet = rec->payload,
@@ -50,6 +44,21 @@ inject(struct replay *r, const struct plog_record *rec, struct replay_effect *e)
         e->packet = r->buffer;
     }
     r->stat.injected++;
+}
+
+/* The acknowledgement that makes a connection again was an answer to a SYN-ACK of long
+ * ago: with what it echoes its TCP would take all that time for a round trip, pace its
+ * output by that (bbr) and wait a second and more before it sends again. */
+static void
+echo(struct replay *r, struct rflow *f, struct replay_effect *e)
+{
+    if (!f->has_echo)
+        return;
+    f->has_echo = false;
+    if (e->packet != r->buffer)
+        memcpy(r->buffer, e->packet, e->size);
+    e->packet = r->buffer;
+    packet_set_tsecr(r->buffer, e->size, f->echo);
 }
 
 void
@@ -67,141 +76,11 @@ input_synthetic(struct replay *r, struct rflow *f, uint32_t ack, uint16_t window
     r->stat.synthetic++;
 }
 
-static void
-take_syn(struct replay *r, struct rflow *f, const struct packet *pkt)
-{
-    if (f->have_syn && f->syn.seq == pkt->tcp.seq)
-        return;
-    f->state = R_BORN;
-    f->have_syn = true;
-    /* an answer that the gate has passed is this one's only if it says so */
-    f->have_answer = f->have_answer && f->answer.ack == pkt->tcp.seq + 1;
-    f->fin_in = f->fin_out = false;
-    f->syn = pkt->tcp;
-    f->syn_at = r->inject;
-    f->kept_from = r->sent.end;
-    f->in_next = f->in_top = pkt->tcp.seq + 1;
-}
-
-/* What the service's clock would show by now, so that it never steps back for the
- * client, and a margin. */
-static uint32_t
-service_clock(const struct replay *r, const struct rflow *f, struct mono now)
-{
-    int64_t age = (int64_t)(r->newest_at - f->answered_us);
-
-    if (r->newest_at < f->answered_us || age < 0 || age > AGE_MAX_US)
-        age = 0; /* no clock of one node says so */
-    age += r->conf.silent_us + (now.us - r->start_us);
-    return f->answer.tsval + (uint32_t)(age / 1000) + TIMESTAMP_MARGIN_MS;
-}
-
-static void
-describe(const struct replay *r, const struct rflow *f, uint32_t tsval, struct mono now,
-    struct replay_request *q)
-{
-    const struct flow_key *key = &r->map.keys[replay_index(r, f)];
-    uint16_t least = key->version == 4 ? LEAST_MSS : LEAST_MSS_V6;
-    uint8_t options = f->answer.options;
-
-    *q = (struct replay_request){ .key = *key,
-        .client_isn = f->syn.seq,
-        .server_isn = f->answer.seq,
-        .mss = f->syn.mss > least ? f->syn.mss : least,
-        .sack = f->syn.sack && options & PLOG_SACK,
-        .ecn = options & PLOG_ECN,
-        .wscale = f->syn.wscale != PACKET_NO_WSCALE && options & PLOG_WSCALE,
-        .timestamps = f->syn.timestamps && options & PLOG_TIMESTAMPS };
-    if (q->wscale) {
-        q->snd_wscale = f->syn.wscale;
-        q->rcv_wscale = f->answer.wscale;
-    }
-    if (q->timestamps) {
-        q->rcv_tsval = tsval;
-        q->rcv_tsecr = service_clock(r, f, now);
-    }
-}
-
-/* The packet itself comes with the next step, the connection is open then. */
-static void
-rebuild(struct replay *r, struct rflow *f, const struct packet *pkt, struct mono now,
-    struct replay_effect *e)
-{
-    uint32_t isn = f->answer.seq;
-
-    *e = (struct replay_effect){ .what = REPLAY_REBUILD, .flow = pkt->key };
-    describe(
-        r, f, pkt->tcp.timestamps ? pkt->tcp.tsval : f->syn.tsval, now, &e->request);
-    nodes_drop_to_syn(r, f, isn);
-    f->state = R_OPEN;
-    f->out_next = f->acked = f->need = isn + 1;
-    f->in_next = f->in_top = f->syn.seq + 1;
-    f->window_most = 0;
-    replay_heard(f, pkt->tcp.window);
-    f->told_window = f->window;
-    f->output_us = now.us;
-    f->owes_ack = pkt->tcp.seq != f->in_next || pkt->tcp.ack != f->acked;
-    f->rcv_wscale = e->request.wscale ? e->request.rcv_wscale & 15 : 0;
-    f->snd_wscale = e->request.wscale ? e->request.snd_wscale & 15 : 0;
-    f->segment = replay_said(
-        segment_limit(e->request.mss, (uint32_t)f->window << f->snd_wscale),
-        f->snd_wscale);
-    f->has_edge = f->parted = f->full = false;
-    r->stat.rebuilt++;
-}
-
-static enum input_step
-skip(struct replay *r)
+enum input_step
+input_skip(struct replay *r)
 {
     r->stat.skipped++;
     return INPUT_AGAIN;
-}
-
-/* Is all output loaded that stands before the input that comes next? */
-static bool
-is_foreseen(const struct replay *r)
-{
-    return r->expect_ended || r->expect.in_log > r->inject.in_log ||
-           (r->expect.in_log == r->inject.in_log && r->expect.at > r->inject.at);
-}
-
-/* Does @ack acknowledge what this connection has never put out? */
-static bool
-is_strange(const struct replay *r, const struct rflow *f, uint32_t ack)
-{
-    uint32_t end = f->answer.seq + 1;
-
-    for (uint32_t i = f->first; i != FLOWMAP_NONE; i = r->nodes[i].next) {
-        const struct node *n = &r->nodes[i];
-
-        if ((n->kind == NODE_DATA || n->kind == NODE_FIN) &&
-            seq_after(n->seq + n->size, end))
-            end = n->seq + n->size;
-        if (n->kind == NODE_FIN)
-            end++;
-    }
-    return seq_after(f->answer.seq + 1, ack) ||
-           (r->conf.mode == REPLAY_COMPARE && is_foreseen(r) && seq_after(ack, end));
-}
-
-static enum input_step
-input_to_born(struct replay *r, struct rflow *f, const struct packet *pkt,
-    struct mono now, struct replay_effect *e)
-{
-    if (pkt->tcp.flags & TCP_RST)
-        f->have_syn = false;
-    if (!f->have_syn || !(pkt->tcp.flags & TCP_ACK))
-        return skip(r);
-    if (!f->have_answer && r->conf.mode == REPLAY_FEED)
-        return skip(r); /* no answer left: it is of one that is over */
-    if (!f->have_answer) {
-        replay_kill(r, f, f->syn.seq, "its SYN-ACK is not in the log");
-        return skip(r);
-    }
-    if (is_strange(r, f, pkt->tcp.ack))
-        return skip(r); /* of one that was there before */
-    rebuild(r, f, pkt, now, e);
-    return INPUT_EFFECT;
 }
 
 static void
@@ -245,7 +124,7 @@ input_to_doomed(struct replay *r, struct rflow *f, const struct packet *pkt,
 
     if (window_room(r, f, pkt, 0, now) < packet_seq_end(pkt) - pkt->tcp.seq)
         return blocked(r, f, f->acked, true);
-    inject(r, rec, e);
+    input_inject(r, rec, e);
     memmove(r->buffer, rec->payload, rec->size);
     put_be32(r->buffer + at, f->out_next);
     packet_complete(r->buffer, rec->size);
@@ -274,6 +153,7 @@ input_part(struct replay *r, struct rflow *f, const struct packet *pkt,
         f->in_next = pkt->tcp.seq + skip + room;
     else
         went_in(f, pkt);
+    echo(r, f, e);
     return INPUT_EFFECT;
 }
 
@@ -287,7 +167,7 @@ input_to_open(struct replay *r, struct rflow *f, const struct packet *pkt,
 
     if (replay_closed(f)) {
         /* perhaps earlier than at first: nothing that is waited for comes of it */
-        inject(r, rec, e);
+        input_inject(r, rec, e);
         return INPUT_EFFECT;
     }
     if (f->owes_ack) {
@@ -302,7 +182,8 @@ input_to_open(struct replay *r, struct rflow *f, const struct packet *pkt,
         return blocked(r, f, f->acked, true);
     if (skip > 0 || room < left)
         return input_part(r, f, pkt, rec, room, e);
-    inject(r, rec, e);
+    input_inject(r, rec, e);
+    echo(r, f, e);
     went_in(f, pkt);
     if (pkt->tcp.flags & TCP_RST && replay_closed(f))
         unmet_remove(r, f); /* nobody is there to write to */
@@ -344,19 +225,19 @@ input_tcp(struct replay *r, const struct plog_record *rec, const struct packet *
     struct rflow *f = replay_find(r, &pkt->key);
 
     if (!f || f->state == R_DEAD)
-        return skip(r);
+        return input_skip(r);
     if (syn && f->state == R_OPEN && !begins_anew(r, f, pkt))
-        return skip(r);
+        return input_skip(r);
     if (syn && f->state == R_OPEN && replay_closed(f))
         return end_the_last_one(r, f, e);
     if (syn && (f->state == R_BORN || replay_closed(f))) {
-        take_syn(r, f, pkt);
+        born_syn(r, f, pkt);
         return INPUT_AGAIN;
     }
     if (f->full)
-        return skip(r);
+        return input_skip(r);
     if (f->state == R_BORN)
-        return input_to_born(r, f, pkt, now, e);
+        return born_input(r, f, pkt, rec->at_us, now, e);
     if (f->state == R_DOOMED)
         return input_to_doomed(r, f, pkt, rec, now, e);
     return input_to_open(r, f, pkt, rec, now, e);
@@ -373,11 +254,11 @@ input_packet(struct replay *r, const struct plog_record *rec, struct cursor next
 
     if (cancelled(r, rec->arg) ||
         !packet_parse(&pkt, PACKET_IN, rec->payload, rec->size))
-        did = skip(r);
+        did = input_skip(r);
     else if (packet_is_tcp(&pkt))
         did = input_tcp(r, rec, &pkt, now, e);
     else
-        inject(r, rec, e);
+        input_inject(r, rec, e);
     if (did == INPUT_BLOCKED)
         return did;
     r->blocked = FLOWMAP_NONE;
@@ -427,61 +308,4 @@ replay_input(struct replay *r, const struct packet *pkt)
     f->many = false;
     r->starved = replay_index(r, f);
     return false;
-}
-
-/* A SYN that nobody has answered: the service answers it now. */
-static bool
-inject_syn(struct replay *r, struct rflow *f, struct replay_effect *e)
-{
-    struct cursor at = f->syn_at;
-    struct plog_record rec;
-
-    if (!replay_read(r, &at, &rec, r->inject_scratch) || rec.kind != PLOG_IN)
-        return false;
-    f->state = R_FRESH;
-    inject(r, &rec, e);
-    return true;
-}
-
-/* The SYN-ACK once more: the client may lack it, and must not get another one. */
-static void
-answer_again(
-    struct replay *r, const struct rflow *f, struct mono now, struct replay_effect *e)
-{
-    const struct plog_output *o = &f->answer;
-    struct packet_tcp tcp = { .seq = o->seq,
-        .ack = o->ack,
-        .window = o->window,
-        .mss = o->mss,
-        .sack = o->options & PLOG_SACK,
-        .timestamps = o->options & PLOG_TIMESTAMPS,
-        .wscale = o->options & PLOG_WSCALE ? o->wscale : PACKET_NO_WSCALE,
-        .tsval = service_clock(r, f, now),
-        .tsecr = o->tsecr };
-
-    *e = (struct replay_effect){ .what = REPLAY_SEND,
-        .packet = r->buffer,
-        .flow = r->map.keys[replay_index(r, f)] };
-    e->size = packet_synack(r->buffer, &e->flow, &tcp);
-    r->stat.sent++;
-}
-
-bool
-input_born(struct replay *r, struct rflow *f, struct mono now, struct replay_effect *e)
-{
-    if (f->state != R_BORN || !f->have_syn)
-        return false;
-    if (!f->have_answer)
-        return inject_syn(r, f, e);
-    if (f->told) {
-        f->told = false;
-        answer_again(r, f, now, e);
-        return true;
-    }
-    f->told = true;
-    *e = (struct replay_effect){ .what = REPLAY_HALF_OPEN,
-        .flow = r->map.keys[replay_index(r, f)] };
-    describe(r, f, f->syn.tsval, now, &e->request);
-    r->stat.half_open++;
-    return true;
 }

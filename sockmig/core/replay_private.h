@@ -65,6 +65,7 @@ struct rflow {
     bool full;                /* takes no more: the client has to send it again */
     uint8_t rcv_wscale;       /* of the windows that the service tells */
     uint8_t snd_wscale;       /* of those that its client tells */
+    bool has_echo;            /* the next packet goes in with .echo */
     bool told;                /* HALF_OPEN was given out, its SYN-ACK comes next */
     bool reported;            /* DIVERGED was given out */
     uint8_t insists;          /* since .out_next: sent again, not to be compared yet */
@@ -73,6 +74,7 @@ struct rflow {
     uint32_t flight_end;      /* the end of that */
     uint32_t in_next;         /* input was injected up to it, without holes */
     uint32_t in_top;          /* with holes */
+    uint32_t echo;            /* time stamp of the service that it acknowledges */
     uint32_t edge;            /* the service takes input up to it */
     uint32_t acked;           /* what the service was told that the client has */
     uint32_t logged_ack;      /* highest acknowledgement by the client in the log */
@@ -254,11 +256,22 @@ bool gate_blocked(
 enum input_step { INPUT_EFFECT, INPUT_AGAIN, INPUT_BLOCKED, INPUT_MET };
 enum input_step input_step(struct replay *r, struct mono now, struct replay_effect *e);
 void input_cancel(struct replay *r, uint64_t first, uint64_t last);
-/* input_born - the connection that @f is at the log's end; false: nothing to do. */
-bool input_born(
-    struct replay *r, struct rflow *f, struct mono now, struct replay_effect *e);
+/* input_inject - *e is the packet of @rec, with its checksum complete.  input_skip -
+ * the packet is not fed. */
+void input_inject(
+    struct replay *r, const struct plog_record *rec, struct replay_effect *e);
+enum input_step input_skip(struct replay *r);
 void input_synthetic(struct replay *r, struct rflow *f, uint32_t ack, uint16_t window,
     struct replay_effect *e);
+
+/* replay_born.c */
+/* born_syn - its SYN, which is not fed.  born_input - any other packet @pkt of it, that
+ * came @at_us.  born_end - what @f is at the log's end; false: nothing to do. */
+void born_syn(struct replay *r, struct rflow *f, const struct packet *pkt);
+enum input_step born_input(struct replay *r, struct rflow *f, const struct packet *pkt,
+    uint64_t at_us, struct mono now, struct replay_effect *e);
+bool born_end(
+    struct replay *r, struct rflow *f, struct mono now, struct replay_effect *e);
 
 /* replay_window.c */
 /* window_told - by an output packet of @f, whatever else it is. */

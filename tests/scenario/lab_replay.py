@@ -53,12 +53,13 @@ def all_kinds(lab, strikes, talk_kinds):
 
 def replay(lab):
     lab.policy("replay")
-    all_kinds(lab, ("crash", "engine", "switchover"), ("steady:6:" + V4, "births:3:" + V4))
+    all_kinds(lab, ("crash", "engine", "switchover"),
+              ("steady:6:" + V4, "births:3:" + V4, "fetch:2:" + V4))
 
 
 def commit(lab):
     lab.policy("commit")
-    all_kinds(lab, ("crash", "switchover"), ("steady:6:" + V4, "births:3:" + V4))
+    all_kinds(lab, ("crash", "switchover"), ("steady:6:" + V4, "births:3:" + V4, "fetch:2:" + V4))
 
 
 def diverge(lab):

@@ -8,6 +8,7 @@ random   one connection each, "r" requests      udp      datagrams, 1 in 8 of 40
 corked   as steady, "k" requests
 pinned   as udp, answered by the device that they came in by
 once     as udp, and who sends waits for 10 s until it sends again
+fetch    births, whose answer is 48 KB that the service closes after
 silent   births at the port where who says nothing is not accepted, and asks after 10 ms
 bulk     one connection each, 20 requests of 7000 bytes under way at a time
 download one connection each, answers of 2 MB that are read slowly
@@ -237,16 +238,21 @@ def same(kind, address):
                 one(s, kind, 1, None)
                 s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             else:
-                s.sendall(b"b 2\n")
-                got = all_of(s)
-                if got != given(1, 0) + given(1, 1):
-                    count(kind, "wrong", "%d bytes: %r" % (len(got), got[:20]))
-                count(kind, "answers")
+                to_its_end(s, kind, 2)
         except OSError as e:  # the one before may not be over yet: EADDRNOTAVAIL
             count(kind, "broken" if connected else "refused", "port %s: %s" % (port, e))
             time.sleep(0.05)
         s.close()
         time.sleep(0.003)
+
+
+def to_its_end(s, kind, lines):
+    """An answer after which the service closes."""
+    s.sendall(b"b %d\n" % lines)
+    got = all_of(s)
+    if got != b"".join(given(1, i) for i in range(lines)):
+        count(kind, "wrong", "%d bytes: %r" % (len(got), got[:20]))
+    count(kind, "answers")
 
 
 def births(kind, address):
@@ -257,7 +263,10 @@ def births(kind, address):
             s.connect((address, PORT + silent))
             connected = True
             time.sleep(0.01 * silent)
-            one(s, kind, 1, None)
+            if kind.startswith("fetch"):
+                to_its_end(s, kind, 12)
+            else:
+                one(s, kind, 1, None)
             count(kind, "done")
         except OSError as e:
             count(kind, "broken" if connected else "refused", "port %s: %s" % (
@@ -354,7 +363,7 @@ def main():
     made, base, unheard, deaf_base = [], HALF_PORTS[0], [], DEAF_PORTS[0]
     for spec in sys.argv[2:]:
         kind, number, address = spec.split(":", 2)
-        work = {"births": births, "silent": births, "udp": udp, "pinned": udp, "once": udp, "bulk": bulk, "upload": upload,
+        work = {"births": births, "silent": births, "fetch": births, "udp": udp, "pinned": udp, "once": udp, "bulk": bulk, "upload": upload,
                 "download": download, "dice": dice, "narrow": download, "sips": download, "naps": download, "same": same,
                 "rude": same}.get(kind, steady)
         for _ in range(int(number)):

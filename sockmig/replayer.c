@@ -96,7 +96,7 @@ end(struct engine *e)
     r->running = false;
     r->watching = replay_watching(r->machine) > 0;
     r->end = mono_clock();
-    loop_timer_stop(r->timer);
+    rest_end(r->rest);
     log_info("service %s: replay: %llu packets in %lld us, %llu acks made up, %llu "
              "connections made again, %llu half open, %llu swallowed, %llu bytes "
              "compared, %llu diverged%s%s",
@@ -191,8 +191,7 @@ replayer_turn(struct engine *e)
         now = mono_clock();
     } while (r->running && moved && mono_us_between(began, now) < TURN_US);
     if (r->running)
-        loop_timer_at(
-            r->timer, moved ? now : mono_add_us(now, replay_wait_us(r->machine, now)));
+        rest_begin(r->rest, moved ? 1 : (unsigned)replay_wait_us(r->machine, now) + 1);
 }
 
 /* send_some - the rest when the loop has looked after everything else: 20,000 packets
@@ -202,15 +201,14 @@ static void
 send_some(struct replayer *r)
 {
     if (outgoing_send(r->outgoing) && !r->running)
-        loop_timer_at(r->timer, mono_clock());
+        rest_begin(r->rest, 1);
 }
 
 static void
-on_timer(struct loop_timer *timer, void *arg)
+on_rested(void *arg)
 {
     struct engine *e = arg;
 
-    (void)timer;
     if (e->replayer->running)
         replayer_turn(e);
     else
@@ -326,7 +324,7 @@ replayer_stop(struct engine *e)
     boost_end(&r->boost);
     r->running = r->watching = r->expects = false;
     r->grace.us = r->end.us = 0;
-    loop_timer_stop(r->timer);
+    rest_end(r->rest);
     outgoing_clear(r->outgoing);
     answers_clear(r->answers);
     if (r->reqsk)
@@ -357,7 +355,7 @@ replayer_open(struct engine *e)
     r->feed = feed_new();
     if (!r->answers || !r->feed)
         return -ENOMEM;
-    r->timer = loop_timer_new(e->loop, on_timer, e);
+    r->rest = rest_new(e->loop, on_rested, e);
     ret = outgoing_new(gate_cell_netns(e->gate), gate_raw(e->gate), &r->outgoing);
     if (ret < 0) {
         log_error("service %s: raw sockets: %s", e->service->name, strerror(-ret));

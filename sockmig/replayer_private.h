@@ -9,6 +9,7 @@
 #include "sockmig/engine.h"
 #include "sockmig/replayer.h"
 #include "sockmig/reqsk.h"
+#include "sockmig/rest.h"
 
 #define DIVERGENCES 16 /* told one by one */
 
@@ -27,7 +28,7 @@ struct replayer {
     struct answers *answers;   /* owned: those that may have to be sent again */
     struct reqsk_key half;     /* half open: what is sent next is its answer */
     bool answering;
-    struct loop_timer *timer; /* owned */
+    struct rest *rest; /* owned: until the next turn */
     bool running, watching;
     struct boost boost;     /* while .running */
     uint32_t last_out;      /* id of the newest packet swallowed */

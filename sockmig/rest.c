@@ -56,6 +56,12 @@ rest_begin(struct rest *r, unsigned us)
     timerfd_settime(r->fd, 0, &at, NULL);
 }
 
+void
+rest_end(struct rest *r)
+{
+    rest_begin(r, 0);
+}
+
 unsigned
 rest_here(const int *fds, unsigned n, int64_t us)
 {

@@ -328,7 +328,7 @@ stall(struct replay *r, struct replay_effect *e)
 static bool
 help_others(struct replay *r, struct mono now, struct replay_effect *e)
 {
-    if (now.us - r->progress_us < STARVE_US)
+    if (now.us - r->progress_us < 2 * STARVE_US)
         return false;
     for (uint32_t i = 0; i < r->map.fresh; i++) {
         struct rflow *f = &r->flows[i];

@@ -223,6 +223,7 @@ fill_replay(struct snapshot *s, const char *service, const struct jv *replay)
         { NULL, "diverged", NUMBER, R(diverged) },
         { NULL, "stalled", NUMBER, R(stalled) },
         { NULL, "datagrams", NUMBER, R(datagrams) },
+        { NULL, "insisted", NUMBER, R(insisted) },
     };
 #undef R
     struct replay_row *row = jv_has(replay, "duration_us")

@@ -136,6 +136,7 @@ COLUMNS(replay_columns) = {
     { 11, MIB_UNSIGNED,  0, AT(replay_row, stalled) },
     { 12, MIB_TEXT,      0, AT(replay_row, reason) },
     { 13, MIB_UNSIGNED,  0, AT(replay_row, datagrams) },
+    { 14, MIB_UNSIGNED,  0, AT(replay_row, insisted) },
 };
 COLUMNS(divergence_columns) = {
     {  2, MIB_TEXT,      0, AT(divergence_row, local) },

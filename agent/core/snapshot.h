@@ -73,7 +73,7 @@ struct engine_row { /* of the tables of engines, gates, checkpoints, streams, lo
 struct replay_row {
     struct mib_row row;
     int64_t epoch, duration_us, injected, synthetic, rebuilt, half_open, unmade;
-    int64_t swallowed, compared, diverged, stalled, datagrams;
+    int64_t swallowed, compared, diverged, stalled, datagrams, insisted;
     char reason[SNAP_TEXT];
 };
 

@@ -192,7 +192,7 @@ write_state() {
     "clone": { "checkpoint": 55, "age_ms": 12, "bytes": 1048576, "from": "n2" },
     "log": { "lsn": 4096, "bytes": 1024, "kept_connections": 2, "half_open": 1, "evicted": 0, "lost": 0 },
     "replay": { "epoch": 2, "duration_us": 31000, "injected": 120, "synthetic": 3, "rebuilt": 2, "half_open": 1,
-      "swallowed": 130, "compared": 5000000000, "diverged": 2, "stalled": 1, "datagrams": 5, "unmade": 0, "reason": null,
+      "swallowed": 130, "compared": 5000000000, "diverged": 2, "stalled": 1, "datagrams": 5, "insisted": 4, "unmade": 0, "reason": null,
       "divergences": [
         { "local": "10.99.0.2", "local_port": 25, "remote": "10.77.1.9", "remote_port": 40001,
           "sequence": 4000000001, "reason": "other bytes", "policy": "commit" },

@@ -49,6 +49,7 @@ $sockmig.12.1.1.$mail Gauge32: 2
 $sockmig.12.1.5.$mail Gauge32: 2
 $sockmig.12.1.9.$mail Counter64: 5000000000
 $sockmig.12.1.12.$mail ""
+$sockmig.12.1.14.$mail Gauge32: 4
 $sockmig.13.1.2.$mail.1 STRING: "10.99.0.2:25"
 $sockmig.13.1.3.$mail.2 STRING: "[fd00::9]:40002"
 $sockmig.13.1.4.$mail.1 Gauge32: 4000000001

@@ -141,6 +141,13 @@ buffer_bytes(unsigned hold_ms)
 }
 
 static int
+read_settings(struct gate_build *b)
+{
+    gate_settings_read(&b->settings);
+    return 0;
+}
+
+static int
 set_cell(struct gate_build *b)
 {
     char wmem[64], rmem[64];
@@ -162,6 +169,7 @@ set_cell(struct gate_build *b)
 
     snprintf(wmem, sizeof wmem, "4096 16384 %u", buffer_bytes(b->conf->hold_ms));
     snprintf(rmem, sizeof rmem, "4096 131072 %u", buffer_bytes(b->conf->hold_ms));
+    gate_settings_write(&b->settings);
     ret = gatens_sysctl("mptcp/enabled", "0"); /* TCP_REPAIR knows plain TCP only */
     if (ret < 0 && ret != -ENOENT)
         return ret;
@@ -430,6 +438,7 @@ static const struct {
 } steps[] = {
     { GATE_IN_NODE, "look at the device",               find_bridge,     privilege },
     { GATE_IN_NODE, "remove a predecessor's link",      remove_leftover, privilege },
+    { GATE_IN_NODE, "read the settings",               read_settings,   privilege },
     { GATE_IN_NODE, "make network namespaces",          make_namespaces, privilege },
     { GATE_IN_GATE, "set up the gate's namespace",      set_gate,        privilege },
     { GATE_IN_CELL, "set up the cell's namespace",      set_cell,        privilege },

@@ -8,6 +8,7 @@
 
 #include "sockmig/fence.h"
 #include "sockmig/gate.h"
+#include "sockmig/gate_settings.h"
 #include "sockmig/netlink.h"
 #include "sockmig/reqsk.h"
 
@@ -28,6 +29,7 @@ struct gate_build { /* while it goes on */
     struct gate_parts *parts;
     struct netlink *nl; /* borrowed: of the namespace that the step runs in */
     struct netlink_link bridge, port, up0, vg, eth0;
+    struct gate_settings settings; /* of the node, for the cell */
     char *error; /* a step may fill it; otherwise the table's words are used */
 };
 

@@ -445,6 +445,29 @@ killed(struct lan *lan)
     check(lan_asked(lan, LAN_V4, WAIT_MS), "its successor on the node serves");
 }
 
+/* A service is listened to by as many as the administrator of its host allows. */
+static void
+settings(struct lan *lan)
+{
+    struct lan_node *node = &lan->nodes[0];
+
+    lan_ungate(lan, 0);
+    check(lan_shell(node->netns,
+              "cd /proc/sys/net && echo 777 >core/somaxconn && "
+              "echo 301 >ipv4/tcp_keepalive_time && echo 0 >ipv4/tcp_timestamps && "
+              "echo 20000 21000 >ipv4/ip_local_port_range") == 0,
+        "the host's settings are not the kernel's");
+    lan_gate(lan, 0);
+    check(lan_shell(gate_cell_netns(lan->nodes[0].gate),
+              "cd /proc/sys/net && test $(cat core/somaxconn) = 777 && "
+              "test $(cat ipv4/tcp_keepalive_time) = 301 && "
+              "test $(cut -f 2 ipv4/ip_local_port_range) = 21000") == 0,
+        "the cell has them");
+    check(lan_shell(gate_cell_netns(lan->nodes[0].gate),
+              "test $(cat /proc/sys/net/ipv4/tcp_timestamps) = 1") == 0,
+        "but for what a replay relies on");
+}
+
 int
 main(void)
 {
@@ -472,6 +495,7 @@ main(void)
     path_mtu(&lan);
     rules_gone(&lan);
     killed(&lan);
+    settings(&lan);
     lan_ungate(&lan, 0);
     lan_ungate(&lan, 1);
     return claims_end();

@@ -91,6 +91,24 @@ node_pop(struct replay *r, struct rflow *f)
 }
 
 void
+node_take(struct replay *r, struct rflow *f, uint32_t before)
+{
+    uint32_t i;
+
+    if (before == FLOWMAP_NONE) {
+        node_pop(r, f);
+        return;
+    }
+    i = r->nodes[before].next;
+    r->nodes[before].next = r->nodes[i].next;
+    if (f->last == i)
+        f->last = before;
+    r->nodes[i].next = r->free_node;
+    r->free_node = i;
+    r->node_count--;
+}
+
+void
 nodes_drop(struct replay *r, struct rflow *f)
 {
     f->excused = false; /* the caller has counted */

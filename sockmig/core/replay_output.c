@@ -346,13 +346,27 @@ output_tcp(struct replay *r, struct packet *pkt, struct mono now)
         while (f->state == R_OPEN && take_early(r, f, pkt));
 }
 
-static bool
-same_datagram(const struct replay *r, const struct rflow *f, const struct packet *pkt)
-{
-    const struct node *n = &r->nodes[f->first];
+/* As at first, or at most so many places from where it was then: two processors put out
+ * what one socket sends, and later fragments of all clients of a host count as one
+ * flow.
+ */
+#define OVERTAKEN 16
 
-    return n->size == pkt->payload_size &&
-           n->hash == digest_of(r->conf.seed, pkt->payload, pkt->payload_size);
+static bool
+take_datagram(struct replay *r, struct rflow *f, const struct packet *pkt)
+{
+    uint64_t hash = digest_of(r->conf.seed, pkt->payload, pkt->payload_size);
+    uint32_t before = FLOWMAP_NONE, i = f->first;
+
+    for (unsigned n = 0; n < OVERTAKEN && i != FLOWMAP_NONE; n++) {
+        if (r->nodes[i].size == pkt->payload_size && r->nodes[i].hash == hash) {
+            node_take(r, f, before);
+            return true;
+        }
+        before = i;
+        i = r->nodes[i].next;
+    }
+    return false;
 }
 
 /* There is no connection to reset: what differs is counted.  What the log has may have
@@ -373,9 +387,10 @@ output_datagram(struct replay *r, const struct packet *pkt, struct mono now)
         keep(r, f, pkt, 0);
         return;
     }
-    if (!same_datagram(r, f, pkt))
+    if (!take_datagram(r, f, pkt)) {
         r->stat.datagrams++;
-    node_pop(r, f);
+        node_pop(r, f);
+    }
     f->made++;
     if (f->unmet && (int32_t)(f->need - f->made) <= 0)
         unmet_remove(r, f);

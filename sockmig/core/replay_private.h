@@ -240,6 +240,8 @@ replay_progress(struct replay *r, struct mono now)
 /* replay_nodes.c: what is expected of each flow */
 void nodes_load(struct replay *r);
 void node_pop(struct replay *r, struct rflow *f);
+/* node_take - the one behind @before; FLOWMAP_NONE: the first. */
+void node_take(struct replay *r, struct rflow *f, uint32_t before);
 void nodes_drop(struct replay *r, struct rflow *f);
 void nodes_drop_to_syn(struct replay *r, struct rflow *f, uint32_t isn);
 

@@ -238,6 +238,8 @@ static const struct {
 } datagrams[] = {
     { "urVurV", "VV", 0 },
     { "urVurV", "Vv", 1 },
+    { "urVv", "vV", 0 }, /* overtaken */
+    { "urVv", "vv", 1 },
     { "urVF", "VF", 0 },
     { "urVF", "Vf", 1 },
     { "urVF", "Vt", 1 },

@@ -135,9 +135,9 @@ describe_rest(struct plog_output *o)
 }
 
 /* A letter of the log: input as above; r its release, c its cancelling; O or V: output
- * of the connection or of the datagrams, F: the rest of what the datagram before began;
- * L: output with the connection's end; T: the service's reset behind the next piece; l:
- * it had no room for the input. */
+ * of the connection or of the datagrams (v: another one), F: the rest of what the
+ * datagram before began; L: output with the connection's end; T: the service's reset
+ * behind the next piece; l: it had no room for the input. */
 static inline void
 logged(struct story *s, char what)
 {
@@ -161,8 +161,8 @@ logged(struct story *s, char what)
             .flow = tcp, .seq = s->out_seq + PIECE, .tcp_flags = TCP_RST
         };
         plog_ring_append(&s->log, small, plog_encode_output(small, 1, ++s->out, &o));
-    } else if (piece || what == 'V' || what == 'F') {
-        memset(bytes, 'o', sizeof bytes);
+    } else if (piece || strchr("VvF", what)) {
+        memset(bytes, what == 'v' ? 'w' : 'o', sizeof bytes);
         o.hash = digest_of(SEED, bytes, sizeof bytes);
         if (what == 'F')
             describe_rest(&o);

@@ -165,6 +165,7 @@ look_refuse(struct look *l, const char *cure, const char *what)
     n = readlinkat(l->dir_fd, path, target, sizeof target);
     refuse(l->why, l->d->cell_pid, l->fd, cure, "%s: %.*s", what, n > 0 ? (int)n : 0,
         target);
+    l->memo->looks = 0; /* until it is gone it is said each time */
     return -EOPNOTSUPP;
 }
 

@@ -62,21 +62,14 @@ capture_forget_drops(struct engine *e)
 
 /* What is delivered at a hand-over, once the last image is taken, the service here
  * never reads, room or not; its successor gets it from the log. */
-static bool
-is_read_here(const struct engine *e)
-{
-    return !(e->order.running && e->order.order == ORDER_HANDOVER &&
-               e->order.wait_for) &&
-           !capture_hands_over(e);
-}
-
 void
 capture_overrun(struct engine *e, const struct held_batch *batch)
 {
     struct vain v = { .engine = e, .batch = batch };
+    bool read = !orders_stands_still(e) && !capture_hands_over(e);
 
     if (!e->capture.drops)
         return;
-    drops_read(e->capture.drops, is_read_here(e) ? on_drop : forget, &v);
+    drops_read(e->capture.drops, read ? on_drop : forget, &v);
     cancel(&v);
 }

@@ -198,6 +198,7 @@ void engine_hold(struct engine *e);
 
 void orders_take(struct engine *e, const struct jv *msg);
 void orders_note(struct engine *e, struct note *note); /* a result from a thread */
+bool orders_stands_still(const struct engine *e); /* to be handed over: has its image */
 void orders_progress(struct engine *e); /* something an order may wait for moved */
 void orders_tick(struct engine *e);     /* an order may have taken too long */
 void orders_died(struct engine *e);     /* the service's process ended */

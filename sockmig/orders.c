@@ -293,6 +293,12 @@ orders_take(struct engine *e, const struct jv *msg)
     }
 }
 
+bool
+orders_stands_still(const struct engine *e)
+{
+    return e->order.running && e->order.order == ORDER_HANDOVER && e->order.wait_for;
+}
+
 /* The log, too, but not for longer than what it saves: clients send again what they do
  * not see acknowledged. */
 static bool
@@ -323,7 +329,7 @@ handover_progress(struct engine *e)
 {
     struct jv *a;
 
-    if (!e->order.running || e->order.order != ORDER_HANDOVER || !e->order.wait_for)
+    if (!orders_stands_still(e))
         return;
     if (!e->order.shut && is_stable(e))
         shut(e);

@@ -6,7 +6,8 @@
  * before is not looked at again.  Each other one is looked at through a duplicate that
  * is closed at once (a kept one would swallow the process's close()).  What a look at
  * the duplicate does not tell (the close-on-exec flag, locks, paths) is read from /proc
- * the first three times, then every DESCRIPTORS_ROUND checkpoints. */
+ * the first three times, then every DESCRIPTORS_ROUND checkpoints; of TCP sockets and
+ * epoll sets the survey tells it. */
 #ifndef BSC_DESCRIPTORS_H
 #define BSC_DESCRIPTORS_H
 

@@ -40,13 +40,12 @@ static void
 tell(struct look *l)
 {
     struct descriptor *m = l->memo;
-    int flags = fcntl(l->dup, F_GETFL);
 
-    if (!l->row || l->row->ino != m->ino || flags < 0 || flags & O_ASYNC)
+    if (!l->row || l->row->ino != m->ino || l->row->flags & O_ASYNC)
         return;
     m->image.fd = l->fd;
     m->image.dup_of = -1;
-    m->image.flags = (uint32_t)flags & ~(uint32_t)O_CLOEXEC;
+    m->image.flags = l->row->flags & ~(uint32_t)O_CLOEXEC;
     m->image.socktype = (uint32_t)m->socket_type;
     m->image.inode = m->ino;
     l->d->before[l->fd] = *l->row;

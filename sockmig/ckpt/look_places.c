@@ -111,9 +111,10 @@ places_remember(struct descriptors *d, int fd, const struct survey_row *row)
 {
     const struct descriptor *m = &d->known[fd];
     bool young = m->image.kind == IMAGE_FD_TCP && m->watch.looks <= TCP_YOUNG;
+    bool rests = d->briefs[fd].told && !young;
 
     d->before[fd] = *row;
-    d->rests[fd] = young ? (struct survey_rest){ 0 } : survey_rest(row);
+    d->rests[fd] = rests ? survey_rest(row) : (struct survey_rest){ 0 };
     if (young)
         d->before[fd].tcp.state = 0;
 }
@@ -135,12 +136,7 @@ places_looked(
         .kind = (uint8_t)l->out->kind,
         .tcps = (uint8_t)tcps,
         .items = items };
-    if (good)
-        places_remember(d, l->fd, row);
-    else
-        d->before[l->fd] = (struct survey_row){ 0 };
-    if (!b->told)
-        d->rests[l->fd] = (struct survey_rest){ 0 };
+    places_remember(d, l->fd, good ? row : &(struct survey_row){ 0 });
 }
 
 /* ---- finding */

@@ -141,13 +141,6 @@ buffer_bytes(unsigned hold_ms)
 }
 
 static int
-read_settings(struct gate_build *b)
-{
-    gate_settings_read(&b->settings);
-    return 0;
-}
-
-static int
 set_cell(struct gate_build *b)
 {
     char wmem[64], rmem[64];
@@ -438,7 +431,6 @@ static const struct {
 } steps[] = {
     { GATE_IN_NODE, "look at the device",               find_bridge,     privilege },
     { GATE_IN_NODE, "remove a predecessor's link",      remove_leftover, privilege },
-    { GATE_IN_NODE, "read the settings",               read_settings,   privilege },
     { GATE_IN_NODE, "make network namespaces",          make_namespaces, privilege },
     { GATE_IN_GATE, "set up the gate's namespace",      set_gate,        privilege },
     { GATE_IN_CELL, "set up the cell's namespace",      set_cell,        privilege },
@@ -491,6 +483,7 @@ gate_build(const struct gate_conf *conf, struct gate_parts *parts, char *error)
     int ret = gatens_self(&parts->netns[GATE_IN_NODE]);
 
     error[0] = '\0';
+    gate_settings_read(&b.settings);
     if (ret < 0)
         snprintf(error, GATE_ERROR_LEN, "cannot look at /proc: %s", strerror(-ret));
     for (unsigned i = 0; i < sizeof steps / sizeof steps[0] && ret == 0; i++) {

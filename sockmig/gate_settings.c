@@ -42,7 +42,8 @@ gate_settings_read(struct gate_settings *s)
         ssize_t n = read_one(names[i], s->values[i], sizeof s->values[i]);
 
         if (n < 0 && n != -ENOENT)
-            log_warn("net.%s of this host is not that of services in cells: %s",
+            log_warn("cannot read net/%s of this host (%s): services in cells have the "
+                     "kernel's default; a value may have 255 characters",
                 names[i], strerror((int)-n));
     }
 }
@@ -60,7 +61,9 @@ gate_settings_write(const struct gate_settings *s)
             continue;
         ret = gatens_sysctl(names[i], s->values[i]);
         if (ret < 0)
-            log_warn("net.%s of this host (%s) is not that of services in cells: %s",
-                names[i], s->values[i], strerror(-ret));
+            log_warn("cannot set net/%s as this host has it (%s) for services in "
+                     "cells: %s; they have %s, choose what any network namespace may "
+                     "have",
+                names[i], s->values[i], strerror(-ret), now);
     }
 }

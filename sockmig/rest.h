@@ -10,11 +10,12 @@
 struct rest;
 
 /* rest_new - @done is called in the loop when a rest is over.  Without descriptors the
- * program ends. */
+ * program ends.
+ * rest_begin - a rest of @us, below a second, instead of one that is under way.
+ * rest_end - none is. */
 struct rest *rest_new(struct loop *loop, void (*done)(void *arg), void *arg);
-void rest_begin(
-    struct rest *r, unsigned us); /* below a second; instead of one before */
-void rest_end(struct rest *r);    /* there is none */
+void rest_begin(struct rest *r, unsigned us);
+void rest_end(struct rest *r);
 
 /* rest_here - rest in place, until @us (below a second) are over or one of @n (up to
  * REST_FDS) descriptors is readable.  Bit i: fds[i] is; 0: none is. */

@@ -346,10 +346,8 @@ output_tcp(struct replay *r, struct packet *pkt, struct mono now)
         while (f->state == R_OPEN && take_early(r, f, pkt));
 }
 
-/* As at first, or at most so many places from where it was then: two processors put out
- * what one socket sends, and later fragments of all clients of a host count as one
- * flow.
- */
+/* Two processors put out what one socket sends, and later fragments of all clients of a
+ * host count as one flow: an answer may be so many places from where it was. */
 #define OVERTAKEN 16
 
 static bool

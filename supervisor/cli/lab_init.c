@@ -139,16 +139,14 @@ mount_all(const struct lab *lab, const struct lab_host *host, char *why)
     if (ret == 0 && host->kind >= LAB_CLIENT)
         ret = mount_at("devpts", "/dev/pts", "devpts", MS_NOSUID | MS_NOEXEC,
             "newinstance,ptmxmode=666,mode=620,gid=5", why);
-    if (ret == 0 && host->kind == LAB_NODE)
+    if (ret == 0 && host->kind >= LAB_CLIENT)
         ret = mount_programs(lab, why);
     if (ret == 0 && host->kind == LAB_NODE)
         ret = mount_disk(lab, host->name, why);
     if (ret == 0 && host->kind == LAB_NODE)
         ret = make_run(why);
-    if (ret == 0 && host->kind == LAB_CLIENT) {
-        mkdir("/run/bascule-lab", 0755);
+    if (ret == 0 && host->kind == LAB_CLIENT)
         mkdir(LAB_DEVICE, 0700);
-    }
     return ret;
 }
 

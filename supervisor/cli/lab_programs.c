@@ -33,6 +33,8 @@ const struct lab_program lab_programs[] = {
     { "bascule-demo-client", "supervisor/cli/bascule-demo-client",
         BSC_LIBEXECDIR "/bascule/bascule-demo-client", NULL, { NULL },
         LAB_RUNS_NOWHERE },
+    { "bascule-console", "gui/bascule-console", BSC_BINDIR "/bascule-console", NULL,
+        { NULL }, LAB_RUNS_NOWHERE },
 };
 const unsigned lab_nprograms = sizeof lab_programs / sizeof lab_programs[0];
 

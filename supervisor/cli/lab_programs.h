@@ -7,7 +7,7 @@
 #include "supervisor/cli/lab.h"
 
 #define LAB_PROGRAM_LEN 320
-#define LAB_BIN "/run/bascule-lab/bin"       /* all of them, on a node */
+#define LAB_BIN "/run/bascule-lab/bin"       /* all of them, on each host */
 #define LAB_DEVICE "/run/bascule-lab/device" /* of corosync-qnetd */
 
 /* Where a program runs, again whenever it ends. */

@@ -174,7 +174,8 @@ def losing_the_node(c):
 
 
 def without_rights():
-    c = desk.Console(d, "-u", "bascule", "10.77.1.2",
+    # by its name, as README has it: a lab has the console among its programs
+    c = desk.Console(d, "-u", "bascule", "10.77.1.2", program="bascule-console",
                      prefix=[B, "lab", "exec", "--name", NAME, "client", "--"],
                      env={"BASCULE_AUTH_SECRET": open("/var/lib/bascule-lab/%s/n2/etc/bascule/snmp-secret" % NAME).read().strip()})
     c.find(contains="Service redis: protected", seconds=20)

@@ -119,7 +119,7 @@ let_out(struct engine *e)
             return; /* capture_leased() goes on */
         batch = held_release(&c->out, rule(e, PACKET_OUT), &stable, OUT_AT_ONCE);
         if (batch.count > 0)
-            nfq_accept_upto(c->out_queue, batch.last_id);
+            egress_accept_upto(c->out_queue, batch.last_id);
         c->released += batch.count;
     } while (batch.count == OUT_AT_ONCE);
     if (uncovered(e))
@@ -239,14 +239,12 @@ void
 capture_mark(void *engine, struct mark *out)
 {
     struct capture *c = &((struct engine *)engine)->capture;
-    struct nfq_stat q = { 0 };
 
     pthread_mutex_lock(&c->deliver);
-    nfq_stat(c->out_queue, &q);
     out->in = c->delivered;
     out->log = atomic_load(&c->delivered_lsn);
-    out->out_id = q.last_id;
-    out->out = c->anchor + (uint32_t)(q.last_id - c->anchor_id);
+    out->out_id = egress_mark(c->out_queue);
+    out->out = c->anchor + (uint32_t)(out->out_id - c->anchor_id);
 }
 
 void
@@ -255,8 +253,9 @@ capture_marked(void *engine)
     struct engine *e = engine;
 
     pthread_mutex_unlock(&e->capture.deliver);
-    if (atomic_exchange(&e->capture.deliver_waits, false))
-        queue_put(e->notes, (struct note){ .what = MAIN_NNOTES });
+    if (atomic_exchange(&e->capture.deliver_waits, false) ||
+        egress_unread(e->capture.out_queue))
+        queue_put(e->notes, (struct note){ .what = MAIN_MARKED });
 }
 
 void
@@ -384,7 +383,7 @@ capture_discard_in(struct engine *e)
 }
 
 static void
-forget_out(const struct nfq_packet *q, void *arg)
+forget_out(const struct captured *q, void *arg)
 {
     struct capture *c = arg;
 
@@ -397,9 +396,9 @@ capture_discard_out(struct engine *e)
 {
     struct capture *c = &e->capture;
 
-    while (nfq_read(c->out_queue, forget_out, c) > 0)
+    while (egress_read(c->out_queue, forget_out, c) > 0)
         continue;
     held_drop(&c->out);
     if (c->last_out)
-        nfq_drop_upto(c->out_queue, c->last_out);
+        egress_drop_upto(c->out_queue, c->last_out);
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  *
- * capture.h - the packets of a service: both queues, what of them goes into the log,
- * and which may go on.
+ * capture.h - the packets of a service: those that come in wait in a queue of the
+ * kernel, those that go out in memory of ours; what of them goes into the log, and
+ * which may go on.
  *
  * Owned by the main thread.  The tracer's thread calls capture_mark() and
  * capture_marked() around the reading of the sockets: nothing is delivered between
@@ -17,6 +18,7 @@
 #include "sockmig/core/held.h"
 #include "sockmig/core/overrun.h"
 #include "sockmig/core/trim.h"
+#include "sockmig/egress.h"
 #include "sockmig/mark.h"
 #include "sockmig/nfq.h"
 #include "sockmig/rest.h"
@@ -29,7 +31,8 @@ struct engine;
 struct mcast;
 
 struct capture {
-    struct nfq *in_queue, *out_queue; /* owned, as all here */
+    struct nfq *in_queue; /* owned, as all here */
+    struct egress *out_queue;
     struct loop_io *in_io, *out_io;
     struct rest *rest; /* neither queue is looked at meanwhile */
     bool rests, waits; /* in .rest; between capture_wait() and capture_look() */
@@ -89,7 +92,7 @@ void capture_succeed(struct engine *e);
 /* capture_swallowed - output @packet was a replay's: it leaves, or has left, otherwise.
  */
 void capture_swallowed(
-    struct engine *e, const struct nfq_packet *packet, struct mono now);
+    struct engine *e, const struct captured *packet, struct mono now);
 
 /* capture_births - a copy of what a standby that has just joined is given of
  * connections in no image (births.h), *size bytes, the caller's to free; NULL if there
@@ -106,6 +109,9 @@ void capture_leave(struct engine *e, unsigned node);
 void capture_taken(struct engine *e, uint64_t number, uint32_t mark, uint64_t log,
     enum conf_policy policy);
 void capture_stable(struct engine *e, uint32_t mark); /* the newest one is stable */
+
+/* capture_read_on - packets may have come while a checkpoint's sockets were read. */
+void capture_read_on(struct engine *e);
 
 /* capture_wait - output is not looked at until capture_look(): what a clone puts out
  * while it wakes is the replay's. */

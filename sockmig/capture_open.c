@@ -12,7 +12,6 @@
 #include <string.h>
 
 #define INGRESS_QUEUE 0
-#define EGRESS_QUEUE 1
 #define QUEUE_PACKETS 65536
 
 static void
@@ -53,8 +52,8 @@ static int
 open_queues(struct engine *e)
 {
     struct capture *c = &e->capture;
-    int ret = nfq_open(
-        gate_netns(e->gate), EGRESS_QUEUE, QUEUE_PACKETS, true, &c->out_queue);
+    int ret = egress_new(
+        gate_outlet(e->gate, true), gate_outlet(e->gate, false), &c->out_queue);
 
     if (ret == 0)
         ret = nfq_open(
@@ -66,7 +65,7 @@ open_queues(struct engine *e)
     }
     c->in_io = loop_io_new(e->loop, nfq_fd(c->in_queue), LOOP_READ, capture_on_in, e);
     c->out_io = loop_io_new(
-        e->loop, nfq_fd(c->out_queue), LOOP_READ, capture_on_out, e);
+        e->loop, egress_fd(c->out_queue), LOOP_READ, capture_on_out, e);
     return 0;
 }
 
@@ -170,7 +169,7 @@ capture_open(struct engine *e)
         return ret;
     pthread_mutex_init(&c->deliver, NULL);
     held_init(&c->in, prefaulted(slots), QUEUE_PACKETS);
-    held_init(&c->out, prefaulted(slots), QUEUE_PACKETS);
+    held_init(&c->out, prefaulted(slots), QUEUE_PACKETS); /* as many as egress has */
     c->flows = flows_init(
         prefaulted(flows_size(CAPTURE_FLOWS)), CAPTURE_FLOWS, 0, FLOWS_PART);
     c->births = births_init(prefaulted(births_size(&births_conf)), &births_conf);

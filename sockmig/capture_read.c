@@ -6,7 +6,7 @@
 #include "sockmig/core/pace.h"
 
 static struct plog_record
-record_of(const struct capture *c, const struct nfq_packet *pkt, struct mono now)
+record_of(const struct capture *c, const struct captured *pkt, struct mono now)
 {
     return (struct plog_record){ .kind = PLOG_IN,
         .flags = pkt->checksum_pending ? PLOG_UNSUMMED : 0,
@@ -36,7 +36,7 @@ is_datagram(const struct packet *pkt, bool known)
 }
 
 static void
-take_in(const struct nfq_packet *q, void *arg)
+take_in(const struct captured *q, void *arg)
 {
     struct engine *e = arg;
     struct capture *c = &e->capture;
@@ -88,7 +88,7 @@ log_output(struct engine *e, const struct packet *pkt, struct mono now, uint64_t
 }
 
 static void
-take_out(const struct nfq_packet *q, void *arg)
+take_out(const struct captured *q, void *arg)
 {
     struct engine *e = arg;
     struct capture *c = &e->capture;
@@ -101,14 +101,14 @@ take_out(const struct nfq_packet *q, void *arg)
     c->queued++;
     if (!replayer_passes(e, q)) {
         capture_swallowed(e, q, now);
-        nfq_drop(c->out_queue, q->id);
+        egress_drop(c->out_queue, q->id);
         return;
     }
     known = packet_parse(&pkt, PACKET_OUT, q->data, q->size);
     if (is_datagram(&pkt, known))
         datagrams_out(&c->datagrams);
     if (known && !log_output(e, &pkt, now, &lsn)) {
-        nfq_drop(c->out_queue, q->id); /* the service's TCP sends it again */
+        egress_drop(c->out_queue, q->id); /* the service's TCP sends it again */
         c->unlogged++;
         return;
     }
@@ -119,7 +119,7 @@ take_out(const struct nfq_packet *q, void *arg)
 }
 
 void
-capture_swallowed(struct engine *e, const struct nfq_packet *packet, struct mono now)
+capture_swallowed(struct engine *e, const struct captured *packet, struct mono now)
 {
     struct packet pkt;
 
@@ -185,7 +185,7 @@ read_in(struct engine *e)
 static void
 read_out(struct engine *e)
 {
-    if (nfq_read(e->capture.out_queue, take_out, e) > 0)
+    if (egress_read(e->capture.out_queue, take_out, e) > 0)
         drop_anchor(&e->capture);
 }
 
@@ -310,6 +310,19 @@ capture_on_out(struct loop_io *io, int fd, int events, void *arg)
         replayer_turn(e);
         return;
     }
+    read_out(e);
+    have_read(e);
+}
+
+/* What a mark has found is not told by the descriptor any more.  In a rest it waits for
+ * the end of that, as all does. */
+void
+capture_read_on(struct engine *e)
+{
+    struct capture *c = &e->capture;
+
+    if (c->rests || c->waits || replayer_runs(e) || !egress_unread(c->out_queue))
+        return;
     read_out(e);
     have_read(e);
 }

@@ -41,6 +41,7 @@ enum main_note {  /* to the main thread */
                         p: struct refusals or NULL, freed by the receiver */
     MAIN_STREAM_END, /* a: generation of the stream */
     MAIN_FILES,      /* p: text, freed by the receiver: trouble with state folders */
+    MAIN_MARKED,     /* a checkpoint's sockets are read: packets may have waited */
     MAIN_NNOTES
 };
 

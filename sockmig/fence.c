@@ -2,11 +2,16 @@
 #include "sockmig/fence.h"
 
 #include "sockmig/bpf/fence.bpf.h" /* made from fence.bpf.c */
+#include "sockmig/bpf/fence_address.h"
+#include "sockmig/bpf/gate_devices.h"
 #include "sockmig/program.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/mman.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #define MAX_CPUS 1024
@@ -58,6 +63,36 @@ fence_new(int ifindex, struct fence **out)
 out:
     fence_free(f);
     return ret;
+}
+
+int
+fence_cell(struct fence *f, int ifindex)
+{
+    int ret = program_attach(f->program, OUTLET_INDEX, PROGRAM_EGRESS, "fence_source");
+
+    return ret == 0 ? program_attach(f->program, ifindex, PROGRAM_EGRESS, "fence_take")
+                    : ret;
+}
+
+int
+fence_gate(struct fence *f)
+{
+    return program_attach(f->program, OUTLET_INDEX, PROGRAM_INGRESS, "fence_leave");
+}
+
+int
+fence_inside(struct fence *f, int family, const uint8_t *bytes, int ifindex)
+{
+    struct fence_address address = { 0 };
+    uint32_t device = (uint32_t)ifindex;
+
+    if (family == AF_INET) {
+        address.words[2] = htonl(0xffff);
+        memcpy(&address.words[3], bytes, 4);
+    } else {
+        memcpy(address.words, bytes, sizeof address.words);
+    }
+    return program_store(program_map(f->program, "fence_inside"), &address, &device);
 }
 
 void

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  *
  * fence.h - frames pass a device only before a deadline, enforced by the kernel; what
- * is forwarded out of it passes only with the mark of a verdict (sockmig/nfq.h).
+ * is forwarded out of it passes only if the engine has let it go (sockmig/egress.h).
  *
  * A BPF program on each side (tc ingress and egress) of a device compares
  * CLOCK_BOOTTIME with a deadline in a mapped array.  The programs stay attached when
@@ -20,6 +20,20 @@ struct fence;
  *
  * 0 and *out; -errno: nothing is attached, or the device is fenced for good. */
 int fence_new(int ifindex, struct fence **out);
+
+/* fence_cell - what the cell, the calling thread's namespace, puts out by its device
+ * @ifindex goes to the device OUTLET_INDEX, and from there to the engine if it comes
+ * from an address of the service.  0 or -errno. */
+int fence_cell(struct fence *f, int ifindex);
+
+/* fence_gate - what the engine writes into the gate's OUTLET_INDEX leaves by
+ * UPLINK_INDEX. 0 or -errno. */
+int fence_gate(struct fence *f);
+
+/* fence_inside - while frames come in, TCP and UDP for the address @bytes (of @family)
+ * go to the peer of the device @ifindex, past the stack of this namespace.  0 or
+ * -errno. */
+int fence_inside(struct fence *f, int family, const uint8_t *bytes, int ifindex);
 
 /* fence_free - shut it for good; the programs go with the device.  NULL is legal. */
 void fence_free(struct fence *f);

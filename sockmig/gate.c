@@ -62,8 +62,8 @@ gate_new(const struct gate_conf *conf, struct gate **out, char *error)
         return -ENOMEM;
     }
     for (unsigned i = 0; i < GATE_NWHERE; i++)
-        g->parts.netns[i] = -1;
-    g->parts.packet = g->parts.tun = g->parts.raw = -1;
+        g->parts.netns[i] = g->parts.outlet[i] = -1;
+    g->parts.packet = g->parts.tun = g->parts.raw = g->parts.counts = -1;
     snprintf(g->service, sizeof g->service, "%s", conf->service);
     snprintf(
         g->parts.outer, sizeof g->parts.outer, "bsc%08x", frames_hash(conf->service));
@@ -94,8 +94,10 @@ gate_free(struct gate *g)
     fd_close(parts->packet);
     fd_close(parts->tun);
     fd_close(parts->raw);
+    fd_close(parts->counts);
     for (unsigned i = 0; i < GATE_NWHERE; i++) {
         netlink_close(parts->netlink[i]);
+        fd_close(parts->outlet[i]);
         fd_close(parts->netns[i]);
     }
     free(g);
@@ -152,6 +154,12 @@ gate_reqsk(const struct gate *g)
 }
 
 int
+gate_outlet(const struct gate *g, bool cell)
+{
+    return g->parts.outlet[cell ? GATE_IN_CELL : GATE_IN_GATE];
+}
+
+int
 gate_tun(const struct gate *g)
 {
     return g->parts.tun;
@@ -172,4 +180,5 @@ gate_counters(const struct gate *g, struct gate_counters *out)
     out->passed_out = fence_count(f, FENCE_PASSED_OUT);
     out->fenced_in = fence_count(f, FENCE_FENCED_IN);
     out->fenced_out = fence_count(f, FENCE_FENCED_OUT);
+    out->dropped_out = gate_outlet_dropped(&g->parts);
 }

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  *
- * gate.h - the namespaces, rules, fence and queues around a service's cell.
+ * gate.h - the namespaces, rules, fence and devices around a service's cell.
  *
  *   node                    gate (netns)                     cell (netns)
  *   bridge --- veth ------- up0  fence (tc BPF, in + out)    eth0: virtual addresses
  *                           vg ========= veth ============== eth0
- *                           raw PREROUTING -i vg: egress     raw PREROUTING -i eth0:
- *                           queue 1                          ingress queue 0
+ *                                                            raw PREROUTING -i eth0:
+ *                                                            ingress queue 0
+ *                           out0 <---- the engine <--------- out0, from eth0 (tc BPF)
  *
  * Everything is made by gate_new(); a takeover is gate_lease() and gate_announce(): a
  * store into a mapped BPF map and a few prepared frames, no program started, no route
@@ -64,11 +65,16 @@ void gate_announce(struct gate *g);
  * kernel cannot, they are reset. */
 struct reqsk *gate_reqsk(const struct gate *g);
 
+/* gate_outlet - for egress_new(): what the cell puts out is read from that of the cell,
+ * and leaves by that of the gate; borrowed. */
+int gate_outlet(const struct gate *g, bool cell);
+
 int gate_tun(const struct gate *g); /* the cell's TUN rp0, for injected segments */
 int gate_raw(const struct gate *g); /* raw IPv4 socket in the cell (IP_HDRINCL) */
 
-struct gate_counters { /* of frames at the fence, since gate_new() */
-    uint64_t passed_in, passed_out, fenced_in, fenced_out;
+struct gate_counters {                                     /* since gate_new() */
+    uint64_t passed_in, passed_out, fenced_in, fenced_out; /* frames at the fence */
+    uint64_t dropped_out; /* packets of the cell that its outlet had no room for */
 };
 void gate_counters(const struct gate *g, struct gate_counters *out);
 

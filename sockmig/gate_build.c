@@ -5,6 +5,7 @@
 
 #include "lib/fd.h"
 #include "lib/log.h"
+#include "sockmig/bpf/gate_devices.h"
 #include "sockmig/gatens.h"
 #include "sockmig/offload.h"
 #include "sockmig/rules.h"
@@ -177,6 +178,7 @@ make_inner_pair(struct gate_build *b)
         .mac = gate_inner_mac,
         .peer_mac = cell_inner_mac,
         .mtu = b->bridge.mtu,
+        .index = INNER_INDEX,
         .peer_netns = b->parts->netns[GATE_IN_CELL] };
 
     return netlink_veth(b->nl, &pair);
@@ -191,6 +193,7 @@ make_uplink(struct gate_build *b)
         .mac = b->conf->mac,
         .peer_mac = port_mac,
         .mtu = b->bridge.mtu,
+        .index = UPLINK_INDEX,
         .peer_netns = b->parts->netns[GATE_IN_NODE] };
     int ret;
 
@@ -290,10 +293,10 @@ join_bridge(struct gate_build *b)
 static int
 gate_rules(struct gate_build *b)
 {
-    int ret = rules_egress(b->conf->addresses, b->conf->naddresses, "vg", b->error);
+    int ret = rules_egress("vg", b->error);
 
     if (ret == 0)
-        ret = rules_hop("vg", "up0", b->error);
+        ret = rules_hop("out0", "up0", b->error);
     return ret;
 }
 
@@ -437,6 +440,8 @@ static const struct {
     { GATE_IN_GATE, "make the pair to the cell",        make_inner_pair, veth },
     { GATE_IN_GATE, "make the uplink",                  make_uplink,     veth },
     { GATE_IN_GATE, "attach the fence",                 attach_fence,    clsbpf },
+    { GATE_IN_CELL, "make the cell's outlet",           gate_outlet_cell, tundev },
+    { GATE_IN_GATE, "make the gate's outlet",           gate_outlet_gate, tundev },
     { GATE_IN_GATE, "set up the uplink",                set_uplink,      privilege },
     { GATE_IN_GATE, "load the gate's rules",            gate_rules,      privilege },
     { GATE_IN_CELL, "load the cell's rules",            cell_rules,      privilege },

@@ -22,6 +22,8 @@ struct gate_parts {         /* all owned; -1 and NULL: not made yet */
     struct reqsk *reqsk; /* NULL: the kernel cannot */
     int packet;          /* sends on up0 */
     int tun, raw;
+    int outlet[GATE_NWHERE]; /* of the cell, of the gate; not of the node */
+    int counts;              /* what the cell's devices have dropped */
 };
 
 struct gate_build { /* while it goes on */
@@ -46,6 +48,18 @@ int gate_route_default(struct gate_build *b);
  * 0; or -errno and @error says what is missing and what to do: @parts then has what
  * was made before. */
 int gate_build(const struct gate_conf *conf, struct gate_parts *parts, char *error);
+
+/* gate_outlet_open - make the TUN device out0 in the calling thread's namespace, of
+ * which
+ * @nl is: up.  0 or -errno; *fd is the caller's in any case, -1: none. */
+int gate_outlet_open(struct netlink *nl, unsigned mtu, int *fd);
+
+/* gate_outlet_cell, gate_outlet_gate - steps: what the cell puts out goes to the
+ * engine; what that lets go leaves.  0 or -errno. gate_outlet_dropped - packets that
+ * the cell's has had no room for. */
+int gate_outlet_cell(struct gate_build *b);
+int gate_outlet_gate(struct gate_build *b);
+uint64_t gate_outlet_dropped(const struct gate_parts *parts);
 
 /* gate_tun_open - make the TUN device rp0 in the calling thread's namespace.
  * 0 or -errno; *fd is the caller's in any case, -1: none. */

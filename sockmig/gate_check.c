@@ -83,7 +83,7 @@ try_routing(struct trial *t)
 static int
 try_queue_rules(struct trial *t)
 {
-    return rules_egress(samples, 2, "up0", t->error);
+    return rules_ingress(samples, 2, "up0", t->error);
 }
 
 static int
@@ -96,7 +96,7 @@ static int
 try_queue(struct trial *t)
 {
     struct nfq *q = NULL;
-    int ret = nfq_open(t->inside, RULES_EGRESS_QUEUE, 1024, true, &q);
+    int ret = nfq_open(t->inside, RULES_INGRESS_QUEUE, 1024, true, &q);
 
     nfq_close(q);
     return ret;
@@ -108,6 +108,15 @@ try_tun(struct trial *t)
     int fd = -1, ret = gate_tun_open(&fd);
 
     (void)t;
+    fd_close(fd);
+    return ret;
+}
+
+static int
+try_outlet(struct trial *t)
+{
+    int fd = -1, ret = gate_outlet_open(t->nl, 1500, &fd);
+
     fd_close(fd);
     return ret;
 }
@@ -131,7 +140,7 @@ static const struct {
     { "veth devices", try_veth, "made a pair over two namespaces",
         "CONFIG_VETH; modprobe veth" },
     { "BPF fence on tc", try_fence, "loaded and attached, both ways",
-        "CONFIG_BPF_SYSCALL, CONFIG_NET_SCH_INGRESS, CONFIG_NET_CLS_BPF; Linux 5.8 or newer" },
+        "CONFIG_BPF_SYSCALL, CONFIG_NET_SCH_INGRESS, CONFIG_NET_CLS_BPF; Linux 5.10 or newer" },
     { "IPv6 forwarding and proxy", try_ipv6, "switched on",
         "CONFIG_IPV6; do not boot with ipv6.disable=1; /proc/sys must be writable" },
     { "policy routing", try_routing, "made rules", "CONFIG_IP_MULTIPLE_TABLES" },
@@ -140,6 +149,8 @@ static const struct {
     { "packet queue", try_queue, "bound",
         "CONFIG_NETFILTER_NETLINK_QUEUE; modprobe nfnetlink_queue" },
     { "TUN device", try_tun, "made one", "CONFIG_TUN; modprobe tun; /dev/net/tun" },
+    { "TUN device for output", try_outlet, "made one, with large packets and no discipline",
+        "CONFIG_TUN, CONFIG_NET_SCHED" },
     { "packet socket", try_packet, "opened one", "CONFIG_PACKET; modprobe af_packet" },
 };
 /* clang-format on */

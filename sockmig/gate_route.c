@@ -103,6 +103,8 @@ gate_address(struct gate_build *b, const struct conf_address *a, bool first)
         ret = netlink_neighbour(b->nl, b->vg.index, &ip, cell_inner_mac);
     if (ret == 0)
         ret = netlink_proxy(b->nl, b->up0.index, &ip);
+    if (ret == 0)
+        ret = fence_inside(b->parts->fence, a->family, a->bytes, b->vg.index);
     return ret;
 }
 

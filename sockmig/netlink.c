@@ -10,6 +10,7 @@
 #include <netlink/route/link.h>
 #include <netlink/route/link/veth.h>
 #include <netlink/route/neighbour.h>
+#include <netlink/route/qdisc.h>
 #include <netlink/route/route.h>
 #include <netlink/route/rule.h>
 #include <stdlib.h>
@@ -144,6 +145,8 @@ netlink_veth(struct netlink *nl, const struct netlink_veth *pair)
         describe(peer, pair->peer_name, pair->peer_mac, pair->mtu) < 0)
         goto out;
     rtnl_link_set_ns_fd(peer, pair->peer_netns);
+    if (pair->index > 0)
+        rtnl_link_set_ifindex(link, pair->index);
     ret = to_errno(rtnl_link_add(nl->sock, link, NLM_F_CREATE | NLM_F_EXCL));
 out:
     rtnl_link_put(peer);
@@ -191,6 +194,30 @@ int
 netlink_set_mtu(struct netlink *nl, int index, unsigned mtu)
 {
     return change(nl, index, set_mtu, (int)mtu);
+}
+
+static void
+set_queue(struct rtnl_link *link, int packets)
+{
+    rtnl_link_set_txqlen(link, (unsigned)packets);
+}
+
+int
+netlink_set_queue(struct netlink *nl, int index, unsigned packets)
+{
+    struct rtnl_qdisc *none = rtnl_qdisc_alloc();
+    int ret = change(nl, index, set_queue, (int)packets);
+
+    if (!none)
+        return -ENOMEM;
+    rtnl_tc_set_ifindex(TC_CAST(none), index);
+    rtnl_tc_set_parent(TC_CAST(none), TC_H_ROOT);
+    if (ret == 0)
+        ret = to_errno(rtnl_tc_set_kind(TC_CAST(none), "noqueue"));
+    if (ret == 0)
+        ret = to_errno(rtnl_qdisc_add(nl->sock, none, NLM_F_CREATE | NLM_F_REPLACE));
+    rtnl_qdisc_put(none);
+    return ret;
 }
 
 int

@@ -41,6 +41,7 @@ struct netlink_veth { /* borrowed for the call */
     const char *name, *peer_name;
     const uint8_t *mac, *peer_mac; /* 6 bytes each */
     unsigned mtu;
+    int index;      /* of @name; 0: the kernel chooses */
     int peer_netns; /* descriptor of the namespace where the peer is made */
 };
 
@@ -48,6 +49,9 @@ struct netlink_veth { /* borrowed for the call */
 int netlink_veth(struct netlink *nl, const struct netlink_veth *pair);
 int netlink_up(struct netlink *nl, int index);
 int netlink_set_mtu(struct netlink *nl, int index, unsigned mtu);
+/* netlink_set_queue - the device holds @packets for its reader, and no discipline
+ * delays them before. */
+int netlink_set_queue(struct netlink *nl, int index, unsigned packets);
 int netlink_set_master(struct netlink *nl, int index, int master);
 
 /* netlink_delete - delete the link @name; none: 0. */

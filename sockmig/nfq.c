@@ -4,7 +4,6 @@
 #include "sockmig/nfq.h"
 
 #include "lib/fd.h"
-#include "sockmig/bpf/fence_mark.h"
 #include "sockmig/gatens.h"
 
 #include <arpa/inet.h>
@@ -183,7 +182,7 @@ nfq_fd(const struct nfq *q)
 
 /* False: @nlh holds no packet. */
 static bool
-parse(const struct nlmsghdr *nlh, struct nfq_packet *pkt)
+parse(const struct nlmsghdr *nlh, struct captured *pkt)
 {
     const struct nfqnl_msg_packet_hdr *head = NULL;
     const struct nlattr *attr;
@@ -225,9 +224,9 @@ verdict_error(const struct nlmsghdr *nlh)
 }
 
 int
-nfq_read(struct nfq *q, void (*cb)(const struct nfq_packet *pkt, void *arg), void *arg)
+nfq_read(struct nfq *q, captured_cb *cb, void *arg)
 {
-    struct nfq_packet pkt;
+    struct captured pkt;
     int packets = 0, error = 0;
 
     for (int batch = 0; batch < BATCHES_A_READ; batch++) {
@@ -255,7 +254,6 @@ nfq_read(struct nfq *q, void (*cb)(const struct nfq_packet *pkt, void *arg), voi
     return error ? error : packets;
 }
 
-/* What is accepted gets the mark without which the fence lets nothing of a cell out. */
 static int
 verdict(struct nfq *q, uint16_t type, uint32_t what, uint32_t id)
 {
@@ -264,8 +262,6 @@ verdict(struct nfq *q, uint16_t type, uint32_t what, uint32_t id)
     struct nlmsghdr *nlh = request(q, buf, type);
 
     mnl_attr_put(nlh, NFQA_VERDICT_HDR, sizeof head, &head);
-    if (what == NF_ACCEPT)
-        mnl_attr_put_u32(nlh, NFQA_MARK, htonl(FENCE_MARK));
     return mnl_socket_sendto(q->nl, nlh, nlh->nlmsg_len) < 0 ? -errno : 0;
 }
 

@@ -7,8 +7,7 @@
 #ifndef BSC_NFQ_H
 #define BSC_NFQ_H
 
-#include <stdbool.h>
-#include <stdint.h>
+#include "sockmig/captured.h"
 
 struct nfq;
 
@@ -24,22 +23,12 @@ void nfq_close(
     struct nfq *q); /* what is held is dropped by the kernel; NULL is legal */
 int nfq_fd(const struct nfq *q); /* readable: nfq_read() */
 
-struct nfq_packet {
-    uint32_t id;
-    uint16_t protocol; /* 0x0800, 0x86dd */
-    bool checksum_pending;
-    const uint8_t *data; /* borrowed until the next read; NULL without payload */
-    uint32_t size;
-};
-
 /* nfq_read - all that waits, in batches; @cb for each packet.  Packets read, or -errno
  * (0: nothing waited).  At most 4096 a call, then the loop gets its turn: nfq_fd()
  * stays readable.  -errno also tells of an earlier verdict that the kernel refused. */
-int nfq_read(
-    struct nfq *q, void (*cb)(const struct nfq_packet *pkt, void *arg), void *arg);
+int nfq_read(struct nfq *q, captured_cb *cb, void *arg);
 
-/* nfq_accept_upto - let all held packets with id up to @id go, marked with FENCE_MARK
- * (one system call).
+/* nfq_accept_upto - let all held packets with id up to @id go (one system call).
  * nfq_drop - drop one.  0 or -errno. */
 int nfq_accept_upto(struct nfq *q, uint32_t id);
 int nfq_drop(struct nfq *q, uint32_t id);

@@ -302,6 +302,9 @@ orders_note(struct engine *e, struct note *n)
     case MAIN_FILES:
         engine_files_trouble(e, n->p);
         break;
+    case MAIN_MARKED:
+        capture_read_on(e);
+        break;
     case MAIN_NNOTES:
         break;
     }

@@ -26,7 +26,7 @@ static const struct replay_sizes sizes = {
 };
 
 static void
-swallow(const struct nfq_packet *pkt, void *arg)
+swallow(const struct captured *pkt, void *arg)
 {
     struct engine *e = arg;
     struct replayer *r = e->replayer;
@@ -46,7 +46,7 @@ drop_swallowed(struct engine *e)
     struct replayer *r = e->replayer;
 
     if (r->undropped > 0)
-        nfq_drop_upto(e->capture.out_queue, r->last_out);
+        egress_drop_upto(e->capture.out_queue, r->last_out);
     r->undropped = 0;
 }
 
@@ -166,7 +166,7 @@ static bool
 go_on(struct engine *e)
 {
     struct replayer *r = e->replayer;
-    bool moved = nfq_read(e->capture.out_queue, swallow, e) > 0;
+    bool moved = egress_read(e->capture.out_queue, swallow, e) > 0;
     struct replay_effect effect;
 
     if (r->undropped >= UNDROPPED)
@@ -268,7 +268,7 @@ replayer_shut(struct engine *e, bool shut)
 }
 
 bool
-replayer_passes(struct engine *e, const struct nfq_packet *pkt)
+replayer_passes(struct engine *e, const struct captured *pkt)
 {
     struct replayer *r = e->replayer;
 

@@ -48,7 +48,7 @@ void replayer_shut(struct engine *e, bool shut);
 /* replayer_passes - after the end: whether output packet @pkt may leave.
  * replayer_hears - whether input packet @pkt may be delivered.
  * replayer_watch - after a batch of them. */
-bool replayer_passes(struct engine *e, const struct nfq_packet *pkt);
+bool replayer_passes(struct engine *e, const struct captured *pkt);
 bool replayer_hears(struct engine *e, const struct packet *pkt);
 void replayer_watch(struct engine *e);
 

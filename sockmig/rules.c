@@ -118,35 +118,17 @@ out:
     return ret;
 }
 
-/* RFC 4291 and RFC 5771: multicast is not routed by the gate, so it is not held
- * either; on IPv6 this also keeps neighbour discovery and MLD out of the queue. */
-static const char *
-multicast(int family)
-{
-    return family == AF_INET ? "224.0.0.0/4" : "ff00::/8";
-}
-
 int
-rules_egress(
-    const struct conf_address *addresses, unsigned n, const char *from, char *error)
+rules_egress(const char *from, char *error)
 {
     int ret = 0;
 
     for (unsigned f = 0; f < 2 && ret == 0; f++) {
         struct text t = { .len = 0 };
 
-        add(&t, "*raw\n-A PREROUTING -i %s -d %s -j DROP\n", from,
-            multicast(families[f]));
-        for (unsigned i = 0; i < n; i++)
-            if (addresses[i].family == families[f])
-                add(&t, "-A PREROUTING -i %s -s %s -j NFQUEUE --queue-num %d\n", from,
-                    addresses[i].text, RULES_EGRESS_QUEUE);
-        add(&t, "-A PREROUTING -i %s -j DROP\nCOMMIT\n", from);
+        add(&t, "*raw\n-A PREROUTING -i %s -j DROP\nCOMMIT\n", from);
         ret = load(families[f], &t,
-            "the raw table and the NFQUEUE target (CONFIG_IP_NF_RAW, "
-            "CONFIG_IP6_NF_RAW, "
-            "CONFIG_NETFILTER_XT_TARGET_NFQUEUE)",
-            error);
+            "the raw table (CONFIG_IP_NF_RAW, CONFIG_IP6_NF_RAW)", error);
     }
     return ret;
 }

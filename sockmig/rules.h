@@ -10,14 +10,11 @@
 
 #include "lib/conf.h"
 
-enum { RULES_INGRESS_QUEUE = 0, RULES_EGRESS_QUEUE = 1 };
+enum { RULES_INGRESS_QUEUE = 0 };
 
-/* rules_egress - in the gate: what comes from the cell by @from and has one of the
- * service's addresses as its source waits in the egress queue; the rest is dropped.
- *
- * No listener on the queue: dropped.  A family without an address passes nothing. */
-int rules_egress(
-    const struct conf_address *addresses, unsigned n, const char *from, char *error);
+/* rules_egress - in the gate: nothing comes from the cell by @from; the engine brings
+ * what it lets go by another device. */
+int rules_egress(const char *from, char *error);
 
 /* rules_ingress - in the cell: what comes by @from for one of the addresses waits in
  * the ingress queue.  By address only: a rule on ports would miss fragments. */

@@ -43,16 +43,16 @@ gate_object(struct engine *e)
 {
     struct jv *g = jv_object();
     struct gate_counters c;
-    struct nfq_stat q = { 0 }, in = { 0 };
+    struct egress_stat q = egress_stat(e->capture.out_queue);
+    struct nfq_stat in = { 0 };
 
     gate_counters(e->gate, &c);
-    nfq_stat(e->capture.out_queue, &q);
     nfq_stat(e->capture.in_queue, &in);
     jv_set_bool(g, "open", e->open && lease_held(&e->lease, mono_clock()));
     jv_set_int(g, "held", q.held);
     jv_set_int(g, "queued", (int64_t)e->capture.queued);
     jv_set_int(g, "released", (int64_t)e->capture.released);
-    jv_set_int(g, "dropped", (int64_t)q.dropped + q.user_dropped);
+    jv_set_int(g, "dropped", (int64_t)(q.dropped + c.dropped_out));
     jv_set_int(g, "held_in", in.held);
     jv_set_int(g, "delivered", (int64_t)e->capture.delivered);
     jv_set_int(g, "dropped_in", (int64_t)in.dropped + in.user_dropped);

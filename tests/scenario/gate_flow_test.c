@@ -5,6 +5,7 @@
 #include "lib/fd.h"
 #include "lib/log.h"
 #include "sockmig/gatens.h"
+#include "sockmig/nfq.h"
 #include "tests/scenario/claims.h"
 #include "tests/scenario/gate_lan.h"
 
@@ -49,16 +50,16 @@ inject(struct lan *lan)
 }
 
 static void
-take_id(const struct nfq_packet *pkt, void *arg)
+take_id(const struct captured *pkt, void *arg)
 {
-    *(struct nfq_packet *)arg = *pkt;
+    *(struct captured *)arg = *pkt;
 }
 
 static void
 ingress(struct lan *lan)
 {
     struct lan_node *node = &lan->nodes[0];
-    struct nfq_packet last = { 0 };
+    struct captured last = { 0 };
     struct nfq *queue;
 
     lan->conf.ingress_queue = true;
@@ -101,7 +102,7 @@ struct flow {
 };
 
 static void
-take_in(const struct nfq_packet *pkt, void *arg)
+take_in(const struct captured *pkt, void *arg)
 {
     struct flow *flow = arg;
 
@@ -109,7 +110,7 @@ take_in(const struct nfq_packet *pkt, void *arg)
 }
 
 static void
-take_out(const struct nfq_packet *pkt, void *arg)
+take_out(const struct captured *pkt, void *arg)
 {
     struct flow *flow = arg;
 
@@ -122,18 +123,18 @@ take_out(const struct nfq_packet *pkt, void *arg)
 static void
 serve_queues(struct flow *flow)
 {
-    struct nfq *egress = flow->lan->nodes[0].egress;
+    struct egress *egress = flow->lan->nodes[0].egress;
     const uint64_t now = lan_boot_ns();
 
     if (nfq_read(flow->ingress, take_in, flow) > 0)
         nfq_accept_upto(flow->ingress, flow->last_in);
-    if (nfq_read(egress, take_out, flow) > 0) {
+    if (egress_read(egress, take_out, flow) > 0) {
         flow->held[flow->head % 4096].id = flow->last_out;
         flow->held[flow->head++ % 4096].at = now;
     }
     while (flow->tail != flow->head &&
            flow->held[flow->tail % 4096].at + flow->hold_ns <= now)
-        nfq_accept_upto(egress, flow->held[flow->tail++ % 4096].id);
+        egress_accept_upto(egress, flow->held[flow->tail++ % 4096].id);
 }
 
 static uint32_t
@@ -175,7 +176,7 @@ static void
 turn(struct flow *flow, uint64_t want)
 {
     struct pollfd fds[] = { { nfq_fd(flow->ingress), POLLIN, 0 },
-        { nfq_fd(flow->lan->nodes[0].egress), POLLIN, 0 },
+        { egress_fd(flow->lan->nodes[0].egress), POLLIN, 0 },
         { flow->client, POLLIN, 0 } };
 
     poll(fds, 3, 1);
@@ -184,12 +185,13 @@ turn(struct flow *flow, uint64_t want)
         serve_ends(flow, want);
 }
 
-/* Connects the client to a listener in the cell.  Through the queues, so not at once.
- */
+/* Connects the client to a listener in the cell.  Through the gates, so not at once.
+ * Beyond the service's network it is reached by the gateway. */
 static void
-join(struct flow *flow)
+join(struct flow *flow, bool beyond)
 {
     struct sockaddr_in to = { .sin_family = AF_INET, .sin_port = htons(7010) };
+    struct sockaddr_in from = { .sin_family = AF_INET };
     int listener = lan_tcp(gate_cell_netns(flow->lan->nodes[0].gate));
 
     to.sin_addr.s_addr = htonl(0x0a4d0064);
@@ -197,6 +199,9 @@ join(struct flow *flow)
         listen(listener, 1) < 0)
         log_fatal("listener: %s", strerror(errno));
     flow->client = lan_tcp(flow->lan->netns);
+    from.sin_addr.s_addr = htonl(beyond ? 0x0a630001 : 0x0a4d0032);
+    if (bind(flow->client, (struct sockaddr *)&from, sizeof from) < 0)
+        log_fatal("client: %s", strerror(errno));
     connect(flow->client, (struct sockaddr *)&to, sizeof to);
     flow->server = -1;
     for (int i = 0; i < 5000 && flow->server < 0; i++) {
@@ -209,7 +214,7 @@ join(struct flow *flow)
 }
 
 static void
-bulk(struct lan *lan, struct nfq *ingress, uint64_t hold_ns, uint64_t want)
+bulk(struct lan *lan, struct nfq *ingress, uint64_t hold_ns, uint64_t want, bool beyond)
 {
     static struct flow flow;
     uint64_t start, end;
@@ -218,7 +223,7 @@ bulk(struct lan *lan, struct nfq *ingress, uint64_t hold_ns, uint64_t want)
     flow.lan = lan;
     flow.ingress = ingress;
     flow.hold_ns = hold_ns;
-    join(&flow);
+    join(&flow, beyond);
     start = lan_boot_ns();
     end = start + 60000000000ull;
     while (flow.received < want && lan_boot_ns() < end)
@@ -306,8 +311,11 @@ main(void)
     ingress(&lan);
     if (nfq_open(gate_cell_netns(lan.nodes[0].gate), 0, 4096, true, &queue) < 0)
         log_fatal("ingress queue: %s", strerror(errno));
-    bulk(&lan, queue, 0, BULK_BYTES);
-    bulk(&lan, queue, HOLD_NS, HELD_BYTES);
+    bulk(&lan, queue, 0, BULK_BYTES, false);
+    bulk(&lan, queue, HOLD_NS, HELD_BYTES, false);
+    check(lan_shell(lan.netns, "ip addr add 10.99.0.1/32 dev lo") == 0,
+        "a client beyond the gateway");
+    bulk(&lan, queue, 0, HELD_BYTES, true);
     nfq_close(queue);
     lan_ungate(&lan, 0);
     return claims_end();

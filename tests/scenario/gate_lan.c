@@ -224,7 +224,7 @@ lan_ungate(struct lan *lan, unsigned n)
 {
     struct lan_node *node = &lan->nodes[n];
 
-    nfq_close(node->egress);
+    egress_free(node->egress);
     node->egress = NULL;
     for (int f = 0; f < LAN_FAMILIES; f++) {
         fd_close(node->echo[f]);
@@ -239,7 +239,9 @@ lan_listen(struct lan *lan, unsigned n)
 {
     struct lan_node *node = &lan->nodes[n];
 
-    must(nfq_open(gate_netns(node->gate), 1, 4096, true, &node->egress) == 0, "queue");
+    must(egress_new(gate_outlet(node->gate, true), gate_outlet(node->gate, false),
+             &node->egress) == 0,
+        "egress");
 }
 
 void
@@ -249,7 +251,7 @@ lan_open(struct lan *lan, unsigned n, unsigned ms)
 }
 
 static void
-on_egress(const struct nfq_packet *pkt, void *arg)
+on_egress(const struct captured *pkt, void *arg)
 {
     struct lan_node *node = arg;
 
@@ -260,9 +262,9 @@ on_egress(const struct nfq_packet *pkt, void *arg)
 static void
 serve_queue(struct lan_node *node)
 {
-    if (!node->egress || nfq_read(node->egress, on_egress, node) <= 0 || node->hold)
+    if (!node->egress || egress_read(node->egress, on_egress, node) <= 0 || node->hold)
         return;
-    nfq_accept_upto(node->egress, node->ids[node->nids - 1]);
+    egress_accept_upto(node->egress, node->ids[node->nids - 1]);
     node->nids = 0;
 }
 
@@ -341,8 +343,8 @@ lan_pump(struct lan *lan, int ms)
 
         for (int f = 0; f < LAN_FAMILIES; f++)
             fds[nfds++] = (struct pollfd){ node->echo[f], POLLIN, 0 };
-        fds[nfds++] = (struct pollfd){ node->egress ? nfq_fd(node->egress) : -1, POLLIN,
-            0 };
+        fds[nfds++] = (struct pollfd){ node->egress ? egress_fd(node->egress) : -1,
+            POLLIN, 0 };
     }
     poll(fds, nfds, ms);
     for (unsigned n = 0; n < LAN_NODES; n++) {

@@ -12,8 +12,8 @@
 #ifndef BSC_TEST_GATE_LAN_H
 #define BSC_TEST_GATE_LAN_H
 
+#include "sockmig/egress.h"
 #include "sockmig/gate.h"
-#include "sockmig/nfq.h"
 
 #define LAN_NODES 2
 #define LAN_IDS 128
@@ -23,8 +23,8 @@ enum lan_family { LAN_V4, LAN_V6, LAN_FAMILIES };
 struct lan_node {
     int netns, port; /* port: index of its link in the lan */
     struct gate *gate;
-    struct nfq *egress;
-    bool hold; /* what is in the egress queue waits for the test */
+    struct egress *egress;
+    bool hold; /* what the cell puts out waits for the test */
     uint32_t ids[LAN_IDS];
     unsigned nids;
     int echo[LAN_FAMILIES];
@@ -51,7 +51,7 @@ void lan_init(struct lan *lan);
  * away. */
 void lan_gate(struct lan *lan, unsigned n);
 void lan_ungate(struct lan *lan, unsigned n);
-void lan_listen(struct lan *lan, unsigned n); /* on its egress queue */
+void lan_listen(struct lan *lan, unsigned n); /* to what its cell puts out */
 
 void lan_open(struct lan *lan, unsigned n, unsigned ms); /* lease from now on */
 uint64_t lan_boot_ns(void);

@@ -192,58 +192,68 @@ static void
 hold(struct lan *lan)
 {
     struct lan_node *node = &lan->nodes[0];
-    struct nfq_stat stat = { 0 };
 
     forget(lan);
     node->hold = true;
     for (uint32_t i = 1; i <= 10; i++)
         lan_say(lan, 0, i % 2 ? LAN_V4 : LAN_V6, i);
     check(queued(lan, 0, 10), "what the cell sends is queued");
-    check(nfq_stat(node->egress, &stat) == 0 && stat.held == 10 &&
-              stat.last_id == node->ids[9] && stat.dropped + stat.user_dropped == 0,
-        "the kernel's state of the queue tells the newest packet");
+    lan_say(lan, 0, LAN_V4, 11);
+    check(!egress_unread(node->egress) &&
+              egress_mark(node->egress) == node->ids[9] + 1 &&
+              egress_unread(node->egress),
+        "a mark tells of the newest packet, read or not");
+    check(queued(lan, 0, 11), "which is read all the same");
     lan_settle(lan);
     check(lan->data == 0 && node->packets == 0, "nothing leaves while it is held");
-    nfq_accept_upto(node->egress, node->ids[4]);
+    egress_accept_upto(node->egress, node->ids[4]);
     lan_settle(lan);
     check(lan->data == 5, "as many leave as were accepted");
-    nfq_drop(node->egress, node->ids[5]);
-    nfq_accept_upto(node->egress, node->ids[7]);
+    egress_drop(node->egress, node->ids[5]);
+    egress_accept_upto(node->egress, node->ids[7]);
     lan_settle(lan);
     check(lan->data == 7, "a dropped one never leaves");
-    nfq_drop_upto(node->egress, node->ids[9]);
-    nfq_accept_upto(node->egress, node->ids[9]);
+    egress_drop_upto(node->egress, node->ids[10]);
+    egress_accept_upto(node->egress, node->ids[10]);
     lan_settle(lan);
-    check(lan->data == 7 && nfq_stat(node->egress, &stat) == 0 && stat.held == 0,
+    check(lan->data == 7 && egress_stat(node->egress).held == 0,
         "what is dropped up to an id never leaves");
-    check(nfq_read(node->egress, NULL, NULL) == 0,
+    check(egress_read(node->egress, NULL, NULL) == 0,
         "accepting what is not there is no error");
 }
 
-/* More than the queue takes. */
+static uint64_t
+dropped(const struct lan_node *node)
+{
+    struct gate_counters c;
+
+    gate_counters(node->gate, &c);
+    return c.dropped_out + egress_stat(node->egress).dropped;
+}
+
+/* More than the device takes while nobody reads. */
 static void
 overflow(struct lan *lan)
 {
     struct lan_node *node = &lan->nodes[0];
-    struct nfq_stat stat = { 0 };
+    const uint32_t all = 8292;
+    uint64_t before = dropped(node);
+    uint32_t first = egress_mark(node->egress) + 1, last, took;
 
-    nfq_close(node->egress);
-    node->egress = NULL;
     forget(lan);
-    if (nfq_open(gate_netns(node->gate), 1, 1024, true, &node->egress) < 0)
-        log_fatal("queue: %s", strerror(errno));
-    for (uint32_t i = 0; i < 1100; i++)
+    for (uint32_t i = 0; i < all; i++)
         lan_say(lan, 0, LAN_V4, i);
-    check(nfq_stat(node->egress, &stat) == 0 && stat.held == 1024 &&
-              stat.dropped == 1100 - 1024,
-        "what does not fit into the queue is dropped and counted");
+    last = egress_mark(node->egress);
+    took = last + 1 - first;
+    check(took > 8000 && took <= 8192 && dropped(node) - before == all - took,
+        "what does not fit is dropped and counted");
     lan_settle(lan);
     check(lan->data == 0 && node->packets == 0, "and does not leave");
-    nfq_accept_upto(node->egress, stat.last_id);
-    while (lan->data < 1024 && nfq_stat(node->egress, &stat) == 0 && stat.held > 0)
+    egress_accept_upto(node->egress, last);
+    for (int i = 0; i < 500 && lan->data < took; i++)
         lan_pump(lan, 10);
-    lan_settle(lan);
-    check(lan->data == 1024 && lan->last_datum == 1023, "what fits is kept, in order");
+    check(lan->data == took && lan->last_datum == took - 1,
+        "what fits is kept, in order");
 }
 
 /* An IPv4 packet with a source of our choice, out of the cell. */
@@ -273,7 +283,7 @@ sources(struct lan *lan)
     raw_from(lan, foreign);
     lan_settle(lan);
     check(node->nids == 1, "what has a foreign source is not even queued");
-    nfq_accept_upto(node->egress, node->ids[0]);
+    egress_accept_upto(node->egress, node->ids[0]);
     node->hold = false;
 }
 
@@ -286,7 +296,7 @@ no_listener(struct lan *lan)
     node->hold = true;
     lan_say(lan, 0, LAN_V4, 1);
     check(queued(lan, 0, 1), "one is held");
-    nfq_close(node->egress);
+    egress_free(node->egress);
     node->egress = NULL;
     for (uint32_t i = 1; i <= 5; i++)
         lan_say(lan, 0, i % 2 ? LAN_V4 : LAN_V6, i);
@@ -307,9 +317,11 @@ rules_gone(struct lan *lan)
 
     check(lan_asked(lan, LAN_V4, WAIT_MS), "the gate is open");
     forget(lan);
-    check(lan_shell(gate_netns(node->gate),
-              "iptables -w -t raw -F && ip6tables -w -t raw -F") == 0,
-        "the gate's rules are gone");
+    check(
+        lan_shell(gate_netns(node->gate),
+            "iptables -w -t raw -F && ip6tables -w -t raw -F") == 0 &&
+            lan_shell(gate_cell_netns(node->gate), "tc qdisc del dev eth0 clsact") == 0,
+        "the gate's rules are gone, and the cell's way to the engine");
     for (uint32_t i = 1; i <= 6; i++)
         lan_say(lan, 0, i % 2 ? LAN_V4 : LAN_V6, i);
     lan_settle(lan);

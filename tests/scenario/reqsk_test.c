@@ -166,7 +166,7 @@ mirrored(uint32_t n)
 }
 
 static void
-newest(const struct nfq_packet *p, void *id)
+newest(const struct captured *p, void *id)
 {
     *(uint32_t *)id = p->id;
 }

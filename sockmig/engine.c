@@ -245,11 +245,35 @@ keep_awake(struct engine *e)
         e->conf->cpu_latency_us);
 }
 
+/* One way or the other: by the descriptor, or there was nothing left to watch. */
+static void
+service_ended(struct engine *e)
+{
+    char how[ENDING_TEXT];
+
+    ending_text(e->pid, e->pidfd, how);
+    engine_watch_pid(e, 0);
+    if (e->role.state == ROLE_ENDING || e->role.state == ROLE_IDLE)
+        return; /* we ended it */
+    engine_error(
+        e, "the service's process ended by itself%s; see %s", how, e->service->log);
+    orders_died(e);
+}
+
+/* A command that ends at once may have been waited for before it is watched. */
+static void
+look_for_end(struct engine *e)
+{
+    if (e->pid != 0 && e->pidfd < 0)
+        service_ended(e);
+}
+
 static void
 on_tick(struct loop_timer *timer, void *arg)
 {
     struct engine *e = arg;
 
+    look_for_end(e);
     peers_tick(e);
     orders_tick(e);
     end_hold(e);
@@ -269,18 +293,10 @@ on_tick(struct loop_timer *timer, void *arg)
 static void
 on_pid_ended(struct loop_io *io, int fd, int events, void *arg)
 {
-    struct engine *e = arg;
-    char how[ENDING_TEXT];
-
     (void)io;
+    (void)fd;
     (void)events;
-    ending_text(e->pid, fd, how);
-    engine_watch_pid(e, 0);
-    if (e->role.state == ROLE_ENDING || e->role.state == ROLE_IDLE)
-        return; /* we ended it */
-    engine_error(
-        e, "the service's process ended by itself%s; see %s", how, e->service->log);
-    orders_died(e);
+    service_ended(arg);
 }
 
 void

@@ -19,7 +19,6 @@
 
 #define GRACE_MS 60000 /* half-open connections are waited for so long */
 #define TURN_US 2000   /* then the loop gets its turn: beats, the lease */
-#define UNDROPPED 64   /* packets swallowed before the kernel may forget them */
 
 static const struct replay_sizes sizes = {
     .flows = 65536, .outputs = 65536, .bytes = 16u << 20
@@ -34,20 +33,7 @@ swallow(const struct captured *pkt, void *arg)
 
     capture_swallowed(e, pkt, now);
     r->last_out = pkt->id;
-    r->undropped++;
     replay_output(r->machine, now, pkt->data, pkt->size);
-}
-
-/* A verdict for each would cost as much as the packet itself.  None may be left when
- * the replay ends: what is let go from then on is all up to an id. */
-static void
-drop_swallowed(struct engine *e)
-{
-    struct replayer *r = e->replayer;
-
-    if (r->undropped > 0)
-        egress_drop_upto(e->capture.out_queue, r->last_out);
-    r->undropped = 0;
 }
 
 static struct reqsk_key
@@ -90,7 +76,6 @@ end(struct engine *e)
     struct replayer *r = e->replayer;
     struct replay_stat s = replay_stat(r->machine);
 
-    drop_swallowed(e);
     replayer_say_datagrams(e, s.datagrams);
     boost_end(&r->boost);
     r->running = false;
@@ -169,8 +154,8 @@ go_on(struct engine *e)
     bool moved = egress_read(e->capture.out_queue, swallow, e) > 0;
     struct replay_effect effect;
 
-    if (r->undropped >= UNDROPPED)
-        drop_swallowed(e);
+    if (moved)
+        egress_drop_upto(e->capture.out_queue, r->last_out);
     while (r->running && !feed_waits(r->feed) &&
            replay_next(r->machine, mono_clock(), &effect)) {
         carry_out(e, &effect);
@@ -320,7 +305,6 @@ replayer_stop(struct engine *e)
 {
     struct replayer *r = e->replayer;
 
-    drop_swallowed(e);
     boost_end(&r->boost);
     r->running = r->watching = r->expects = false;
     r->grace.us = r->end.us = 0;

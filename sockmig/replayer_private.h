@@ -32,7 +32,6 @@ struct replayer {
     bool running, watching;
     struct boost boost;     /* while .running */
     uint32_t last_out;      /* id of the newest packet swallowed */
-    unsigned undropped;     /* of those: the kernel still has them */
     struct mono began, end; /* of the last replay; .end.us 0: none yet */
     struct mono grace; /* the map is cleared then; .us 0: no half-open one is there */
     bool expects;      /* it may have connections that are still to be made again */

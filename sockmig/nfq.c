@@ -290,8 +290,8 @@ parse_stat(const char *line, unsigned number, struct nfq_stat *out)
 {
     unsigned queue;
 
-    return sscanf(line, "%u %*u %u %*u %*u %u %u %u", &queue, &out->held, &out->dropped,
-               &out->user_dropped, &out->last_id) == 5 &&
+    return sscanf(line, "%u %*u %u %*u %*u %u %u", &queue, &out->held, &out->dropped,
+               &out->user_dropped) == 4 &&
            queue == number;
 }
 

@@ -36,7 +36,6 @@ int nfq_drop_upto(struct nfq *q, uint32_t id);
 
 struct nfq_stat {
     uint32_t held;                  /* in the kernel now */
-    uint32_t last_id;               /* of the newest packet queued: the mark */
     uint32_t dropped, user_dropped; /* queue full; we did not read */
 };
 

@@ -81,10 +81,10 @@ fence_gate(struct fence *f)
 }
 
 int
-fence_inside(struct fence *f, int family, const uint8_t *bytes, int ifindex)
+fence_inside(struct fence *f, int family, const uint8_t *bytes)
 {
     struct fence_address address = { 0 };
-    uint32_t device = (uint32_t)ifindex;
+    uint8_t is = 1;
 
     if (family == AF_INET) {
         address.words[2] = htonl(0xffff);
@@ -92,7 +92,7 @@ fence_inside(struct fence *f, int family, const uint8_t *bytes, int ifindex)
     } else {
         memcpy(address.words, bytes, sizeof address.words);
     }
-    return program_store(program_map(f->program, "fence_inside"), &address, &device);
+    return program_store(program_map(f->program, "fence_inside"), &address, &is);
 }
 
 void

@@ -27,13 +27,12 @@ int fence_new(int ifindex, struct fence **out);
 int fence_cell(struct fence *f, int ifindex);
 
 /* fence_gate - what the engine writes into the gate's OUTLET_INDEX leaves by
- * UPLINK_INDEX. 0 or -errno. */
+ * UPLINK_INDEX.  0 or -errno. */
 int fence_gate(struct fence *f);
 
 /* fence_inside - while frames come in, TCP and UDP for the address @bytes (of @family)
- * go to the peer of the device @ifindex, past the stack of this namespace.  0 or
- * -errno. */
-int fence_inside(struct fence *f, int family, const uint8_t *bytes, int ifindex);
+ * go to the peer of INNER_INDEX, past the stack of this namespace.  0 or -errno. */
+int fence_inside(struct fence *f, int family, const uint8_t *bytes);
 
 /* fence_free - shut it for good; the programs go with the device.  NULL is legal. */
 void fence_free(struct fence *f);

@@ -232,8 +232,8 @@ set_uplink(struct gate_build *b)
     return apply(b, settings, sizeof settings / sizeof settings[0]);
 }
 
-/* What a socket sends as one with UDP_SEGMENT, or a NIC has put together, would wait,
- * be logged and fed in as one datagram. */
+/* What a client sends as one with UDP_SEGMENT, or a NIC has put together, would wait,
+ * be logged and fed in as one datagram.  What the service does is cut at out0. */
 static int
 cut_datagrams(const char *device)
 {
@@ -261,12 +261,8 @@ gate_links_up(struct gate_build *b)
 static int
 cell_links_up(struct gate_build *b)
 {
-    int ret = netlink_link(b->nl, "eth0", &b->eth0);
+    int ret = netlink_up(b->nl, LOOPBACK);
 
-    if (ret == 0)
-        ret = cut_datagrams("eth0");
-    if (ret == 0)
-        ret = netlink_up(b->nl, LOOPBACK);
     if (ret == 0)
         ret = netlink_up(b->nl, b->eth0.index);
     return ret;
@@ -295,9 +291,7 @@ gate_rules(struct gate_build *b)
 {
     int ret = rules_egress("vg", b->error);
 
-    if (ret == 0)
-        ret = rules_hop("out0", "up0", b->error);
-    return ret;
+    return ret == 0 ? rules_hop("out0", "up0", b->error) : ret;
 }
 
 static int
@@ -441,7 +435,9 @@ static const struct {
     { GATE_IN_GATE, "make the uplink",                  make_uplink,     veth },
     { GATE_IN_GATE, "attach the fence",                 attach_fence,    clsbpf },
     { GATE_IN_CELL, "make the cell's outlet",           gate_outlet_cell, tundev },
+    { GATE_IN_CELL, "take output to the engine",        gate_outlet_take, clsbpf },
     { GATE_IN_GATE, "make the gate's outlet",           gate_outlet_gate, tundev },
+    { GATE_IN_GATE, "let output leave",                 gate_outlet_leave, clsbpf },
     { GATE_IN_GATE, "set up the uplink",                set_uplink,      privilege },
     { GATE_IN_GATE, "load the gate's rules",            gate_rules,      privilege },
     { GATE_IN_CELL, "load the cell's rules",            cell_rules,      privilege },

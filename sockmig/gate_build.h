@@ -50,15 +50,17 @@ int gate_route_default(struct gate_build *b);
 int gate_build(const struct gate_conf *conf, struct gate_parts *parts, char *error);
 
 /* gate_outlet_open - make the TUN device out0 in the calling thread's namespace, of
- * which
- * @nl is: up.  0 or -errno; *fd is the caller's in any case, -1: none. */
+ * which @nl is: up.  0 or -errno; *fd is the caller's in any case, -1: none. */
 int gate_outlet_open(struct netlink *nl, unsigned mtu, int *fd);
 
-/* gate_outlet_cell, gate_outlet_gate - steps: what the cell puts out goes to the
- * engine; what that lets go leaves.  0 or -errno. gate_outlet_dropped - packets that
- * the cell's has had no room for. */
+/* gate_outlet_* - steps: the devices of cell and gate; what the cell puts out is taken
+ * to the engine; what that lets go leaves.  0 or -errno. */
 int gate_outlet_cell(struct gate_build *b);
 int gate_outlet_gate(struct gate_build *b);
+int gate_outlet_take(struct gate_build *b);
+int gate_outlet_leave(struct gate_build *b);
+
+/* gate_outlet_dropped - packets that the cell's device has had no room for. */
 uint64_t gate_outlet_dropped(const struct gate_parts *parts);
 
 /* gate_tun_open - make the TUN device rp0 in the calling thread's namespace.

@@ -51,19 +51,27 @@ gate_outlet_cell(struct gate_build *b)
 {
     int ret = open_outlet(b, GATE_IN_CELL);
 
-    if (ret == 0)
-        ret = open_counts(b);
-    if (ret == 0)
-        ret = netlink_link(b->nl, "eth0", &b->eth0);
-    return ret == 0 ? fence_cell(b->parts->fence, b->eth0.index) : ret;
+    return ret == 0 ? open_counts(b) : ret;
 }
 
 int
 gate_outlet_gate(struct gate_build *b)
 {
-    int ret = open_outlet(b, GATE_IN_GATE);
+    return open_outlet(b, GATE_IN_GATE);
+}
 
-    return ret == 0 ? fence_gate(b->parts->fence) : ret;
+int
+gate_outlet_take(struct gate_build *b)
+{
+    int ret = netlink_link(b->nl, "eth0", &b->eth0);
+
+    return ret == 0 ? fence_cell(b->parts->fence, b->eth0.index) : ret;
+}
+
+int
+gate_outlet_leave(struct gate_build *b)
+{
+    return fence_gate(b->parts->fence);
 }
 
 /* "out0:", eight numbers of what was received, of what was sent bytes, packets, errors,

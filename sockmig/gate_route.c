@@ -104,7 +104,7 @@ gate_address(struct gate_build *b, const struct conf_address *a, bool first)
     if (ret == 0)
         ret = netlink_proxy(b->nl, b->up0.index, &ip);
     if (ret == 0)
-        ret = fence_inside(b->parts->fence, a->family, a->bytes, b->vg.index);
+        ret = fence_inside(b->parts->fence, a->family, a->bytes);
     return ret;
 }
 

@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  *
  * fence.bpf.c - the fence on a gate's uplink: past the deadline no frame passes, and of
- * the cell's packets only those that a verdict let go.
+ * the cell's packets only those that the engine let go; and the ways past the stacks of
+ * gate and cell.
  *
- * The uplink belongs to one service, so nothing is parsed: IP, ARP, neighbour
+ * The uplink belongs to one service, so what may pass is not parsed: IP, ARP, neighbour
  * discovery and MLD are all in or all out.  Each way has a deadline of its own: who
  * hands the service over still listens, and says nothing.  The engine moves them with
  * stores into the mapped array; when the engine dies or hangs, they pass without it.
  * When it dies, the kernel takes the namespace apart and its rules first: until the
- * devices follow, what the dying sockets send is routed past the queue, and only the
- * missing mark tells.  See sockmig/fence.h. */
+ * devices follow, what the dying sockets send may be routed past the engine, and only
+ * the device that it came in by tells.  See sockmig/fence.h. */
 #include "sockmig/bpf/fence_address.h"
 #include "sockmig/bpf/gate_devices.h"
 
@@ -47,7 +48,7 @@ struct {
     __uint(type, BPF_MAP_TYPE_HASH);
     __uint(max_entries, FENCE_ADDRESSES);
     __type(key, struct fence_address);
-    __type(value, __u32); /* index of the gate's device towards the cell */
+    __type(value, __u8); /* of no meaning: it is one of the service */
 } fence_inside SEC(".maps");
 
 static __always_inline int
@@ -77,7 +78,6 @@ inward(struct __sk_buff *skb)
     const struct iphdr *ip4 = data + ETH_HLEN;
     const struct ipv6hdr *ip6 = data + ETH_HLEN;
     struct fence_address to = { 0 };
-    const __u32 *inside;
     __u8 protocol;
 
     if (skb->pkt_type != PACKET_HOST)
@@ -98,11 +98,10 @@ inward(struct __sk_buff *skb)
     }
     if (protocol != IPPROTO_TCP && (protocol != IPPROTO_UDP || skb->gso_size > 0))
         return TC_ACT_UNSPEC;
-    inside = bpf_map_lookup_elem(&fence_inside, &to);
-    if (!inside)
+    if (!bpf_map_lookup_elem(&fence_inside, &to))
         return TC_ACT_UNSPEC;
     skb->mark = 0;
-    return (int)bpf_redirect_peer(*inside, 0);
+    return (int)bpf_redirect_peer(INNER_INDEX, 0);
 }
 
 SEC("tc")

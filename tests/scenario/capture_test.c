@@ -47,6 +47,7 @@ make_engine(struct engine *e, const struct conf *conf, struct gate *gate)
     e->self = &conf->nodes[0];
     e->gate = gate;
     e->loop = loop_new();
+    e->notes = queue_new();
     lease_init(&e->lease, 2, 200000);
     commit_init(&e->commit);
     if (capture_open(e) < 0 || replayer_open(e) < 0)
@@ -172,6 +173,29 @@ shut(struct lan *lan, struct engine *e, const struct row *row)
     listens(lan, e, row->name);
 }
 
+/* What a mark has found is read, though the descriptor does not tell of it any more. */
+static void
+marked(struct lan *lan, struct engine *e)
+{
+    struct mark mark;
+    struct note note;
+    uint64_t queued;
+
+    capture_mark(e, &mark);
+    capture_marked(e);
+    check(!queue_get(e->notes, &note), "a mark that finds nothing says nothing");
+    queued = e->capture.queued;
+    lan_say(lan, 0, LAN_V4, 1);
+    capture_mark(e, &mark);
+    check(mark.out_id == e->capture.last_out + 1, "it covers what nobody has read");
+    capture_marked(e);
+    check(queue_get(e->notes, &note) && note.what == MAIN_MARKED,
+        "the main thread is told");
+    orders_note(e, &note);
+    check(e->capture.queued == queued + 1 && e->capture.last_out == mark.out_id,
+        "and reads it");
+}
+
 int
 main(void)
 {
@@ -191,6 +215,7 @@ main(void)
     make_engine(&e, &conf, lan.nodes[0].gate);
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
         shut(&lan, &e, &rows[i]);
+    marked(&lan, &e);
     lan_ungate(&lan, 0);
     return claims_end();
 }

@@ -169,7 +169,8 @@ capture_open(struct engine *e)
         return ret;
     pthread_mutex_init(&c->deliver, NULL);
     held_init(&c->in, prefaulted(slots), QUEUE_PACKETS);
-    held_init(&c->out, prefaulted(slots), QUEUE_PACKETS); /* as many as egress has */
+    held_init(&c->out, prefaulted(EGRESS_PACKETS * sizeof(struct held_packet)),
+        EGRESS_PACKETS);
     c->flows = flows_init(
         prefaulted(flows_size(CAPTURE_FLOWS)), CAPTURE_FLOWS, 0, FLOWS_PART);
     c->births = births_init(prefaulted(births_size(&births_conf)), &births_conf);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  *
- * capture_read.c - packets are read from both queues, and what they cause is logged. */
+ * capture_read.c - packets are read, both ways, and what they cause is logged. */
 #include "sockmig/capture_private.h"
 
 #include "sockmig/core/pace.h"

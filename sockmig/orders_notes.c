@@ -257,6 +257,13 @@ on_clone(struct engine *e, const struct note *n)
     peers_stop_following(e); /* the active node sees the end and seeds it anew */
 }
 
+static void
+on_stream_end(struct engine *e, const struct note *n)
+{
+    if ((unsigned)n->a == e->generation)
+        engine_changed(e);
+}
+
 void
 orders_note(struct engine *e, struct note *n)
 {
@@ -296,8 +303,7 @@ orders_note(struct engine *e, struct note *n)
         on_clone(e, n);
         break;
     case MAIN_STREAM_END:
-        if ((unsigned)n->a == e->generation)
-            engine_changed(e);
+        on_stream_end(e, n);
         break;
     case MAIN_FILES:
         engine_files_trouble(e, n->p);

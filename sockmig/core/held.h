@@ -42,7 +42,7 @@ struct held {
     uint64_t answers; /* see held_answers() */
 };
 
-/* held_init - @capacity is at least the queue's maxlen: the kernel then drops first. */
+/* held_init - @capacity is at least what the gate holds: that then drops first. */
 void held_init(struct held *h, struct held_packet *slots, uint32_t capacity);
 
 /* held_push - a packet was queued.

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-or-later
  *
- * gate_flow_test.c - what flows through both queues of a gate: single packets into the
+ * gate_flow_test.c - what flows through a gate: single packets into the
  * cell, and TCP in bulk out of it. */
 #include "lib/fd.h"
 #include "lib/log.h"

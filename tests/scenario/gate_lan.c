@@ -380,7 +380,7 @@ lan_asked(struct lan *lan, enum lan_family family, unsigned ms)
 
     while (lan_boot_ns() < end) {
         lan_ask(lan, family);
-        for (int i = 0; i < 4; i++) { /* request, egress queue, reply */
+        for (int i = 0; i < 4; i++) { /* request, egress, reply */
             lan_pump(lan, 1);
             if (lan->last_reply >= first)
                 return true;

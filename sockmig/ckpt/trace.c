@@ -6,6 +6,7 @@
 #include "sockmig/ckpt/filters.h"
 #include "sockmig/ckpt/hurry.h"
 #include "sockmig/ckpt/trace_child.h"
+#include "sockmig/ckpt/trace_seize.h"
 #include "sockmig/reserve.h"
 
 #include <dirent.h>
@@ -24,34 +25,9 @@
 #define PTRACE_EVENT_STOP 128
 #endif
 
-#define OPTIONS                                                                        \
-    (PTRACE_O_TRACECLONE | PTRACE_O_TRACEFORK | PTRACE_O_TRACEVFORK |                  \
-        PTRACE_O_TRACEEXEC)
 #define SLICE_MS 2 /* longest time a SIGCHLD taken by another thread costs */
 #define LOOK_MS 100
 #define ALONE_LIMIT_US 2000000
-#define SEIZE_TRIES 100 /* of 10 ms: a dead engine lets go when its exit is done */
-
-static struct trace_thread *
-find(struct trace *t, pid_t tid)
-{
-    for (unsigned i = 0; i < t->nthreads; i++)
-        if (t->threads[i].tid == tid)
-            return &t->threads[i];
-    return NULL;
-}
-
-static struct trace_thread *
-adopt(struct trace *t, pid_t tid, enum trace_state state)
-{
-    struct trace_thread *th;
-
-    if (t->nthreads == TRACE_MAX_THREADS)
-        return NULL;
-    th = &t->threads[t->nthreads++];
-    *th = (struct trace_thread){ .tid = tid, .state = state };
-    return th;
-}
 
 static void
 forget(struct trace *t, struct trace_thread *th)
@@ -98,13 +74,13 @@ on_new_task(struct trace *t, struct trace_thread *th)
     if (ptrace(PTRACE_GETEVENTMSG, th->tid, 0, &tid) == 0 && tid > 0) {
         /* clone() without CLONE_THREAD raises the same event */
         if (is_thread_of(t, (pid_t)tid)) {
-            if (!find(t, (pid_t)tid))
-                adopt(t, (pid_t)tid, TRACE_NEW);
+            if (!trace_find(t, (pid_t)tid))
+                trace_adopt(t, (pid_t)tid, TRACE_NEW);
         } else {
             trace_child_add(t, (pid_t)tid, true);
         }
     }
-    th = find(t, parent);
+    th = trace_find(t, parent);
     if (th)
         go_on(t, th, 0);
 }
@@ -188,78 +164,6 @@ drain_signals(const struct trace *t)
         ;
 }
 
-/* Who traces thread @tid; 0: nobody; -1: it has ended. */
-static pid_t
-tracer_of(pid_t tid)
-{
-    char path[64], line[128], state = 'X';
-    int tracer = 0;
-    FILE *f;
-
-    snprintf(path, sizeof path, "/proc/%d/status", (int)tid);
-    f = fopen(path, "re");
-    if (!f)
-        return -1;
-    while (fgets(line, sizeof line, f))
-        if (sscanf(line, "State: %c", &state) != 1 &&
-            sscanf(line, "TracerPid: %d", &tracer) == 1)
-            break;
-    fclose(f);
-    return state == 'Z' || state == 'X' ? -1 : tracer;
-}
-
-/* 0; 1: it was ours already, since a thread that we trace has made it; -errno. */
-static int
-seize(pid_t tid)
-{
-    for (int i = 0; i < SEIZE_TRIES; i++) {
-        pid_t tracer;
-
-        if (ptrace(PTRACE_SEIZE, tid, 0, OPTIONS) == 0)
-            return 0;
-        if (errno != EPERM)
-            return -errno;
-        tracer = tracer_of(tid);
-        if (tracer == gettid())
-            return 1;
-        if (tracer < 0) /* EPERM means that, too */
-            return -ESRCH;
-        usleep(10000);
-    }
-    return -EBUSY;
-}
-
-/* Seize what /proc lists and is not ours yet; *added says how many.  0 or -errno. */
-static int
-seize_listed(struct trace *t, unsigned *added)
-{
-    char path[64];
-    struct dirent *e;
-    DIR *dir;
-    int ret = 0;
-
-    *added = 0;
-    snprintf(path, sizeof path, "/proc/%d/task", (int)t->pid);
-    dir = opendir(path);
-    if (!dir)
-        return errno == ENOENT ? -ESRCH : -errno;
-    while (ret == 0 && (e = readdir(dir)) != NULL) {
-        pid_t tid = atoi(e->d_name);
-
-        if (tid <= 0 || find(t, tid))
-            continue;
-        ret = seize(tid);
-        if (ret == 0 && !adopt(t, tid, TRACE_RUNS))
-            ret = -E2BIG;
-        else if (ret == 0)
-            (*added)++;
-        else if (ret > 0 || (ret == -ESRCH && tid != t->pid))
-            ret = 0; /* its maker's stop tells of it; or it ended meanwhile */
-    }
-    closedir(dir);
-    return ret;
-}
-
 int
 trace_open(struct trace *t, pid_t pid)
 {
@@ -277,7 +181,7 @@ trace_open(struct trace *t, pid_t pid)
     t->signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
     ret = t->signal_fd < 0 ? -errno : 0;
     do
-        ret = ret < 0 ? ret : seize_listed(t, &added);
+        ret = ret < 0 ? ret : trace_seize(t, &added);
     while (ret == 0 && added > 0);
     if (ret == 0)
         trace_child_find(t);
@@ -357,13 +261,33 @@ await_stops(struct trace *t, int64_t limit_us)
     }
 }
 
+/* A thread that was being made when its maker was seized is not ours by itself, and
+ * /proc may not have listed it, nor such a child.  Who has stopped makes none.  1:
+ * there was a thread; 0; -errno. */
+static int
+seize_missed(struct trace *t)
+{
+    unsigned added;
+    int ret = trace_seize(t, &added);
+
+    t->complete = ret == 0 && added == 0;
+    t->stopping = t->complete;
+    if (t->complete)
+        trace_child_find(t);
+    return ret < 0 ? ret : !t->complete;
+}
+
 int
 trace_stop(struct trace *t, int64_t limit_us)
 {
     int ret;
 
-    trace_ask(t);
-    ret = await_stops(t, limit_us);
+    do {
+        trace_ask(t);
+        ret = await_stops(t, limit_us);
+        if (ret == 0 && !t->complete)
+            ret = seize_missed(t);
+    } while (ret > 0);
     hurry_end(t);
     if (ret == -EAGAIN)
         trace_resume(t);
@@ -408,7 +332,7 @@ reap_untold(struct trace *t)
         pid_t tid = atoi(e->d_name);
         siginfo_t info;
 
-        if (tid > 0 && !find(t, tid))
+        if (tid > 0 && !trace_find(t, tid))
             waitid(P_PID, (id_t)tid, &info, WEXITED | WNOHANG | __WALL);
     }
     if (dir)
@@ -423,7 +347,7 @@ look_for_end(struct trace *t)
     if (mono_us_between(t->looked, now) < LOOK_MS * 1000)
         return;
     t->looked = now;
-    if (tracer_of(t->pid) < 0)
+    if (trace_tracer(t->pid) < 0)
         reap_untold(t);
 }
 
@@ -473,7 +397,7 @@ await_one(struct trace *t, struct trace_thread *th)
             continue;
         }
         on_wait(t, th, status);
-        th = find(t, tid);
+        th = trace_find(t, tid);
         if (!th || t->ended)
             return -ESRCH;
         if (th->state == TRACE_STOPPED)
@@ -493,13 +417,13 @@ trace_wait_stop(struct trace *t, struct trace_thread *th)
 int
 trace_filters(pid_t tid, bool suspended)
 {
-    return filters_suspend(tid, OPTIONS, suspended);
+    return filters_suspend(tid, TRACE_OPTIONS, suspended);
 }
 
 int
 trace_exit_kill(pid_t pid, bool on)
 {
-    long options = on ? PTRACE_O_EXITKILL : OPTIONS;
+    long options = on ? PTRACE_O_EXITKILL : TRACE_OPTIONS;
 
     return ptrace(PTRACE_SETOPTIONS, pid, 0, options) < 0 ? -errno : 0;
 }

@@ -68,14 +68,16 @@ struct trace {
     uint64_t leader; /* hash of what all threads must have as the leader has it */
     uint64_t nfilters;
     bool filtered; /* it has system call filters: they rest while it makes our calls */
+    bool complete; /* none is missed that was being made when all were seized */
     bool stopping, ended, execed;
     struct mono looked; /* whether it has ended without a word */
     int status;         /* of wait(2) once ended; -1: unknown */
 };
 
-/* trace_open - seize all threads of @pid; they run on.  @t: zero but for .kin.  Blocks
- * SIGCHLD in the calling thread; it should be blocked in all others too, or stops are
- * answered up to 2 ms later.
+/* trace_open - seize all threads of @pid; they run on.  One that is just being made may
+ * be missed until trace_stop().  @t: zero but for .kin.  Blocks SIGCHLD in the calling
+ * thread; it should be blocked in all others too, or stops are answered up to 2 ms
+ * later.
  *
  * 0; -ESRCH: gone; -EBUSY: traced by another; -EPERM; other -errno. */
 int trace_open(struct trace *t, pid_t pid);
@@ -87,8 +89,9 @@ void trace_close(struct trace *t);
  * do so side by side. */
 void trace_ask(struct trace *t);
 
-/* trace_stop - stop all threads.  0; -EAGAIN: not within @limit_us, all run again;
- * -ESRCH: the process ended. */
+/* trace_stop - stop all threads; the first time also those that trace_open() missed.
+ * 0; -EAGAIN: not within @limit_us, all run again; -ESRCH: the process ended; the first
+ * time also errors of trace_open(). */
 int trace_stop(struct trace *t, int64_t limit_us);
 void trace_resume(struct trace *t);
 

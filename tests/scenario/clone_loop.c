@@ -30,6 +30,7 @@
 #define ENCODED_MAX (64u << 20)
 #define MAX_ROUNDS 1000
 #define CHECKPOINTS 8
+#define ATTACH_TRIES 200
 #define STOP_TRIES 100 /* of 100 ms: then something stands still */
 
 struct side { /* what the standby knows */
@@ -200,27 +201,64 @@ follow(const struct service *s, struct target *t, struct cell_conf *conf,
     return c;
 }
 
+static bool
+is_alive(pid_t pid)
+{
+    char path[64], line[256], state = 'X';
+    FILE *f;
+
+    snprintf(path, sizeof path, "/proc/%d/status", pid);
+    f = fopen(path, "r");
+    while (f && fgets(line, sizeof line, f) && sscanf(line, "State: %c", &state) != 1)
+        ;
+    if (f)
+        fclose(f);
+    return state != 'X' && state != 'Z';
+}
+
+/* With the patience of the engine (tree.c). */
+static struct target *
+attach(const struct service *s, unsigned round, pid_t pid)
+{
+    struct refusals why = { 0 };
+    struct target *t = NULL;
+    int ret = target_attach(pid, &t, &why);
+
+    for (unsigned i = 0; ret == -ESRCH && is_alive(pid) && i < ATTACH_TRIES; i++) {
+        printf("%s in round %u: not attached at once\n", s->name, round);
+        usleep(500);
+        ret = target_attach(pid, &t, &why);
+    }
+    if (ret == 0)
+        return t;
+    printf("FAIL: %s in round %u, process %d, %s\n", s->name, round, pid,
+        is_alive(pid) ? "which is there" : "which has gone; the end of its log:");
+    netlab_run(lab.client, "tail -n 5 %s | cut -c -200 | sed 's/^/FAIL: /'", log_path);
+    die("target_attach", ret, &why);
+    return NULL;
+}
+
 static void
 takeover(const struct service *s, struct cell_conf *conf, unsigned round, pid_t *init,
     pid_t *pid)
 {
     const char *const hosts[] = { "primary", "standby" };
     unsigned to = (round + 1) % 2;
+    struct target *t = attach(s, round, *pid);
     struct refusals why = { 0 };
-    struct target *t = NULL;
     struct clone *c = NULL;
     unsigned lost = 0;
+    int ret;
     struct clone_wake_request request = {
         .im = &standby.image, .age_ms = 5, .tun = tun[to], .raw = raw[to]
     };
-    int ret = target_attach(*pid, &t, &why);
 
-    if (ret < 0)
-        die("target_attach", ret, &why);
     conf->netns = to ? lab.standby : lab.primary;
     set_realtime(true);
     c = follow(s, t, conf, round, *pid);
     kill_service(t, *init);
+    if (s->moves)
+        s->moves(log_path);
     ret = clone_wake(c, &request, pid, &lost, &timings[round], &why);
     set_realtime(false);
     if (ret < 0 || lost > 0 || why.n > 0)

@@ -14,8 +14,9 @@ struct service {
     /* It runs and is ready; it went on since the last call without any error. */
     bool (*begin)(const struct netlab *lab, const char *log);
     bool (*goes_on)(const struct netlab *lab, const char *log);
-    bool (*disturb)(void); /* has it make a child; NULL: nothing to do */
-    void (*end)(void);     /* of its clients; NULL: none */
+    void (*moves)(const char *log); /* what it did up to now is no sign of life; NULL */
+    bool (*disturb)(void);          /* has it make a child; NULL: nothing to do */
+    void (*end)(void);              /* of its clients; NULL: none */
 };
 
 const struct service *service_selfcheck(const char *program);
